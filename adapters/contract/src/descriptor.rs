@@ -1,0 +1,102 @@
+//! What an adapter says of itself, before anything is sent.
+
+use crate::TaskStatus;
+use serde::{Deserialize, Serialize};
+
+/// Name, abilities, data needs, limits and status table of one adapter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Descriptor {
+    /// Folder and registry name, for example `fhir-task`.
+    pub name: String,
+    /// Version of the adapter itself, recorded with each attempt.
+    pub version: String,
+    /// The published format it implements, with version or date, in the words of its source.
+    pub format: String,
+    /// What it can do beyond submitting.
+    pub capabilities: Capabilities,
+    /// The elements it needs. What is not listed here does not exist in the referral that the adapter is given.
+    pub data_needs: Vec<DataNeed>,
+    /// Bounds that the gateway holds for it.
+    pub limits: Limits,
+    /// Every status word that the platform publishes, and what it means.
+    pub statuses: Vec<StatusRow>,
+}
+
+/// What a platform lets the gateway do. A capability that is not declared is never used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Capabilities {
+    /// The platform can be told to stop.
+    pub cancel: bool,
+    /// The platform can be told to pause and to go on.
+    pub hold: bool,
+    /// A referral can be found by our idempotency key.
+    pub look_up: bool,
+    /// Status can be asked for.
+    pub poll: bool,
+    /// The platform sends reports by itself.
+    pub push: bool,
+}
+
+/// One element that the adapter reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct DataNeed {
+    /// Element path without indexes, for example `Patient.name` or `ServiceRequest.code`; covers all below it.
+    pub path: String,
+    /// What kind of data it is, for the page that an information-governance lead signs.
+    pub class: DataClass,
+    /// If true the referral makes no sense without it: when it may not be sent, nothing is.
+    #[serde(default)]
+    pub needed: bool,
+}
+
+/// Kinds of data, as information-governance leads speak of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataClass {
+    /// Who the person is: names and identifiers.
+    Identity,
+    /// How to reach the person.
+    Contact,
+    /// Age, gender, language.
+    Demographic,
+    /// What help is asked for.
+    Need,
+    /// Health facts.
+    Clinical,
+    /// Risk of harm.
+    Safeguarding,
+    /// About somebody other than the person.
+    ThirdParty,
+    /// References, dates, codes that carry no personal fact by themselves.
+    Administrative,
+}
+
+/// Bounds on what one adapter may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Limits {
+    /// Requests in one exchange, at most.
+    pub steps: u32,
+    /// Seconds that the platform is given to answer one request.
+    pub answer_seconds: u32,
+    /// Bytes of one answer, at most; a longer one is cut off and counts as unreadable.
+    pub answer_bytes: u32,
+    /// Seconds between two polls, at least.
+    pub poll_seconds: u32,
+}
+
+/// One row of the status crosswalk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct StatusRow {
+    /// The platform's own word.
+    pub platform: String,
+    /// What it means as `Task.status`; absent = the word moves nothing.
+    #[serde(default)]
+    pub status: Option<TaskStatus>,
+    /// Code of the gateway's business-status code system.
+    pub business_status: String,
+}

@@ -1,0 +1,8 @@
+//! Code and identifier systems of the gateway's own. `example` is a reserved name: an operator who publishes the
+//! gateway's terminology replaces nothing here, the URIs are names and not addresses.
+
+/// Identifier system of the idempotency key, on every resource that the gateway makes at a platform.
+pub const REFERRAL_KEY: &str = "https://vcse-gateway.example/fhir/Id/referral-key";
+
+/// Code system of `Task.businessStatus` (docs/status.md lists its codes).
+pub const BUSINESS_STATUS: &str = "https://vcse-gateway.example/fhir/CodeSystem/business-status";

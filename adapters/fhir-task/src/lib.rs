@@ -1,0 +1,90 @@
+//! HL7 SDOH Clinical Care closed loop: the gateway as coordination platform, the VCSE platform as referral target.
+//!
+//! One file for each stage: `submit` gives the referral, `look_up` finds it by our key, `tell` withdraws it,
+//! `read` and `poll` ask for its status, `report` reads what the platform sends by itself. `order` makes the
+//! gateway's own ServiceRequest and Task, `task` reads the platform's, `status` says what its words mean.
+//!
+//! The README beside `adapter.toml` has format, settings and limits.
+
+mod http;
+mod json;
+mod look_up;
+mod order;
+mod poll;
+mod read;
+mod referral;
+mod report;
+mod settings;
+mod status;
+mod submit;
+mod task;
+mod tell;
+
+use adapter_contract::{
+    Adapter, Answer, Descriptor, Exchange, Progress, Purpose, Reading, Report, Settings, Step, TranslateError,
+};
+use settings::{Config, Mode};
+use std::sync::LazyLock;
+use tell::Telling;
+
+static DESCRIPTOR: LazyLock<Descriptor> = LazyLock::new(|| {
+    toml::from_str(include_str!("../adapter.toml")).expect("adapter.toml is part of the build, and a test reads it")
+});
+
+fn descriptor() -> &'static Descriptor {
+    &DESCRIPTOR
+}
+
+/// The adapter.
+#[must_use]
+pub fn adapter() -> Box<dyn Adapter> {
+    Box::new(FhirTask)
+}
+
+struct FhirTask;
+
+impl Adapter for FhirTask {
+    fn descriptor(&self) -> &Descriptor {
+        descriptor()
+    }
+
+    fn check_settings(&self, settings: &Settings) -> Result<(), TranslateError> {
+        Config::read(settings).map(|_| ())
+    }
+
+    fn begin(&self, exchange: &Exchange<'_>) -> Result<Step, TranslateError> {
+        let config = Config::read(exchange.settings)?;
+        match exchange.purpose {
+            Purpose::Submit { referral } => submit::begin(exchange, &config, referral),
+            Purpose::Tell { platform_referral, sender_move, reason } => {
+                tell::begin(&config, Telling { referral: platform_referral, sender_move, reason })
+            }
+            Purpose::LookUp | Purpose::Read { .. } | Purpose::Poll { .. } if config.mode == Mode::DirectLight => {
+                Ok(read::nothing_to_ask())
+            }
+            Purpose::LookUp => Ok(look_up::begin(exchange)),
+            Purpose::Read { platform_referral } => read::begin(platform_referral, exchange.at),
+            Purpose::Poll { cursor } => poll::begin(cursor),
+        }
+    }
+
+    fn resume(&self, exchange: &Exchange<'_>, progress: &Progress, answer: &Answer) -> Result<Step, TranslateError> {
+        let config = Config::read(exchange.settings)?;
+        match exchange.purpose {
+            Purpose::Submit { referral } => submit::resume(exchange, &config, referral, progress, answer),
+            Purpose::Tell { platform_referral, sender_move, reason } => {
+                tell::resume(&config, Telling { referral: platform_referral, sender_move, reason }, progress, answer)
+            }
+            Purpose::LookUp if progress.step == look_up::SEARCH => Ok(look_up::resume(exchange, &config, answer)),
+            Purpose::Read { platform_referral } => read::resume(&config, platform_referral, progress, answer),
+            Purpose::Poll { cursor } if progress.step == poll::PAGE => poll::resume(&config, cursor, answer),
+            Purpose::LookUp | Purpose::Poll { .. } => {
+                Err(TranslateError::new("progress.step", "is no step of this purpose"))
+            }
+        }
+    }
+
+    fn read_report(&self, report: &Report<'_>) -> Result<Vec<Reading>, TranslateError> {
+        report::read(report)
+    }
+}

@@ -1,0 +1,253 @@
+//! A platform's Task, read as a status report.
+
+use crate::json::{Object, array};
+use crate::status::{self, TASK_STATUS};
+use adapter_contract::{
+    Concept, IdempotencyKey, OutputValue, PlatformOrder, PlatformReferralId, ReportedOutput, StatusReport, systems,
+};
+use serde_json::Value;
+use std::collections::HashMap;
+
+/// Types that the guide names for `Task.output`: only these are ever read from a platform.
+const OUTPUT_TYPES: [&str; 6] = ["Procedure", "Observation", "QuestionnaireResponse", "CarePlan", "Condition", "Goal"];
+
+/// Resources that came with the Task, by full URL and by `Type/id`.
+#[derive(Debug, Default)]
+pub(crate) struct Known(HashMap<String, String>);
+
+impl Known {
+    /// Adds a resource under its own name and, if there is one, its full URL.
+    pub(crate) fn add(&mut self, full_url: Option<&str>, resource: &str) {
+        let object = Object::read(resource);
+        let part = |name: &str| object.as_ref().and_then(|object| object.string(name));
+        if let Some((kind, id)) = part("resourceType").zip(part("id")) {
+            self.0.insert(format!("{kind}/{id}"), resource.to_owned());
+        }
+        if let Some(url) = full_url {
+            self.0.insert(url.to_owned(), resource.to_owned());
+        }
+    }
+}
+
+/// A Task, read.
+#[derive(Debug)]
+pub(crate) struct TaskReading {
+    /// What it says.
+    pub(crate) report: StatusReport,
+    /// `Type/id` of outputs that did not come with it but can be asked for.
+    pub(crate) unresolved: Vec<String>,
+}
+
+/// Reads a Task. `base_url` is the platform's; where it is unknown (a webhook), an absolute reference counts as the
+/// platform's, because it is only used to ask that platform again.
+///
+/// # Errors
+/// What is missing, in words without a value.
+pub(crate) fn read_task(text: &str, known: &Known, base_url: Option<&str>) -> Result<TaskReading, &'static str> {
+    let object = Object::read(text).ok_or("the Task is not a JSON object")?;
+    if object.string("resourceType").as_deref() != Some("Task") {
+        return Err("the resource is not a Task");
+    }
+    let id = object.string("id").filter(|id| is_id(id)).ok_or("the Task has no id")?;
+    let word = object.string("status").ok_or("the Task has no status")?;
+    let value = |name: &str| object.raw(name).and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let (meta, business) = (value("meta").unwrap_or_default(), value("businessStatus"));
+
+    let contained: HashMap<String, &str> = object
+        .array("contained")
+        .into_iter()
+        .filter_map(|text| Some((format!("#{}", Object::read(text)?.string("id")?), text)))
+        .collect();
+    let mut unresolved = Vec::new();
+    let find = |reference: &str| {
+        let local = own_reference(reference, base_url);
+        let found = contained.get(reference).copied().or_else(|| known.0.get(reference).map(String::as_str));
+        let found = found.or_else(|| known.0.get(local.as_ref()?).map(String::as_str));
+        (local, found)
+    };
+    let outputs = object
+        .array("output")
+        .into_iter()
+        .filter_map(|text| output(&Object::read(text)?, &find, &mut unresolved))
+        .collect::<Vec<_>>();
+
+    let mut meaning = status::meaning(&word);
+    let mut words = business.as_ref().and_then(concept).and_then(|concept| concept.text.or(concept.code));
+    // The last in the Task's order stands for the newest: the guide gives no other rule.
+    if let Some(enrolment) = outputs.iter().rev().find_map(enrolment) {
+        meaning.refine(&enrolment);
+        words = words.or(enrolment.display);
+    }
+    let reason = value("statusReason").as_ref().and_then(concept).and_then(|reason| reason.text);
+    let report = StatusReport {
+        event: event(&id, &word, &meta, object.string("lastModified").as_deref()),
+        order: PlatformOrder {
+            version: meta.get("versionId").and_then(Value::as_str).and_then(|version| version.parse().ok()),
+            instant: string(&meta, "lastUpdated").or_else(|| object.string("lastModified")),
+        },
+        platform_referral: PlatformReferralId(id),
+        key: key(&object),
+        platform_status: Concept { system: Some(TASK_STATUS.to_owned()), code: Some(word), text: words },
+        status: meaning.status,
+        business_status: meaning.business_status,
+        reason,
+        outputs,
+    };
+    Ok(TaskReading { report, unresolved })
+}
+
+/// Our key among a Task's identifiers.
+pub(crate) fn key(task: &Object<'_>) -> Option<IdempotencyKey> {
+    task.array("identifier").into_iter().find_map(|text| {
+        let identifier = Object::read(text)?;
+        (identifier.string("system").as_deref() == Some(systems::REFERRAL_KEY))
+            .then(|| identifier.string("value").map(IdempotencyKey))?
+    })
+}
+
+/// The same version of the same Task is the same statement; without versions, the same state at the same time.
+fn event(id: &str, word: &str, meta: &Value, modified: Option<&str>) -> String {
+    match meta.get("versionId").and_then(Value::as_str) {
+        Some(version) => format!("Task/{id}/_history/{version}"),
+        None => {
+            let instant = meta.get("lastUpdated").and_then(Value::as_str).or(modified).unwrap_or("-");
+            format!("Task/{id}/{word}/{instant}")
+        }
+    }
+}
+
+/// Reads one `Task.output`. What cannot be carried is said in words, so that the GP sees that there was something.
+fn output<'k>(
+    output: &Object<'_>,
+    find: &impl Fn(&str) -> (Option<String>, Option<&'k str>),
+    unresolved: &mut Vec<String>,
+) -> Option<ReportedOutput> {
+    let kind = output.raw("type").and_then(|text| serde_json::from_str(text).ok()).as_ref().and_then(concept);
+    let (name, text) = output.members().find(|(name, _)| name.starts_with("value"))?;
+    let value: Value = serde_json::from_str(text).ok()?;
+    let in_words = |words: &str| OutputValue::Concept(Concept { text: Some(words.to_owned()), ..Concept::default() });
+    let value = match (name, value.as_str(), string(&value, "reference")) {
+        ("valueCodeableConcept", _, _) => OutputValue::Concept(concept(&value)?),
+        ("valueReference", _, Some(reference)) => match find(&reference) {
+            (_, Some(resource)) => OutputValue::Resource(resource.to_owned()),
+            (Some(local), None) => {
+                if OUTPUT_TYPES.iter().any(|kind| local.split('/').next() == Some(kind)) && !unresolved.contains(&local)
+                {
+                    unresolved.push(local.clone());
+                }
+                in_words(&local)
+            }
+            (None, None) => in_words("a resource on another server, which the gateway does not read"),
+        },
+        (_, Some(words), _) => in_words(words),
+        _ => in_words("a value of a kind that the gateway does not carry"),
+    };
+    Some(ReportedOutput { kind: kind.unwrap_or_default(), value })
+}
+
+fn enrolment(output: &ReportedOutput) -> Option<status::Enrolment> {
+    match &output.value {
+        OutputValue::Resource(text) => status::enrolment(&serde_json::from_str(text).ok()?),
+        OutputValue::Concept(_) => None,
+    }
+}
+
+/// A `CodeableConcept` as one concept: its first coding, and its text or that coding's display.
+fn concept(value: &Value) -> Option<Concept> {
+    let coding = value.pointer("/coding/0");
+    let part = |name: &str| coding.and_then(|coding| string(coding, name));
+    let concept =
+        Concept { system: part("system"), code: part("code"), text: string(value, "text").or_else(|| part("display")) };
+    (concept != Concept::default()).then_some(concept)
+}
+
+fn string(value: &Value, name: &str) -> Option<String> {
+    value.get(name).and_then(Value::as_str).map(str::to_owned)
+}
+
+/// `Type/id` of a reference that the platform itself can answer for: relative, or absolute below its base.
+fn own_reference(reference: &str, base_url: Option<&str>) -> Option<String> {
+    let absolute = reference.starts_with("https://") || reference.starts_with("http://");
+    let foreign = match base_url {
+        Some(base) if absolute => reference.strip_prefix(base).is_none_or(|rest| !rest.starts_with('/')),
+        _ => !absolute && reference.contains(':'),
+    };
+    if foreign { None } else { local_reference(reference) }
+}
+
+/// `Type/id` at the end of a reference or `Location`, without a version; `None` if it does not end so.
+pub(crate) fn local_reference(reference: &str) -> Option<String> {
+    let unversioned = reference.split_once("/_history").map_or(reference, |(before, _)| before);
+    let mut segments = unversioned.rsplit('/');
+    let (id, kind) = (segments.next()?, segments.next()?);
+    let is_type = kind.starts_with(|first: char| first.is_ascii_uppercase())
+        && kind.bytes().all(|byte| byte.is_ascii_alphabetic());
+    (is_type && is_id(id)).then(|| format!("{kind}/{id}"))
+}
+
+/// R4 `id`: what may stand in a path without more ado.
+pub(crate) fn is_id(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
+        && !text.bytes().all(|byte| byte == b'.')
+}
+
+/// The texts of a Bundle's entries: full URL and resource. `None` if it is no Bundle of this type.
+pub(crate) fn bundle_entries<'a>(body: &'a str, kind: &str) -> Option<Vec<(Option<String>, Object<'a>)>> {
+    let bundle = Object::read(body)?;
+    let is = |name: &str, wanted: &str| bundle.string(name).as_deref() == Some(wanted);
+    if !is("resourceType", "Bundle") || !is("type", kind) {
+        return None;
+    }
+    let entries = bundle.raw("entry").map(array).unwrap_or_default();
+    // An entry that is no object is passed over: one malformed entry does not stop those behind it.
+    Some(entries.into_iter().filter_map(Object::read).map(|entry| (entry.string("fullUrl"), entry)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_cut_to_type_and_id_or_refused() {
+        for (reference, cut) in [
+            ("Task/9", Some("Task/9")),
+            ("https://p.example/fhir/Task/9/_history/2", Some("Task/9")),
+            ("Task/..", None),
+            ("9", None),
+            ("urn:uuid:1", None),
+            ("task/9", None),
+            ("Task/9?x=1", None),
+        ] {
+            assert_eq!(local_reference(reference).as_deref(), cut, "{reference}");
+        }
+        let base = Some("https://p.example/fhir");
+        assert_eq!(own_reference("https://p.example/fhir/Observation/1", base).as_deref(), Some("Observation/1"));
+        assert_eq!(own_reference("https://p.example/fhir2/Observation/1", base), None);
+        assert_eq!(own_reference("https://elsewhere.example/fhir/Observation/1", base), None);
+    }
+
+    #[test]
+    fn a_task_without_version_is_named_by_state_and_time() {
+        let text = r#"{"resourceType":"Task","id":"9","status":"accepted","lastModified":"2026-11-22T10:00:00Z"}"#;
+        let report = read_task(text, &Known::default(), None).expect("reads").report;
+        assert_eq!(report.event, "Task/9/accepted/2026-11-22T10:00:00Z");
+        assert_eq!(report.order, PlatformOrder { version: None, instant: Some("2026-11-22T10:00:00Z".to_owned()) });
+    }
+
+    #[test]
+    fn outputs_keep_their_text_and_what_cannot_be_carried_is_said() {
+        let text = r##"{"resourceType":"Task","id":"9","status":"completed","contained":[
+              {"resourceType":"Observation","id":"o","valueQuantity":{"value":1.50}}],"output":[
+              {"type":{"text":"a"},"valueReference":{"reference":"#o"}},
+              {"type":{"text":"b"},"valueReference":{"reference":"https://elsewhere.example/Observation/2"}},
+              {"type":{"text":"c"},"valueReference":{"reference":"Procedure/3"}},
+              {"type":{"text":"d"},"valueCodeableConcept":{"text":"Food parcel"}},
+              {"type":{"text":"e"},"valueAttachment":{"title":"x"}}]}"##;
+        let read = read_task(text, &Known::default(), Some("https://p.example")).expect("reads");
+        assert_eq!(read.unresolved, ["Procedure/3"]);
+        assert_eq!(read.report.outputs.len(), 5);
+        let OutputValue::Resource(kept) = &read.report.outputs[0].value else { panic!("a resource") };
+        assert!(kept.contains("1.50"), "decimals stay as written");
+    }
+}

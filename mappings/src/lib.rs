@@ -1,0 +1,10 @@
+//! Code rules shared by adapters: FHIR R4 `ConceptMap`s, loaded once and asked by code system and code.
+//!
+//! The mapping language of the declarative adapters (field rules: parse, check, compile, run, explain) is not here yet;
+//! it will stand beside [`ConceptMap`] and use it for codes. The maps that more than one adapter needs are files under
+//! `concept-maps/`; [`shared`] names those that are built in.
+
+mod concept_map;
+pub mod shared;
+
+pub use concept_map::{ConceptMap, Equivalence, LoadError, Match, NotMapped, Translation};

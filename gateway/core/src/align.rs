@@ -1,0 +1,311 @@
+//! Align: what platforms reported becomes what the GP reads.
+//!
+//! A pure function of the referral, its Task and **all** statements recorded on it: whatever the order in which they
+//! came, the Task ends in the same state (`status::fold`). Each step that was walked becomes its own version of the
+//! Task, signed by the platform, or by the gateway where it is inferred.
+
+use crate::accept::{audit_line, version_of};
+use crate::change::{Change, Check, Disposition, ReportRecord, Transaction};
+use crate::identity::{Compartment, GATEWAY_AUTHOR};
+use crate::outbox::{Errand, OutboxRow, OutboxState};
+use crate::referral::{Delivery, Referral, SenderState};
+use crate::resource::{ResourceKey, ResourceVersion, WriteMethod};
+use crate::status::{self, Folded};
+use crate::task::{TaskMove, codeable_concept, derived_id, moved};
+use adapter_contract::{OutputValue, StatusReport, TaskStatus};
+use gateway_fhir::Json;
+use serde_json::json;
+use time::OffsetDateTime;
+
+/// What alignment starts from.
+pub struct Alignment<'a> {
+    /// The referral as it stands.
+    pub referral: &'a Referral,
+    /// Version and document of the sender's Task.
+    pub task: (u64, &'a Json),
+    /// Version and document of the sender's ServiceRequest.
+    pub service_request: (u64, &'a Json),
+    /// Every statement recorded on it, in any order.
+    pub reports: &'a [ReportRecord],
+    /// Its outbox rows.
+    pub outbox: &'a [OutboxRow],
+    /// True if consent no longer lets the platform's statements pass.
+    pub withheld: bool,
+    /// Now.
+    pub now: OffsetDateTime,
+}
+
+/// Decides what is written when statements have come in.
+#[must_use]
+pub fn align(from: &Alignment<'_>) -> Transaction {
+    if from.withheld {
+        return withhold(from);
+    }
+    let statements: Vec<StatusReport> = from.reports.iter().map(|record| record.report.clone()).collect();
+    let folded = status::fold(&statements, from.referral.sender);
+    let mut referral = from.referral.clone();
+    let mut transaction = Transaction::default();
+    let mut task = Walk { version: from.task.0, document: from.task.1.clone(), changes: Vec::new() };
+
+    let outputs = store_outputs(from, &folded, &mut transaction.changes);
+    walk(from, &folded, &outputs, &mut task);
+    referral.task_status = crate::task::status(&task.document).unwrap_or(referral.task_status);
+    referral.platform_status = folded.platform_status.or(referral.platform_status);
+    referral.conflict = folded.conflict.clone();
+    if let Some(report) = statements.first()
+        && referral.platform_referral.is_none()
+    {
+        // A report that overtook its acknowledgement proves the delivery; the outbox row will find that out itself.
+        referral.platform_referral = Some(report.platform_referral.clone());
+    }
+    found_there(from, &mut referral, &mut transaction);
+    if let Some(next) = service_request_follows(
+        &from.referral.compartment,
+        &from.referral.service_request,
+        from.service_request,
+        referral.task_status,
+        from.now,
+    ) {
+        transaction.changes.push(Change::PutResource(next));
+    }
+    let new_versions = task.changes.len();
+    transaction.changes.extend(task.changes.into_iter().map(Change::PutResource));
+    dispose(from, &folded.dispositions, &mut transaction.changes);
+    let detail = json!({
+        "platform": from.referral.platform.as_ref().map(|platform| &platform.0),
+        "status": referral.task_status.code(),
+        "statements": from.reports.len(),
+        "versions": new_versions,
+        "conflict": referral.conflict.is_some(),
+    });
+    transaction.changes.push(audit_line(&referral, from.now, GATEWAY_AUTHOR, "status", detail));
+    referral.revision += 1;
+    transaction.changes.push(Change::PutReferral(Box::new(referral)));
+    transaction
+}
+
+/// A platform that reports on a dead letter has it: the submission is over, whatever its last answer seemed to be.
+fn found_there(from: &Alignment<'_>, referral: &mut Referral, transaction: &mut Transaction) {
+    if !matches!(referral.delivery, Delivery::DeadLetter { .. }) {
+        return;
+    }
+    referral.delivery = Delivery::Delivered { at: from.now };
+    for row in from.outbox.iter().filter(|row| row.errand == Errand::Submit && row.state == OutboxState::Dead) {
+        transaction.checks.push(Check::NotLeased { outbox: row.id.clone(), fence: row.fence });
+        let done = OutboxRow { state: OutboxState::Done, in_flight: None, ..row.clone() };
+        transaction.changes.push(Change::PutOutbox(Box::new(done)));
+    }
+}
+
+/// Statements that consent no longer lets pass are kept, and nothing of them is shown.
+fn withhold(from: &Alignment<'_>) -> Transaction {
+    let mut transaction = Transaction::default();
+    let dispositions = vec![Disposition::Withheld; from.reports.len()];
+    let fresh = from.reports.iter().filter(|record| record.disposition == Disposition::Recorded).count();
+    dispose(from, &dispositions, &mut transaction.changes);
+    let mut referral = from.referral.clone();
+    referral.revision += 1;
+    let words = "Consent no longer covers this recipient: what the platform reports since is kept and not shown.";
+    referral.conflict.get_or_insert_with(|| words.to_owned());
+    transaction.changes.push(audit_line(
+        &referral,
+        from.now,
+        GATEWAY_AUTHOR,
+        "status-withheld",
+        json!({ "statements": fresh }),
+    ));
+    transaction.changes.push(Change::PutReferral(Box::new(referral)));
+    transaction
+}
+
+fn dispose(from: &Alignment<'_>, dispositions: &[Disposition], changes: &mut Vec<Change>) {
+    for (record, disposition) in from.reports.iter().zip(dispositions) {
+        let withheld_before = record.disposition == Disposition::Withheld && *disposition == Disposition::Withheld;
+        let settled_before_withdrawal =
+            *disposition == Disposition::Withheld && record.disposition != Disposition::Recorded;
+        if record.disposition != *disposition && !withheld_before && !settled_before_withdrawal {
+            changes.push(Change::DisposeReport { id: record.id.clone(), disposition: *disposition });
+        }
+    }
+}
+
+struct Walk {
+    version: u64,
+    document: Json,
+    changes: Vec<ResourceVersion>,
+}
+
+impl Walk {
+    fn step(&mut self, from: &Alignment<'_>, step: &TaskMove, author: &str) {
+        let next = moved(&self.document, step, from.now);
+        let unchanged = ["status", "statusReason", "businessStatus", "output"]
+            .iter()
+            .all(|element| next.get(element) == self.document.get(element));
+        if unchanged {
+            return;
+        }
+        self.version += 1;
+        let key = ResourceKey {
+            compartment: from.referral.compartment.clone(),
+            kind: "Task".to_owned(),
+            id: from.referral.task.clone(),
+        };
+        self.changes.push(version_of(key, self.version, next.clone(), author, WriteMethod::Put, from.now, &|_| None));
+        self.document = next;
+    }
+}
+
+/// Moves the Task from where it is shown to where the statements say it stands.
+fn walk(from: &Alignment<'_>, folded: &Folded, outputs: &[Json], task: &mut Walk) {
+    let Some(target) = folded.status else { return };
+    let platform_author = platform_author(from.referral);
+    let decisive = folded.decisive.and_then(|index| from.reports.get(index)).map(|record| &record.report);
+    let shown = from.referral.task_status;
+    if from.referral.sender == SenderState::Cancelled {
+        // The sender's withdrawal stands; what the platform made of it is said beside it.
+        let step = TaskMove {
+            status: None,
+            business_status: Some(if folded.conflict.is_some() { "error" } else { "withdrawn-by-referrer" }.to_owned()),
+            platform_word: decisive.map(|report| report.platform_status.clone()),
+            reason: folded.conflict.clone().or_else(|| existing_reason(&task.document)),
+            outputs: None,
+        };
+        task.step(from, &step, GATEWAY_AUTHOR);
+        return;
+    }
+    // Steps that the GP has not seen yet: those after the shown status in the platform's own order.
+    let seen = folded.steps.iter().rposition(|step| step.status == shown).map_or(0, |place| place + 1);
+    let pending = if shown == target { &[] } else { folded.steps.get(seen..).unwrap_or_default() };
+    for step in pending.iter().filter(|step| step.status != target) {
+        let report = from.reports.get(step.report).map(|record| &record.report);
+        let author = if step.inferred { GATEWAY_AUTHOR } else { platform_author.as_str() };
+        let reason = if step.inferred {
+            Some("Inferred: the platform reported a later state.".to_owned())
+        } else {
+            report.and_then(|report| report.reason.clone())
+        };
+        let business = report.filter(|_| !step.inferred).map(|report| report.business_status.clone());
+        let word = report.filter(|_| !step.inferred).map(|report| report.platform_status.clone());
+        let step = TaskMove {
+            status: Some(step.status),
+            business_status: business,
+            platform_word: word,
+            reason,
+            outputs: None,
+        };
+        task.step(from, &step, author);
+    }
+    let Some(report) = decisive else { return };
+    let step = TaskMove {
+        status: Some(target),
+        business_status: Some(report.business_status.clone()),
+        platform_word: Some(report.platform_status.clone()),
+        reason: report.reason.clone().or_else(|| reason_expected(target)),
+        outputs: (!outputs.is_empty()).then(|| outputs.to_vec()),
+    };
+    task.step(from, &step, &platform_author);
+}
+
+fn existing_reason(task: &Json) -> Option<String> {
+    task.get("statusReason")?.text("text").map(str::to_owned)
+}
+
+/// The SDOH guide wants words for these states; a platform that gave none is quoted as having given none.
+fn reason_expected(status: TaskStatus) -> Option<String> {
+    matches!(status, TaskStatus::Rejected | TaskStatus::Cancelled | TaskStatus::OnHold | TaskStatus::Failed)
+        .then(|| "The platform gave no reason.".to_owned())
+}
+
+/// `Task.output`: what is shown already, then what the newest statement with outputs adds (platforms repeat earlier
+/// ones). Resources are stored in the sender's compartment under an id made from their content, so that a repetition is
+/// seen as one.
+fn store_outputs(from: &Alignment<'_>, folded: &Folded, changes: &mut Vec<Change>) -> Vec<Json> {
+    let mut outputs: Vec<Json> = from.task.1.items("output").to_vec();
+    let newest = folded
+        .outputs
+        .iter()
+        .rev()
+        .filter_map(|index| from.reports.get(*index))
+        .find(|record| !record.report.outputs.is_empty());
+    let Some(record) = newest else { return outputs };
+    for output in &record.report.outputs {
+        let kind = codeable_concept(&output.kind);
+        let (value, resource) = match &output.value {
+            OutputValue::Concept(word) => (("valueCodeableConcept".to_owned(), codeable_concept(word)), None),
+            OutputValue::Resource(text) => {
+                let Some((resource_type, document)) = output_resource(text, from) else { continue };
+                let id = derived_id(&[&from.referral.key.0, &document.to_text()]);
+                let literal = Json::string(format!("{resource_type}/{id}"));
+                let reference = Json::Object(vec![("reference".to_owned(), literal)]);
+                (("valueReference".to_owned(), reference), Some((resource_type, id, document)))
+            }
+        };
+        let entry = Json::Object(vec![("type".to_owned(), kind), value]);
+        if outputs.contains(&entry) {
+            continue;
+        }
+        if let Some((kind, id, document)) = resource {
+            let key = ResourceKey { compartment: from.referral.compartment.clone(), kind, id };
+            let author = platform_author(from.referral);
+            let stored = version_of(key, 1, document, &author, WriteMethod::Post, from.now, &|_| None);
+            changes.push(Change::PutResource(stored));
+        }
+        outputs.push(entry);
+    }
+    outputs
+}
+
+fn platform_author(referral: &Referral) -> String {
+    referral.platform.as_ref().map_or(GATEWAY_AUTHOR.to_owned(), |platform| format!("platform/{}", platform.0))
+}
+
+/// A resource that a platform gave, made the sender's: its subject is the sender's Patient, its other references, which
+/// mean something only at the platform, are taken out.
+fn output_resource(text: &str, from: &Alignment<'_>) -> Option<(String, Json)> {
+    let document = gateway_fhir::door::admit(text.as_bytes(), &gateway_fhir::door::DoorLimits::default()).ok()?;
+    let kind = document.text("resourceType")?.to_owned();
+    if !matches!(kind.as_str(), "Procedure" | "Observation" | "QuestionnaireResponse") {
+        return None;
+    }
+    let mut document = document;
+    for element in ["text", "meta", "basedOn", "partOf", "encounter", "performer", "recorder", "asserter", "contained"]
+    {
+        document.remove(element);
+    }
+    for element in ["author", "source", "focus", "hasMember", "derivedFrom", "reasonReference", "location", "report"] {
+        document.remove(element);
+    }
+    let reference = Json::Object(vec![("reference".to_owned(), Json::string(&from.referral.patient))]);
+    document.set("subject", reference);
+    Some((kind, document))
+}
+
+/// The ServiceRequest's next version if its status has to follow the Task's (GW-STA-006).
+#[must_use]
+pub fn service_request_follows(
+    compartment: &Compartment,
+    id: &str,
+    (version, document): (u64, &Json),
+    task: TaskStatus,
+    now: OffsetDateTime,
+) -> Option<ResourceVersion> {
+    let status = status::service_request_status(task)?;
+    if document.text("status") == Some(status) {
+        return None;
+    }
+    let mut next = document.clone();
+    next.set("status", Json::string(status));
+    let key = ResourceKey { compartment: compartment.clone(), kind: "ServiceRequest".to_owned(), id: id.to_owned() };
+    Some(version_of(key, version + 1, next, GATEWAY_AUTHOR, WriteMethod::Put, now, &|_| None))
+}
+
+/// True if GP Task, gateway and the platform's last statement say the same.
+#[must_use]
+pub fn is_aligned(referral: &Referral, platform: Option<TaskStatus>) -> bool {
+    match (&referral.delivery, platform) {
+        (Delivery::Delivered { .. }, Some(status)) => status == referral.task_status,
+        (Delivery::Delivered { .. }, None) => false,
+        (_, None) => true,
+        (_, Some(_)) => false,
+    }
+}

@@ -1,0 +1,274 @@
+//! Changes as data: what a decision wants written. The store applies a [`Transaction`] wholly or not at all, and a 2xx
+//! is answered only after it has.
+
+use crate::identity::{ClientId, Compartment, PlatformId, TenantId};
+use crate::outbox::{Attempt, OutboxRow};
+use crate::referral::{Referral, ReferralId};
+use crate::resource::{ResourceVersion, Token};
+use adapter_contract::{Cursor, PlatformReferralId, ReportSource, StatusReport};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+/// Checks, then changes, as one.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Transaction {
+    /// All must hold when the changes are applied, under the same lock.
+    pub checks: Vec<Check>,
+    /// Applied in order.
+    pub changes: Vec<Change>,
+}
+
+/// Something that must hold.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Check {
+    /// No answer is kept for this request id of this client.
+    Unseen {
+        /// Customer.
+        tenant: TenantId,
+        /// Who asked.
+        client: ClientId,
+        /// `X-Request-Id`.
+        request_id: String,
+    },
+    /// No current resource of this type carries all these tokens (`If-None-Exist`).
+    NoMatch {
+        /// Where to look.
+        compartment: Compartment,
+        /// Resource type.
+        kind: String,
+        /// Criteria; all must match.
+        tokens: Vec<Token>,
+    },
+    /// The outbox row is still leased under this fence.
+    LeaseHeld {
+        /// Row id.
+        outbox: String,
+        /// The holder's fence.
+        fence: u64,
+    },
+    /// The outbox row is as it was read: this fence, and nobody holds a lease on it.
+    NotLeased {
+        /// Row id.
+        outbox: String,
+        /// The fence that was read.
+        fence: u64,
+    },
+    /// The current version of this resource is still this one.
+    VersionIs {
+        /// Which resource.
+        key: crate::resource::ResourceKey,
+        /// The version that was read.
+        version: u64,
+    },
+}
+
+/// Something to be written.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// The bytes of a request, as they came.
+    Received(Received),
+    /// The next version of a resource: refused unless the current one is `version - 1` (0 = none).
+    PutResource(ResourceVersion),
+    /// The next revision of a referral: refused unless the current one is `revision - 1` (0 = none).
+    PutReferral(Box<Referral>),
+    /// A new outbox row, or the new state of one (whole row replaced). A state other than `Leased` ends its lease.
+    PutOutbox(Box<OutboxRow>),
+    /// How an attempt ended.
+    PutAttempt(Attempt),
+    /// A push as it came in, before anybody read it.
+    ReceiveReport(RawReport),
+    /// A raw report has been read; `fault` says why not, if it could not be.
+    ReportRead {
+        /// Which.
+        id: String,
+        /// Why it could not be read.
+        fault: Option<String>,
+    },
+    /// A platform's statement. A second one with the same platform, platform referral and event changes nothing.
+    RecordReport(Box<ReportRecord>),
+    /// What became of a recorded statement.
+    DisposeReport {
+        /// Which.
+        id: String,
+        /// What became of it.
+        disposition: Disposition,
+    },
+    /// Where polling a platform goes on.
+    PutCursor {
+        /// Which platform.
+        platform: PlatformId,
+        /// Where.
+        cursor: Cursor,
+    },
+    /// The answer to a request, for a repetition of it.
+    RememberAnswer(StoredAnswer),
+    /// One line of audit.
+    Audit(AuditRecord),
+}
+
+/// A request's bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// Customer.
+    pub tenant: TenantId,
+    /// Who sent it.
+    pub client: ClientId,
+    /// `X-Request-Id`.
+    pub request_id: String,
+    /// `X-Correlation-Id`.
+    pub correlation: String,
+    /// When.
+    pub at: OffsetDateTime,
+    /// SHA-256 of the bytes, lower-case hex.
+    pub sha256: String,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// What was answered to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredAnswer {
+    /// Customer.
+    pub tenant: TenantId,
+    /// To whom.
+    pub client: ClientId,
+    /// `X-Request-Id`.
+    pub request_id: String,
+    /// SHA-256 over verb, path and body: tells a repetition from another request under the same id.
+    pub fingerprint: String,
+    /// When.
+    pub at: OffsetDateTime,
+    /// HTTP status.
+    pub status: u16,
+    /// `Location`, if there was one.
+    pub location: Option<String>,
+    /// `ETag`, if there was one.
+    pub etag: Option<String>,
+    /// Body.
+    pub body: String,
+}
+
+/// A pushed report as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawReport {
+    /// Its name.
+    pub id: String,
+    /// From whom.
+    pub platform: PlatformId,
+    /// How.
+    pub source: ReportSource,
+    /// Media type.
+    pub content_type: Option<String>,
+    /// When.
+    pub received: OffsetDateTime,
+    /// The bytes.
+    pub body: Vec<u8>,
+}
+
+/// A platform's statement as it was read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReportRecord {
+    /// Its name.
+    pub id: String,
+    /// From whom.
+    pub platform: PlatformId,
+    /// Whose referral; absent while none is known under that name (it is *parked*).
+    pub referral: Option<ReferralId>,
+    /// How it came.
+    pub source: ReportSource,
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub received: OffsetDateTime,
+    /// What it says.
+    pub report: StatusReport,
+    /// What became of it.
+    pub disposition: Disposition,
+}
+
+impl ReportRecord {
+    /// The platform's name for the referral it speaks of.
+    #[must_use]
+    pub fn platform_referral(&self) -> &PlatformReferralId {
+        &self.report.platform_referral
+    }
+}
+
+/// What became of a platform's statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Disposition {
+    /// Kept, not yet applied.
+    Recorded,
+    /// No referral of this name is known yet.
+    Parked,
+    /// It moved the Task.
+    Applied,
+    /// It moved the Task over states that nobody reported.
+    Inferred,
+    /// It said nothing new.
+    Unchanged,
+    /// It is older than what is shown.
+    Late,
+    /// It cannot follow what is shown: kept as evidence, for a person.
+    Conflict,
+    /// Its word is unknown.
+    Unmapped,
+    /// Consent no longer lets it pass.
+    Withheld,
+}
+
+impl Disposition {
+    /// One word, as the store keeps it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Recorded => "recorded",
+            Self::Parked => "parked",
+            Self::Applied => "applied",
+            Self::Inferred => "inferred",
+            Self::Unchanged => "unchanged",
+            Self::Late => "late",
+            Self::Conflict => "conflict",
+            Self::Unmapped => "unmapped",
+            Self::Withheld => "withheld",
+        }
+    }
+}
+
+/// One line of audit. Ids and codes only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditRecord {
+    /// Customer.
+    pub tenant: TenantId,
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// Who: `client/<id>`, `platform/<id>`, `gateway`.
+    pub actor: String,
+    /// What: `accept`, `hold`, `consent-decision`, `attempt`, `deliver`, `status`, `cancel`, …
+    pub action: String,
+    /// On which referral.
+    pub referral: Option<ReferralId>,
+    /// Rule path, reason code, consent ids, versions: JSON without patient data.
+    pub detail: serde_json::Value,
+}
+
+/// Why a transaction was not applied. Nothing of it was.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum CheckFailure {
+    /// The request was answered before.
+    #[error("the request id was used before")]
+    Seen(Box<StoredAnswer>),
+    /// Resources match the criteria: their ids.
+    #[error("{} resources match", .0.len())]
+    Matches(Vec<String>),
+    /// Somebody else wrote first: the version that stands now.
+    #[error("the resource is at version {0} now")]
+    Version(u64),
+    /// Somebody else wrote the referral first.
+    #[error("the referral is at revision {0} now")]
+    Revision(u64),
+    /// The lease ran out and another holds the row.
+    #[error("the lease was lost")]
+    LeaseLost,
+}

@@ -1,0 +1,355 @@
+//! Deliver: what an attempt may do, and what its end means. The server's worker performs; everything it writes is
+//! decided here.
+//!
+//! An attempt is counted when it is claimed. Before a request leaves that is not safe to repeat, the row is marked *in
+//! flight*; a row that is found so, after a crash or without an answer, is looked up by our key before anything is sent
+//! again. What cannot go on by itself is a dead letter, and the GP's Task says so.
+
+use crate::accept::{audit_line, decision_detail, version_of};
+use crate::align::service_request_follows;
+use crate::change::{Change, Check, Disposition, ReportRecord, Transaction};
+use crate::classify::{self, Class};
+use crate::consent::{Decision, Stage, Verdict};
+use crate::identity::GATEWAY_AUTHOR;
+use crate::outbox::{Attempt, Errand, OutboxRow, OutboxState};
+use crate::referral::{Delivery, HoldReason, Referral, SenderState};
+use crate::resource::{ResourceKey, ResourceVersion, WriteMethod};
+use crate::retry::{self, Next, Schedule};
+use crate::task::{TaskMove, moved};
+use adapter_contract::{
+    Capabilities, DeliveryError, FailureCode, Progress, Receipt, Repeat, ReportSource, StatusReport, TaskStatus,
+};
+use gateway_fhir::Json;
+use serde_json::json;
+use time::OffsetDateTime;
+
+/// Attempts of one row that may end with the process before the row is set aside: an item that kills its worker must not
+/// do so for ever.
+pub const POISON_ATTEMPTS: u32 = 20;
+
+/// What an attempt works on.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// The referral as it stands.
+    pub referral: &'a Referral,
+    /// The row, leased to us.
+    pub row: &'a OutboxRow,
+    /// Version and document of the sender's Task.
+    pub task: (u64, &'a Json),
+    /// Version and document of the sender's ServiceRequest.
+    pub service_request: (u64, &'a Json),
+    /// What the platform lets us do.
+    pub capabilities: Capabilities,
+    /// When to try again.
+    pub schedule: &'a Schedule,
+    /// When the row was claimed.
+    pub started: OffsetDateTime,
+    /// Now.
+    pub now: OffsetDateTime,
+}
+
+/// What an attempt is to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Plan {
+    /// Ask the platform whether it has the referral; then go on as [`after_absent`] says.
+    LookUp,
+    /// Do the errand, from this step.
+    Run(Option<Progress>),
+    /// Do nothing at the platform: write this.
+    Stop(Box<Transaction>),
+}
+
+/// Decides what an attempt does. `consent` is the decision made for this very attempt.
+#[must_use]
+pub fn plan(job: &Job<'_>, interrupted: bool, consent: &Decision) -> Plan {
+    // An answer that nobody saw: a row in flight, or an attempt that died with its process after something was sent.
+    let uncertain = job.row.in_flight == Some(Repeat::LookUpFirst);
+    let maybe_there = uncertain || job.row.in_flight.is_some() || job.row.progress.is_some();
+    match &job.row.errand {
+        // The permitted ways to end go first: they need no consent, because they say nothing new about the person.
+        Errand::Tell { .. } => Plan::Run(job.row.progress.clone()),
+        Errand::Submit if job.referral.sender == SenderState::Cancelled => {
+            if !maybe_there {
+                Plan::Stop(Box::new(withdrawn(job)))
+            } else if job.capabilities.look_up {
+                Plan::LookUp
+            } else {
+                let words = "It was withdrawn while a request was under way, and this platform cannot be asked whether \
+                             it arrived. Ask the organisation.";
+                Plan::Stop(Box::new(dead(job, &DeliveryError::new(FailureCode::Interrupted, words))))
+            }
+        }
+        _ if consent.verdict != Verdict::Permit => Plan::Stop(Box::new(withhold(job, consent, maybe_there))),
+        Errand::Submit if uncertain && !job.capabilities.look_up => {
+            let words = "The last request may have arrived, and this platform cannot be asked. Sending it again could \
+                         make a second referral: ask the organisation, then redrive or close it.";
+            Plan::Stop(Box::new(dead(job, &DeliveryError::new(FailureCode::Interrupted, words))))
+        }
+        Errand::Submit if uncertain => Plan::LookUp,
+        _ if interrupted && job.row.attempts > POISON_ATTEMPTS => {
+            let words = "Every attempt ended with the process. The referral is set aside so that it hurts nobody else.";
+            Plan::Stop(Box::new(dead(job, &DeliveryError::new(FailureCode::Interrupted, words))))
+        }
+        _ => Plan::Run(job.row.progress.clone()),
+    }
+}
+
+/// What follows when the platform was asked and does not have the referral.
+#[must_use]
+pub fn after_absent(job: &Job<'_>) -> Plan {
+    if job.referral.sender == SenderState::Cancelled {
+        return Plan::Stop(Box::new(withdrawn(job)));
+    }
+    Plan::Run(job.row.progress.clone())
+}
+
+/// Marks a request as under way, before it leaves.
+#[must_use]
+pub fn before_send(job: &Job<'_>, progress: &Progress, repeat: Repeat) -> Transaction {
+    let mut row = job.row.clone();
+    row.progress = Some(progress.clone());
+    row.in_flight = Some(repeat);
+    Transaction { checks: vec![lease(job)], changes: vec![Change::PutOutbox(Box::new(row))] }
+}
+
+/// The platform has it. `parked` are statements that overtook this acknowledgement.
+#[must_use]
+pub fn acknowledged(
+    job: &Job<'_>,
+    receipt: &Receipt,
+    parked: &[ReportRecord],
+    new_id: &mut dyn FnMut() -> String,
+) -> Transaction {
+    let mut referral = job.referral.clone();
+    let mut changes = vec![finish_row(job, OutboxState::Done, None), attempt(job, "acknowledged", None)];
+    referral.platform_referral = Some(receipt.platform_referral.clone());
+    if job.row.errand == Errand::Submit {
+        referral.delivery = Delivery::Delivered { at: job.now };
+        // Delivered is never shown as accepted: the status stays, only the business status moves.
+        if referral.task_status == TaskStatus::Requested || referral.task_status == TaskStatus::OnHold {
+            let status = (referral.sender != SenderState::Cancelled).then_some(TaskStatus::Requested);
+            let step = TaskMove { status, business_status: Some("delivered".to_owned()), ..TaskMove::default() };
+            referral.task_status = status.unwrap_or(referral.task_status);
+            changes.push(Change::PutResource(next_task(job, &step)));
+        }
+    }
+    let detail =
+        json!({ "errand": job.row.errand.word(), "attempt": job.row.attempts, "platform": job.row.platform.0 });
+    changes.push(audit_line(&referral, job.now, GATEWAY_AUTHOR, "deliver", detail));
+    for report in &receipt.reports {
+        changes.push(Change::RecordReport(Box::new(record(job, report, new_id()))));
+    }
+    for report in parked {
+        let mut adopted = report.clone();
+        adopted.referral = Some(referral.id.clone());
+        adopted.disposition = Disposition::Recorded;
+        changes.push(Change::RecordReport(Box::new(adopted)));
+    }
+    referral.revision += 1;
+    changes.push(Change::PutReferral(Box::new(referral)));
+    Transaction { checks: vec![lease(job)], changes }
+}
+
+/// A read found this; the statements are applied by alignment.
+#[must_use]
+pub fn read_done(job: &Job<'_>, reports: &[StatusReport], new_id: &mut dyn FnMut() -> String) -> Transaction {
+    let mut changes = vec![finish_row(job, OutboxState::Done, None), attempt(job, "acknowledged", None)];
+    for report in reports {
+        changes.push(Change::RecordReport(Box::new(record(job, report, new_id()))));
+    }
+    Transaction { checks: vec![lease(job)], changes }
+}
+
+fn record(job: &Job<'_>, report: &StatusReport, id: String) -> ReportRecord {
+    ReportRecord {
+        id,
+        platform: job.row.platform.clone(),
+        referral: Some(job.referral.id.clone()),
+        source: if job.row.errand == Errand::Read { ReportSource::Poll } else { ReportSource::Acknowledgement },
+        received: job.now,
+        report: report.clone(),
+        disposition: Disposition::Recorded,
+    }
+}
+
+/// The attempt failed. `repeat` is what it would mean to send the failed request again; `chance` is in `[0, 1)`.
+#[must_use]
+pub fn failed(
+    job: &Job<'_>,
+    error: &DeliveryError,
+    progress: Option<Progress>,
+    repeat: Repeat,
+    chance: f64,
+) -> Transaction {
+    if matches!(error.code, FailureCode::UnsafeToSend | FailureCode::Untranslatable) {
+        return hold(job, HoldReason::NeedsReview(error.diagnostic.clone()), Some(error));
+    }
+    let class = classify::class_of(&error.code, Some(repeat));
+    let next =
+        retry::next(job.schedule, job.row.attempts, job.now, job.row.expires_at, error.retry_after_seconds, chance);
+    // Where it stood and whether the last request may have arrived is kept in any case: a redrive goes on from there.
+    let mut row = job.row.clone();
+    row.progress = progress;
+    row.in_flight = (class == Class::Ambiguous).then_some(repeat);
+    let stood = Job { row: &row, ..*job };
+    let at = match (class, next) {
+        (Class::Permanent, _) => return dead(&stood, error),
+        (Class::Ambiguous, _) if !job.capabilities.look_up && job.row.errand == Errand::Submit => {
+            return dead(&stood, error);
+        }
+        (_, Next::GiveUp) => return dead(&stood, error),
+        (_, Next::At(at)) => at,
+    };
+    row.state = OutboxState::Ready;
+    row.not_before = at;
+    row.last_failure = Some(error.clone());
+    let word = if class == Class::Ambiguous { "ambiguous" } else { "transient" };
+    let detail =
+        json!({ "errand": job.row.errand.word(), "attempt": job.row.attempts, "class": word, "code": error.code });
+    let changes = vec![
+        Change::PutOutbox(Box::new(row)),
+        attempt(job, word, Some(error)),
+        audit_line(job.referral, job.now, GATEWAY_AUTHOR, "attempt", detail),
+    ];
+    Transaction { checks: vec![lease(job)], changes }
+}
+
+/// It cannot go on by itself: a dead letter, with its reason on the GP's Task.
+#[must_use]
+pub fn dead(job: &Job<'_>, error: &DeliveryError) -> Transaction {
+    let mut referral = job.referral.clone();
+    let words = format!("{} {}", error.diagnostic, classify::advice(&error.code));
+    let mut changes = vec![finish_row(job, OutboxState::Dead, Some(error)), attempt(job, "permanent", Some(error))];
+    let detail = json!({ "errand": job.row.errand.word(), "attempt": job.row.attempts, "code": error.code });
+    changes.push(audit_line(&referral, job.now, GATEWAY_AUTHOR, "dead-letter", detail));
+    match job.row.errand {
+        Errand::Submit => {
+            referral.delivery = Delivery::DeadLetter { reason: words.clone() };
+            if !referral.task_status.is_final() {
+                referral.task_status = TaskStatus::OnHold;
+                let step = TaskMove {
+                    status: Some(TaskStatus::OnHold),
+                    business_status: Some("undeliverable".to_owned()),
+                    reason: Some(format!("Could not be delivered: {words}")),
+                    ..TaskMove::default()
+                };
+                changes.push(Change::PutResource(next_task(job, &step)));
+            } else {
+                referral.attention = Some(words);
+            }
+        }
+        Errand::Tell { .. } => {
+            referral.attention = Some(format!("The platform could not be told of the sender's move: {words}"));
+            let step = TaskMove {
+                business_status: Some("error".to_owned()),
+                reason: referral.attention.clone(),
+                ..TaskMove::default()
+            };
+            changes.push(Change::PutResource(next_task(job, &step)));
+        }
+        Errand::Read => {
+            referral.attention = Some(format!("The platform's status could not be read: {words}"));
+            // Polling reads it again; a dead read must not stand in the way of a cancellation.
+            changes.push(finish_row(job, OutboxState::Dropped, Some(error)));
+        }
+    }
+    referral.revision += 1;
+    changes.push(Change::PutReferral(Box::new(referral)));
+    Transaction { checks: vec![lease(job)], changes }
+}
+
+/// Consent does not permit this attempt.
+fn withhold(job: &Job<'_>, consent: &Decision, maybe_there: bool) -> Transaction {
+    if job.row.errand == Errand::Read {
+        let mut transaction = read_done(job, &[], &mut String::new);
+        let detail = decision_detail(consent, Stage::Attempt);
+        transaction.changes.push(audit_line(job.referral, job.now, GATEWAY_AUTHOR, "consent-decision", detail));
+        return transaction;
+    }
+    let mut words = consent.reason.words().to_string();
+    if maybe_there {
+        words.push_str(" An earlier attempt may have reached the platform: ask the organisation.");
+    }
+    let mut transaction = hold(job, HoldReason::NoConsent(words), None);
+    let detail = decision_detail(consent, Stage::Attempt);
+    transaction.changes.push(audit_line(job.referral, job.now, GATEWAY_AUTHOR, "consent-decision", detail));
+    transaction
+}
+
+/// Waits for a person: the row keeps its place, the Task says why.
+fn hold(job: &Job<'_>, reason: HoldReason, error: Option<&DeliveryError>) -> Transaction {
+    let mut referral = job.referral.clone();
+    let mut changes = vec![finish_row(job, OutboxState::Held, error), attempt(job, "withheld", error)];
+    changes.push(audit_line(&referral, job.now, GATEWAY_AUTHOR, "hold", json!({ "reason": reason.code() })));
+    if !referral.task_status.is_final() {
+        let step = TaskMove {
+            status: Some(TaskStatus::OnHold),
+            business_status: Some("queued".to_owned()),
+            reason: Some(reason.words()),
+            ..TaskMove::default()
+        };
+        referral.task_status = TaskStatus::OnHold;
+        changes.push(Change::PutResource(next_task(job, &step)));
+    }
+    referral.delivery = Delivery::Held { reason };
+    referral.revision += 1;
+    changes.push(Change::PutReferral(Box::new(referral)));
+    Transaction { checks: vec![lease(job)], changes }
+}
+
+/// The sender withdrew it, and the platform does not have it.
+fn withdrawn(job: &Job<'_>) -> Transaction {
+    let mut referral = job.referral.clone();
+    referral.delivery = Delivery::Withdrawn;
+    referral.revision += 1;
+    let mut changes = vec![finish_row(job, OutboxState::Dropped, None), attempt(job, "withheld", None)];
+    changes.push(audit_line(&referral, job.now, GATEWAY_AUTHOR, "withdraw", json!({ "sent": false })));
+    if let Some(next) = service_request_follows(
+        &referral.compartment,
+        &referral.service_request,
+        job.service_request,
+        referral.task_status,
+        job.now,
+    ) {
+        changes.push(Change::PutResource(next));
+    }
+    changes.push(Change::PutReferral(Box::new(referral)));
+    Transaction { checks: vec![lease(job)], changes }
+}
+
+fn lease(job: &Job<'_>) -> Check {
+    Check::LeaseHeld { outbox: job.row.id.clone(), fence: job.row.fence }
+}
+
+fn finish_row(job: &Job<'_>, state: OutboxState, error: Option<&DeliveryError>) -> Change {
+    let mut row = job.row.clone();
+    row.state = state;
+    if matches!(state, OutboxState::Done | OutboxState::Dropped) {
+        row.in_flight = None;
+    }
+    if let Some(error) = error {
+        row.last_failure = Some(error.clone());
+    }
+    Change::PutOutbox(Box::new(row))
+}
+
+fn attempt(job: &Job<'_>, outcome: &str, error: Option<&DeliveryError>) -> Change {
+    Change::PutAttempt(Attempt {
+        outbox: job.row.id.clone(),
+        number: job.row.attempts,
+        started: job.started,
+        finished: Some(job.now),
+        outcome: Some(outcome.to_owned()),
+        failure: error.cloned(),
+    })
+}
+
+fn next_task(job: &Job<'_>, step: &TaskMove) -> ResourceVersion {
+    let key = ResourceKey {
+        compartment: job.referral.compartment.clone(),
+        kind: "Task".to_owned(),
+        id: job.referral.task.clone(),
+    };
+    let document = moved(job.task.1, step, job.now);
+    version_of(key, job.task.0 + 1, document, GATEWAY_AUTHOR, WriteMethod::Put, job.now, &|_| None)
+}

@@ -1,0 +1,246 @@
+//! The gateway's own rules on what may be stored: one patient, a Task that can be fulfilled, nothing that is another
+//! party's to say.
+
+use crate::ingest::references::Found;
+use crate::ingest::{Accepted, Outcome};
+use adapter_contract::TaskStatus;
+use gateway_fhir::identifiers::{self, NHS_NUMBER, same_system};
+use gateway_fhir::{Issue, IssueCode, Json};
+use std::collections::BTreeSet;
+
+/// The person whom a ServiceRequest is about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Person {
+    /// `Patient/id`, or `ServiceRequest/id#fragment` for a contained Patient.
+    pub reference: String,
+    /// The Patient resource.
+    pub document: Json,
+}
+
+impl Person {
+    /// The NHS number in its ten digits, if the Patient has a valid one.
+    #[must_use]
+    pub fn nhs_number(&self) -> Option<String> {
+        nhs_number_of(&self.document)
+    }
+}
+
+/// Finds the Patient of a ServiceRequest: stored, in the request, or contained with an NHS number.
+#[must_use]
+pub fn patient_of(
+    service_request: &Json,
+    service_request_id: &str,
+    lookup: &dyn Fn(&str) -> Option<Json>,
+) -> Option<Person> {
+    let subject = service_request.get("subject")?;
+    let reference = subject.text("reference")?;
+    if let Some(fragment) = reference.strip_prefix('#') {
+        let contained = service_request
+            .items("contained")
+            .iter()
+            .find(|inner| inner.text("id") == Some(fragment) && inner.text("resourceType") == Some("Patient"))?;
+        let reference = format!("ServiceRequest/{service_request_id}#{fragment}");
+        return Some(Person { reference, document: contained.clone() });
+    }
+    if !reference.starts_with("Patient/") {
+        return None;
+    }
+    lookup(reference).map(|document| Person { reference: reference.to_owned(), document })
+}
+
+fn nhs_number_of(holder: &Json) -> Option<String> {
+    holder
+        .items("identifier")
+        .iter()
+        .filter(|identifier| identifier.text("system").is_some_and(|system| same_system(system, NHS_NUMBER)))
+        .filter_map(|identifier| identifiers::nhs_number(identifier.text("value")?).ok())
+        .map(|number| number.as_str().to_owned())
+        .next()
+}
+
+/// All rules, all faults.
+pub(crate) fn check(outcomes: &[Outcome], found: &Found) -> Vec<Issue> {
+    let lookup = |reference: &str| find_document(outcomes, found, reference);
+    let mut issues = one_patient(outcomes, &lookup);
+    for outcome in outcomes {
+        let Outcome::Write(accepted) = outcome else { continue };
+        match accepted.kind.as_str() {
+            "Task" => check_task(accepted, &lookup, &mut issues),
+            "ServiceRequest" => check_service_request(accepted, &lookup, &mut issues),
+            "Patient" if accepted.version > 1 => check_patient_update(accepted, found, &mut issues),
+            _ => {}
+        }
+        if accepted.version > 1 {
+            check_labels_kept(accepted, found, &mut issues);
+        }
+    }
+    issues
+}
+
+fn find_document(outcomes: &[Outcome], found: &Found, reference: &str) -> Option<Json> {
+    outcomes
+        .iter()
+        .find_map(|outcome| match outcome {
+            Outcome::Write(accepted) if format!("{}/{}", accepted.kind, accepted.id) == reference => {
+                Some(accepted.document.clone())
+            }
+            _ => None,
+        })
+        .or_else(|| found.stored.get(reference).map(|stored| stored.document.clone()))
+}
+
+/// A request about two people is a mistake that no later step could see.
+fn one_patient(outcomes: &[Outcome], lookup: &dyn Fn(&str) -> Option<Json>) -> Vec<Issue> {
+    let mut people: BTreeSet<String> = BTreeSet::new();
+    let mut issues = Vec::new();
+    for outcome in outcomes {
+        let Outcome::Write(accepted) = outcome else { continue };
+        let mut named: Vec<(String, String)> = Vec::new();
+        if accepted.kind == "Patient" {
+            named.push((accepted.place.clone(), format!("Patient/{}", accepted.id)));
+        }
+        for element in ["subject", "patient", "for"] {
+            let reference = accepted.document.get(element).and_then(|value| value.text("reference"));
+            if let Some(reference) = reference.filter(|reference| reference.starts_with("Patient/")) {
+                named.push((format!("{}.{element}", accepted.place), reference.to_owned()));
+            }
+        }
+        for (place, reference) in named {
+            // Two Patient resources with the same NHS number are one person.
+            let person = lookup(&reference).and_then(|patient| nhs_number_of(&patient)).unwrap_or(reference);
+            if people.insert(person) && people.len() > 1 {
+                issues.push(Issue::at(
+                    IssueCode::BusinessRule,
+                    place,
+                    "This request is about more than one patient. Send one request for each.",
+                ));
+            }
+        }
+    }
+    issues
+}
+
+fn check_task(task: &Accepted, lookup: &dyn Fn(&str) -> Option<Json>, issues: &mut Vec<Issue>) {
+    let at = |element: &str| format!("{}.{element}", task.place);
+    let document = &task.document;
+    let rule = |place: String, words: &str| Issue::at(IssueCode::BusinessRule, place, words);
+    match document.text("status").and_then(|code| code.parse::<TaskStatus>().ok()) {
+        Some(TaskStatus::Requested | TaskStatus::Draft) => {}
+        _ => issues.push(rule(at("status"), "A new Task is `requested`, or `draft` while it is not to be acted upon.")),
+    }
+    if document.text("intent") != Some("order") {
+        issues.push(rule(at("intent"), "A Task that asks for fulfilment has the intent `order`."));
+    }
+    for (element, owner) in [("output", "the performer"), ("businessStatus", "the gateway")] {
+        if document.get(element).is_some() {
+            issues.push(rule(at(element), &format!("Only {owner} may set this element. Leave it out.")));
+        }
+    }
+    let focus = document.get("focus").and_then(|focus| focus.text("reference"));
+    let Some(focus) = focus.filter(|focus| focus.starts_with("ServiceRequest/")) else {
+        issues.push(Issue::at(
+            IssueCode::Required,
+            at("focus"),
+            "Task.focus must refer to the ServiceRequest that is to be fulfilled.",
+        ));
+        return;
+    };
+    let Some(service_request) = lookup(focus) else { return };
+    let subject = service_request.get("subject");
+    let Some(person) = document.get("for") else {
+        issues.push(Issue::at(
+            IssueCode::Required,
+            at("for"),
+            "Task.for must name the patient whom the ServiceRequest is about.",
+        ));
+        return;
+    };
+    if !same_person(person, subject, lookup) {
+        issues.push(rule(at("for"), "Task.for and ServiceRequest.subject must name the same patient."));
+    }
+}
+
+fn same_person(person: &Json, subject: Option<&Json>, lookup: &dyn Fn(&str) -> Option<Json>) -> bool {
+    let Some(subject) = subject else { return false };
+    let literal =
+        |reference: &Json| reference.text("reference").filter(|text| !text.starts_with('#')).map(str::to_owned);
+    if let (Some(one), Some(other)) = (literal(person), literal(subject))
+        && one == other
+    {
+        return true;
+    }
+    let number = |reference: &Json| {
+        let logical = reference.get("identifier").and_then(|identifier| {
+            let holder = Json::Object(vec![("identifier".to_owned(), Json::Array(vec![identifier.clone()]))]);
+            nhs_number_of(&holder)
+        });
+        logical.or_else(|| nhs_number_of(&lookup(reference.text("reference")?)?))
+    };
+    matches!((number(person), number(subject)), (Some(one), Some(other)) if one == other)
+}
+
+fn check_service_request(request: &Accepted, lookup: &dyn Fn(&str) -> Option<Json>, issues: &mut Vec<Issue>) {
+    let at = |element: &str| format!("{}.{element}", request.place);
+    if matches!(request.document.text("status"), Some("draft" | "revoked" | "entered-in-error")) {
+        issues.push(Issue::at(
+            IssueCode::BusinessRule,
+            at("status"),
+            "A ServiceRequest that is a draft, revoked or entered in error cannot be fulfilled. Send it as `active`.",
+        ));
+    }
+    if request.document.get("code").is_none() && request.document.items("category").is_empty() {
+        issues.push(Issue::at(
+            IssueCode::Required,
+            at("code"),
+            "Say what is asked for: ServiceRequest needs a code or a category.",
+        ));
+    }
+    match patient_of(&request.document, &request.id, lookup) {
+        None => issues.push(Issue::at(
+            IssueCode::Required,
+            at("subject"),
+            "ServiceRequest.subject must refer to a Patient in the Bundle, to one that you stored, or to a contained one.",
+        )),
+        Some(person) if person.reference.contains('#') && person.nhs_number().is_none() => issues.push(Issue::at(
+            IssueCode::Required,
+            at("subject"),
+            "A contained Patient must carry an NHS number, so that the person can be found again.",
+        )),
+        Some(_) => {}
+    }
+}
+
+/// A Patient that referrals hang on stays the same person.
+fn check_patient_update(patient: &Accepted, found: &Found, issues: &mut Vec<Issue>) {
+    let Some(stored) = found.stored.get(&format!("Patient/{}", patient.id)) else { return };
+    if let Some(known) = nhs_number_of(&stored.document)
+        && nhs_number_of(&patient.document).as_ref() != Some(&known)
+    {
+        issues.push(Issue::at(
+            IssueCode::BusinessRule,
+            format!("{}.identifier", patient.place),
+            "The NHS number of a stored Patient cannot be changed or removed. Store another Patient.",
+        ));
+    }
+}
+
+pub(crate) fn labels(document: &Json) -> BTreeSet<(String, String)> {
+    let security = document.get("meta").map(|meta| meta.items("security")).unwrap_or_default();
+    security
+        .iter()
+        .map(|label| {
+            (label.text("system").unwrap_or_default().to_owned(), label.text("code").unwrap_or_default().to_owned())
+        })
+        .collect()
+}
+
+fn check_labels_kept(accepted: &Accepted, found: &Found, issues: &mut Vec<Issue>) {
+    let Some(stored) = found.stored.get(&format!("{}/{}", accepted.kind, accepted.id)) else { return };
+    if !labels(&stored.document).is_subset(&labels(&accepted.document)) {
+        issues.push(Issue::at(
+            IssueCode::BusinessRule,
+            format!("{}.meta.security", accepted.place),
+            "A security label cannot be removed. Send the resource with all labels that it has.",
+        ));
+    }
+}

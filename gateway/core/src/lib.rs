@@ -1,0 +1,32 @@
+//! What should happen to a referral, decided without doing it: no runtime, no input or output; time, ids and chance are
+//! passed in.
+//!
+//! The stages stand here in the order in which a referral passes them; each stage that also has effects has a module of
+//! the same name in the server.
+
+// The way out.
+pub mod accept;
+pub mod classify;
+pub mod consent;
+pub mod deliver;
+pub mod ingest;
+pub mod minimise;
+pub mod retry;
+pub mod route;
+
+// The way back.
+pub mod align;
+pub mod status;
+
+// What the sender may still do.
+pub mod patch;
+pub mod update;
+
+// What all stages speak of.
+pub mod change;
+pub mod identity;
+pub mod outbox;
+pub mod referral;
+pub mod refusal;
+pub mod resource;
+pub mod task;

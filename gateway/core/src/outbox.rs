@@ -1,0 +1,149 @@
+//! What has to be sent: outbox rows, their leases, and the attempts made on them.
+
+use crate::identity::{PlatformId, TenantId};
+use crate::referral::ReferralId;
+use adapter_contract::{DeliveryError, Progress, Repeat, SenderMove};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+/// One thing to be done at a platform for one referral. Done in the order of their sequence within a referral.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutboxRow {
+    /// Its name.
+    pub id: String,
+    /// The customer.
+    pub tenant: TenantId,
+    /// Whose errand.
+    pub referral: ReferralId,
+    /// Where it goes.
+    pub platform: PlatformId,
+    /// What is to be done.
+    pub errand: Errand,
+    /// Place among the errands of this referral, from 1.
+    pub sequence: u32,
+    /// How far it is.
+    pub state: OutboxState,
+    /// Attempts begun; counted before each is made.
+    pub attempts: u32,
+    /// Not to be tried before.
+    #[serde(with = "time::serde::rfc3339")]
+    pub not_before: OffsetDateTime,
+    /// Not to be tried after: it then becomes a dead letter.
+    #[serde(with = "time::serde::rfc3339")]
+    pub expires_at: OffsetDateTime,
+    /// Grows with each claim; only the holder of the newest may write.
+    pub fence: u64,
+    /// Where a multi-step exchange stands.
+    pub progress: Option<Progress>,
+    /// Set before a request leaves, cleared with its answer: if it is found set, nobody knows whether it arrived.
+    pub in_flight: Option<Repeat>,
+    /// The last attempt's failure.
+    pub last_failure: Option<DeliveryError>,
+}
+
+/// What is to be done at the platform.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Errand {
+    /// Give it the referral.
+    Submit,
+    /// Tell it of the sender's move.
+    Tell {
+        /// What the sender did.
+        sender_move: SenderMove,
+    },
+    /// Read one referral's status, because the platform said that it changed.
+    Read,
+}
+
+impl Errand {
+    /// One word for lists.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Submit => "submit",
+            Self::Tell { .. } => "tell",
+            Self::Read => "read",
+        }
+    }
+}
+
+/// How far an outbox row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OutboxState {
+    /// Waits for its time.
+    Ready,
+    /// Somebody holds a lease on it.
+    Leased,
+    /// Waits for a person or for the sender.
+    Held,
+    /// Done.
+    Done,
+    /// Cannot go on by itself.
+    Dead,
+    /// No longer wanted; nothing was sent.
+    Dropped,
+}
+
+impl OutboxState {
+    /// One word, as the store keeps it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Leased => "leased",
+            Self::Held => "held",
+            Self::Done => "done",
+            Self::Dead => "dead",
+            Self::Dropped => "dropped",
+        }
+    }
+
+    /// True while later errands of the same referral have to wait for this one.
+    #[must_use]
+    pub const fn blocks(self) -> bool {
+        matches!(self, Self::Ready | Self::Leased | Self::Held | Self::Dead)
+    }
+}
+
+/// What a worker asks of the store.
+#[derive(Debug, Clone)]
+pub struct ClaimRequest {
+    /// Only rows of these platforms.
+    pub platforms: Vec<PlatformId>,
+    /// Rows that are due at this time, or whose lease has run out by it.
+    pub now: OffsetDateTime,
+    /// The lease ends then.
+    pub lease_until: OffsetDateTime,
+    /// At most so many, the longest waiting first.
+    pub limit: u32,
+}
+
+/// A row that is now ours, with the attempt that the claim counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// The row, already leased: its fence is the one to write with.
+    pub row: OutboxRow,
+    /// True if another holder's lease ran out: its attempt ended nobody knows how.
+    pub interrupted: bool,
+}
+
+/// One attempt's end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Which row.
+    pub outbox: String,
+    /// From 1.
+    pub number: u32,
+    /// When it was claimed.
+    #[serde(with = "time::serde::rfc3339")]
+    pub started: OffsetDateTime,
+    /// When it ended; absent while it runs, or if the process died.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub finished: Option<OffsetDateTime>,
+    /// `acknowledged`, `transient`, `ambiguous`, `permanent`, `withheld`, `interrupted`.
+    pub outcome: Option<String>,
+    /// Why it failed.
+    pub failure: Option<DeliveryError>,
+}

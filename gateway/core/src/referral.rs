@@ -1,0 +1,158 @@
+//! The referral: our aggregate of ServiceRequest, Task, delivery and what was decided on the way.
+
+use crate::identity::{ClientId, Compartment, PlatformId};
+use adapter_contract::{IdempotencyKey, PlatformReferralId, TaskStatus};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+/// Names one referral inside the gateway; never shown to platforms.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ReferralId(pub String);
+
+/// One referral. Three facts are kept apart: `delivery`, `task_status` (the platform's word as the GP sees it), and the
+/// notification of the GP system, which reads the Task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Referral {
+    /// Its name.
+    pub id: ReferralId,
+    /// Grows by one with each change; a change made on an older revision is refused.
+    pub revision: u64,
+    /// The sender's compartment.
+    pub compartment: Compartment,
+    /// The client that sent it.
+    pub client: ClientId,
+    /// Id of the sender's Task.
+    pub task: String,
+    /// Id of the sender's ServiceRequest.
+    pub service_request: String,
+    /// Id of the Patient, in the same compartment.
+    pub patient: String,
+    /// Where it goes; absent while no route is decided.
+    pub platform: Option<PlatformId>,
+    /// The route that was taken and why, in words without patient data.
+    pub route: String,
+    /// The platform's key for it.
+    pub key: IdempotencyKey,
+    /// The sender's conversation.
+    pub correlation: String,
+    /// When the Task was committed.
+    #[serde(with = "time::serde::rfc3339")]
+    pub accepted_at: OffsetDateTime,
+    /// Gateway to platform.
+    pub delivery: Delivery,
+    /// What the sender has done since.
+    pub sender: SenderState,
+    /// `Task.status` as the GP sees it now.
+    pub task_status: TaskStatus,
+    /// The platform's name for it, once known.
+    pub platform_referral: Option<PlatformReferralId>,
+    /// The platform's last statement that was applied.
+    pub platform_status: Option<TaskStatus>,
+    /// Where what the platform reports contradicts itself or the sender, in words; absent if it does not.
+    pub conflict: Option<String>,
+    /// What else a person has to settle at this platform, in words: it could not be told, or not be read.
+    pub attention: Option<String>,
+}
+
+/// How far the delivery is. "Delivered" says nothing of acceptance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "state")]
+pub enum Delivery {
+    /// Nothing leaves until a person has decided.
+    Held {
+        /// Why.
+        reason: HoldReason,
+    },
+    /// In the outbox.
+    Queued,
+    /// The platform acknowledged it.
+    Delivered {
+        /// When.
+        #[serde(with = "time::serde::rfc3339")]
+        at: OffsetDateTime,
+    },
+    /// It could not be delivered and waits for a person.
+    DeadLetter {
+        /// Why, in words without patient data.
+        reason: String,
+    },
+    /// The sender withdrew it before anything was sent.
+    Withdrawn,
+}
+
+impl Delivery {
+    /// One word for lists and counts.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Held { .. } => "held",
+            Self::Queued => "queued",
+            Self::Delivered { .. } => "delivered",
+            Self::DeadLetter { .. } => "dead-letter",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}
+
+/// Why nothing leaves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind", content = "words")]
+pub enum HoldReason {
+    /// No consent permits it.
+    NoConsent(String),
+    /// No route, or several.
+    NoRoute(String),
+    /// The sender paused it.
+    SenderHold,
+    /// It cannot be said to this platform without losing what matters.
+    NeedsReview(String),
+}
+
+impl HoldReason {
+    /// `Task.statusReason.text`: what a GP reads.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::NoConsent(why) => format!("Nothing has been sent: {why}"),
+            Self::NoRoute(why) => format!("Nothing has been sent: no single recipient could be chosen. {why}"),
+            Self::SenderHold => "Paused by the sender before anything was sent.".to_owned(),
+            Self::NeedsReview(why) => format!("Nothing has been sent, a person has to look at this referral: {why}"),
+        }
+    }
+
+    /// Code for lists.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NoConsent(_) => "no-consent",
+            Self::NoRoute(_) => "no-route",
+            Self::SenderHold => "sender-hold",
+            Self::NeedsReview(_) => "needs-review",
+        }
+    }
+}
+
+/// What the sender has done since sending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SenderState {
+    /// Nothing.
+    Active,
+    /// Paused it.
+    Held,
+    /// Withdrew it.
+    Cancelled,
+}
+
+impl Referral {
+    /// True when nothing more will happen by itself: a final status, or waiting for a person.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        match self.delivery {
+            Delivery::Held { .. } | Delivery::DeadLetter { .. } | Delivery::Withdrawn => true,
+            Delivery::Queued => false,
+            Delivery::Delivered { .. } => self.task_status.is_final(),
+        }
+    }
+}

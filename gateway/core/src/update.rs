@@ -1,0 +1,448 @@
+//! Update: what the sender may still do with a Task, and what follows from it; what a collecting platform may do with a
+//! Task that was published for it.
+
+use crate::accept::{Start, Started, audit_line, judge, new_row, start, version_of};
+use crate::align::service_request_follows;
+use crate::change::{Change, Check, RawReport, Transaction};
+use crate::identity::{Client, GATEWAY_AUTHOR, PlatformId};
+use crate::ingest::labels;
+use crate::outbox::{Errand, OutboxRow, OutboxState};
+use crate::referral::{Delivery, HoldReason, Referral, SenderState};
+use crate::refusal::{Refusal, pass_or_refuse};
+use crate::resource::{ResourceKey, ResourceVersion, WriteMethod};
+use crate::status;
+use crate::task::{TaskMove, moved};
+use adapter_contract::{Capabilities, ReportSource, SenderMove, TaskStatus};
+use gateway_fhir::{Issue, IssueCode, Json};
+use serde_json::json;
+use time::{Duration, OffsetDateTime};
+
+/// Elements of a Task that its sender may change once fulfilment has started.
+const SENDER_MAY_CHANGE: [&str; 9] =
+    ["id", "meta", "text", "status", "statusReason", "note", "lastModified", "_lastModified", "extension"];
+
+/// Elements of a published Task that the collecting platform may change.
+const PERFORMER_MAY_CHANGE: [&str; 13] = [
+    "id",
+    "meta",
+    "text",
+    "status",
+    "statusReason",
+    "businessStatus",
+    "note",
+    "lastModified",
+    "_lastModified",
+    "extension",
+    "output",
+    "executionPeriod",
+    "owner",
+];
+
+/// A new version of a Task that its sender proposes.
+pub struct TaskUpdate<'a> {
+    /// The sender and everything that a start would need.
+    pub start: Start<'a>,
+    /// The Task as it was proposed, not stamped.
+    pub proposed: &'a Json,
+    /// How it was proposed.
+    pub method: WriteMethod,
+    /// `If-Match`.
+    pub if_match: Option<u64>,
+    /// The referral, if fulfilment was started.
+    pub referral: Option<&'a Referral>,
+    /// Its outbox rows.
+    pub outbox: &'a [OutboxRow],
+    /// What its platform lets us do.
+    pub capabilities: Option<Capabilities>,
+    /// Version of the ServiceRequest.
+    pub service_request_version: u64,
+}
+
+/// What is committed, and the version of the Task that then stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Updated {
+    /// All or nothing.
+    pub transaction: Transaction,
+    /// Version of the Task after it.
+    pub version: u64,
+}
+
+/// Decides on a sender's update.
+///
+/// # Errors
+/// [`Refusal`]: 412 for a stale `If-Match`, 422 for an element or a move that is not the sender's.
+pub fn update_task(update: &TaskUpdate<'_>, new_id: &mut dyn FnMut() -> String) -> Result<Updated, Refusal> {
+    let (_, version, current) = update.start.task;
+    check_version(update.if_match, version)?;
+    let started = update.referral.is_some();
+    let allowed: &[&str] = if started { &SENDER_MAY_CHANGE } else { &DRAFT_ANY };
+    pass_or_refuse(changed_elements(current, update.proposed, allowed, "the sender"))?;
+    let from = crate::task::status(current).unwrap_or(TaskStatus::Draft);
+    let Some(to) = crate::task::status(update.proposed) else {
+        return Err(Refusal::one(
+            422,
+            Issue::at(IssueCode::CodeInvalid, "Task.status", "This is no Task.status code."),
+        ));
+    };
+    if from != to {
+        status::sender_may(from, to).map_err(|refused| {
+            Refusal::one(422, Issue::at(IssueCode::BusinessRule, "Task.status", refused.to_string()))
+        })?;
+    }
+    let mut draft = Draft::new(update, version);
+    match (update.referral, to) {
+        (None, TaskStatus::Requested) if from == TaskStatus::Draft => draft.begin(update, new_id),
+        (None, _) => {}
+        (Some(_), _) if from == to => {}
+        (Some(referral), TaskStatus::Cancelled | TaskStatus::EnteredInError) => {
+            draft.cancel(update, referral, to, new_id)
+        }
+        (Some(referral), TaskStatus::OnHold) => draft.hold(update, referral, new_id)?,
+        (Some(referral), _) => draft.release(update, referral, new_id),
+    }
+    Ok(Updated { transaction: draft.transaction, version: draft.version })
+}
+
+/// While a Task is a draft its sender may change everything that is not another party's.
+const DRAFT_ANY: [&str; 1] = ["*"];
+
+fn check_version(if_match: Option<u64>, version: u64) -> Result<(), Refusal> {
+    if if_match.is_some_and(|seen| seen != version) {
+        let words = "If-Match names another version than the one that stands now. Read the Task again and decide anew.";
+        return Err(Refusal::one(412, Issue::general(IssueCode::Conflict, words)));
+    }
+    Ok(())
+}
+
+fn changed_elements(current: &Json, proposed: &Json, allowed: &[&str], party: &str) -> Vec<Issue> {
+    let mut issues = Vec::new();
+    let names = |document: &Json| -> Vec<String> {
+        document.as_object().unwrap_or_default().iter().map(|(name, _)| name.clone()).collect()
+    };
+    let mut all = names(current);
+    all.extend(names(proposed));
+    all.sort();
+    all.dedup();
+    let always_others = ["output", "businessStatus"];
+    for name in all {
+        if current.get(&name) == proposed.get(&name) {
+            continue;
+        }
+        let free = if allowed == DRAFT_ANY.as_slice() {
+            !always_others.contains(&name.as_str())
+        } else {
+            allowed.contains(&name.as_str())
+        };
+        if !free {
+            // The name passed validation, so it is one of R4's and no received value.
+            let words = format!("{party} may not change this element now. Send it as it stands.");
+            issues.push(Issue::at(IssueCode::BusinessRule, format!("Task.{name}"), words));
+        }
+    }
+    if !labels(current).is_subset(&labels(proposed)) {
+        let words = "A security label cannot be removed. Send the Task with all labels that it has.";
+        issues.push(Issue::at(IssueCode::BusinessRule, "Task.meta.security", words));
+    }
+    issues
+}
+
+/// The transaction while it grows.
+struct Draft {
+    transaction: Transaction,
+    version: u64,
+    task: Json,
+}
+
+impl Draft {
+    fn new(update: &TaskUpdate<'_>, version: u64) -> Self {
+        let from = &update.start;
+        let key = task_key(from);
+        let first = version_of(
+            key,
+            version + 1,
+            update.proposed.clone(),
+            &from.client.author(),
+            update.method,
+            from.now,
+            from.lookup,
+        );
+        Self {
+            transaction: Transaction { checks: Vec::new(), changes: vec![Change::PutResource(first)] },
+            version: version + 1,
+            task: update.proposed.clone(),
+        }
+    }
+
+    fn push(&mut self, change: Change) {
+        self.transaction.changes.push(change);
+    }
+
+    /// One more version of the Task, by the gateway.
+    fn gateway_version(&mut self, from: &Start<'_>, step: &TaskMove) {
+        self.version += 1;
+        self.task = moved(&self.task, step, from.now);
+        let next = version_of(
+            task_key(from),
+            self.version,
+            self.task.clone(),
+            GATEWAY_AUTHOR,
+            WriteMethod::Put,
+            from.now,
+            from.lookup,
+        );
+        self.push(Change::PutResource(next));
+    }
+
+    fn begin(&mut self, update: &TaskUpdate<'_>, new_id: &mut dyn FnMut() -> String) {
+        let from = &update.start;
+        let again = Start { task: (from.task.0, self.version, update.proposed), ..copy(from) };
+        let Started { changes, task_versions } = start(&again, new_id);
+        self.version += task_versions;
+        self.transaction.changes.extend(changes);
+    }
+
+    fn cancel(
+        &mut self,
+        update: &TaskUpdate<'_>,
+        referral: &Referral,
+        to: TaskStatus,
+        new_id: &mut dyn FnMut() -> String,
+    ) {
+        let from = &update.start;
+        let mut referral = referral.clone();
+        referral.sender = SenderState::Cancelled;
+        referral.task_status = to;
+        let submit = update.outbox.iter().find(|row| row.errand == Errand::Submit);
+        let never_left = submit.is_none_or(|row| row.attempts == 0);
+        if never_left {
+            for row in update.outbox.iter().filter(|row| row.state.blocks()) {
+                self.replace_row(row, OutboxState::Dropped);
+            }
+            referral.delivery = Delivery::Withdrawn;
+        } else {
+            // Rows that waited for a person go on, so that the worker can find out what the platform has.
+            for row in update.outbox.iter().filter(|row| matches!(row.state, OutboxState::Held | OutboxState::Dead)) {
+                self.reopen_row(row, from);
+                referral.delivery = Delivery::Queued;
+            }
+            self.tell(update, &referral, SenderMove::Cancel, new_id);
+            if update.capabilities.is_none_or(|can| !can.cancel) {
+                referral.attention =
+                    Some("This platform cannot be told of a cancellation. Ask the organisation to stop.".to_owned());
+            }
+        }
+        let request = (update.service_request_version, from.service_request.1);
+        let follows = service_request_follows(&referral.compartment, &referral.service_request, request, to, from.now);
+        if let Some(next) = follows {
+            self.push(Change::PutResource(next));
+        }
+        self.finish(from, referral, "cancel", json!({ "to": to.code(), "sent": !never_left }));
+    }
+
+    fn hold(
+        &mut self,
+        update: &TaskUpdate<'_>,
+        referral: &Referral,
+        new_id: &mut dyn FnMut() -> String,
+    ) -> Result<(), Refusal> {
+        let from = &update.start;
+        let mut referral = referral.clone();
+        let submit = update.outbox.iter().find(|row| row.errand == Errand::Submit);
+        match submit {
+            Some(row) if row.attempts == 0 && row.state == OutboxState::Ready => {
+                self.replace_row(row, OutboxState::Held);
+                referral.delivery = Delivery::Held { reason: HoldReason::SenderHold };
+            }
+            _ if matches!(referral.delivery, Delivery::Delivered { .. })
+                && update.capabilities.is_some_and(|can| can.hold) =>
+            {
+                self.tell(update, &referral, SenderMove::Hold, new_id);
+            }
+            _ => {
+                let words = "The platform may have this referral already, and it cannot be asked to pause. Cancel it, or \
+                             leave it.";
+                return Err(Refusal::one(422, Issue::at(IssueCode::BusinessRule, "Task.status", words)));
+            }
+        }
+        referral.sender = SenderState::Held;
+        referral.task_status = TaskStatus::OnHold;
+        self.finish(from, referral, "sender-hold", json!({}));
+        Ok(())
+    }
+
+    /// Going on: after the sender's own pause as it was; after any other wait, route and consent are decided anew.
+    fn release(&mut self, update: &TaskUpdate<'_>, referral: &Referral, new_id: &mut dyn FnMut() -> String) {
+        let from = &update.start;
+        let mut referral = referral.clone();
+        referral.sender = SenderState::Active;
+        referral.task_status = TaskStatus::Requested;
+        let waiting: Vec<&OutboxRow> =
+            update.outbox.iter().filter(|row| matches!(row.state, OutboxState::Held | OutboxState::Dead)).collect();
+        if matches!(referral.delivery, Delivery::Delivered { .. }) {
+            self.tell(update, &referral, SenderMove::Release, new_id);
+        } else if waiting.is_empty() {
+            let judgement = judge(from);
+            referral.platform = judgement.platform;
+            referral.route = judgement.route;
+            for (action, detail) in judgement.audit {
+                self.push(audit_line(&referral, from.now, GATEWAY_AUTHOR, action, detail));
+            }
+            match judgement.hold {
+                Some(reason) => {
+                    referral.task_status = TaskStatus::OnHold;
+                    let step = TaskMove {
+                        status: Some(TaskStatus::OnHold),
+                        business_status: Some("queued".to_owned()),
+                        reason: Some(reason.words()),
+                        ..TaskMove::default()
+                    };
+                    self.gateway_version(from, &step);
+                    referral.delivery = Delivery::Held { reason };
+                }
+                None => {
+                    referral.delivery = Delivery::Queued;
+                    let sequence = next_sequence(update.outbox);
+                    let schedule = &from.rules.schedule;
+                    let row = new_row(&referral, new_id(), Errand::Submit, sequence, from.now, schedule);
+                    self.transaction.changes.extend(row.map(|row| Change::PutOutbox(Box::new(row))));
+                }
+            }
+        } else {
+            referral.delivery = Delivery::Queued;
+            for row in waiting {
+                self.reopen_row(row, from);
+            }
+        }
+        self.finish(from, referral, "sender-release", json!({}));
+    }
+
+    fn tell(
+        &mut self,
+        update: &TaskUpdate<'_>,
+        referral: &Referral,
+        sender_move: SenderMove,
+        new_id: &mut dyn FnMut() -> String,
+    ) {
+        let able = update.capabilities.is_some_and(|can| match sender_move {
+            SenderMove::Cancel => can.cancel,
+            SenderMove::Hold | SenderMove::Release => can.hold,
+        });
+        if !able {
+            return;
+        }
+        let from = &update.start;
+        let errand = Errand::Tell { sender_move };
+        let sequence = next_sequence(update.outbox);
+        let row = new_row(referral, new_id(), errand, sequence, from.now, &from.rules.schedule);
+        self.transaction.changes.extend(row.map(|row| Change::PutOutbox(Box::new(row))));
+    }
+
+    fn replace_row(&mut self, row: &OutboxRow, state: OutboxState) {
+        self.transaction.checks.push(Check::NotLeased { outbox: row.id.clone(), fence: row.fence });
+        self.push(Change::PutOutbox(Box::new(OutboxRow { state, ..row.clone() })));
+    }
+
+    fn reopen_row(&mut self, row: &OutboxRow, from: &Start<'_>) {
+        self.transaction.checks.push(Check::NotLeased { outbox: row.id.clone(), fence: row.fence });
+        let window = Duration::seconds(i64::from(from.rules.schedule.window_seconds));
+        self.push(Change::PutOutbox(Box::new(OutboxRow {
+            state: OutboxState::Ready,
+            not_before: from.now,
+            expires_at: from.now + window,
+            ..row.clone()
+        })));
+    }
+
+    fn finish(&mut self, from: &Start<'_>, mut referral: Referral, action: &str, detail: serde_json::Value) {
+        self.push(audit_line(&referral, from.now, &from.client.author(), action, detail));
+        referral.revision += 1;
+        self.push(Change::PutReferral(Box::new(referral)));
+    }
+}
+
+fn next_sequence(outbox: &[OutboxRow]) -> u32 {
+    outbox.iter().map(|row| row.sequence).max().unwrap_or(0) + 1
+}
+
+fn task_key(from: &Start<'_>) -> ResourceKey {
+    ResourceKey { compartment: from.compartment.clone(), kind: "Task".to_owned(), id: from.task.0.to_owned() }
+}
+
+fn copy<'a>(from: &Start<'a>) -> Start<'a> {
+    Start {
+        client: from.client,
+        correlation: from.correlation,
+        compartment: from.compartment,
+        task: from.task,
+        service_request: from.service_request,
+        person: from.person,
+        consents: from.consents,
+        rules: from.rules,
+        lookup: from.lookup,
+        now: from.now,
+    }
+}
+
+/// A new version of a published Task that the collecting platform proposes (*Direct Light*).
+pub struct PublishedTaskUpdate<'a> {
+    /// The platform's client.
+    pub client: &'a Client,
+    /// The platform.
+    pub platform: &'a PlatformId,
+    /// Id, version and document of the published Task.
+    pub task: (&'a str, u64, &'a Json),
+    /// The Task as it was proposed.
+    pub proposed: &'a Json,
+    /// How it was proposed.
+    pub method: WriteMethod,
+    /// `If-Match`.
+    pub if_match: Option<u64>,
+    /// What the adapter will read: the proposed Task with the resources that its outputs refer to.
+    pub report: String,
+    /// Now.
+    pub now: OffsetDateTime,
+}
+
+/// Decides on a platform's update of a published Task: it is kept as the platform's version and recorded as a report;
+/// the sender's Task follows when the report is applied.
+///
+/// # Errors
+/// [`Refusal`]: 412 for a stale or missing `If-Match`, 422 for an element or a move that is not the performer's.
+pub fn update_published_task(update: &PublishedTaskUpdate<'_>, report_id: String) -> Result<Updated, Refusal> {
+    let (id, version, current) = update.task;
+    if update.if_match.is_none() {
+        let words = "Say which version you have read: this update needs If-Match.";
+        return Err(Refusal::one(412, Issue::general(IssueCode::Required, words)));
+    }
+    check_version(update.if_match, version)?;
+    pass_or_refuse(changed_elements(current, update.proposed, &PERFORMER_MAY_CHANGE, "the performer"))?;
+    let from = crate::task::status(current);
+    let to = crate::task::status(update.proposed);
+    if let (Some(from), Some(to)) = (from, to)
+        && from != to
+    {
+        status::performer_may(from, to).map_err(|refused| {
+            Refusal::one(422, Issue::at(IssueCode::BusinessRule, "Task.status", refused.to_string()))
+        })?;
+    }
+    let key = ResourceKey { compartment: update.client.compartment(), kind: "Task".to_owned(), id: id.to_owned() };
+    let next: ResourceVersion = version_of(
+        key,
+        version + 1,
+        update.proposed.clone(),
+        &update.client.author(),
+        update.method,
+        update.now,
+        &|_| None,
+    );
+    let report = RawReport {
+        id: report_id,
+        platform: update.platform.clone(),
+        source: ReportSource::TaskUpdate,
+        content_type: Some("application/fhir+json".to_owned()),
+        received: update.now,
+        body: update.report.clone().into_bytes(),
+    };
+    let changes = vec![Change::PutResource(next), Change::ReceiveReport(report)];
+    Ok(Updated { transaction: Transaction { checks: Vec::new(), changes }, version: version + 1 })
+}

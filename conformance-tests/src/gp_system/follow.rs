@@ -1,0 +1,114 @@
+//! Following and cancelling what was submitted: polls by `_lastUpdated`, reads, and a conditional JSON Patch.
+//!
+//! It never writes a status of its own into the book: only what the gateway said is there.
+
+use serde_json::{Value, json};
+
+use super::{Book, GpSystem, SeenVersion, WireError};
+use crate::fhir;
+
+/// A poll gives up after so many pages: a next link that leads in a circle must not hold a test.
+const PAGES: usize = 1000;
+
+impl GpSystem {
+    /// Asks for every Task that changed since the newest change seen, through all pages. How many versions were new.
+    pub async fn poll(&self) -> Result<usize, WireError> {
+        let since = self.book().since.clone().unwrap_or_else(|| "1970-01-01T00:00:00Z".to_owned());
+        // `ge` and not `gt`: two Tasks may change in the same millisecond, and one of them be on the page before.
+        let bound = format!("ge{since}");
+        let query = [("_lastUpdated", bound.as_str()), ("_count", "100")];
+        let first = self.wire.url("Task");
+        let mut page = self.wire.get(&first, &query, &self.other_request_id()).await?.successful()?;
+        let mut new = 0;
+        for _ in 0..PAGES {
+            new += note_page(&mut self.book(), &page.body);
+            let Some(next) = next_link(&page.body) else { break };
+            page = self.wire.get(&next, &[], &self.other_request_id()).await?.successful()?;
+        }
+        Ok(new)
+    }
+
+    /// Reads a Task by its id, and notes its version.
+    pub async fn task(&self, id: &str) -> Result<Value, WireError> {
+        let url = self.wire.url(&format!("Task/{id}"));
+        let reply = self.wire.get(&url, &[], &self.other_request_id()).await?.successful()?;
+        note_task(&mut self.book(), &reply.body);
+        Ok(reply.body)
+    }
+
+    /// Cancels: reads the Task for its version, then patches `status` on condition that it is still that version.
+    pub async fn cancel(&self, task_url: &str) -> Result<Value, WireError> {
+        let reply = self.wire.get(task_url, &[], &self.other_request_id()).await?.successful()?;
+        let version = fhir::text_at(&reply.body, "/meta/versionId").unwrap_or_default();
+        let etag = reply.etag.clone().unwrap_or_else(|| format!("W/\"{version}\""));
+        let reason = json!({ "text": "Withdrawn by the referrer: the person has changed their mind" });
+        let has_reason = reply.body.get("statusReason").is_some();
+        let patch = json!([
+            { "op": "replace", "path": "/status", "value": "cancelled" },
+            { "op": if has_reason { "replace" } else { "add" }, "path": "/statusReason", "value": reason },
+        ]);
+        let correlation = fhir::split_reference(task_url)
+            .and_then(|(_, id)| self.book().records.get(id).map(|record| record.correlation_id.clone()));
+        let request = self.other_request_id();
+        let patched = self.wire.patch(task_url, &patch, &etag, &request, correlation.as_deref()).await?.successful()?;
+        note_task(&mut self.book(), &patched.body);
+        Ok(patched.body)
+    }
+}
+
+fn next_link(bundle: &Value) -> Option<String> {
+    let links = bundle.get("link")?.as_array()?;
+    let next = links.iter().find(|link| fhir::text_at(link, "/relation") == Some("next"))?;
+    fhir::text_at(next, "/url").map(str::to_owned)
+}
+
+fn note_page(book: &mut Book, bundle: &Value) -> usize {
+    let entries = bundle.get("entry").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let tasks = entries.iter().filter_map(|entry| entry.get("resource"));
+    let mut new = 0;
+    for task in tasks.filter(|one| fhir::text_at(one, "/resourceType") == Some("Task")) {
+        new += usize::from(note_task(book, task));
+        later(&mut book.since, fhir::text_at(task, "/meta/lastUpdated"));
+    }
+    new
+}
+
+/// Keeps the later of two instants, as it was written. Only pages move this: a single read may run ahead of others.
+fn later(since: &mut Option<String>, seen: Option<&str>) {
+    let Some(seen) = seen else { return };
+    let known = since.as_deref().and_then(fhir::read_instant);
+    if known.is_none() || fhir::read_instant(seen) > known {
+        *since = Some(seen.to_owned());
+    }
+}
+
+/// Notes a version of a Task; true where it is new and the Task was submitted here.
+fn note_task(book: &mut Book, task: &Value) -> bool {
+    let Some(id) = fhir::text_at(task, "/id") else { return false };
+    let version = fhir::text_at(task, "/meta/versionId").and_then(|text| text.parse().ok()).unwrap_or(0);
+    let seen = SeenVersion {
+        version,
+        status: fhir::text_at(task, "/status").unwrap_or_default().to_owned(),
+        business_status: words(task.get("businessStatus")),
+        status_reason: words(task.get("statusReason")),
+        last_updated: fhir::text_at(task, "/meta/lastUpdated").unwrap_or_default().to_owned(),
+        outputs: task.get("output").and_then(Value::as_array).map_or(0, Vec::len),
+    };
+    let ours = book.records.contains_key(id);
+    let history = match book.records.get_mut(id) {
+        Some(record) => &mut record.history,
+        None => book.unclaimed.entry(id.to_owned()).or_default(),
+    };
+    match history.binary_search_by_key(&version, |one| one.version) {
+        Ok(_) => false,
+        Err(at) => {
+            history.insert(at, seen);
+            ours
+        }
+    }
+}
+
+fn words(concept: Option<&Value>) -> Option<String> {
+    let concept = concept?;
+    fhir::text_at(concept, "/text").or_else(|| fhir::text_at(concept, "/coding/0/code")).map(str::to_owned)
+}

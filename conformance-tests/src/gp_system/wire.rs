@@ -1,0 +1,132 @@
+//! The GP system's HTTP: one place that sets headers, reads answers and tells a lost answer from a refusal.
+//!
+//! It keeps nothing; what an answer means is decided above it.
+
+use reqwest::{Client, RequestBuilder};
+use serde_json::Value;
+use time::Duration;
+
+use crate::fhir::FHIR_JSON;
+
+/// Why there is no usable answer.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    /// The client could not be made.
+    #[error("the HTTP client could not be made")]
+    Client {
+        /// What reqwest says.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// No answer, or half of one: it may have arrived.
+    #[error("no whole answer from the gateway")]
+    NoAnswer {
+        /// What reqwest says.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The answer is not JSON although it should be.
+    #[error("the answer with status {status} is not JSON")]
+    NotJson {
+        /// Its status.
+        status: u16,
+    },
+    /// The gateway refused.
+    #[error("the gateway answered {status}")]
+    Refused {
+        /// Its status.
+        status: u16,
+        /// The OperationOutcome, or null.
+        outcome: Value,
+    },
+}
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) location: Option<String>,
+    pub(super) etag: Option<String>,
+    pub(super) retry_after: Option<Duration>,
+    pub(super) body: Value,
+}
+
+impl Reply {
+    /// The reply, or the refusal that it is.
+    pub(super) fn successful(self) -> Result<Self, WireError> {
+        if self.status < 300 { Ok(self) } else { Err(WireError::Refused { status: self.status, outcome: self.body }) }
+    }
+}
+
+/// The way to the gateway.
+pub(super) struct Wire {
+    client: Client,
+    base: String,
+    token: String,
+}
+
+impl Wire {
+    pub(super) fn new(base: &str, token: &str) -> Result<Self, WireError> {
+        let client = Client::builder()
+            .no_proxy()
+            .timeout(std::time::Duration::from_secs(30))
+            .build()
+            .map_err(|source| WireError::Client { source })?;
+        Ok(Self { client, base: base.trim_end_matches('/').to_owned(), token: token.to_owned() })
+    }
+
+    /// An address below the base.
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("{}/{path}", self.base)
+    }
+
+    pub(super) async fn transaction(&self, body: &str, request: &str, correlation: &str) -> Result<Reply, WireError> {
+        let post = self.client.post(&self.base).header("content-type", FHIR_JSON).body(body.to_owned());
+        self.send(post, request, Some(correlation)).await
+    }
+
+    pub(super) async fn get(&self, url: &str, query: &[(&str, &str)], request: &str) -> Result<Reply, WireError> {
+        let mut get = self.client.get(url);
+        if !query.is_empty() {
+            get = get.query(query);
+        }
+        self.send(get, request, None).await
+    }
+
+    pub(super) async fn patch(
+        &self,
+        url: &str,
+        patch: &Value,
+        etag: &str,
+        request: &str,
+        correlation: Option<&str>,
+    ) -> Result<Reply, WireError> {
+        let call = self
+            .client
+            .patch(url)
+            .header("content-type", "application/json-patch+json")
+            .header("if-match", etag)
+            .body(patch.to_string());
+        self.send(call, request, correlation).await
+    }
+
+    async fn send(&self, call: RequestBuilder, request: &str, correlation: Option<&str>) -> Result<Reply, WireError> {
+        let mut call = call.bearer_auth(&self.token).header("accept", FHIR_JSON).header("x-request-id", request);
+        if let Some(correlation) = correlation {
+            call = call.header("x-correlation-id", correlation);
+        }
+        let response = call.send().await.map_err(|source| WireError::NoAnswer { source })?;
+        let status = response.status().as_u16();
+        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let (location, etag) = (header("location"), header("etag"));
+        let retry_after = header("retry-after").and_then(|text| text.parse().ok()).map(Duration::seconds);
+        let bytes = response.bytes().await.map_err(|source| WireError::NoAnswer { source })?;
+        let body = match serde_json::from_slice(&bytes) {
+            Ok(body) => body,
+            // A refusal need not be JSON, and neither need an answer without a body.
+            Err(_) if bytes.is_empty() || status >= 300 => Value::Null,
+            Err(_) => return Err(WireError::NotJson { status }),
+        };
+        Ok(Reply { status, location, etag, retry_after, body })
+    }
+}

@@ -1,0 +1,20 @@
+//! The counterparts of the gateway: synthetic referrals, a platform that speaks the Gravity guide, a GP system.
+//!
+//! Everything here reaches the gateway over HTTP, as its real counterparts do, and depends on no other crate of the
+//! workspace: a double that shared the gateway's idea of FHIR would share its mistakes. Time is a seeded, simulated
+//! clock and chance a seeded generator, so the same seed gives the same run. Synthetic people only.
+//!
+//! This is the library half. The suite with its requirement ids and the binary `conformance` are a later issue.
+//!
+//! Where to begin:
+//! - [`generator::Generator`] makes referrals, each with what should become of it;
+//! - [`gp_system::GpSystem`] submits, cancels and follows them;
+//! - [`platform::FhirPlatform`] is a charity platform with a FHIR server (Gravity "Direct");
+//! - [`direct_light::DirectLightClient`] is one without (Gravity "Direct Light").
+
+pub mod clock;
+pub mod direct_light;
+pub mod fhir;
+pub mod generator;
+pub mod gp_system;
+pub mod platform;

@@ -1,0 +1,224 @@
+//! Faults on demand: which request, the how-manieth, and what goes wrong.
+//!
+//! A queue that is asked at each request and each notification. It decides and counts; breaking things is left to
+//! whoever asked.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+/// Which requests a fault is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Match {
+    /// The method; none means any. A notification has the method `NOTIFY`.
+    pub method: Option<String>,
+    /// How the path begins (`/fhir/Task`); none means any. A notification's path is `/Task/{id}`.
+    pub path_prefix: Option<String>,
+    /// The first request that it strikes, counted from 1 among those that match since it was pushed.
+    pub nth: u32,
+    /// How many in a row it strikes.
+    pub times: u32,
+}
+
+impl Default for Match {
+    fn default() -> Self {
+        Self { method: None, path_prefix: None, nth: 1, times: 1 }
+    }
+}
+
+impl Match {
+    /// Any request, the next one.
+    pub fn any() -> Self {
+        Self::default()
+    }
+
+    /// The next request with this method whose path begins so.
+    pub fn on(method: &str, path_prefix: &str) -> Self {
+        Self { method: Some(method.to_owned()), path_prefix: Some(path_prefix.to_owned()), ..Self::default() }
+    }
+
+    /// The `nth` that matches instead of the first.
+    #[must_use]
+    pub fn nth(mut self, nth: u32) -> Self {
+        self.nth = nth;
+        self
+    }
+
+    /// That many in a row instead of one.
+    #[must_use]
+    pub fn times(mut self, times: u32) -> Self {
+        self.times = times;
+        self
+    }
+
+    fn fits(&self, method: &str, path: &str) -> bool {
+        self.method.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
+            && self.path_prefix.as_deref().is_none_or(|prefix| path.starts_with(prefix))
+    }
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    /// Answered with this status and an OperationOutcome; nothing is stored.
+    Status {
+        /// The status.
+        status: u16,
+        /// The `Retry-After` header, in seconds.
+        #[serde(default)]
+        retry_after: Option<u32>,
+    },
+    /// Answered 200 with a web page, as a captive portal does; nothing is stored.
+    HtmlPage,
+    /// Handled, and the answer breaks off in the middle of its body.
+    TruncatedBody,
+    /// Handled, and the answer says `text/plain`.
+    WrongContentType,
+    /// Not handled and never answered, until the caller hangs up or [`Faults::release`].
+    Stall,
+    /// Handled and never answered, until the caller hangs up or [`Faults::release`].
+    StallAfterStoring,
+    /// The connection is reset; nothing is stored.
+    ResetBeforeStoring,
+    /// Handled, and the connection is reset instead of an answer.
+    ResetAfterStoring,
+    /// The notification is sent twice.
+    DuplicateNotification,
+    /// The notification is sent after the one that follows it.
+    ReorderNotifications,
+    /// The notification is not sent.
+    LoseNotification,
+    /// Handled; the Task that it creates will be rejected with this reason.
+    RefuseTask(String),
+}
+
+impl FaultKind {
+    fn is_of_notification(&self) -> bool {
+        matches!(self, Self::DuplicateNotification | Self::ReorderNotifications | Self::LoseNotification)
+    }
+}
+
+/// A fault to come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// Which requests.
+    #[serde(default)]
+    pub on: Match,
+    /// What happens to them.
+    pub kind: FaultKind,
+}
+
+impl Fault {
+    /// A fault.
+    pub fn new(on: Match, kind: FaultKind) -> Self {
+        Self { on, kind }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: Vec<(Fault, u32)>,
+    struck: Vec<(String, FaultKind)>,
+}
+
+/// The faults of one platform. Clones share the queue.
+#[derive(Debug, Clone, Default)]
+pub struct Faults {
+    queue: Arc<Mutex<Queue>>,
+    release: Arc<tokio::sync::Notify>,
+}
+
+impl Faults {
+    /// Adds a fault to come.
+    pub fn push(&self, fault: Fault) {
+        self.lock().waiting.push((fault, 0));
+    }
+
+    /// Those that have struck: `METHOD path` and what happened, in order.
+    pub fn struck(&self) -> Vec<(String, FaultKind)> {
+        self.lock().struck.clone()
+    }
+
+    /// How many have yet to strike, or to strike again.
+    pub fn waiting(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
+    /// Forgets every fault, and lets go what stalls.
+    pub fn clear(&self) {
+        *self.lock() = Queue::default();
+        self.release();
+    }
+
+    /// Lets go of every request that stalls now; its connection is reset.
+    pub fn release(&self) {
+        self.release.notify_waiters();
+    }
+
+    /// Waits until [`Faults::release`].
+    pub(super) async fn stalled(&self) {
+        self.release.notified().await;
+    }
+
+    /// The fault that strikes this request, if any. Counts it for every fault that it matches.
+    pub(super) fn strike(&self, method: &str, path: &str) -> Option<FaultKind> {
+        let of_notification = method == "NOTIFY";
+        let mut queue = self.lock();
+        let mut found = None;
+        for (fault, seen) in &mut queue.waiting {
+            if fault.kind.is_of_notification() != of_notification || !fault.on.fits(method, path) {
+                continue;
+            }
+            *seen += 1;
+            if found.is_none() && *seen >= fault.on.nth {
+                found = Some(fault.kind.clone());
+            }
+        }
+        queue.waiting.retain(|(fault, seen)| seen.saturating_add(1) < fault.on.nth.saturating_add(fault.on.times));
+        if let Some(kind) = &found {
+            queue.struck.push((format!("{method} {path}"), kind.clone()));
+        }
+        found
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_strikes_the_nth_match_as_often_as_asked() {
+        let faults = Faults::default();
+        let on = Match::on("POST", "/fhir/Task").nth(2).times(2);
+        faults.push(Fault::new(on, FaultKind::HtmlPage));
+        let strikes: Vec<bool> = ["GET", "POST", "POST", "POST", "POST"]
+            .iter()
+            .map(|method| faults.strike(method, "/fhir/Task").is_some())
+            .collect();
+        assert_eq!(strikes, [false, false, true, true, false]);
+        assert_eq!((faults.waiting(), faults.struck().len()), (0, 2));
+    }
+
+    #[test]
+    fn faults_of_notifications_do_not_strike_requests() {
+        let faults = Faults::default();
+        faults.push(Fault::new(Match::any(), FaultKind::LoseNotification));
+        assert_eq!(faults.strike("GET", "/fhir/metadata"), None);
+        assert_eq!(faults.strike("NOTIFY", "/Task/1"), Some(FaultKind::LoseNotification));
+    }
+
+    #[test]
+    fn a_fault_reads_from_json() {
+        let text =
+            r#"{ "on": { "method": "POST", "nth": 3 }, "kind": { "status": { "status": 503, "retry_after": 2 } } }"#;
+        let fault: Fault = serde_json::from_str(text).unwrap();
+        assert_eq!(fault.on, Match { method: Some("POST".to_owned()), nth: 3, ..Match::default() });
+        assert_eq!(fault.kind, FaultKind::Status { status: 503, retry_after: Some(2) });
+    }
+}

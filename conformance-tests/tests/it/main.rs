@@ -1,0 +1,10 @@
+//! The doubles against each other and against small stubs, over loopback HTTP.
+#![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
+
+mod direct_light;
+mod exchange;
+mod faults;
+mod gp;
+mod life;
+mod refusals;
+mod support;

@@ -1,0 +1,173 @@
+-- The first schema. Migrations are append-only: once released, a file never changes (its SHA-256 is checked).
+-- Times are INTEGER microseconds since 1970-01-01T00:00:00Z. `place` is always the order in which rows came to be.
+
+-- The bytes of each request that was taken in, as they came.
+CREATE TABLE received (
+    place       INTEGER PRIMARY KEY AUTOINCREMENT, -- order of arrival
+    tenant      TEXT    NOT NULL,                  -- customer
+    client      TEXT    NOT NULL,                  -- who sent it
+    request_id  TEXT    NOT NULL,                  -- X-Request-Id
+    correlation TEXT    NOT NULL,                  -- X-Correlation-Id
+    at          INTEGER NOT NULL,                  -- when
+    sha256      TEXT    NOT NULL,                  -- of the bytes, lower-case hex
+    bytes       BLOB    NOT NULL                   -- the body
+) STRICT;
+
+-- One row for each resource: which version is current.
+CREATE TABLE resource_current (
+    place   INTEGER PRIMARY KEY AUTOINCREMENT, -- order of creation: an update never moves a resource between pages
+    tenant  TEXT    NOT NULL,                  -- customer
+    owner   TEXT    NOT NULL,                  -- party: organisation/<ODS code> or platform/<id>
+    kind    TEXT    NOT NULL,                  -- resource type
+    id      TEXT    NOT NULL,                  -- logical id
+    version INTEGER NOT NULL,                  -- current version
+    updated INTEGER NOT NULL                   -- meta.lastUpdated of the current version
+) STRICT;
+CREATE UNIQUE INDEX resource_by_key ON resource_current (tenant, owner, kind, id);
+-- Walks one type of one compartment in creation order (the rowid follows the last column).
+CREATE INDEX resource_by_kind ON resource_current (tenant, owner, kind);
+
+-- Every version that was ever served.
+CREATE TABLE resource_version (
+    place   INTEGER NOT NULL REFERENCES resource_current (place), -- which resource
+    version INTEGER NOT NULL,                                     -- from 1
+    updated INTEGER NOT NULL,                                     -- meta.lastUpdated
+    author  TEXT    NOT NULL,                                     -- client/<id>, platform/<id> or gateway
+    method  TEXT    NOT NULL,                                     -- POST, PUT or PATCH
+    body    TEXT    NOT NULL,                                     -- JSON as served
+    tokens  TEXT    NOT NULL,                                     -- JSON array of [parameter, value], as given
+    PRIMARY KEY (place, version)
+) STRICT;
+CREATE TRIGGER resource_version_keeps BEFORE UPDATE ON resource_version
+BEGIN SELECT RAISE(ABORT, 'versions of resources are never changed'); END;
+CREATE TRIGGER resource_version_stays BEFORE DELETE ON resource_version
+BEGIN SELECT RAISE(ABORT, 'versions of resources are never removed'); END;
+
+-- What finds a resource: the tokens of its current version only.
+CREATE TABLE token (
+    tenant    TEXT    NOT NULL, -- as in resource_current
+    owner     TEXT    NOT NULL, -- as in resource_current
+    kind      TEXT    NOT NULL, -- as in resource_current
+    parameter TEXT    NOT NULL, -- search parameter
+    value     TEXT    NOT NULL, -- compared whole
+    place     INTEGER NOT NULL REFERENCES resource_current (place), -- which resource
+    PRIMARY KEY (tenant, owner, kind, parameter, value, place)
+) STRICT, WITHOUT ROWID;
+
+-- The referral. Columns repeat what is asked for; the body is the authority.
+CREATE TABLE referral (
+    place             INTEGER PRIMARY KEY AUTOINCREMENT, -- order of acceptance
+    id                TEXT    NOT NULL UNIQUE,           -- its name
+    revision          INTEGER NOT NULL,                  -- grows by one with each change
+    tenant            TEXT    NOT NULL,                  -- customer
+    owner             TEXT    NOT NULL,                  -- the sender's party
+    task              TEXT    NOT NULL,                  -- id of the sender's Task
+    platform          TEXT,                              -- where it goes, once a route is decided
+    key               TEXT    NOT NULL,                  -- our key at the platform
+    platform_referral TEXT,                              -- the platform's name for it, once known
+    delivery          TEXT    NOT NULL,                  -- queued, held, delivered, dead-letter, withdrawn
+    task_status       TEXT    NOT NULL,                  -- Task.status code
+    body              TEXT    NOT NULL                   -- the whole referral as JSON
+) STRICT;
+CREATE INDEX referral_by_task ON referral (tenant, owner, task);
+CREATE INDEX referral_by_name ON referral (platform, platform_referral) WHERE platform_referral IS NOT NULL;
+CREATE INDEX referral_by_platform_key ON referral (platform, key);
+CREATE INDEX referral_by_tenant ON referral (tenant);
+CREATE INDEX referral_by_delivery ON referral (delivery);
+CREATE INDEX referral_counts ON referral (delivery, task_status);
+
+-- What has to be sent. Columns repeat what is asked for; the body is the authority.
+CREATE TABLE outbox (
+    place    INTEGER PRIMARY KEY AUTOINCREMENT, -- order of creation
+    id       TEXT    NOT NULL UNIQUE,           -- its name
+    tenant   TEXT    NOT NULL,                  -- customer
+    referral TEXT    NOT NULL,                  -- whose errand
+    platform TEXT    NOT NULL,                  -- where it goes
+    sequence INTEGER NOT NULL,                  -- place among the errands of this referral
+    state    TEXT    NOT NULL,                  -- ready, leased, held, done, dead, dropped
+    due      INTEGER,                           -- ready: not before; leased: the lease's end; else absent
+    fence    INTEGER NOT NULL,                  -- grows with each claim
+    body     TEXT    NOT NULL                   -- the whole row as JSON
+) STRICT;
+CREATE INDEX outbox_due ON outbox (platform, due) WHERE due IS NOT NULL;
+CREATE INDEX outbox_by_referral ON outbox (referral, sequence);
+
+-- Each try at an outbox row.
+CREATE TABLE attempt (
+    outbox TEXT    NOT NULL, -- which row
+    number INTEGER NOT NULL, -- from 1
+    body   TEXT    NOT NULL, -- the whole attempt as JSON
+    PRIMARY KEY (outbox, number)
+) STRICT, WITHOUT ROWID;
+
+-- What platforms pushed, as it came.
+CREATE TABLE raw_report (
+    place        INTEGER PRIMARY KEY AUTOINCREMENT, -- order of arrival
+    id           TEXT    NOT NULL UNIQUE,           -- its name
+    platform     TEXT    NOT NULL,                  -- from whom
+    source       TEXT    NOT NULL,                  -- how it came
+    content_type TEXT,                              -- media type, if given
+    received     INTEGER NOT NULL,                  -- when
+    body         BLOB    NOT NULL,                  -- the bytes
+    read         INTEGER NOT NULL DEFAULT 0,        -- 1 once somebody read it
+    fault        TEXT                               -- why it could not be read
+) STRICT;
+CREATE INDEX raw_report_unread ON raw_report (read) WHERE read = 0;
+
+-- Platforms' statements as they were read.
+CREATE TABLE report (
+    place             INTEGER PRIMARY KEY AUTOINCREMENT, -- order of arrival
+    id                TEXT    NOT NULL UNIQUE,           -- its name
+    platform          TEXT    NOT NULL,                  -- from whom
+    platform_referral TEXT    NOT NULL,                  -- the platform's name for the referral
+    event             TEXT    NOT NULL,                  -- the platform's name for the statement
+    key               TEXT,                              -- our key, where the platform repeats it
+    referral          TEXT,                              -- whose; absent while parked
+    source            TEXT    NOT NULL,                  -- how it came
+    received          INTEGER NOT NULL,                  -- when
+    disposition       TEXT    NOT NULL,                  -- what became of it
+    body              TEXT    NOT NULL                   -- what it says, as JSON
+) STRICT;
+-- The same statement is kept once, however often it comes.
+CREATE UNIQUE INDEX report_once ON report (platform, platform_referral, event);
+CREATE INDEX report_by_referral ON report (referral);
+CREATE INDEX report_parked_by_name ON report (platform, platform_referral) WHERE disposition = 'parked';
+CREATE INDEX report_parked_by_key ON report (platform, key) WHERE disposition = 'parked';
+CREATE INDEX report_recorded ON report (disposition) WHERE disposition = 'recorded';
+CREATE INDEX report_recorded_by_referral ON report (referral) WHERE disposition = 'recorded';
+
+-- Where polling a platform stands.
+CREATE TABLE cursor (
+    platform TEXT NOT NULL PRIMARY KEY, -- which platform
+    cursor   TEXT NOT NULL              -- opaque
+) STRICT, WITHOUT ROWID;
+
+-- What was answered, for a repetition of the request.
+CREATE TABLE answer (
+    tenant      TEXT    NOT NULL, -- customer
+    client      TEXT    NOT NULL, -- to whom
+    request_id  TEXT    NOT NULL, -- X-Request-Id
+    fingerprint TEXT    NOT NULL, -- SHA-256 over verb, path and body
+    at          INTEGER NOT NULL, -- when
+    status      INTEGER NOT NULL, -- HTTP status
+    location    TEXT,             -- Location, if there was one
+    etag        TEXT,             -- ETag, if there was one
+    body        TEXT    NOT NULL, -- body
+    PRIMARY KEY (tenant, client, request_id)
+) STRICT;
+
+-- Who did what. Ids and codes only.
+CREATE TABLE audit (
+    place    INTEGER PRIMARY KEY AUTOINCREMENT, -- order
+    tenant   TEXT    NOT NULL,                  -- customer
+    at       INTEGER NOT NULL,                  -- when
+    actor    TEXT    NOT NULL,                  -- client/<id>, platform/<id>, gateway
+    action   TEXT    NOT NULL,                  -- what
+    referral TEXT,                              -- on which referral
+    detail   TEXT    NOT NULL                   -- JSON without patient data
+) STRICT;
+CREATE INDEX audit_by_referral ON audit (referral);
+CREATE TRIGGER audit_keeps BEFORE UPDATE ON audit
+BEGIN SELECT RAISE(ABORT, 'audit lines are never changed'); END;
+CREATE TRIGGER audit_stays BEFORE DELETE ON audit
+BEGIN SELECT RAISE(ABORT, 'audit lines are never removed'); END;

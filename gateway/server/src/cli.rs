@@ -1,0 +1,142 @@
+//! The command line. Exit codes: 0 done, 1 the thing checked is not right, 2 usage, 3 the environment failed.
+
+mod config;
+mod route;
+mod serve;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done,
+    /// The thing that was checked is not right.
+    NotRight,
+    /// The environment failed.
+    Environment,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Done => Self::SUCCESS,
+            Exit::NotRight => Self::from(1),
+            Exit::Environment => Self::from(3),
+        }
+    }
+}
+
+/// Referral gateway between GP systems and VCSE platforms.
+#[derive(Debug, Parser)]
+#[command(name = "vcse-gateway", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Shows the whole way of a referral with simulated platforms and a simulated GP system, on loopback.
+    Demo {
+        /// How many referrals the simulated GP system sends.
+        #[arg(long, default_value_t = 50)]
+        referrals: u32,
+        /// Ends when every referral is settled; exits non-zero unless every one is aligned.
+        #[arg(long)]
+        once: bool,
+        /// Seed of everything that is left to chance.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Runs the gateway.
+    Serve {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Checks a configuration, or prints an example.
+    Config {
+        #[command(subcommand)]
+        action: ConfigAction,
+    },
+    /// Says why a referral goes where it goes. Sends nothing.
+    Route {
+        #[command(subcommand)]
+        action: RouteAction,
+    },
+    /// Adapters of this build.
+    Adapter {
+        #[command(subcommand)]
+        action: AdapterAction,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigAction {
+    /// Names every fault with key, line and mend.
+    Check {
+        /// The configuration file.
+        file: PathBuf,
+    },
+    /// Prints a commented configuration that starts as it stands.
+    Example,
+}
+
+#[derive(Debug, Subcommand)]
+enum RouteAction {
+    /// Which route each Task of a transaction Bundle takes, and why not the others.
+    Explain {
+        /// A transaction Bundle.
+        file: PathBuf,
+        /// The configuration with the routes.
+        #[arg(long)]
+        config: PathBuf,
+        /// The customer who would send it; needed if the configuration has clients of several.
+        #[arg(long)]
+        tenant: Option<String>,
+        /// `text` or `json`.
+        #[arg(long, default_value = "text", value_parser = ["text", "json"])]
+        format: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum AdapterAction {
+    /// Lists them with what they can do.
+    List {
+        /// `text` or `json`.
+        #[arg(long, default_value = "text", value_parser = ["text", "json"])]
+        format: String,
+    },
+}
+
+/// Reads the arguments and runs the command.
+pub async fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let exit = match arguments.command {
+        Command::Demo { referrals, once, seed } => crate::demo::run(referrals, once, seed).await,
+        Command::Serve { config } => serve::run(&config).await,
+        Command::Config { action: ConfigAction::Check { file } } => config::check(&file),
+        Command::Config { action: ConfigAction::Example } => config::example(),
+        Command::Route { action: RouteAction::Explain { file, config, tenant, format } } => {
+            route::explain(&file, &config, tenant.as_deref(), &format)
+        }
+        Command::Adapter { action: AdapterAction::List { format } } => config::adapters(&format),
+    };
+    exit.into()
+}
+
+/// One line to standard output. A closed pipe is not a fault of ours.
+pub(crate) fn say(line: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// One line to standard error.
+pub(crate) fn complain(line: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

@@ -1,0 +1,62 @@
+//! `serve`.
+
+use super::{Exit, complain, say};
+use crate::chance::Chance;
+use crate::clock::SystemClock;
+use crate::config::{self, ConfigError};
+use crate::serve;
+use crate::store::sqlite::SqliteStore;
+use crate::transport::HttpTransport;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+pub(super) async fn run(file: &Path) -> Exit {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // Only the first subscriber of a process counts; there is one.
+    let _ = tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    match start(file).await {
+        Ok(exit) => exit,
+        Err(error) => {
+            complain(&format!("vcse-gateway does not start.\n{error:#}"));
+            match error.downcast_ref::<ConfigError>() {
+                Some(ConfigError::Faults(_)) => Exit::NotRight,
+                _ => Exit::Environment,
+            }
+        }
+    }
+}
+
+async fn start(file: &Path) -> anyhow::Result<Exit> {
+    use anyhow::Context as _;
+    let config = config::load(file)?;
+    let listen = config.server.listen.get_ref();
+    std::fs::create_dir_all(&config.server.data)
+        .with_context(|| format!("the data folder {} cannot be made", config.server.data.display()))?;
+    let store = SqliteStore::open(&config.server.data.join("gateway.db")).context("the store cannot be opened")?;
+    let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let address = listener.local_addr()?;
+    let base = match &config.server.base_url {
+        Some(base) => base.get_ref().clone(),
+        None => format!("http://{address}/fhir"),
+    };
+    let (clock, chance) = (Arc::new(SystemClock), Arc::new(Chance::from_system()));
+    let transport = Arc::new(HttpTransport::new()?);
+    let gateway = config::build(&config, base.clone(), Arc::new(store), clock, chance, transport)?;
+    let mut running = serve::start(gateway, listener)?;
+    say(&format!("vcse-gateway serves FHIR R4 at {base}"));
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        () = running.failed() => {
+            complain("a part of the gateway ended by itself; the log says why");
+            return Ok(Exit::Environment);
+        }
+    }
+    tracing::info!("stopping: no new requests; what is under way ends first");
+    running.stop().await;
+    Ok(Exit::Done)
+}

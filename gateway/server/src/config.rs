@@ -1,0 +1,141 @@
+//! The configuration: one TOML file, unknown keys refused, every fault named with key, line and mend. The server does
+//! not start on one that is unsafe or contradicts itself.
+
+mod build;
+mod sections;
+
+pub use build::build;
+pub use sections::{ClientSection, Config, PlatformSection, RetrySection, SecretSource, ServerSection};
+
+use std::path::Path;
+use toml::Spanned;
+
+/// One fault of a configuration file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Line, from 1; 0 if it belongs to no line.
+    pub line: usize,
+    /// Key, for example `platform.base-url`.
+    pub key: String,
+    /// What is wrong and how to mend it.
+    pub words: String,
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.line {
+            0 => write!(f, "{}: {}", self.key, self.words),
+            line => write!(f, "line {line}: {}: {}", self.key, self.words),
+        }
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path}: {source}")]
+    Unreadable {
+        /// Which file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is wrong: all faults.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Faults(Vec<Fault>),
+}
+
+/// Reads and checks a configuration file.
+///
+/// # Errors
+/// [`ConfigError`] with every fault.
+pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.display().to_string(), source })?;
+    parse(&text)
+}
+
+/// Reads and checks a configuration text.
+///
+/// # Errors
+/// [`ConfigError::Faults`] with every fault.
+pub fn parse(text: &str) -> Result<Config, ConfigError> {
+    let config: Config = toml::from_str(text).map_err(|error| {
+        let line = error.span().map_or(0, |span| line_of(text, span.start));
+        let words = error.message().to_owned();
+        ConfigError::Faults(vec![Fault { line, key: "configuration".to_owned(), words }])
+    })?;
+    let faults = sections::check(&config, text);
+    if faults.is_empty() { Ok(config) } else { Err(ConfigError::Faults(faults)) }
+}
+
+/// The line of a byte offset, from 1.
+pub(crate) fn line_of(text: &str, offset: usize) -> usize {
+    text.get(..offset).map_or(0, |before| before.matches('\n').count() + 1)
+}
+
+pub(crate) fn line<T>(text: &str, spanned: &Spanned<T>) -> usize {
+    line_of(text, spanned.span().start)
+}
+
+/// A commented configuration that starts as it stands (`vcse-gateway config example`).
+pub const EXAMPLE: &str = include_str!("config/example.toml");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(text: &str) -> Vec<String> {
+        match parse(text) {
+            Ok(_) => Vec::new(),
+            Err(ConfigError::Faults(faults)) => faults.iter().map(ToString::to_string).collect(),
+            Err(other) => vec![other.to_string()],
+        }
+    }
+
+    fn changed(from: &str, to: &str) -> Vec<String> {
+        assert!(EXAMPLE.contains(from), "the example no longer holds {from}");
+        faults(&EXAMPLE.replacen(from, to, 1))
+    }
+
+    #[test]
+    fn the_example_is_a_valid_configuration() {
+        assert_eq!(faults(EXAMPLE), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_unsafe_or_contradictory_setting_is_refused_with_its_line() {
+        let cases = [
+            ("listen = \"127.0.0.1:8080\"", "listen = \"0.0.0.0:8080\"", "loopback"),
+            ("listen = \"127.0.0.1:8080\"", "listen = \"here\"", "address:port"),
+            ("adapter = \"fhir-task\"", "adapter = \"fax\"", "no adapter"),
+            ("base-url = \"http://127.0.0.1:9090/fhir\"", "base-url = \"http://platform.example/fhir\"", "https"),
+            (
+                "base-url = \"http://127.0.0.1:9090/fhir\"",
+                "base-url = \"https://user@platform.example/fhir\"",
+                "credentials",
+            ),
+            ("platform = \"food-bank\"", "platform = \"foodbank\"", "no [[platform]]"),
+            ("roles = [\"referrer\"]", "roles = []", "role"),
+            ("organisation = \"A82001\"", "organisation = \"a practice\"", "ODS"),
+            ("token-sha256 = \"9f86d0", "token-sha256 = \"XYZ", "64 lower-case"),
+            ("[server]", "[server]\ncolour = 1", "unknown field"),
+        ];
+        for (from, to, expected) in cases {
+            let faults = changed(from, to);
+            assert!(faults.iter().any(|fault| fault.contains(expected)), "{to}: {faults:?}");
+            assert!(faults.iter().all(|fault| fault.starts_with("line ")), "{to}: {faults:?}");
+        }
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once() {
+        let text = EXAMPLE.replacen("listen = \"127.0.0.1:8080\"", "listen = \"0.0.0.0:8080\"", 1).replacen(
+            "adapter = \"fhir-task\"",
+            "adapter = \"fax\"",
+            1,
+        );
+        assert_eq!(faults(&text).len(), 2, "{:?}", faults(&text));
+    }
+}

@@ -1,0 +1,125 @@
+//! From a checked configuration to a gateway that can run.
+
+use super::{Config, ConfigError, Fault, SecretSource};
+use crate::adapters;
+use crate::chance::Chance;
+use crate::clock::Clock;
+use crate::gateway::{Gateway, Platform, Secret};
+use crate::limits::Limits;
+use crate::store::Store;
+use crate::transport::Transport;
+use gateway_core::accept::Rules;
+use gateway_core::consent::{Policy, Recipient};
+use gateway_core::identity::{Client, ClientId, PlatformId};
+use gateway_core::route::RouteTable;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// Puts a gateway together.
+///
+/// # Errors
+/// [`ConfigError::Faults`] when a secret cannot be had.
+pub fn build(
+    config: &Config,
+    base_url: String,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    chance: Arc<Chance>,
+    transport: Arc<dyn Transport>,
+) -> Result<Gateway, ConfigError> {
+    let mut platforms = BTreeMap::new();
+    let mut recipients = BTreeMap::new();
+    let mut faults = Vec::new();
+    for section in &config.platform {
+        let id = PlatformId(section.id.get_ref().clone());
+        let Some(adapter) = adapters::find(section.adapter.get_ref()) else { continue };
+        let authorization = match section.token.as_ref().map(read_secret).transpose() {
+            Ok(token) => token.map(|token| Secret::new(format!("Bearer {token}"))),
+            Err(words) => {
+                faults.push(Fault { line: 0, key: format!("platform {}: token", id.0), words });
+                None
+            }
+        };
+        let base = section.base_url.as_ref().map(|url| url.get_ref().trim_end_matches('/').to_owned());
+        let mut settings = section.settings.clone();
+        if let Some(base) = &base {
+            settings.insert("base-url".to_owned(), base.clone());
+        }
+        let declared = adapter.descriptor();
+        let poll = match section.poll_seconds {
+            Some(0) => None,
+            Some(seconds) => Some(Duration::from_secs(u64::from(seconds))),
+            None => {
+                declared.capabilities.poll.then(|| Duration::from_secs(u64::from(declared.limits.poll_seconds.max(1))))
+            }
+        };
+        let identifiers = section.identifiers.iter().map(|one| (one.system.clone(), one.value.clone())).collect();
+        recipients.insert(id.clone(), Recipient { platform: id.clone(), name: section.name.clone(), identifiers });
+        platforms.insert(
+            id.clone(),
+            Platform {
+                id,
+                adapter,
+                poll: poll.filter(|_| base.is_some()),
+                base_url: base.unwrap_or_default(),
+                authorization,
+                report_token_sha256: section.report_token_sha256.as_ref().map(|hash| hash.get_ref().clone()),
+                settings,
+                publish_to: section.publish_to.clone(),
+            },
+        );
+    }
+    if !faults.is_empty() {
+        return Err(ConfigError::Faults(faults));
+    }
+    let limits = Limits { lease: Duration::from_secs(u64::from(config.retry.lease_seconds)), ..Limits::default() };
+    Ok(Gateway {
+        store,
+        clock,
+        chance,
+        transport,
+        limits,
+        clients: clients(config),
+        platforms,
+        rules: Rules {
+            routes: RouteTable { routes: config.route.iter().map(|route| route.get_ref().clone()).collect() },
+            recipients,
+            policy: Policy::default(),
+            schedule: config.retry.schedule(),
+        },
+        base_url: base_url.trim_end_matches('/').to_owned(),
+        outbox_bell: Notify::new(),
+        report_bell: Notify::new(),
+    })
+}
+
+fn clients(config: &Config) -> BTreeMap<String, Client> {
+    config
+        .client
+        .iter()
+        .map(|section| {
+            let client = Client {
+                id: ClientId(section.id.get_ref().clone()),
+                tenant: section.tenant.clone(),
+                organisation: section.organisation.get_ref().clone(),
+                profile: section.profile,
+                roles: section.roles.get_ref().iter().copied().collect(),
+                platform: section.platform.as_ref().map(|platform| PlatformId(platform.get_ref().clone())),
+            };
+            (section.token_sha256.get_ref().clone(), client)
+        })
+        .collect()
+}
+
+fn read_secret(source: &SecretSource) -> Result<String, String> {
+    match source {
+        SecretSource::Env(name) => {
+            std::env::var(name).map_err(|_| format!("the environment variable {name} is not set or not UTF-8"))
+        }
+        SecretSource::File(path) => std::fs::read_to_string(path)
+            .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+            .map_err(|error| format!("{}: {error}", path.display())),
+    }
+}

@@ -1,0 +1,284 @@
+//! The sections of the file, and what must hold between them.
+
+use super::{Fault, line};
+use crate::adapters;
+use gateway_core::identity::{Profile, Role, TenantId};
+use gateway_core::retry::Schedule;
+use gateway_core::route::{Recipient, Route};
+use gateway_fhir::identifiers::is_ods_code;
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use toml::Spanned;
+use url::Url;
+
+/// The whole file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Config {
+    /// Where it listens and keeps its data.
+    pub server: ServerSection,
+    /// Callers.
+    #[serde(default)]
+    pub client: Vec<ClientSection>,
+    /// Recipients.
+    #[serde(default)]
+    pub platform: Vec<PlatformSection>,
+    /// Rules that pick a platform.
+    #[serde(default)]
+    pub route: Vec<Spanned<Route>>,
+    /// When attempts are made.
+    #[serde(default)]
+    pub retry: RetrySection,
+}
+
+/// `[server]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ServerSection {
+    /// `address:port`; loopback only.
+    pub listen: Spanned<String>,
+    /// Folder of the store.
+    pub data: PathBuf,
+    /// FHIR base address as clients see it.
+    pub base_url: Option<Spanned<String>>,
+}
+
+/// `[[client]]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ClientSection {
+    /// Its name.
+    pub id: Spanned<String>,
+    /// The customer it belongs to.
+    pub tenant: TenantId,
+    /// ODS code of the organisation it acts for.
+    pub organisation: Spanned<String>,
+    /// SHA-256 of its bearer token, lower-case hex.
+    pub token_sha256: Spanned<String>,
+    /// What it may do.
+    pub roles: Spanned<Vec<Role>>,
+    /// Rules of behaviour.
+    #[serde(default)]
+    pub profile: Profile,
+    /// For the role `platform`: which one it is.
+    pub platform: Option<Spanned<String>>,
+}
+
+/// `[[platform]]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PlatformSection {
+    /// Its name.
+    pub id: Spanned<String>,
+    /// Its name for people.
+    pub name: String,
+    /// Which adapter translates for it.
+    pub adapter: Spanned<String>,
+    /// Base address; absent only for a platform that collects from us.
+    pub base_url: Option<Spanned<String>>,
+    /// Identifiers by which a Consent names it.
+    pub identifiers: Vec<Recipient>,
+    /// Bearer token for requests to it, by reference.
+    pub token: Option<SecretSource>,
+    /// SHA-256 of the bearer token with which it reports.
+    pub report_token_sha256: Option<Spanned<String>>,
+    /// Seconds between polls; absent = as the adapter declares, 0 = never.
+    pub poll_seconds: Option<u32>,
+    /// Tenant whose store holds what is published for it; absent = the sender's.
+    pub publish_to: Option<TenantId>,
+    /// What the adapter is given.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
+}
+
+/// Where a secret stands.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecretSource {
+    /// In this environment variable.
+    Env(String),
+    /// In this file; a line end after it is not part of it.
+    File(PathBuf),
+}
+
+/// `[retry]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct RetrySection {
+    /// Upper bounds of the waits between attempts.
+    pub delays_seconds: Vec<u32>,
+    /// From acceptance to dead letter.
+    pub window_seconds: u32,
+    /// How long a worker may hold an errand; at least as long as an exchange may take.
+    pub lease_seconds: u32,
+}
+
+impl Default for RetrySection {
+    fn default() -> Self {
+        let schedule = Schedule::default();
+        Self { delays_seconds: schedule.delays_seconds, window_seconds: schedule.window_seconds, lease_seconds: 120 }
+    }
+}
+
+impl RetrySection {
+    /// As the core reads it.
+    #[must_use]
+    pub fn schedule(&self) -> Schedule {
+        Schedule { delays_seconds: self.delays_seconds.clone(), window_seconds: self.window_seconds }
+    }
+}
+
+/// Every fault of a configuration that could be read.
+pub(super) fn check(config: &Config, text: &str) -> Vec<Fault> {
+    let mut check = Check { text, faults: Vec::new() };
+    check.server(&config.server);
+    let platforms: BTreeSet<&str> = config.platform.iter().map(|section| section.id.get_ref().as_str()).collect();
+    check.unique("client.id", config.client.iter().map(|section| &section.id));
+    check.unique("client.token-sha256", config.client.iter().map(|section| &section.token_sha256));
+    check.unique("platform.id", config.platform.iter().map(|section| &section.id));
+    for section in &config.client {
+        check.client(section, &platforms);
+    }
+    for section in &config.platform {
+        check.platform(section);
+    }
+    for route in &config.route {
+        let platform = route.get_ref().platform.0.as_str();
+        if !platforms.contains(platform) {
+            let words = format!("no [[platform]] has the id `{platform}`; name one that exists");
+            check.fault(line(text, route), "route.platform", words);
+        }
+    }
+    if let Some(words) = config.retry.schedule().fault() {
+        check.fault(super::line_of(text, text.find("[retry]").unwrap_or(0)), "retry", words.to_owned());
+    }
+    check.faults
+}
+
+struct Check<'a> {
+    text: &'a str,
+    faults: Vec<Fault>,
+}
+
+impl Check<'_> {
+    fn fault(&mut self, line: usize, key: &str, words: String) {
+        self.faults.push(Fault { line, key: key.to_owned(), words });
+    }
+
+    fn at<T>(&mut self, spanned: &Spanned<T>, key: &str, words: impl Into<String>) {
+        self.fault(line(self.text, spanned), key, words.into());
+    }
+
+    fn unique<'s>(&mut self, key: &str, names: impl Iterator<Item = &'s Spanned<String>>) {
+        let mut seen = BTreeSet::new();
+        for name in names {
+            if !seen.insert(name.get_ref()) {
+                self.at(name, key, "used twice; each needs its own");
+            }
+        }
+    }
+
+    fn server(&mut self, server: &ServerSection) {
+        match server.listen.get_ref().parse::<SocketAddr>() {
+            Err(_) => self.at(&server.listen, "server.listen", "not an address:port; write for example 127.0.0.1:8080"),
+            Ok(address) if !address.ip().is_loopback() => self.at(
+                &server.listen,
+                "server.listen",
+                "not a loopback address; until SMART and TLS are here the gateway listens on loopback only",
+            ),
+            Ok(_) => {}
+        }
+        if let Some(base) = &server.base_url
+            && Url::parse(base.get_ref()).is_err()
+        {
+            self.at(base, "server.base-url", "not a URL; write for example http://127.0.0.1:8080/fhir");
+        }
+    }
+
+    fn client(&mut self, client: &ClientSection, platforms: &BTreeSet<&str>) {
+        self.hash(&client.token_sha256, "client.token-sha256");
+        let is_platform = client.roles.get_ref().contains(&Role::Platform);
+        if client.roles.get_ref().is_empty() {
+            self.at(
+                &client.roles,
+                "client.roles",
+                "no role, so it could do nothing; give it `referrer`, `reader` or `platform`",
+            );
+        }
+        if !is_platform && !is_ods_code(client.organisation.get_ref()) {
+            self.at(
+                &client.organisation,
+                "client.organisation",
+                "not an ODS code; write it in capitals without spaces",
+            );
+        }
+        match &client.platform {
+            None if is_platform => {
+                self.at(&client.roles, "client.platform", "missing: the role `platform` needs the id of its platform");
+            }
+            Some(platform) if !platforms.contains(platform.get_ref().as_str()) => {
+                self.at(platform, "client.platform", "no [[platform]] has this id; name one that exists");
+            }
+            Some(platform) if !is_platform || client.roles.get_ref().len() > 1 => {
+                self.at(platform, "client.platform", "a platform's client has the role `platform` and no other");
+            }
+            _ => {}
+        }
+    }
+
+    fn platform(&mut self, platform: &PlatformSection) {
+        let adapter = adapters::find(platform.adapter.get_ref());
+        if adapter.is_none() {
+            let known: Vec<String> = adapters::all().iter().map(|adapter| adapter.descriptor().name.clone()).collect();
+            let words = format!("there is no adapter of this name; there are: {}", known.join(", "));
+            self.at(&platform.adapter, "platform.adapter", words);
+        }
+        if let Some(hash) = &platform.report_token_sha256 {
+            self.hash(hash, "platform.report-token-sha256");
+        }
+        if let Some(base) = &platform.base_url {
+            self.base_url(base);
+        }
+        if let Some(adapter) = adapter {
+            let mut settings = platform.settings.clone();
+            if let Some(base) = &platform.base_url {
+                settings.insert("base-url".to_owned(), base.get_ref().trim_end_matches('/').to_owned());
+            }
+            if let Err(error) = adapter.check_settings(&settings) {
+                self.at(&platform.id, &format!("platform.{}", error.path), error.reason);
+            }
+        }
+    }
+
+    fn base_url(&mut self, base: &Spanned<String>) {
+        let key = "platform.base-url";
+        let Ok(url) = Url::parse(base.get_ref()) else {
+            self.at(base, key, "not a URL");
+            return;
+        };
+        let loopback = match url.host() {
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            Some(url::Host::Domain(name)) => name == "localhost",
+            None => false,
+        };
+        if !url.username().is_empty() || url.password().is_some() {
+            self.at(base, key, "credentials do not belong into an address; use `token`");
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            self.at(base, key, "a base address has no query and no fragment");
+        }
+        if url.scheme() != "https" && !(url.scheme() == "http" && loopback) {
+            self.at(base, key, "patient data leaves through https only; http is for loopback");
+        }
+    }
+
+    fn hash(&mut self, hash: &Spanned<String>, key: &str) {
+        let text = hash.get_ref();
+        if text.len() != 64 || !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+            self.at(hash, key, "not a SHA-256: 64 lower-case hex digits (printf %s \"$TOKEN\" | sha256sum)");
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! Deliver, with effects: claims due rows, decides consent again, minimises, lets the adapter translate, sends, and
+//! commits what `gateway-core` makes of the end. One lane for each platform, so that a slow one holds up only itself.
+
+mod exchange;
+
+use crate::gateway::{Gateway, Platform, is_race, log_store_fault};
+use crate::ingest::{nhs_numbers, stored_consents};
+use crate::store::{CommitError, StoreError};
+use exchange::{End, Exchanger};
+use gateway_core::accept::PURPOSE;
+use gateway_core::change::Transaction;
+use gateway_core::consent::{self, Decision, Question, Recipient, Stage, Subject};
+use gateway_core::deliver::{self, Job, Plan};
+use gateway_core::identity::PlatformId;
+use gateway_core::ingest::{Found, Person, Stored, Wants, patient_of};
+use gateway_core::outbox::{ClaimRequest, Claimed};
+use gateway_core::referral::Referral;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use time::OffsetDateTime;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Runs one platform's lane until it is told to stop; then lets what is under way end.
+pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: CancellationToken) {
+    let mut running = JoinSet::new();
+    let most = gateway.limits.platform_concurrency as usize;
+    loop {
+        while running.len() >= most {
+            running.join_next().await;
+        }
+        let claimed = match claim(&gateway, &platform, most - running.len()).await {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                log_store_fault("deliver", &error);
+                Vec::new()
+            }
+        };
+        let idle = claimed.is_empty();
+        for row in claimed {
+            running.spawn(attempt(Arc::clone(&gateway), row));
+        }
+        if !idle && !stop.is_cancelled() {
+            continue;
+        }
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = gateway.outbox_bell.notified() => {}
+            () = until_due(&gateway, &platform) => {}
+            Some(_) = running.join_next(), if !running.is_empty() => {}
+        }
+    }
+    while running.join_next().await.is_some() {}
+}
+
+async fn claim(gateway: &Gateway, platform: &PlatformId, limit: usize) -> Result<Vec<Claimed>, StoreError> {
+    let now = gateway.clock.now();
+    // A lease outlives the longest exchange that the adapter may have: else two would send at once.
+    let longest = gateway.platform(platform).map_or(Duration::ZERO, |platform| {
+        let limits = platform.adapter.descriptor().limits;
+        Duration::from_secs(u64::from(limits.steps + 1) * u64::from(limits.answer_seconds) + 10)
+    });
+    let lease = gateway.limits.lease.max(longest);
+    let request = ClaimRequest {
+        platforms: vec![platform.clone()],
+        now,
+        lease_until: now + lease,
+        limit: u32::try_from(limit).unwrap_or(u32::MAX),
+    };
+    gateway.store.claim(request).await
+}
+
+/// Waits until a row may be due; without any, for as long as a lease lasts.
+async fn until_due(gateway: &Gateway, platform: &PlatformId) {
+    let now = gateway.clock.now();
+    let longest = now + gateway.limits.lease;
+    let due = match gateway.store.next_due(std::slice::from_ref(platform)).await {
+        Ok(due) => due.unwrap_or(longest).min(longest),
+        Err(_) => longest,
+    };
+    // A row that is due but blocked by an earlier one is not claimed: look again soon, not at once.
+    let soonest = now + Duration::from_millis(50);
+    gateway.clock.sleep_until(due.max(soonest)).await;
+}
+
+/// Makes one attempt and commits its end. What could not be stored is left to the next claim: the lease runs out, and
+/// the row then says that a request was under way.
+async fn attempt(gateway: Arc<Gateway>, claimed: Claimed) {
+    let outbox = claimed.row.id.clone();
+    match try_attempt(&gateway, &claimed).await {
+        Ok(()) => {}
+        Err(AttemptError::Commit(error)) => {
+            tracing::error!(outbox, error = %error, "the end of an attempt could not be stored");
+        }
+        Err(AttemptError::Store(error)) => log_store_fault("deliver", &error),
+        Err(AttemptError::Missing(what)) => tracing::error!(outbox, what, "an outbox row points at nothing"),
+    }
+}
+
+/// Why an attempt could not be brought to its end.
+#[derive(Debug, thiserror::Error)]
+enum AttemptError {
+    /// Its end was not committed.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// Something could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store lacks what the row refers to.
+    #[error("missing: {0}")]
+    Missing(&'static str),
+}
+
+async fn try_attempt(gateway: &Gateway, claimed: &Claimed) -> Result<(), AttemptError> {
+    let platform = gateway.platform(&claimed.row.platform).ok_or(AttemptError::Missing("platform"))?;
+    let started = gateway.clock.now();
+    let end = match decide(gateway, platform, claimed, started).await? {
+        Decided::Written => return Ok(()),
+        Decided::Ended(end) => end,
+    };
+    // The exchange is over; whatever happened to the referral meanwhile, its end is judged on the referral as it is now.
+    for tries in 0.. {
+        let view = View::load(gateway, &claimed.row.referral).await?;
+        let job = job(gateway, platform, &view, claimed, started);
+        match gateway.commit(concluded(gateway, &job, &end).await?).await {
+            Err(error) if is_race(&error) && !is_lost(&error) && tries < gateway.limits.conflict_retries => {}
+            done => return Ok(done?),
+        }
+    }
+    Ok(())
+}
+
+/// What came of the decision before anything was sent, or of the exchange after it.
+enum Decided {
+    /// There was nothing to send: the end is written.
+    Written,
+    /// An exchange has ended.
+    Ended(End),
+}
+
+/// Decides what the attempt may do, on the referral and the consents as they are at this moment, and does it.
+async fn decide(
+    gateway: &Gateway,
+    platform: &Platform,
+    claimed: &Claimed,
+    started: OffsetDateTime,
+) -> Result<Decided, AttemptError> {
+    for tries in 0.. {
+        let view = View::load(gateway, &claimed.row.referral).await?;
+        let consent = view.consent(gateway, platform, Stage::Attempt).await?;
+        let job = job(gateway, platform, &view, claimed, started);
+        let exchanger = Exchanger { gateway, platform, view: &view, row: &claimed.row };
+        let mut plan = deliver::plan(&job, claimed.interrupted, &consent);
+        if plan == Plan::LookUp {
+            plan = match exchanger.look_up(&job).await? {
+                End::Absent => deliver::after_absent(&job),
+                end => return Ok(Decided::Ended(end)),
+            };
+        }
+        let transaction = match plan {
+            Plan::Run(at) => return Ok(Decided::Ended(exchanger.run(&job, at).await?)),
+            Plan::Stop(transaction) => *transaction,
+            Plan::LookUp => return Err(AttemptError::Missing("an answer to the look-up")),
+        };
+        match gateway.commit(transaction).await {
+            Err(error) if is_race(&error) && !is_lost(&error) && tries < gateway.limits.conflict_retries => {}
+            done => return Ok(done.map(|()| Decided::Written)?),
+        }
+    }
+    Ok(Decided::Written)
+}
+
+fn job<'a>(
+    gateway: &'a Gateway,
+    platform: &Platform,
+    view: &'a View,
+    claimed: &'a Claimed,
+    started: OffsetDateTime,
+) -> Job<'a> {
+    Job {
+        referral: &view.referral,
+        row: &claimed.row,
+        task: (view.task.version, &view.task.document),
+        service_request: (view.service_request.version, &view.service_request.document),
+        capabilities: platform.adapter.descriptor().capabilities,
+        schedule: &gateway.rules.schedule,
+        started,
+        now: gateway.clock.now(),
+    }
+}
+
+async fn concluded(gateway: &Gateway, job: &Job<'_>, end: &End) -> Result<Transaction, AttemptError> {
+    let mut new_id = || gateway.new_id();
+    Ok(match end {
+        End::Delivered(receipt) => {
+            let name = &receipt.platform_referral;
+            let parked = gateway.store.parked_reports(&job.row.platform, name, &job.referral.key).await?;
+            deliver::acknowledged(job, receipt, &parked, &mut new_id)
+        }
+        End::Reports(reports) => deliver::read_done(job, reports, &mut new_id),
+        End::Absent => deliver::read_done(job, &[], &mut new_id),
+        End::Failed { error, progress, repeat } => {
+            deliver::failed(job, error, progress.clone(), *repeat, gateway.chance.unit())
+        }
+    })
+}
+
+/// The lease is another's now: whatever is to be done, it is not ours.
+fn is_lost(error: &CommitError) -> bool {
+    matches!(error, CommitError::Refused(gateway_core::change::CheckFailure::LeaseLost))
+}
+
+/// Everything of one referral that a stage needs, read at one moment.
+pub(crate) struct View {
+    pub(crate) referral: Referral,
+    pub(crate) task: Stored,
+    pub(crate) service_request: Stored,
+    pub(crate) person: Person,
+    pub(crate) found: Found,
+}
+
+impl View {
+    pub(crate) async fn load(gateway: &Gateway, id: &gateway_core::referral::ReferralId) -> Result<Self, ViewError> {
+        let referral = gateway.store.referral(id).await?.ok_or(ViewError::Missing("referral"))?;
+        let task_reference = format!("Task/{}", referral.task);
+        let request_reference = format!("ServiceRequest/{}", referral.service_request);
+        let wants =
+            Wants { exist: BTreeSet::from([task_reference.clone(), request_reference.clone()]), ..Wants::default() };
+        let found = crate::ingest::look_up(gateway, &referral.compartment, wants).await?;
+        let task = found.stored.get(&task_reference).cloned().ok_or(ViewError::Missing("Task"))?;
+        let service_request =
+            found.stored.get(&request_reference).cloned().ok_or(ViewError::Missing("ServiceRequest"))?;
+        let lookup = |reference: &str| found.stored.get(reference).map(|stored| stored.document.clone());
+        let person = patient_of(&service_request.document, &referral.service_request, &lookup)
+            .ok_or(ViewError::Missing("Patient"))?;
+        Ok(Self { referral, task, service_request, person, found })
+    }
+
+    /// Consent for this referral's recipient, from the consents that are stored at this moment.
+    pub(crate) async fn consent(
+        &self,
+        gateway: &Gateway,
+        platform: &Platform,
+        stage: Stage,
+    ) -> Result<Decision, StoreError> {
+        let compartment = &self.referral.compartment;
+        let references = BTreeSet::from([self.person.reference.clone()]);
+        let numbers: BTreeSet<String> = nhs_numbers(&self.person.document).into_iter().collect();
+        let number = numbers.iter().next().cloned();
+        let consents = stored_consents(gateway, compartment, references, numbers).await?;
+        let directory = actors(gateway, compartment, &consents).await?;
+        let lookup = |reference: &str| {
+            directory
+                .stored
+                .get(reference)
+                .or_else(|| self.found.stored.get(reference))
+                .map(|stored| stored.document.clone())
+        };
+        let unnamed = Recipient { platform: platform.id.clone(), name: platform.id.0.clone(), identifiers: Vec::new() };
+        let recipient = gateway.rules.recipients.get(&platform.id).unwrap_or(&unnamed);
+        Ok(consent::decide(&Question {
+            stage,
+            consents: &consents,
+            directory: &lookup,
+            policy: &gateway.rules.policy,
+            subject: Subject {
+                references: vec![self.person.reference.clone()],
+                nhs_number: number.as_deref(),
+                patient: &self.person.document,
+            },
+            recipient,
+            purpose: PURPOSE,
+            now: gateway.clock.now(),
+        }))
+    }
+}
+
+/// What consents refer to: the organisations that they name.
+async fn actors(
+    gateway: &Gateway,
+    compartment: &gateway_core::identity::Compartment,
+    consents: &[consent::ConsentDocument],
+) -> Result<Found, StoreError> {
+    let mut wants = Wants::default();
+    for consent in consents {
+        let sites = gateway_fhir::references::sites(&consent.document);
+        wants.exist.extend(sites.into_iter().filter(|site| site.logical).map(|site| site.value));
+    }
+    crate::ingest::look_up(gateway, compartment, wants).await
+}
+
+/// Why a referral could not be looked at as a whole.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ViewError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Something that the referral refers to is not there.
+    #[error("missing: {0}")]
+    Missing(&'static str),
+}
+
+impl From<ViewError> for AttemptError {
+    fn from(error: ViewError) -> Self {
+        match error {
+            ViewError::Store(error) => Self::Store(error),
+            ViewError::Missing(what) => Self::Missing(what),
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! One exchange: adapter and platform in turn, bounded in steps, with the row marked before each request that is not
+//! safe to repeat.
+
+use super::{AttemptError, View};
+use crate::gateway::{Gateway, Platform};
+use crate::store::CommitError;
+use crate::transport::Names;
+use adapter_contract::{
+    Answer, DeliveryError, Exchange, FailureCode, Keys, MinimisedReferral, PlatformRequest, Progress, Publication,
+    Purpose, Reading, Receipt, Repeat, Settings, StatusReport, Step, TaskAmendment, TranslateError,
+};
+use gateway_core::accept::version_of;
+use gateway_core::change::{Change, CheckFailure, Transaction};
+use gateway_core::deliver::{Job, before_send};
+use gateway_core::identity::{Compartment, GATEWAY_AUTHOR, Owner};
+use gateway_core::minimise::{Source, minimise};
+use gateway_core::outbox::{Errand, OutboxRow};
+use gateway_core::resource::{ResourceKey, WriteMethod};
+use gateway_core::task::{TaskMove, derived_id, moved};
+use gateway_fhir::{Json, door, instant, references};
+
+/// How an exchange ended.
+pub(super) enum End {
+    /// The platform has it.
+    Delivered(Receipt),
+    /// The platform does not have it.
+    Absent,
+    /// What was read.
+    Reports(Vec<StatusReport>),
+    /// It did not work.
+    Failed {
+        /// Why.
+        error: DeliveryError,
+        /// Where the exchange stood: the step to make again.
+        progress: Option<Progress>,
+        /// What sending the failed request again would mean.
+        repeat: Repeat,
+    },
+}
+
+/// Carries exchanges out.
+pub(super) struct Exchanger<'a> {
+    pub(super) gateway: &'a Gateway,
+    pub(super) platform: &'a Platform,
+    pub(super) view: &'a View,
+    pub(super) row: &'a OutboxRow,
+}
+
+impl Exchanger<'_> {
+    /// Asks the platform whether it has the referral.
+    pub(super) async fn look_up(&self, job: &Job<'_>) -> Result<End, AttemptError> {
+        match self.exchange(job, Purpose::LookUp, None).await? {
+            // Looking up changes nothing: whatever was uncertain before is as uncertain after a failure.
+            End::Failed { error, .. } => {
+                Ok(End::Failed { error, progress: self.row.progress.clone(), repeat: Repeat::LookUpFirst })
+            }
+            end => Ok(end),
+        }
+    }
+
+    /// Does the row's errand, from the step that it had reached.
+    pub(super) async fn run(&self, job: &Job<'_>, at: Option<Progress>) -> Result<End, AttemptError> {
+        match &self.row.errand {
+            Errand::Submit => {
+                let referral = match self.minimised() {
+                    Ok(referral) => referral,
+                    Err(error) => return Ok(failed(error, at, Repeat::Safe)),
+                };
+                self.exchange(job, Purpose::Submit { referral: &referral }, at).await
+            }
+            Errand::Tell { sender_move } => {
+                let Some(platform_referral) = &self.view.referral.platform_referral else {
+                    return Ok(End::Absent);
+                };
+                let reason = self.view.task.document.get("statusReason").and_then(|reason| reason.text("text"));
+                let purpose = Purpose::Tell { platform_referral, sender_move: *sender_move, reason };
+                self.exchange(job, purpose, at).await
+            }
+            Errand::Read => {
+                let Some(platform_referral) = &self.view.referral.platform_referral else {
+                    return Ok(End::Absent);
+                };
+                self.exchange(job, Purpose::Read { platform_referral }, None).await
+            }
+        }
+    }
+
+    fn minimised(&self) -> Result<MinimisedReferral, DeliveryError> {
+        let related: Vec<(String, Json)> = self
+            .view
+            .found
+            .stored
+            .iter()
+            .map(|(reference, stored)| (reference.clone(), stored.document.clone()))
+            .collect();
+        let source = Source {
+            service_request: &self.view.service_request.document,
+            patient: &self.view.person.document,
+            task: &self.view.task.document,
+            related: &related,
+        };
+        let needs = &self.platform.adapter.descriptor().data_needs;
+        minimise(&source, needs, &self.view.referral.key).map(|minimised| minimised.referral).map_err(|missing| {
+            let words = format!("This platform needs what the referral does not have: {}.", missing.paths.join(", "));
+            DeliveryError::new(FailureCode::Untranslatable, words)
+        })
+    }
+
+    async fn exchange(&self, job: &Job<'_>, purpose: Purpose<'_>, at: Option<Progress>) -> Result<End, AttemptError> {
+        let adapter = &self.platform.adapter;
+        let accepted_at = instant::to_instant(self.view.referral.accepted_at);
+        let settings: &Settings = &self.platform.settings;
+        let keys = Keys { idempotency: &self.view.referral.key, correlation: &self.view.referral.correlation };
+        let first = Exchange { purpose, at: at.as_ref(), keys, settings, accepted_at: &accepted_at };
+        let mut step = adapter.begin(&first);
+        let mut position = at.clone();
+        let mut repeat = Repeat::Safe;
+        for _ in 0..=adapter.descriptor().limits.steps {
+            let (request, progress) = match step {
+                Err(error) => return Ok(failed(untranslatable(&error), position, Repeat::Safe)),
+                Ok(Step::Delivered(receipt)) => return Ok(End::Delivered(receipt)),
+                Ok(Step::Absent) => return Ok(End::Absent),
+                Ok(Step::Reports(page)) => return Ok(End::Reports(statuses(page.readings))),
+                Ok(Step::Failed(error)) => return Ok(failed(error, position, repeat)),
+                Ok(Step::Send(request, progress)) => (request, progress),
+            };
+            repeat = repeat_of(&request);
+            // Looking up must not move the row's own progress: it belongs to the submission.
+            if repeat != Repeat::Safe && !matches!(purpose, Purpose::LookUp) {
+                self.gateway.commit(before_send(job, &progress, repeat)).await?;
+                position = Some(progress.clone());
+            }
+            let answer = match self.send(&request).await? {
+                Ok(answer) => answer,
+                Err(error) => return Ok(failed(error, position, repeat)),
+            };
+            let next = Exchange { purpose, at: None, keys, settings, accepted_at: &accepted_at };
+            step = adapter.resume(&next, &progress, &answer);
+        }
+        let words = "The exchange did not end within the steps that the adapter declares.";
+        Ok(failed(DeliveryError::new(FailureCode::TooManySteps, words), position, repeat))
+    }
+
+    async fn send(&self, request: &PlatformRequest) -> Result<Result<Answer, DeliveryError>, AttemptError> {
+        match request {
+            PlatformRequest::Http(request) => {
+                let correlation = self.view.referral.correlation.clone();
+                let names = Names { request_id: self.gateway.new_id(), correlation };
+                Ok(self.gateway.transport.send(self.platform, request, &names).await)
+            }
+            PlatformRequest::Publish(publication) => self.publish(publication).await,
+            PlatformRequest::Amend(amendment) => self.amend(amendment).await,
+        }
+    }
+
+    /// Stores resources in the platform's compartment. Their ids are made from our key and their place, so that a
+    /// repeated publication finds the first.
+    async fn publish(&self, publication: &Publication) -> Result<Result<Answer, DeliveryError>, AttemptError> {
+        let compartment = self.published_compartment();
+        let mut targets = Vec::new();
+        let mut documents = Vec::new();
+        for (place, resource) in publication.resources.iter().enumerate() {
+            let read = door::admit(resource.resource.as_bytes(), &self.gateway.limits.door);
+            let Some((kind, document)) = read.ok().and_then(|d| Some((d.text("resourceType")?.to_owned(), d))) else {
+                let words = "The adapter published something that is no FHIR resource.";
+                return Ok(Err(DeliveryError::new(FailureCode::Untranslatable, words)));
+            };
+            let id = derived_id(&[&self.view.referral.key.0, &self.platform.id.0, &place.to_string()]);
+            targets.push((resource.full_url.clone(), format!("{kind}/{id}")));
+            documents.push((kind, id, document));
+        }
+        let mut transaction = Transaction::default();
+        for (kind, id, mut document) in documents {
+            references::rewrite(&mut document, &mut |value, _| {
+                targets.iter().find(|(url, _)| url == value).map(|(_, target)| target.clone())
+            });
+            let key = ResourceKey { compartment: compartment.clone(), kind, id };
+            let now = self.gateway.clock.now();
+            let stored = version_of(key, 1, document, GATEWAY_AUTHOR, WriteMethod::Post, now, &|_| None);
+            transaction.changes.push(Change::PutResource(stored));
+        }
+        match self.gateway.commit(transaction).await {
+            // Version(n): an earlier attempt has published them all, for they go in one transaction.
+            Ok(()) | Err(CommitError::Refused(CheckFailure::Version(_))) => {
+                Ok(Ok(Answer::Published(targets.into_iter().map(|(_, target)| target).collect())))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn amend(&self, amendment: &TaskAmendment) -> Result<Result<Answer, DeliveryError>, AttemptError> {
+        let compartment = self.published_compartment();
+        let Some((version, document)) = crate::ingest::load(self.gateway, &compartment, &amendment.task).await? else {
+            let words = "The published Task is not there.";
+            return Ok(Err(DeliveryError::new(FailureCode::Refused, words)));
+        };
+        let stands = gateway_core::task::status(&document);
+        if let Some(status) = stands.filter(|status| status.is_final()) {
+            return Ok(Ok(Answer::Amended(status)));
+        }
+        let now = self.gateway.clock.now();
+        let step = TaskMove { status: Some(amendment.status), reason: amendment.reason.clone(), ..TaskMove::default() };
+        let next = moved(&document, &step, now);
+        let id = amendment.task.split_once('/').map(|(_, id)| id.to_owned()).unwrap_or_default();
+        let key = ResourceKey { compartment, kind: "Task".to_owned(), id };
+        let stored = version_of(key, version + 1, next, GATEWAY_AUTHOR, WriteMethod::Put, now, &|_| None);
+        let changes = vec![Change::PutResource(stored)];
+        self.gateway.commit(Transaction { checks: Vec::new(), changes }).await?;
+        Ok(Ok(Answer::Amended(amendment.status)))
+    }
+
+    fn published_compartment(&self) -> Compartment {
+        let own = || self.view.referral.compartment.tenant.clone();
+        Compartment {
+            tenant: self.platform.publish_to.clone().unwrap_or_else(own),
+            owner: Owner::Platform(self.platform.id.clone()),
+        }
+    }
+}
+
+fn statuses(readings: Vec<Reading>) -> Vec<StatusReport> {
+    readings
+        .into_iter()
+        .filter_map(|reading| match reading {
+            Reading::Status(report) => Some(report),
+            // A read that only says "changed" has nothing to add.
+            Reading::Changed(_) => None,
+        })
+        .collect()
+}
+
+fn repeat_of(request: &PlatformRequest) -> Repeat {
+    match request {
+        PlatformRequest::Http(request) => request.repeat,
+        PlatformRequest::Publish(_) | PlatformRequest::Amend(_) => Repeat::Keyed,
+    }
+}
+
+fn untranslatable(error: &TranslateError) -> DeliveryError {
+    let code = if error.unsafe_to_send { FailureCode::UnsafeToSend } else { FailureCode::Untranslatable };
+    DeliveryError::new(code, error.to_string())
+}
+
+fn failed(error: DeliveryError, progress: Option<Progress>, repeat: Repeat) -> End {
+    End::Failed { error, progress, repeat }
+}

@@ -1,0 +1,135 @@
+//! The demonstration: gateway, platform simulators and a GP-system double in one process on loopback, everything that
+//! travels between them over HTTP as it would in earnest. The gateway is started from a configuration file like any
+//! other; nothing in it knows that this is a demonstration.
+
+mod show;
+mod world;
+
+use crate::cli::{Exit, complain, say};
+use conformance_tests::gp_system::SubmitOutcome;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use world::World;
+
+/// Submissions under way at a time.
+const SUBMITTING: usize = 8;
+
+/// How often the simulated world moves on.
+const ROUND: Duration = Duration::from_millis(150);
+
+/// Rounds in which nothing changes before the demonstration says what is stuck instead of waiting for ever.
+const PATIENCE: u32 = 200;
+
+/// Runs the demonstration.
+pub async fn run(referrals: u32, once: bool, seed: u64) -> Exit {
+    if let Ok(filter) = tracing_subscriber::EnvFilter::try_from_default_env() {
+        let _ = tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    }
+    match play(referrals, once, seed).await {
+        Ok(exit) => exit,
+        Err(error) => {
+            complain(&format!("The demonstration cannot run: {error:#}"));
+            Exit::Environment
+        }
+    }
+}
+
+async fn play(referrals: u32, once: bool, seed: u64) -> anyhow::Result<Exit> {
+    let world = World::start(seed).await?;
+    say(&format!("FHIR base address   {}", world.gateway().base_url));
+    say(&format!("GP client's token   {}", world::GP_TOKEN));
+    for (name, address) in world.platform_addresses() {
+        say(&format!("platform            {name}: {address}"));
+    }
+    let mut screen = show::Screen::new(referrals);
+    submit_all(&world, referrals, &mut screen).await?;
+    // What the GP withdraws is withdrawn before the platforms begin to work: the race of both is a matter for tests.
+    settle_outbox(&world, &mut screen).await?;
+    let settled = follow(&world, &mut screen).await?;
+    screen.finish();
+    let rows = world.rows().await?;
+    let aligned = rows.iter().filter(|row| row.aligned).count();
+    if once {
+        say(&show::table(&rows));
+    }
+    say(&show::summary(&rows));
+    say(&format!("{settled} of {referrals} settled, {aligned} of {referrals} aligned"));
+    if !once {
+        say("Everything stays up; Ctrl-C ends it.");
+        stay(&world).await?;
+    }
+    let complete = u32::try_from(settled.min(aligned)).unwrap_or(u32::MAX) == referrals;
+    world.stop().await;
+    Ok(if complete { Exit::Done } else { Exit::NotRight })
+}
+
+async fn submit_all(world: &World, referrals: u32, screen: &mut show::Screen) -> anyhow::Result<()> {
+    let mut running: JoinSet<anyhow::Result<()>> = JoinSet::new();
+    for number in 0..u64::from(referrals) {
+        if running.len() >= SUBMITTING
+            && let Some(done) = running.join_next().await
+        {
+            done??;
+            screen.show(&world.counts().await?, world.settled().await?);
+        }
+        let (gp, referral) = (world.gp_system(), world.referral(number));
+        running.spawn(async move {
+            match gp.submit(&referral).await {
+                SubmitOutcome::Accepted { task_url, .. } => {
+                    if referral.expectation == conformance_tests::generator::Expectation::CancelledBySender {
+                        world::cancel(&gp, &task_url).await?;
+                    }
+                    Ok(())
+                }
+                SubmitOutcome::Refused { status, outcome } => {
+                    anyhow::bail!("the gateway refused {} with {status}: {outcome}", referral.placer_id)
+                }
+                SubmitOutcome::Unreachable { last, .. } => anyhow::bail!("the gateway was not reached: {last}"),
+            }
+        });
+    }
+    while let Some(done) = running.join_next().await {
+        done??;
+    }
+    Ok(())
+}
+
+async fn settle_outbox(world: &World, screen: &mut show::Screen) -> anyhow::Result<()> {
+    for _ in 0..PATIENCE * 10 {
+        screen.show(&world.counts().await?, world.settled().await?);
+        if world.outbox_is_idle().await? {
+            return Ok(());
+        }
+        world.wait(ROUND / 3).await;
+    }
+    Ok(())
+}
+
+/// Lets the platforms work and the GP system follow, until everything is settled or nothing moves any more.
+async fn follow(world: &World, screen: &mut show::Screen) -> anyhow::Result<usize> {
+    let mut quiet = 0;
+    let mut before = (Vec::new(), 0);
+    loop {
+        world.round().await?;
+        let now = (world.counts().await?, world.settled().await?);
+        screen.show(&now.0, now.1);
+        if now.1 == world.submitted() && world.is_followed_up().await? {
+            return Ok(now.1);
+        }
+        quiet = if now == before { quiet + 1 } else { 0 };
+        if quiet > PATIENCE {
+            return Ok(now.1);
+        }
+        before = now;
+        world.wait(ROUND).await;
+    }
+}
+
+async fn stay(world: &World) -> anyhow::Result<()> {
+    loop {
+        tokio::select! {
+            stopped = tokio::signal::ctrl_c() => return Ok(stopped?),
+            () = world.wait(ROUND * 10) => world.round().await?,
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! The simulated world around one gateway: two platforms with a FHIR server, one without, and a GP system.
+
+use crate::chance::Chance;
+use crate::clock::{SystemClock, sleep};
+use crate::config;
+use crate::gateway::Gateway;
+use crate::serve::{self, Running};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Counts, ReferralFilter};
+use crate::transport::HttpTransport;
+use conformance_tests::direct_light::{DirectLightClient, DirectLightConfig};
+use conformance_tests::generator::{Generator, PRACTICE_ODS, RecipientSpec, SyntheticReferral};
+use conformance_tests::gp_system::{GpConfig, GpSystem, WireError};
+use conformance_tests::platform::{FhirPlatform, Notify, PlatformConfig};
+use gateway_core::identity::PlatformId;
+use gateway_core::referral::{Delivery, Referral};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// The GP system's bearer token. Everything listens on loopback and ends with the process.
+pub(super) const GP_TOKEN: &str = "demo-gp-system";
+const REPORT_TOKEN: &str = "demo-food-bank-reports";
+const COLLECT_TOKEN: &str = "demo-advice-centre";
+
+/// One referral at the end.
+pub(super) struct Row {
+    pub(super) placer: String,
+    pub(super) recipient: String,
+    pub(super) delivery: &'static str,
+    pub(super) gp_status: String,
+    pub(super) business_status: String,
+    pub(super) gateway_status: String,
+    pub(super) platform_status: String,
+    pub(super) aligned: bool,
+}
+
+/// Everything that runs.
+pub(super) struct World {
+    running: Running,
+    platforms: BTreeMap<String, FhirPlatform>,
+    collector: DirectLightClient,
+    gp: Arc<GpSystem>,
+    generator: Generator,
+    clock: SystemClock,
+    // Removed with the world.
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    pub(super) async fn start(seed: u64) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let base = format!("http://{address}/fhir");
+        let food = FhirPlatform::start(PlatformConfig { seed, ..PlatformConfig::default() }).await?;
+        let befriending = FhirPlatform::start(PlatformConfig { seed: seed + 1, ..PlatformConfig::default() }).await?;
+        let reports = format!("http://{address}/platforms/food-bank/reports");
+        food.set_notify(Some(Notify::id_only(&reports, REPORT_TOKEN)));
+
+        let token_file = folder.path().join("platform-token");
+        std::fs::write(&token_file, PlatformConfig::default().token)?;
+        let text = configuration(
+            &address.to_string(),
+            folder.path(),
+            &token_file,
+            [food.base_url().as_str(), befriending.base_url().as_str()],
+        );
+        let config = config::parse(&text)?;
+        let store = SqliteStore::open(&folder.path().join("gateway.db"))?;
+        let transport = Arc::new(HttpTransport::new()?);
+        let (clock, chance) = (Arc::new(SystemClock), Arc::new(Chance::from_system()));
+        let gateway = config::build(&config, base.clone(), Arc::new(store), clock, chance, transport)?;
+        let running = serve::start(gateway, listener)?;
+
+        let gp = GpSystem::new(GpConfig {
+            fhir_base: base.clone(),
+            token: GP_TOKEN.to_owned(),
+            organisation_ods: PRACTICE_ODS.to_owned(),
+            seed,
+        })?;
+        let collector = DirectLightClient::new(DirectLightConfig {
+            fhir_base: base,
+            token: COLLECT_TOKEN.to_owned(),
+            seed: seed + 2,
+            start: PlatformConfig::default().start,
+            count: 20,
+        })?;
+        let generator = Generator::new(
+            seed,
+            vec![
+                RecipientSpec::new("VCSE1", "Example Food Bank", &[]),
+                RecipientSpec::new("VCSE2", "Example Befriending", &[]),
+                RecipientSpec::new("VCSE3", "Example Advice Centre", &[]),
+            ],
+        );
+        let platforms = BTreeMap::from([("food-bank".to_owned(), food), ("befriending".to_owned(), befriending)]);
+        Ok(Self { running, platforms, collector, gp: Arc::new(gp), generator, clock: SystemClock, _folder: folder })
+    }
+
+    pub(super) fn gateway(&self) -> &Gateway {
+        &self.running.gateway
+    }
+
+    pub(super) fn platform_addresses(&self) -> Vec<(String, String)> {
+        let mut all: Vec<(String, String)> =
+            self.platforms.iter().map(|(name, platform)| (name.clone(), platform.base_url())).collect();
+        all.push(("advice-centre".to_owned(), "has no server: it collects from the gateway".to_owned()));
+        all
+    }
+
+    pub(super) fn gp_system(&self) -> Arc<GpSystem> {
+        Arc::clone(&self.gp)
+    }
+
+    pub(super) fn referral(&self, number: u64) -> SyntheticReferral {
+        self.generator.referral(number)
+    }
+
+    pub(super) fn submitted(&self) -> usize {
+        self.gp.records().len()
+    }
+
+    pub(super) async fn wait(&self, span: Duration) {
+        sleep(&self.clock, span).await;
+    }
+
+    pub(super) async fn counts(&self) -> anyhow::Result<Counts> {
+        Ok(self.gateway().store.counts().await?)
+    }
+
+    pub(super) async fn settled(&self) -> anyhow::Result<usize> {
+        Ok(self.referrals().await?.iter().filter(|referral| referral.is_settled()).count())
+    }
+
+    async fn referrals(&self) -> anyhow::Result<Vec<Referral>> {
+        let filter = ReferralFilter { limit: u32::MAX, ..ReferralFilter::default() };
+        Ok(self.gateway().store.referrals(&filter).await?)
+    }
+
+    /// True when no errand is due or under way.
+    pub(super) async fn outbox_is_idle(&self) -> anyhow::Result<bool> {
+        let all: Vec<PlatformId> = self.gateway().platforms.keys().cloned().collect();
+        Ok(self.gateway().store.next_due(&all).await?.is_none())
+    }
+
+    /// Time passes at the platforms, and the GP system looks what is new.
+    pub(super) async fn round(&self) -> anyhow::Result<()> {
+        for platform in self.platforms.values() {
+            platform.tick().await;
+        }
+        self.collector.step().await?;
+        self.gp.poll().await?;
+        Ok(())
+    }
+
+    /// True when the GP system has read what the gateway holds, and no platform has anything left to say.
+    pub(super) async fn is_followed_up(&self) -> anyhow::Result<bool> {
+        self.gp.poll().await?;
+        let idle = self.outbox_is_idle().await?;
+        let at_rest = self.platforms.values().all(FhirPlatform::settled) && self.collector.settled();
+        Ok(idle && at_rest && self.rows().await?.iter().all(|row| row.gp_status == row.gateway_status))
+    }
+
+    pub(super) async fn rows(&self) -> anyhow::Result<Vec<Row>> {
+        let by_task: BTreeMap<String, Referral> =
+            self.referrals().await?.into_iter().map(|referral| (referral.task.clone(), referral)).collect();
+        let mut at_platforms: BTreeMap<String, String> = BTreeMap::new();
+        for platform in self.platforms.values() {
+            for task in platform.tasks() {
+                if let Some(key) = task.key {
+                    at_platforms.insert(key, task.status);
+                }
+            }
+        }
+        let collected: BTreeMap<String, String> =
+            self.collector.tasks().into_iter().map(|task| (task.id, task.status)).collect();
+        let mut rows = Vec::new();
+        for record in self.gp.records() {
+            let Some(referral) = by_task.get(&record.task_id) else { continue };
+            let collected = referral.platform_referral.as_ref().and_then(|name| collected.get(&name.0));
+            let platform = at_platforms.get(&referral.key.0).or(collected).cloned();
+            let gp = record.status().unwrap_or("-").to_owned();
+            let gateway = referral.task_status.code().to_owned();
+            // The same fact at all three; what was never delivered must not be at the platform at all.
+            let aligned = gp == gateway
+                && match (&referral.delivery, &platform) {
+                    (Delivery::Delivered { .. }, Some(status)) => *status == gateway,
+                    (Delivery::Delivered { .. }, None) => false,
+                    (_, at_platform) => at_platform.is_none(),
+                };
+            rows.push(Row {
+                placer: record.placer_id.clone(),
+                recipient: referral.platform.as_ref().map_or("-".to_owned(), |platform| platform.0.clone()),
+                delivery: referral.delivery.word(),
+                business_status: record.business_status().unwrap_or("-").to_owned(),
+                gp_status: gp,
+                gateway_status: gateway,
+                platform_status: platform.unwrap_or_else(|| "-".to_owned()),
+                aligned,
+            });
+        }
+        rows.sort_by(|one, other| one.placer.cmp(&other.placer));
+        Ok(rows)
+    }
+
+    pub(super) async fn stop(self) {
+        for platform in self.platforms.values() {
+            platform.stop().await;
+        }
+        self.running.stop().await;
+    }
+}
+
+/// Cancels, reading again when the gateway has written in between.
+pub(super) async fn cancel(gp: &GpSystem, task_url: &str) -> anyhow::Result<()> {
+    for _ in 0..10 {
+        match gp.cancel(task_url).await {
+            Ok(_) => return Ok(()),
+            Err(WireError::Refused { status: 412, .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    anyhow::bail!("a cancellation met a newer version ten times")
+}
+
+fn sha256(token: &str) -> String {
+    Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn configuration(
+    address: &str,
+    data: &std::path::Path,
+    token: &std::path::Path,
+    [food, befriending]: [&str; 2],
+) -> String {
+    const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
+    let (data, token) = (data.display(), token.display());
+    let (gp, reports, collect) = (sha256(GP_TOKEN), sha256(REPORT_TOKEN), sha256(COLLECT_TOKEN));
+    let requester = "requester-ods = \"X26\", requester-name = \"Demo PCN referral gateway\"";
+    format!(
+        r#"
+[server]
+listen = "{address}"
+data = "{data}"
+
+[[client]]
+id = "gp-system"
+tenant = "demo-pcn"
+organisation = "{PRACTICE_ODS}"
+token-sha256 = "{gp}"
+roles = ["referrer"]
+
+[[client]]
+id = "advice-centre"
+tenant = "demo-pcn"
+organisation = "VCSE3"
+token-sha256 = "{collect}"
+roles = ["platform"]
+platform = "advice-centre"
+
+[[platform]]
+id = "food-bank"
+name = "Example Food Bank"
+adapter = "fhir-task"
+base-url = "{food}"
+identifiers = [{{ system = "{ODS}", value = "VCSE1" }}]
+token = {{ file = "{token}" }}
+report-token-sha256 = "{reports}"
+poll-seconds = 2
+settings = {{ conditional-create = "true", {requester} }}
+
+[[platform]]
+id = "befriending"
+name = "Example Befriending"
+adapter = "fhir-task"
+base-url = "{befriending}"
+identifiers = [{{ system = "{ODS}", value = "VCSE2" }}]
+token = {{ file = "{token}" }}
+poll-seconds = 1
+settings = {{ {requester} }}
+
+[[platform]]
+id = "advice-centre"
+name = "Example Advice Centre"
+adapter = "fhir-task"
+identifiers = [{{ system = "{ODS}", value = "VCSE3" }}]
+settings = {{ mode = "direct-light", {requester} }}
+
+[[route]]
+name = "food"
+platform = "food-bank"
+recipients = [{{ system = "{ODS}", value = "VCSE1" }}]
+
+[[route]]
+name = "befriending"
+platform = "befriending"
+recipients = [{{ system = "{ODS}", value = "VCSE2" }}]
+
+[[route]]
+name = "advice"
+platform = "advice-centre"
+recipients = [{{ system = "{ODS}", value = "VCSE3" }}]
+"#
+    )
+}

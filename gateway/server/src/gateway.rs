@@ -1,0 +1,137 @@
+//! The gateway as its parts share it: configuration made ready, store, clock, chance, transport, and the bells that
+//! wake the workers.
+
+use crate::chance::Chance;
+use crate::clock::Clock;
+use crate::limits::Limits;
+use crate::store::{CommitError, Store, StoreError};
+use crate::transport::Transport;
+use adapter_contract::{Adapter, Settings};
+use gateway_core::accept::Rules;
+use gateway_core::change::Transaction;
+use gateway_core::identity::{Client, PlatformId};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// One configured platform.
+pub struct Platform {
+    /// Its name in the configuration.
+    pub id: PlatformId,
+    /// Who translates for it.
+    pub adapter: Arc<dyn Adapter>,
+    /// Base address without trailing slash; empty for a platform that collects from us.
+    pub base_url: String,
+    /// `Authorization` header value for requests to it.
+    pub authorization: Option<Secret>,
+    /// SHA-256 (hex) of the bearer token with which it reports to us.
+    pub report_token_sha256: Option<String>,
+    /// What the adapter is given.
+    pub settings: Settings,
+    /// The tenant whose compartment holds what is published for it; needed for collecting platforms only.
+    pub publish_to: Option<gateway_core::identity::TenantId>,
+    /// Time between polls; absent = not polled.
+    pub poll: Option<Duration>,
+}
+
+/// A value that is never shown.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a value.
+    #[must_use]
+    pub fn new(value: String) -> Self {
+        Self(value)
+    }
+
+    /// The value, for the one place that sends it.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// What all parts share.
+pub struct Gateway {
+    /// Memory.
+    pub store: Arc<dyn Store>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids and jitter.
+    pub chance: Arc<Chance>,
+    /// The way to platforms.
+    pub transport: Arc<dyn Transport>,
+    /// Bounds.
+    pub limits: Limits,
+    /// Callers by the SHA-256 (hex) of their bearer token.
+    pub clients: BTreeMap<String, Client>,
+    /// Platforms by name.
+    pub platforms: BTreeMap<PlatformId, Platform>,
+    /// Routes, recipients, policy, schedule.
+    pub rules: Rules,
+    /// FHIR base address as clients see it, without trailing slash.
+    pub base_url: String,
+    /// Rung when something may have become due in the outbox.
+    pub outbox_bell: Notify,
+    /// Rung when a report was recorded.
+    pub report_bell: Notify,
+}
+
+impl Gateway {
+    /// Commits, then wakes whoever may have work from it.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    pub async fn commit(&self, transaction: Transaction) -> Result<(), CommitError> {
+        use gateway_core::change::Change;
+        let outbox = transaction.changes.iter().any(|change| matches!(change, Change::PutOutbox(_)));
+        let reports = transaction.changes.iter().any(|change| {
+            matches!(change, Change::ReceiveReport(_) | Change::RecordReport(_) | Change::PutReferral(_))
+        });
+        self.store.commit(transaction).await?;
+        if outbox {
+            self.outbox_bell.notify_one();
+        }
+        if reports {
+            self.report_bell.notify_one();
+        }
+        Ok(())
+    }
+
+    /// The platform of this name.
+    #[must_use]
+    pub fn platform(&self, id: &PlatformId) -> Option<&Platform> {
+        self.platforms.get(id)
+    }
+
+    /// A new random id.
+    #[must_use]
+    pub fn new_id(&self) -> String {
+        self.chance.id()
+    }
+}
+
+/// Refusals that mean "somebody else wrote first: look again".
+#[must_use]
+pub fn is_race(error: &CommitError) -> bool {
+    use gateway_core::change::CheckFailure;
+    matches!(
+        error,
+        CommitError::Refused(
+            CheckFailure::Matches(_) | CheckFailure::Version(_) | CheckFailure::Revision(_) | CheckFailure::LeaseLost
+        )
+    )
+}
+
+/// A store that cannot go on is logged once with its words; they hold no patient data.
+pub fn log_store_fault(stage: &str, error: &StoreError) {
+    tracing::error!(stage, error = %error, "the store failed");
+}

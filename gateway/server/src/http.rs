@@ -1,0 +1,161 @@
+//! HTTP in. One table of routes makes the router and the CapabilityStatement; one function takes every request through
+//! the same steps: names, limits, caller, interaction, answer.
+
+mod context;
+mod metadata;
+mod read;
+mod reply;
+mod reports;
+mod routes;
+mod search;
+mod update;
+mod write;
+
+use routes::Interaction;
+
+use crate::gateway::Gateway;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::MethodFilter;
+use context::{Context, Names};
+use gateway_core::refusal::Refusal;
+use gateway_fhir::{Issue, IssueCode};
+use reply::Reply;
+use std::collections::HashMap;
+use std::sync::Arc;
+use tower_http::catch_panic::CatchPanicLayer;
+
+/// The router over all routes of the table.
+pub fn router(gateway: Arc<Gateway>) -> Router {
+    let mut router = Router::new();
+    for route in routes::all() {
+        let interaction = route.interaction;
+        let handler =
+            move |State(gateway): State<Arc<Gateway>>,
+                  Path(parameters): Path<HashMap<String, String>>,
+                  request: Request| async move { answer(gateway, interaction, parameters, request).await };
+        router = router.route(&route.path, axum::routing::on(route.method, handler));
+    }
+    router
+        .fallback(|State(gateway): State<Arc<Gateway>>, request: Request| async move {
+            refuse_early(&gateway, &request, Refusal::not_found())
+        })
+        .method_not_allowed_fallback(|State(gateway): State<Arc<Gateway>>, request: Request| async move {
+            let words = "This address does not know this verb. The Allow header names those that it knows.";
+            let refusal = Refusal::one(405, Issue::general(IssueCode::NotSupported, words));
+            refuse_early(&gateway, &request, refusal)
+        })
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| reply::panicked()))
+        .layer(DefaultBodyLimit::disable())
+        .with_state(gateway)
+}
+
+/// Verbs as axum filters them.
+pub(crate) const fn filter(verb: &str) -> MethodFilter {
+    match verb.as_bytes() {
+        b"POST" => MethodFilter::POST,
+        b"PUT" => MethodFilter::PUT,
+        b"PATCH" => MethodFilter::PATCH,
+        _ => MethodFilter::GET,
+    }
+}
+
+fn refuse_early(gateway: &Gateway, request: &Request, refusal: Refusal) -> Response {
+    let names = Names::read(gateway, request.headers());
+    reply::refused(&names, &refusal)
+}
+
+/// Takes one request through its steps.
+async fn answer(
+    gateway: Arc<Gateway>,
+    interaction: Interaction,
+    parameters: HashMap<String, String>,
+    request: Request,
+) -> Response {
+    let names = Names::read(&gateway, request.headers());
+    let budget = gateway.clock.now() + gateway.limits.request;
+    let work = run(&gateway, interaction, &parameters, request, &names);
+    let outcome = tokio::select! {
+        outcome = work => outcome,
+        () = gateway.clock.sleep_until(budget) => {
+            let words = "The request took too long and was given up. Send it again with the same X-Request-Id.";
+            Err(Refusal::one(408, Issue::general(IssueCode::Timeout, words)))
+        }
+    };
+    match outcome {
+        Ok(reply) => reply.into_response(&names),
+        Err(refusal) => {
+            tracing::info!(
+                status = refusal.status,
+                interaction = interaction.name(),
+                request = names.request_id,
+                faults = refusal.issues.len(),
+                code = refusal.issues.first().map(|issue| issue.code.code()),
+                place = refusal.issues.first().and_then(|issue| issue.expression.as_deref()),
+                "a request was refused"
+            );
+            reply::refused(&names, &refusal)
+        }
+    }
+}
+
+async fn run(
+    gateway: &Gateway,
+    interaction: Interaction,
+    parameters: &HashMap<String, String>,
+    request: Request,
+    names: &Names,
+) -> Result<Reply, Refusal> {
+    match interaction {
+        Interaction::Live => return Ok(Reply::text(StatusCode::OK, "live")),
+        Interaction::Ready => {
+            return match gateway.store.counts().await {
+                Ok(_) => Ok(Reply::text(StatusCode::OK, "ready")),
+                Err(error) => Err(reply::store_fault(&error)),
+            };
+        }
+        Interaction::Metadata => return Ok(Reply::json(StatusCode::OK, metadata::statement(gateway).to_text())),
+        Interaction::Reports => return reports::receive(gateway, parameters, request).await,
+        _ => {}
+    }
+    let (parts, body) = request.into_parts();
+    let context = Context::read(gateway, &parts, names)?;
+    let id = || parameters.get("id").cloned().unwrap_or_default();
+    match interaction {
+        Interaction::Read(kind) => read::read(gateway, &context, kind, &id()).await,
+        Interaction::VersionRead(kind) => {
+            let version = parameters.get("version").cloned().unwrap_or_default();
+            read::version_read(gateway, &context, kind, &id(), &version).await
+        }
+        Interaction::History(kind) => read::history(gateway, &context, kind, &id()).await,
+        Interaction::Search(kind) => {
+            let query = parts.uri.query().unwrap_or_default().to_owned();
+            search::search(gateway, &context, kind, &query).await
+        }
+        Interaction::SearchByPost(kind) => {
+            let form = context.form(gateway, &parts, body).await?;
+            search::search(gateway, &context, kind, &form).await
+        }
+        Interaction::Transaction => {
+            let bytes = context.fhir_body(gateway, &parts, body).await?;
+            write::transaction(gateway, &context, &bytes).await
+        }
+        Interaction::Create(kind) => {
+            let bytes = context.fhir_body(gateway, &parts, body).await?;
+            write::create(gateway, &context, kind, &bytes).await
+        }
+        Interaction::Update(kind) => {
+            let bytes = context.fhir_body(gateway, &parts, body).await?;
+            update::put(gateway, &context, kind, &id(), &bytes).await
+        }
+        Interaction::Patch(kind) => {
+            let bytes = context.patch_body(gateway, &parts, body).await?;
+            update::patch(gateway, &context, kind, &id(), &bytes).await
+        }
+        Interaction::Live | Interaction::Ready | Interaction::Metadata | Interaction::Reports => {
+            Err(Refusal::not_found())
+        }
+    }
+}

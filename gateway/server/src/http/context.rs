@@ -1,0 +1,225 @@
+//! Who asks, under which names, with which wishes; and the bodies, within their limits.
+
+use crate::gateway::Gateway;
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use gateway_core::identity::{Client, Profile};
+use gateway_core::refusal::Refusal;
+use gateway_fhir::{Issue, IssueCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use sha2::{Digest, Sha256};
+
+/// `X-Request-Id` and `X-Correlation-Id`, echoed on every answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Names {
+    /// As sent, or made.
+    pub(crate) request_id: String,
+    /// As sent, or made.
+    pub(crate) correlation: String,
+    /// True if the caller chose the request id: only then can a repetition be recognised.
+    pub(crate) request_id_sent: bool,
+    correlation_sent: bool,
+    malformed: bool,
+}
+
+impl Names {
+    /// Reads both headers; what is absent or unusable is made.
+    pub(crate) fn read(gateway: &Gateway, headers: &HeaderMap) -> Self {
+        let mut malformed = false;
+        let mut one = |name: &str| -> Option<String> {
+            let value = headers.get(name)?;
+            let usable = value.to_str().ok().filter(|text| {
+                !text.is_empty()
+                    && text.len() <= gateway.limits.id_header_bytes
+                    && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte))
+            });
+            malformed |= usable.is_none();
+            usable.map(str::to_owned)
+        };
+        let request_id = one("x-request-id");
+        let correlation = one("x-correlation-id");
+        Self {
+            request_id_sent: request_id.is_some(),
+            correlation_sent: correlation.is_some(),
+            request_id: request_id.unwrap_or_else(|| gateway.new_id()),
+            correlation: correlation.unwrap_or_else(|| gateway.new_id()),
+            malformed,
+        }
+    }
+}
+
+/// `Prefer: return=…`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Return {
+    Minimal,
+    Representation,
+    OperationOutcome,
+}
+
+/// One request's caller and wishes.
+#[derive(Debug, Clone)]
+pub(crate) struct Context {
+    pub(crate) client: Client,
+    pub(crate) names: Names,
+    pub(crate) verb: String,
+    pub(crate) path: String,
+    pub(crate) prefer: Return,
+    /// `Prefer: handling=strict`: unknown search parameters are refused.
+    pub(crate) strict: bool,
+    pub(crate) if_match: Option<String>,
+    pub(crate) if_none_exist: Option<String>,
+    pub(crate) if_none_match: Option<String>,
+}
+
+impl Context {
+    /// Resolves the caller and checks what every request must keep.
+    pub(crate) fn read(gateway: &Gateway, parts: &Parts, names: &Names) -> Result<Self, Refusal> {
+        let client = caller(gateway, &parts.headers)?;
+        check_names(&client, names)?;
+        check_accept(parts)?;
+        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let prefer = header("prefer").unwrap_or_default();
+        Ok(Self {
+            client,
+            names: names.clone(),
+            verb: parts.method.as_str().to_owned(),
+            path: parts.uri.path().to_owned(),
+            prefer: match prefer.as_str() {
+                wish if wish.contains("return=minimal") => Return::Minimal,
+                wish if wish.contains("return=OperationOutcome") => Return::OperationOutcome,
+                _ => Return::Representation,
+            },
+            strict: prefer.contains("handling=strict"),
+            if_match: header("if-match"),
+            if_none_exist: header("if-none-exist"),
+            if_none_match: header("if-none-match"),
+        })
+    }
+
+    /// A FHIR JSON body.
+    pub(crate) async fn fhir_body(&self, gateway: &Gateway, parts: &Parts, body: Body) -> Result<Vec<u8>, Refusal> {
+        check_media(parts, &["application/fhir+json", "application/json"])?;
+        bounded(body, gateway.limits.door.body_bytes).await
+    }
+
+    /// A JSON Patch body.
+    pub(crate) async fn patch_body(&self, gateway: &Gateway, parts: &Parts, body: Body) -> Result<Vec<u8>, Refusal> {
+        check_media(parts, &["application/json-patch+json"])?;
+        bounded(body, gateway.limits.door.body_bytes).await
+    }
+
+    /// A form body, as a query string.
+    pub(crate) async fn form(&self, gateway: &Gateway, parts: &Parts, body: Body) -> Result<String, Refusal> {
+        check_media(parts, &["application/x-www-form-urlencoded"])?;
+        let bytes = bounded(body, gateway.limits.id_header_bytes * 64).await?;
+        let form = String::from_utf8(bytes).map_err(|_| malformed("The form is not UTF-8."))?;
+        let query = parts.uri.query().unwrap_or_default();
+        Ok(if query.is_empty() { form } else { format!("{query}&{form}") })
+    }
+
+    /// Tells a repetition of this request from another under the same id.
+    pub(crate) fn fingerprint(&self, bytes: &[u8]) -> String {
+        let mut hasher = Sha256::new();
+        for part in [self.verb.as_bytes(), self.path.as_bytes(), bytes] {
+            hasher.update((part.len() as u64).to_be_bytes());
+            hasher.update(part);
+        }
+        hex(&hasher.finalize())
+    }
+}
+
+fn malformed(words: &str) -> Refusal {
+    Refusal::one(400, Issue::general(IssueCode::Structure, words))
+}
+
+/// Lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// SHA-256 in lower-case hex.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// The bearer token of a request.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The client of a token. Only hashes are compared: looking one up in a tree tells an attacker nothing of the token.
+fn caller(gateway: &Gateway, headers: &HeaderMap) -> Result<Client, Refusal> {
+    let refused = |words: &str| Refusal::one(401, Issue::general(IssueCode::Login, words));
+    let token = bearer(headers).ok_or_else(|| refused("Send an Authorization header with a bearer token."))?;
+    let client = gateway.clients.get(&sha256(token.as_bytes()));
+    client.cloned().ok_or_else(|| refused("This bearer token belongs to no client of this gateway."))
+}
+
+fn check_names(client: &Client, names: &Names) -> Result<(), Refusal> {
+    let bad = |words: &str| Refusal::one(400, Issue::general(IssueCode::Required, words));
+    if names.malformed {
+        return Err(bad("X-Request-Id and X-Correlation-Id hold letters, digits and -._: only, 128 at most."));
+    }
+    if client.profile == Profile::Bars {
+        let missing = !names.request_id_sent || !names.correlation_sent;
+        let guid = |text: &str| uuid::Uuid::try_parse(text).is_ok();
+        if missing || !guid(&names.request_id) || !guid(&names.correlation) {
+            return Err(bad("This client's profile needs X-Request-Id and X-Correlation-Id, each a GUID."));
+        }
+    }
+    Ok(())
+}
+
+fn check_accept(parts: &Parts) -> Result<(), Refusal> {
+    let known = |media: &str| {
+        let media = media.split(';').next().unwrap_or_default().trim();
+        matches!(
+            media,
+            "" | "*/*" | "application/*" | "application/fhir+json" | "application/json" | "json" | "text/json"
+        )
+    };
+    let format = parts.uri.query().and_then(|query| {
+        query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("_format="))
+            .map(|value| value.replace("%2B", "+").replace("%2F", "/"))
+    });
+    let acceptable = match format {
+        Some(format) => known(&format),
+        None => parts
+            .headers
+            .get(header::ACCEPT)
+            .is_none_or(|accept| accept.to_str().is_ok_and(|accept| accept.split(',').any(known))),
+    };
+    if acceptable {
+        return Ok(());
+    }
+    let words = "This gateway speaks application/fhir+json only.";
+    Err(Refusal::one(406, Issue::general(IssueCode::NotSupported, words)))
+}
+
+fn check_media(parts: &Parts, known: &[&str]) -> Result<(), Refusal> {
+    let media = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let encoded = parts.headers.get(header::CONTENT_ENCODING).is_some_and(|value| value != "identity");
+    let media = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if known.contains(&media.as_str()) && !encoded {
+        return Ok(());
+    }
+    let words = format!("Send the body as {}, without content encoding.", known.join(" or "));
+    Err(Refusal::one(415, Issue::general(IssueCode::NotSupported, words)))
+}
+
+/// The whole body, if it is within the limit.
+pub(crate) async fn bounded(body: Body, limit: usize) -> Result<Vec<u8>, Refusal> {
+    match Limited::new(body, limit).collect().await {
+        Ok(collected) => Ok(collected.to_bytes().to_vec()),
+        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => {
+            let words = format!("The body is longer than {limit} bytes.");
+            Err(Refusal::one(413, Issue::general(IssueCode::TooLong, words)))
+        }
+        Err(_) => Err(malformed("The body ended before its announced length.")),
+    }
+}

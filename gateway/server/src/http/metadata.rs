@@ -1,0 +1,77 @@
+//! The CapabilityStatement, made from the table of routes and the table of search parameters.
+
+use super::routes::{self, Interaction};
+use super::search::{Form, parameters};
+use crate::gateway::Gateway;
+use gateway_core::ingest::STORED;
+use gateway_fhir::{Json, instant};
+use serde_json::{Value, json};
+
+/// The statement of this gateway.
+pub(super) fn statement(gateway: &Gateway) -> Json {
+    let routes = routes::all();
+    let resources: Vec<Value> = STORED.iter().map(|kind| resource(kind, &routes)).collect();
+    json!({
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": instant::to_instant(gateway.clock.now()),
+        "kind": "instance",
+        "software": { "name": "vcse-gateway", "version": env!("CARGO_PKG_VERSION") },
+        "implementation": { "description": "Referral gateway between GP systems and VCSE platforms", "url": gateway.base_url },
+        "fhirVersion": "4.0.1",
+        "format": ["application/fhir+json"],
+        "patchFormat": ["application/json-patch+json"],
+        "rest": [{
+            "mode": "server",
+            "security": { "description": "Bearer token of a configured client. SMART Backend Services is not here yet." },
+            "resource": resources,
+            "interaction": routes
+                .iter()
+                .any(|route| route.interaction == Interaction::Transaction)
+                .then(|| json!([{ "code": "transaction" }]))
+                .unwrap_or_default(),
+        }]
+    })
+    .into()
+}
+
+fn resource(kind: &str, routes: &[routes::Route]) -> Value {
+    let mut codes: Vec<&str> = Vec::new();
+    for route in routes.iter().filter(|route| route.interaction.kind() == Some(kind)) {
+        let code = route.interaction.name();
+        if !codes.contains(&code) {
+            codes.push(code);
+        }
+    }
+    let interactions: Vec<Value> = codes.iter().map(|code| json!({ "code": code })).collect();
+    let mut resource = json!({
+        "type": kind,
+        "interaction": interactions,
+        "versioning": if codes.contains(&"update") { "versioned-update" } else { "versioned" },
+        "readHistory": true,
+        "updateCreate": false,
+        "conditionalCreate": codes.contains(&"create"),
+        "referencePolicy": ["literal", "logical", "local"],
+    });
+    if codes.contains(&"search-type")
+        && let Some(resource) = resource.as_object_mut()
+    {
+        let parameters: Vec<Value> = parameters(kind)
+            .iter()
+            .map(|parameter| json!({ "name": parameter.name, "type": form(parameter.form), "documentation": parameter.says }))
+            .collect();
+        resource.insert("searchParam".to_owned(), json!(parameters));
+        if kind == "Task" {
+            resource.insert("searchInclude".to_owned(), json!(["Task:focus"]));
+        }
+    }
+    resource
+}
+
+fn form(form: Form) -> &'static str {
+    match form {
+        Form::Code | Form::Identifier | Form::Id => "token",
+        Form::Reference(_) => "reference",
+        Form::Updated => "date",
+    }
+}

@@ -1,0 +1,74 @@
+//! Read, vread and history, within the caller's compartment: another's id answers exactly as a missing one.
+
+use super::context::Context;
+use super::reply::{Reply, etag, store_fault};
+use crate::gateway::Gateway;
+use axum::http::StatusCode;
+use gateway_core::refusal::Refusal;
+use gateway_core::resource::{ResourceKey, ResourceVersion};
+use gateway_fhir::instant;
+
+fn key(context: &Context, kind: &str, id: &str) -> ResourceKey {
+    ResourceKey { compartment: context.client.compartment(), kind: kind.to_owned(), id: id.to_owned() }
+}
+
+/// The current version.
+pub(super) async fn read(gateway: &Gateway, context: &Context, kind: &str, id: &str) -> Result<Reply, Refusal> {
+    let stored = gateway.store.resource(&key(context, kind, id), None).await.map_err(|error| store_fault(&error))?;
+    let stored = stored.ok_or_else(Refusal::not_found)?;
+    if context.if_none_match.as_deref() == Some(etag(stored.version).as_str()) {
+        let mut reply = Reply::resource(StatusCode::NOT_MODIFIED, &stored);
+        reply.body.clear();
+        return Ok(reply);
+    }
+    Ok(Reply::resource(StatusCode::OK, &stored))
+}
+
+/// One version.
+pub(super) async fn version_read(
+    gateway: &Gateway,
+    context: &Context,
+    kind: &str,
+    id: &str,
+    version: &str,
+) -> Result<Reply, Refusal> {
+    let version: u64 = version.parse().map_err(|_| Refusal::not_found())?;
+    let stored = gateway.store.resource(&key(context, kind, id), Some(version)).await;
+    let stored = stored.map_err(|error| store_fault(&error))?.ok_or_else(Refusal::not_found)?;
+    Ok(Reply::resource(StatusCode::OK, &stored))
+}
+
+/// All versions, newest first. `meta.source` of each names its author.
+pub(super) async fn history(gateway: &Gateway, context: &Context, kind: &str, id: &str) -> Result<Reply, Refusal> {
+    let versions = gateway.store.history(&key(context, kind, id)).await.map_err(|error| store_fault(&error))?;
+    if versions.is_empty() {
+        return Err(Refusal::not_found());
+    }
+    let entries: Vec<String> = versions.iter().map(|stored| history_entry(gateway, stored)).collect();
+    let body = format!(
+        "{{\"resourceType\":\"Bundle\",\"type\":\"history\",\"total\":{},\"link\":[{{\"relation\":\"self\",\
+         \"url\":\"{}/{kind}/{id}/_history\"}}],\"entry\":[{}]}}",
+        versions.len(),
+        gateway.base_url,
+        entries.join(",")
+    );
+    Ok(Reply::json(StatusCode::OK, body))
+}
+
+fn history_entry(gateway: &Gateway, stored: &ResourceVersion) -> String {
+    let (kind, id) = (&stored.key.kind, &stored.key.id);
+    let url = match stored.method.verb() {
+        "POST" => kind.clone(),
+        _ => format!("{kind}/{id}"),
+    };
+    let status = if stored.version == 1 { "201 Created" } else { "200 OK" };
+    format!(
+        "{{\"fullUrl\":\"{}/{kind}/{id}\",\"resource\":{},\"request\":{{\"method\":\"{}\",\"url\":\"{url}\"}},\
+         \"response\":{{\"status\":\"{status}\",\"etag\":\"W/\\\"{}\\\"\",\"lastModified\":\"{}\"}}}}",
+        gateway.base_url,
+        stored.body,
+        stored.method.verb(),
+        stored.version,
+        instant::to_instant(stored.updated),
+    )
+}

@@ -1,0 +1,127 @@
+//! The table of routes. The router and the CapabilityStatement are both made from it, so neither can claim what the
+//! other lacks.
+
+use axum::routing::MethodFilter;
+use gateway_core::ingest::{STAND_ALONE, STORED};
+
+/// What an address does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Interaction {
+    /// `capabilities`.
+    Metadata,
+    /// `transaction`.
+    Transaction,
+    /// `create`.
+    Create(&'static str),
+    /// `read`.
+    Read(&'static str),
+    /// `vread`.
+    VersionRead(&'static str),
+    /// `history-instance`.
+    History(&'static str),
+    /// `search-type` by GET.
+    Search(&'static str),
+    /// `search-type` by POST.
+    SearchByPost(&'static str),
+    /// `update`.
+    Update(&'static str),
+    /// `patch`.
+    Patch(&'static str),
+    /// A platform's push.
+    Reports,
+    /// The process runs.
+    Live,
+    /// The store answers.
+    Ready,
+}
+
+impl Interaction {
+    /// FHIR's code for it, or our word.
+    #[must_use]
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Metadata => "capabilities",
+            Self::Transaction => "transaction",
+            Self::Create(_) => "create",
+            Self::Read(_) => "read",
+            Self::VersionRead(_) => "vread",
+            Self::History(_) => "history-instance",
+            Self::Search(_) | Self::SearchByPost(_) => "search-type",
+            Self::Update(_) => "update",
+            Self::Patch(_) => "patch",
+            Self::Reports => "reports",
+            Self::Live => "live",
+            Self::Ready => "ready",
+        }
+    }
+
+    /// The resource type it works on.
+    #[must_use]
+    pub(super) const fn kind(self) -> Option<&'static str> {
+        match self {
+            Self::Create(kind)
+            | Self::Read(kind)
+            | Self::VersionRead(kind)
+            | Self::History(kind)
+            | Self::Search(kind)
+            | Self::SearchByPost(kind)
+            | Self::Update(kind)
+            | Self::Patch(kind) => Some(kind),
+            _ => None,
+        }
+    }
+}
+
+/// One address.
+#[derive(Debug, Clone)]
+pub(super) struct Route {
+    /// Path, in axum's form.
+    pub path: String,
+    /// Verb.
+    pub method: MethodFilter,
+    /// What it does.
+    pub interaction: Interaction,
+}
+
+/// Addresses that stand for themselves; those of each type are added by [`all`].
+pub(super) const ROUTES: [(&str, &str, Interaction); 5] = [
+    ("GET", "/fhir/metadata", Interaction::Metadata),
+    ("POST", "/fhir", Interaction::Transaction),
+    ("POST", "/platforms/{platform}/reports", Interaction::Reports),
+    ("GET", "/health/live", Interaction::Live),
+    ("GET", "/health/ready", Interaction::Ready),
+];
+
+/// Types that a collecting platform may create by themselves, as outputs of its Task.
+pub(super) const PLATFORM_CREATES: [&str; 3] = ["Procedure", "Observation", "QuestionnaireResponse"];
+
+/// Types that have search parameters.
+pub(super) const SEARCHABLE: [&str; 4] = ["Task", "ServiceRequest", "Patient", "Consent"];
+
+/// Every address.
+#[must_use]
+pub(super) fn all() -> Vec<Route> {
+    let mut routes: Vec<Route> =
+        ROUTES.iter().map(|(verb, path, interaction)| route(verb, (*path).to_owned(), *interaction)).collect();
+    for kind in STORED {
+        routes.push(route("GET", format!("/fhir/{kind}/{{id}}"), Interaction::Read(kind)));
+        routes.push(route("GET", format!("/fhir/{kind}/{{id}}/_history"), Interaction::History(kind)));
+        routes.push(route("GET", format!("/fhir/{kind}/{{id}}/_history/{{version}}"), Interaction::VersionRead(kind)));
+        if SEARCHABLE.contains(&kind) {
+            routes.push(route("GET", format!("/fhir/{kind}"), Interaction::Search(kind)));
+            routes.push(route("POST", format!("/fhir/{kind}/_search"), Interaction::SearchByPost(kind)));
+        }
+        if STAND_ALONE.contains(&kind) || PLATFORM_CREATES.contains(&kind) {
+            routes.push(route("POST", format!("/fhir/{kind}"), Interaction::Create(kind)));
+        }
+    }
+    for kind in ["Task", "Consent"] {
+        routes.push(route("PUT", format!("/fhir/{kind}/{{id}}"), Interaction::Update(kind)));
+    }
+    routes.push(route("PATCH", "/fhir/Task/{id}".to_owned(), Interaction::Patch("Task")));
+    routes
+}
+
+fn route(verb: &str, path: String, interaction: Interaction) -> Route {
+    Route { path, method: super::filter(verb), interaction }
+}

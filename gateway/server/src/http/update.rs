@@ -1,0 +1,306 @@
+//! PUT and PATCH: the sender's moves of a Task, a new version of a Consent, a collecting platform's report on the Task
+//! that was published for it.
+
+use super::context::Context;
+use super::reply::{Reply, commit_fault, ingest_fault, store_fault};
+use super::write::{admit, commit_remembered, forbidden, need_role, repeated};
+use crate::gateway::{Gateway, is_race};
+use crate::ingest::{self, load, nhs_numbers, stored_consents};
+use axum::http::StatusCode;
+use gateway_core::accept::Start;
+use gateway_core::identity::{PlatformId, Role};
+use gateway_core::ingest::{Draft, Found, Submission, Wants, Write, check_single, parse_etag, patient_of};
+use gateway_core::patch;
+use gateway_core::refusal::{Refusal, pass_or_refuse};
+use gateway_core::resource::WriteMethod;
+use gateway_core::update::{PublishedTaskUpdate, TaskUpdate, Updated, update_published_task, update_task};
+use gateway_fhir::{Issue, IssueCode, Json, references};
+use std::collections::BTreeSet;
+
+/// How the new version is made from the request.
+enum Proposal {
+    /// The body is the new version.
+    Whole(Json),
+    /// The body is a JSON Patch (RFC 6902).
+    Patch(Json),
+}
+
+/// PUT.
+pub(super) async fn put(
+    gateway: &Gateway,
+    context: &Context,
+    kind: &str,
+    id: &str,
+    bytes: &[u8],
+) -> Result<Reply, Refusal> {
+    if let Some(reply) = repeated(gateway, context, bytes).await? {
+        return Ok(reply);
+    }
+    let document = admit(gateway, bytes)?;
+    if document.text("id") != Some(id) {
+        let words = "The body's id must be the one in the address.";
+        return Err(Refusal::one(400, Issue::at(IssueCode::Structure, format!("{kind}.id"), words)));
+    }
+    match kind {
+        "Task" => task(gateway, context, id, bytes, &Proposal::Whole(document)).await,
+        _ => consent(gateway, context, kind, id, bytes, document).await,
+    }
+}
+
+/// PATCH.
+pub(super) async fn patch(
+    gateway: &Gateway,
+    context: &Context,
+    _kind: &str,
+    id: &str,
+    bytes: &[u8],
+) -> Result<Reply, Refusal> {
+    if let Some(reply) = repeated(gateway, context, bytes).await? {
+        return Ok(reply);
+    }
+    // The door takes objects only; a patch is an array, so it travels through the door as the member of one.
+    let mut wrapped = Vec::with_capacity(bytes.len() + 12);
+    wrapped.extend_from_slice(b"{\"patch\":");
+    wrapped.extend_from_slice(bytes);
+    wrapped.push(b'}');
+    let mut document = admit(gateway, &wrapped)?;
+    let operations = document.remove("patch").unwrap_or(Json::Null);
+    task(gateway, context, id, bytes, &Proposal::Patch(operations)).await
+}
+
+fn if_match(context: &Context) -> Result<Option<u64>, Refusal> {
+    match context.if_match.as_deref() {
+        None => Ok(None),
+        Some(text) => match parse_etag(text) {
+            Some(version) => Ok(Some(version)),
+            None => {
+                let words = "If-Match takes the ETag of one version, for example W/\"3\".";
+                Err(Refusal::one(400, Issue::general(IssueCode::Value, words)))
+            }
+        },
+    }
+}
+
+async fn task(
+    gateway: &Gateway,
+    context: &Context,
+    id: &str,
+    bytes: &[u8],
+    proposal: &Proposal,
+) -> Result<Reply, Refusal> {
+    let if_match = if_match(context)?;
+    let mut tries = 0;
+    loop {
+        let compartment = context.client.compartment();
+        let current = load(gateway, &compartment, &format!("Task/{id}")).await.map_err(|error| store_fault(&error))?;
+        let (version, current) = current.ok_or_else(Refusal::not_found)?;
+        let (proposed, method) = proposed(&current, proposal)?;
+        pass_or_refuse(check_single(&proposed, "Task"))?;
+        let updated = if context.client.platform.is_some() {
+            published(gateway, context, (id, version, &current), &proposed, method, if_match).await?
+        } else {
+            need_role(context, Role::Referrer)?;
+            senders(gateway, context, (id, version, &current), &proposed, method, if_match).await?
+        };
+        let reply = reply(gateway, context, &updated, id)?;
+        match commit_remembered(gateway, context, bytes, &reply, updated.transaction).await {
+            Ok(None) => return Ok(reply),
+            Ok(Some(earlier)) => return Ok(earlier),
+            Err(error) if is_race(&error) && tries < gateway.limits.conflict_retries => tries += 1,
+            Err(error) => return Err(commit_fault(&error)),
+        }
+    }
+}
+
+/// The new version, without the members that only the gateway sets.
+fn proposed(current: &Json, proposal: &Proposal) -> Result<(Json, WriteMethod), Refusal> {
+    let (mut next, method) = match proposal {
+        Proposal::Whole(document) => (document.clone(), WriteMethod::Put),
+        Proposal::Patch(operations) => (patch::apply(current, operations)?, WriteMethod::Patch),
+    };
+    // A client that sends back what it read sends our stamps too: they say nothing.
+    if let Some(meta) = next.get_mut("meta") {
+        meta.remove("versionId");
+        meta.remove("lastUpdated");
+    }
+    Ok((next, method))
+}
+
+fn reply(gateway: &Gateway, context: &Context, updated: &Updated, id: &str) -> Result<Reply, Refusal> {
+    use gateway_core::change::Change;
+    let stored = updated.transaction.changes.iter().rev().find_map(|change| match change {
+        Change::PutResource(stored) if stored.key.kind == "Task" && stored.key.id == id => Some(stored),
+        _ => None,
+    });
+    let stored = stored.ok_or_else(Refusal::not_found)?;
+    let location = format!("{}/Task/{id}/_history/{}", gateway.base_url, stored.version);
+    Ok(Reply::resource(StatusCode::OK, stored).at(location).preferring(context.prefer))
+}
+
+async fn senders(
+    gateway: &Gateway,
+    context: &Context,
+    task: (&str, u64, &Json),
+    proposed: &Json,
+    method: WriteMethod,
+    if_match: Option<u64>,
+) -> Result<Updated, Refusal> {
+    let fault = |error: &crate::store::StoreError| store_fault(error);
+    let compartment = context.client.compartment();
+    let references = references::sites(proposed).into_iter().filter(|site| site.logical);
+    let exist: BTreeSet<String> = references.map(|site| site.value).collect();
+    let wants = Wants { exist: exist.clone(), ..Wants::default() };
+    let found = ingest::look_up(gateway, &compartment, wants).await.map_err(|error| fault(&error))?;
+    refuse_strange_references(proposed, &found)?;
+    let focus = task.2.get("focus").and_then(|focus| focus.text("reference")).unwrap_or_default().to_owned();
+    let request = found.stored.get(&focus).cloned().ok_or_else(|| {
+        let words = "Task.focus must go on referring to the ServiceRequest that it was created for.";
+        Refusal::one(422, Issue::at(IssueCode::BusinessRule, "Task.focus", words))
+    })?;
+    let request_id = focus.strip_prefix("ServiceRequest/").unwrap_or_default();
+    let lookup = |reference: &str| found.stored.get(reference).map(|stored| stored.document.clone());
+    let person = patient_of(&request.document, request_id, &lookup).ok_or_else(Refusal::not_found)?;
+    let references = BTreeSet::from([person.reference.clone()]);
+    let numbers: BTreeSet<String> = nhs_numbers(&person.document).into_iter().collect();
+    let consents = stored_consents(gateway, &compartment, references, numbers).await.map_err(|error| fault(&error))?;
+    let referral = gateway.store.referral_by_task(&compartment, task.0).await.map_err(|error| fault(&error))?;
+    let outbox = match &referral {
+        Some(referral) => gateway.store.outbox(&referral.id).await.map_err(|error| fault(&error))?,
+        None => Vec::new(),
+    };
+    let platform = referral.as_ref().and_then(|referral| referral.platform.as_ref());
+    let capabilities =
+        platform.and_then(|id| gateway.platform(id)).map(|platform| platform.adapter.descriptor().capabilities);
+    let directory =
+        ingest::look_up(gateway, &compartment, consent_wants(&consents)).await.map_err(|error| fault(&error))?;
+    let lookup = |reference: &str| {
+        let stored = found.stored.get(reference).or_else(|| directory.stored.get(reference));
+        stored.map(|stored| stored.document.clone())
+    };
+    let update = TaskUpdate {
+        start: Start {
+            client: &context.client,
+            correlation: &context.names.correlation,
+            compartment: &compartment,
+            task,
+            service_request: (request_id, &request.document),
+            person: &person,
+            consents: &consents,
+            rules: &gateway.rules,
+            lookup: &lookup,
+            now: gateway.clock.now(),
+        },
+        proposed,
+        method,
+        if_match,
+        referral: referral.as_ref(),
+        outbox: &outbox,
+        capabilities,
+        service_request_version: request.version,
+    };
+    update_task(&update, &mut || gateway.new_id())
+}
+
+fn consent_wants(consents: &[gateway_core::consent::ConsentDocument]) -> Wants {
+    let exist = consents
+        .iter()
+        .flat_map(|consent| references::sites(&consent.document))
+        .filter(|site| site.logical)
+        .map(|site| site.value)
+        .collect();
+    Wants { exist, ..Wants::default() }
+}
+
+fn refuse_strange_references(document: &Json, found: &Found) -> Result<(), Refusal> {
+    let issues = references::sites(document)
+        .into_iter()
+        .filter(|site| site.logical && !site.value.starts_with('#') && !found.stored.contains_key(&site.value))
+        .map(|site| Issue::at(IssueCode::NotFound, site.expression, "This refers to nothing that you stored here."))
+        .collect();
+    pass_or_refuse(issues)
+}
+
+/// A collecting platform's update of the Task that was published for it.
+async fn published(
+    gateway: &Gateway,
+    context: &Context,
+    task: (&str, u64, &Json),
+    proposed: &Json,
+    method: WriteMethod,
+    if_match: Option<u64>,
+) -> Result<Updated, Refusal> {
+    need_role(context, Role::Platform)?;
+    let platform: &PlatformId = context.client.platform.as_ref().ok_or_else(forbidden)?;
+    let compartment = context.client.compartment();
+    let mut entries = Vec::new();
+    for site in references::sites(proposed).into_iter().filter(|site| site.logical && !site.value.starts_with('#')) {
+        let found = load(gateway, &compartment, &site.value).await.map_err(|error| store_fault(&error))?;
+        let Some((_, document)) = found else {
+            let words = "This refers to nothing that was published for you or stored by you.";
+            return Err(Refusal::one(422, Issue::at(IssueCode::NotFound, site.expression, words)));
+        };
+        if site.expression.starts_with("Task.output") {
+            let (url, text) = (format!("{}/{}", gateway.base_url, site.value), document.to_text());
+            entries.push(format!("{{\"fullUrl\":\"{url}\",\"resource\":{text}}}"));
+        }
+    }
+    let mut first = proposed.clone();
+    let now = gateway.clock.now();
+    gateway_core::task::stamp(&mut first, task.0, task.1 + 1, now, &context.client.author());
+    let url = format!("{}/Task/{}", gateway.base_url, task.0);
+    entries.insert(0, format!("{{\"fullUrl\":\"{url}\",\"resource\":{}}}", first.to_text()));
+    let report = format!("{{\"resourceType\":\"Bundle\",\"type\":\"collection\",\"entry\":[{}]}}", entries.join(","));
+    let update =
+        PublishedTaskUpdate { client: &context.client, platform, task, proposed, method, if_match, report, now };
+    update_published_task(&update, gateway.new_id())
+}
+
+/// A new version of a Consent: how a withdrawal reaches the gateway.
+async fn consent(
+    gateway: &Gateway,
+    context: &Context,
+    kind: &str,
+    id: &str,
+    bytes: &[u8],
+    document: Json,
+) -> Result<Reply, Refusal> {
+    need_role(context, Role::Referrer)?;
+    let if_match = if_match(context)?;
+    pass_or_refuse(check_single(&document, kind))?;
+    let mut tries = 0;
+    loop {
+        let compartment = context.client.compartment();
+        let current =
+            load(gateway, &compartment, &format!("{kind}/{id}")).await.map_err(|error| store_fault(&error))?;
+        let (version, _) = current.ok_or_else(Refusal::not_found)?;
+        if if_match.is_some_and(|seen| seen != version) {
+            let words = "If-Match names another version than the one that stands now. Read it again and decide anew.";
+            return Err(Refusal::one(412, Issue::general(IssueCode::Conflict, words)));
+        }
+        let draft = Draft {
+            place: kind.to_owned(),
+            full_url: None,
+            kind: kind.to_owned(),
+            sent_id: Some(id.to_owned()),
+            write: Write::Update { id: id.to_owned(), if_match: Some(version) },
+            if_none_exist: None,
+            document: document.clone(),
+        };
+        let submission = Submission { drafts: vec![draft] };
+        let decided = ingest::decide(gateway, &context.client, &context.names.correlation, &submission).await;
+        let acceptance = decided.map_err(ingest_fault)?;
+        let stored = acceptance.transaction.changes.iter().find_map(|change| match change {
+            gateway_core::change::Change::PutResource(stored) => Some(stored.clone()),
+            _ => None,
+        });
+        let stored = stored.ok_or_else(Refusal::not_found)?;
+        let location = format!("{}/{kind}/{id}/_history/{}", gateway.base_url, stored.version);
+        let reply = Reply::resource(StatusCode::OK, &stored).at(location).preferring(context.prefer);
+        match commit_remembered(gateway, context, bytes, &reply, acceptance.transaction).await {
+            Ok(None) => return Ok(reply),
+            Ok(Some(earlier)) => return Ok(earlier),
+            Err(error) if is_race(&error) && tries < gateway.limits.conflict_retries => tries += 1,
+            Err(error) => return Err(commit_fault(&error)),
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Ingest and accept, with effects: looks up what a request refers to, lets `gateway-core` decide, commits once.
+
+use crate::gateway::Gateway;
+use crate::store::{SearchQuery, StoreError, UpdatedRange};
+use gateway_core::accept::{self, Acceptance, Arrival};
+use gateway_core::consent::ConsentDocument;
+use gateway_core::identity::{Client, Compartment};
+use gateway_core::ingest::{self, Found, Outcome, Stored, Submission, Wants};
+use gateway_core::refusal::Refusal;
+use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
+use gateway_fhir::identifiers::{NHS_NUMBER, nhs_number, same_system};
+use gateway_fhir::{Json, door};
+use std::collections::BTreeSet;
+
+/// Most consents of one person that are looked at; more than that is a fault that a person must see.
+const CONSENTS: u32 = 200;
+
+/// Why a request came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// Its own fault.
+    #[error("refused")]
+    Refused(Refusal),
+    /// Ours.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<Refusal> for IngestError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// Resolves a submission against the store and decides what is committed for it.
+///
+/// # Errors
+/// [`IngestError`]; nothing is written in any case.
+pub async fn decide(
+    gateway: &Gateway,
+    client: &Client,
+    correlation: &str,
+    submission: &Submission,
+) -> Result<Acceptance, IngestError> {
+    let compartment = client.compartment();
+    let found = look_up(gateway, &compartment, ingest::wants(submission)).await?;
+    let mut new_id = || gateway.new_id();
+    let outcomes = ingest::resolve(submission.clone(), &found, &mut new_id)?;
+    let consents = consents_for(gateway, &compartment, &outcomes, &found).await?;
+    let arrival = Arrival {
+        client,
+        correlation,
+        outcomes: &outcomes,
+        found: &found,
+        consents: &consents,
+        rules: &gateway.rules,
+        now: gateway.clock.now(),
+    };
+    Ok(accept::accept(&arrival, &mut new_id))
+}
+
+/// Loads what is wanted, and what that refers to in turn (a Task's ServiceRequest, its Patient, a role's Organization).
+pub async fn look_up(gateway: &Gateway, compartment: &Compartment, wants: Wants) -> Result<Found, StoreError> {
+    let mut found = Found::default();
+    for (kind, tokens) in wants.matches {
+        let ids = matching(gateway, compartment, &kind, &tokens).await?;
+        found.matches.insert((kind, tokens), ids);
+    }
+    let mut next: BTreeSet<String> = wants.exist;
+    let matched: Vec<String> = found
+        .matches
+        .iter()
+        .filter_map(|((kind, _), ids)| match ids.as_slice() {
+            [id] => Some(format!("{kind}/{id}")),
+            _ => None,
+        })
+        .collect();
+    next.extend(matched);
+    // Three rounds reach Task → ServiceRequest → PractitionerRole → Organization.
+    for _ in 0..4 {
+        let mut further = BTreeSet::new();
+        for reference in next {
+            if found.stored.contains_key(&reference) {
+                continue;
+            }
+            let Some((version, document)) = load(gateway, compartment, &reference).await? else { continue };
+            for site in gateway_fhir::references::sites(&document) {
+                if site.logical {
+                    further.insert(site.value);
+                }
+            }
+            found.stored.insert(reference, Stored { version, document });
+        }
+        next = further;
+        if next.is_empty() {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// A current resource by `Type/id`.
+pub async fn load(
+    gateway: &Gateway,
+    compartment: &Compartment,
+    reference: &str,
+) -> Result<Option<(u64, Json)>, StoreError> {
+    let Some((kind, id)) = reference.split_once('/') else { return Ok(None) };
+    if id.contains('/') || id.contains('#') {
+        return Ok(None);
+    }
+    let key = ResourceKey { compartment: compartment.clone(), kind: kind.to_owned(), id: id.to_owned() };
+    Ok(gateway.store.resource(&key, None).await?.and_then(|stored| Some((stored.version, parse(&stored)?))))
+}
+
+/// A stored body as a document. It was written by us, so it passes the door.
+#[must_use]
+pub fn parse(stored: &ResourceVersion) -> Option<Json> {
+    let limits = door::DoorLimits { body_bytes: usize::MAX, ..door::DoorLimits::default() };
+    door::admit(stored.body.as_bytes(), &limits).ok()
+}
+
+async fn matching(
+    gateway: &Gateway,
+    compartment: &Compartment,
+    kind: &str,
+    tokens: &[Token],
+) -> Result<Vec<String>, StoreError> {
+    let query = SearchQuery {
+        compartment: compartment.clone(),
+        kind: kind.to_owned(),
+        all_of: tokens.iter().map(|token| vec![token.clone()]).collect(),
+        updated: UpdatedRange::default(),
+        after: 0,
+        up_to: None,
+        limit: 2,
+        count: false,
+    };
+    Ok(gateway.store.search(&query).await?.rows.into_iter().map(|(_, stored)| stored.key.id).collect())
+}
+
+async fn consents_for(
+    gateway: &Gateway,
+    compartment: &Compartment,
+    outcomes: &[Outcome],
+    found: &Found,
+) -> Result<Vec<ConsentDocument>, StoreError> {
+    let mut references = BTreeSet::new();
+    let mut numbers = BTreeSet::new();
+    let documents = outcomes
+        .iter()
+        .filter_map(|outcome| match outcome {
+            Outcome::Write(accepted) => Some((format!("{}/{}", accepted.kind, accepted.id), &accepted.document)),
+            Outcome::Exists { .. } => None,
+        })
+        .chain(found.stored.iter().map(|(reference, stored)| (reference.clone(), &stored.document)));
+    for (reference, document) in documents {
+        if reference.starts_with("Patient/") {
+            references.insert(reference);
+            numbers.extend(nhs_numbers(document));
+        }
+        for contained in document.items("contained") {
+            numbers.extend(nhs_numbers(contained));
+        }
+    }
+    stored_consents(gateway, compartment, references, numbers).await
+}
+
+/// The NHS numbers of a Patient.
+#[must_use]
+pub fn nhs_numbers(patient: &Json) -> Vec<String> {
+    if patient.text("resourceType") != Some("Patient") {
+        return Vec::new();
+    }
+    patient
+        .items("identifier")
+        .iter()
+        .filter(|identifier| identifier.text("system").is_some_and(|system| same_system(system, NHS_NUMBER)))
+        .filter_map(|identifier| nhs_number(identifier.text("value")?).ok())
+        .map(|number| number.as_str().to_owned())
+        .collect()
+}
+
+/// All stored consents of a person, found by Patient and by NHS number.
+pub async fn stored_consents(
+    gateway: &Gateway,
+    compartment: &Compartment,
+    references: BTreeSet<String>,
+    numbers: BTreeSet<String>,
+) -> Result<Vec<ConsentDocument>, StoreError> {
+    let any: Vec<Token> = references
+        .into_iter()
+        .map(|reference| Token::new("patient", reference))
+        .chain(numbers.into_iter().map(|number| Token::new("patient-identifier", format!("{NHS_NUMBER}|{number}"))))
+        .collect();
+    if any.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = SearchQuery {
+        compartment: compartment.clone(),
+        kind: "Consent".to_owned(),
+        all_of: vec![any],
+        updated: UpdatedRange::default(),
+        after: 0,
+        up_to: None,
+        limit: CONSENTS,
+        count: false,
+    };
+    let page = gateway.store.search(&query).await?;
+    if page.more {
+        return Err(StoreError::Engine("one person has more consents than can be decided on".to_owned()));
+    }
+    Ok(page
+        .rows
+        .into_iter()
+        .filter_map(|(_, stored)| {
+            let document = parse(&stored)?;
+            Some(ConsentDocument { id: stored.key.id, version: stored.version, document })
+        })
+        .collect())
+}

@@ -1,0 +1,23 @@
+//! The gateway that makes it happen: HTTP in, store, workers, transports out. What should happen is decided in
+//! `gateway-core`; a stage with effects has its module here under the same name.
+
+pub mod config;
+pub mod gateway;
+pub mod limits;
+
+// One clock, one source of chance, one store, one transport: all injected.
+pub mod chance;
+pub mod clock;
+pub mod store;
+pub mod transport;
+
+// The way in, out and back.
+pub mod deliver;
+pub mod http;
+pub mod ingest;
+pub mod status;
+
+pub mod adapters;
+pub mod cli;
+pub mod demo;
+pub mod serve;

@@ -1,0 +1,49 @@
+//! Every bound in one place. Nothing that comes from outside is without one.
+
+use gateway_fhir::door::DoorLimits;
+use std::time::Duration;
+
+/// Bounds on what one request, worker or platform may cost.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Bytes, depth, values of one JSON document.
+    pub door: DoorLimits,
+    /// Entries of a transaction Bundle.
+    pub bundle_entries: usize,
+    /// Whole time of one HTTP request of ours, 408 after it.
+    pub request: Duration,
+    /// Resources on one search page, at most and unless asked.
+    pub page: (u32, u32),
+    /// How often a request is decided anew because somebody else wrote first.
+    pub conflict_retries: u32,
+    /// How long a worker may hold an outbox row.
+    pub lease: Duration,
+    /// Exchanges under way with one platform.
+    pub platform_concurrency: u32,
+    /// Pages read in one poll.
+    pub poll_pages: u32,
+    /// Raw reports or referrals taken in one turn of the status worker.
+    pub status_batch: u32,
+    /// Bytes of one pushed report.
+    pub report_bytes: usize,
+    /// Longest `X-Request-Id` and `X-Correlation-Id`.
+    pub id_header_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            door: DoorLimits::default(),
+            bundle_entries: 100,
+            request: Duration::from_secs(30),
+            page: (200, 50),
+            conflict_retries: 5,
+            lease: Duration::from_secs(120),
+            platform_concurrency: 8,
+            poll_pages: 50,
+            status_batch: 64,
+            report_bytes: 1024 * 1024,
+            id_header_bytes: 128,
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Everything that runs: listener, lanes, status worker, polls; and how they stop.
+
+use crate::gateway::Gateway;
+use crate::{deliver, http, status};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// A gateway that runs.
+pub struct Running {
+    /// What it is made of.
+    pub gateway: Arc<Gateway>,
+    /// Where it listens.
+    pub address: SocketAddr,
+    stop: CancellationToken,
+    parts: JoinSet<()>,
+}
+
+impl Running {
+    /// Stops taking requests, lets what is under way end, then returns.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        while self.parts.join_next().await.is_some() {}
+    }
+
+    /// Ends when one of the parts has ended by itself, which none should.
+    pub async fn failed(&mut self) {
+        self.parts.join_next().await;
+    }
+}
+
+/// Starts all parts on a listener.
+///
+/// # Errors
+/// When the listener has no address.
+pub fn start(gateway: Gateway, listener: TcpListener) -> std::io::Result<Running> {
+    let address = listener.local_addr()?;
+    let gateway = Arc::new(gateway);
+    let stop = CancellationToken::new();
+    let mut parts = JoinSet::new();
+    let (router, stopping) = (http::router(Arc::clone(&gateway)), stop.clone());
+    parts.spawn(async move {
+        let served = axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned()).await;
+        if let Err(error) = served {
+            tracing::error!(error = %error, "the listener failed");
+        }
+    });
+    for platform in gateway.platforms.values() {
+        parts.spawn(deliver::lane(Arc::clone(&gateway), platform.id.clone(), stop.clone()));
+        if let Some(every) = platform.poll {
+            parts.spawn(status::poll_lane(Arc::clone(&gateway), platform.id.clone(), every, stop.clone()));
+        }
+    }
+    parts.spawn(status::worker(Arc::clone(&gateway), stop.clone()));
+    Ok(Running { gateway, address, stop, parts })
+}

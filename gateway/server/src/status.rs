@@ -1,0 +1,197 @@
+//! Status and align, with effects: what platforms push is recorded before it is read, read before it is applied; what
+//! they do not push is polled.
+
+mod poll;
+
+pub use poll::{PollError, poll, poll_lane};
+
+use crate::deliver::{View, ViewError};
+use crate::gateway::{Gateway, Platform, is_race, log_store_fault};
+use crate::store::{CommitError, StoreError};
+use adapter_contract::{Reading, Report, ReportSource, StatusReport};
+use gateway_core::accept::new_row;
+use gateway_core::align::{Alignment, align};
+use gateway_core::change::{Change, Disposition, RawReport, ReportRecord, Transaction};
+use gateway_core::consent::{Stage, Verdict};
+use gateway_core::outbox::{Errand, OutboxState};
+use gateway_core::referral::{Delivery, Referral, ReferralId};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Reads and applies reports until it is told to stop.
+pub async fn worker(gateway: Arc<Gateway>, stop: CancellationToken) {
+    loop {
+        let busy = match turn(&gateway).await {
+            Ok(busy) => busy,
+            Err(error) => {
+                log_store_fault("status", &error);
+                false
+            }
+        };
+        if stop.is_cancelled() {
+            return;
+        }
+        if busy {
+            continue;
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = gateway.report_bell.notified() => {}
+            () = crate::clock::sleep(gateway.clock.as_ref(), gateway.limits.lease) => {}
+        }
+    }
+}
+
+/// One turn: true if there was something to do.
+async fn turn(gateway: &Gateway) -> Result<bool, StoreError> {
+    let raw = gateway.store.unread_reports(gateway.limits.status_batch).await?;
+    let mut progressed = false;
+    for report in &raw {
+        progressed |= read_raw(gateway, report).await?;
+    }
+    let due = gateway.store.referrals_to_align(gateway.limits.status_batch).await?;
+    for id in &due {
+        progressed |= align_one(gateway, id).await;
+    }
+    Ok(progressed)
+}
+
+/// Reads one pushed report; what it says is recorded in the same transaction that marks it as read.
+async fn read_raw(gateway: &Gateway, raw: &RawReport) -> Result<bool, StoreError> {
+    let mut changes = Vec::new();
+    let fault = match gateway.platform(&raw.platform) {
+        None => Some("no platform of this name is configured".to_owned()),
+        Some(platform) => {
+            let report = Report { source: raw.source, content_type: raw.content_type.as_deref(), body: &raw.body };
+            match platform.adapter.read_report(&report) {
+                Err(error) => Some(error.to_string()),
+                Ok(readings) => {
+                    changes = take(gateway, platform, readings, raw.source).await?;
+                    None
+                }
+            }
+        }
+    };
+    if let Some(fault) = &fault {
+        tracing::warn!(platform = %raw.platform, report = raw.id, fault, "a report could not be read; it is kept");
+    }
+    changes.push(Change::ReportRead { id: raw.id.clone(), fault });
+    match gateway.commit(Transaction { checks: Vec::new(), changes }).await {
+        Ok(()) => Ok(true),
+        Err(CommitError::Store(error)) => Err(error),
+        Err(error) => {
+            tracing::debug!(error = %error, "a report is read again");
+            Ok(true)
+        }
+    }
+}
+
+/// What readings become: recorded statements, parked ones, or a read errand.
+pub(crate) async fn take(
+    gateway: &Gateway,
+    platform: &Platform,
+    readings: Vec<Reading>,
+    source: ReportSource,
+) -> Result<Vec<Change>, StoreError> {
+    let mut changes = Vec::new();
+    for reading in readings {
+        match reading {
+            Reading::Status(report) => {
+                let referral = gateway
+                    .store
+                    .referral_at_platform(&platform.id, &report.platform_referral, report.key.as_ref())
+                    .await?;
+                changes.push(Change::RecordReport(Box::new(recorded(
+                    gateway,
+                    platform,
+                    referral.as_ref(),
+                    report,
+                    source,
+                ))));
+            }
+            Reading::Changed(name) => {
+                let Some(referral) = gateway.store.referral_at_platform(&platform.id, &name, None).await? else {
+                    // It overtook the acknowledgement, which reads the status itself; polling catches the rest.
+                    continue;
+                };
+                let rows = gateway.store.outbox(&referral.id).await?;
+                if rows.iter().any(|row| row.errand == Errand::Read && row.state == OutboxState::Ready) {
+                    continue;
+                }
+                let sequence = rows.iter().map(|row| row.sequence).max().unwrap_or(0) + 1;
+                let schedule = &gateway.rules.schedule;
+                let row = new_row(&referral, gateway.new_id(), Errand::Read, sequence, gateway.clock.now(), schedule);
+                changes.extend(row.map(|row| Change::PutOutbox(Box::new(row))));
+            }
+        }
+    }
+    Ok(changes)
+}
+
+fn recorded(
+    gateway: &Gateway,
+    platform: &Platform,
+    referral: Option<&Referral>,
+    report: StatusReport,
+    source: ReportSource,
+) -> ReportRecord {
+    ReportRecord {
+        id: gateway.new_id(),
+        platform: platform.id.clone(),
+        referral: referral.map(|referral| referral.id.clone()),
+        source,
+        received: gateway.clock.now(),
+        report,
+        disposition: if referral.is_some() { Disposition::Recorded } else { Disposition::Parked },
+    }
+}
+
+/// Applies what is recorded on one referral; true if something was written.
+async fn align_one(gateway: &Gateway, id: &ReferralId) -> bool {
+    for _ in 0..=gateway.limits.conflict_retries {
+        match try_align(gateway, id).await {
+            Ok(written) => return written,
+            Err(AlignError::Commit(error)) if is_race(&error) => {}
+            Err(error) => {
+                tracing::error!(referral = id.0, error = %error, "a status could not be applied");
+                return false;
+            }
+        }
+    }
+    false
+}
+
+#[derive(Debug, thiserror::Error)]
+enum AlignError {
+    #[error(transparent)]
+    View(#[from] ViewError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+}
+
+async fn try_align(gateway: &Gateway, id: &ReferralId) -> Result<bool, AlignError> {
+    let view = View::load(gateway, id).await?;
+    if matches!(view.referral.delivery, Delivery::Queued) {
+        // The acknowledgement is still under way; it settles the delivery first, and rings the bell.
+        return Ok(false);
+    }
+    let reports = gateway.store.reports(id).await?;
+    let outbox = gateway.store.outbox(id).await?;
+    let Some(platform) = view.referral.platform.as_ref().and_then(|platform| gateway.platform(platform)) else {
+        return Ok(false);
+    };
+    let consent = view.consent(gateway, platform, Stage::Relay).await?;
+    let transaction = align(&Alignment {
+        referral: &view.referral,
+        task: (view.task.version, &view.task.document),
+        service_request: (view.service_request.version, &view.service_request.document),
+        reports: &reports,
+        outbox: &outbox,
+        withheld: consent.verdict != Verdict::Permit,
+        now: gateway.clock.now(),
+    });
+    gateway.commit(transaction).await?;
+    Ok(true)
+}

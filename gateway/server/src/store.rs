@@ -1,0 +1,191 @@
+//! What the gateway remembers. One small trait; SQLite is the embedded store, memory the model that tests compare with.
+//!
+//! The store applies what [`gateway_core::change`] describes and answers questions; it decides nothing. Its promise:
+//! when [`Store::commit`] returns `Ok`, everything in the transaction survives a crash of process and machine.
+
+mod canonical;
+mod digest;
+pub mod memory;
+pub mod sqlite;
+pub mod suite;
+
+use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
+use async_trait::async_trait;
+use gateway_core::change::{AuditRecord, CheckFailure, RawReport, ReportRecord, StoredAnswer, Transaction};
+use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
+use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
+use gateway_core::referral::{Referral, ReferralId};
+use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
+use time::OffsetDateTime;
+
+/// Why the store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No room left on the disk: nothing was written, reads go on.
+    #[error("the store is full")]
+    Full,
+    /// The writer has stopped; the process should end.
+    #[error("the store is closed")]
+    Closed,
+    /// Anything else, in the engine's words (never a row's content).
+    #[error("the store failed: {0}")]
+    Engine(String),
+}
+
+/// Why a transaction was not applied. Nothing of it was.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// One of its checks did not hold.
+    #[error(transparent)]
+    Refused(#[from] CheckFailure),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Criteria of a search over current resources of one type in one compartment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SearchQuery {
+    /// Whose.
+    pub compartment: Compartment,
+    /// Resource type.
+    pub kind: String,
+    /// AND over the outer list, OR over each inner one; values are compared whole.
+    pub all_of: Vec<Vec<Token>>,
+    /// Bounds on `meta.lastUpdated`, each inclusive.
+    pub updated: UpdatedRange,
+    /// Only resources created after this place in creation order (exclusive); 0 = from the start.
+    pub after: u64,
+    /// Only resources created up to this place; absent = up to the newest, whose place the page then names.
+    pub up_to: Option<u64>,
+    /// Page size.
+    pub limit: u32,
+    /// Whether the total is to be counted.
+    pub count: bool,
+}
+
+/// Bounds on `meta.lastUpdated`, each inclusive.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UpdatedRange {
+    /// Not before.
+    pub from: Option<OffsetDateTime>,
+    /// Not after.
+    pub to: Option<OffsetDateTime>,
+}
+
+/// One page of a search, in creation order: an update never moves a resource between pages, so nothing comes twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// With each resource's place in creation order.
+    pub rows: Vec<(u64, ResourceVersion)>,
+    /// The place up to which this search looks: what the next page must ask for.
+    pub up_to: u64,
+    /// True if more rows wait behind the last one.
+    pub more: bool,
+    /// How many match in all, if it was asked.
+    pub total: Option<u64>,
+}
+
+/// Which referrals to list, oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReferralFilter {
+    /// Only of this customer.
+    pub tenant: Option<TenantId>,
+    /// Only with this delivery word (`queued`, `held`, `delivered`, `dead-letter`, `withdrawn`).
+    pub delivery: Option<String>,
+    /// Only those accepted after this one in acceptance order (exclusive).
+    pub after: Option<ReferralId>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// How many referrals stand where: delivery word, Task.status code, number.
+pub type Counts = Vec<(String, String, u64)>;
+
+/// The gateway's memory.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Applies a transaction wholly, durably, or not at all.
+    ///
+    /// # Errors
+    /// [`CommitError::Refused`] when a check does not hold; [`CommitError::Store`] when the store fails.
+    async fn commit(&self, transaction: Transaction) -> Result<(), CommitError>;
+
+    /// Leases due outbox rows: `Ready` with `not_before <= now`, or `Leased` with the lease run out. Each gets a new
+    /// fence, one more attempt, and an open [`Attempt`]. A row waits while an earlier row (smaller sequence) of the same
+    /// referral [blocks](gateway_core::outbox::OutboxState::blocks). Durable before it returns.
+    async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claimed>, StoreError>;
+
+    /// When the next row of these platforms is due (a time past means now), or a lease runs out.
+    async fn next_due(&self, platforms: &[PlatformId]) -> Result<Option<OffsetDateTime>, StoreError>;
+
+    /// One version of a resource, or the current one.
+    async fn resource(&self, key: &ResourceKey, version: Option<u64>) -> Result<Option<ResourceVersion>, StoreError>;
+
+    /// All versions of a resource, newest first.
+    async fn history(&self, key: &ResourceKey) -> Result<Vec<ResourceVersion>, StoreError>;
+
+    /// A page of current resources.
+    async fn search(&self, query: &SearchQuery) -> Result<Page, StoreError>;
+
+    /// One referral by its id.
+    async fn referral(&self, id: &ReferralId) -> Result<Option<Referral>, StoreError>;
+
+    /// The referral whose sender's Task this is.
+    async fn referral_by_task(&self, compartment: &Compartment, task: &str) -> Result<Option<Referral>, StoreError>;
+
+    /// The referral that a platform speaks of: by its own name for it, else by our key.
+    async fn referral_at_platform(
+        &self,
+        platform: &PlatformId,
+        platform_referral: &PlatformReferralId,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Option<Referral>, StoreError>;
+
+    /// Referrals, in acceptance order.
+    async fn referrals(&self, filter: &ReferralFilter) -> Result<Vec<Referral>, StoreError>;
+
+    /// How many stand where.
+    async fn counts(&self) -> Result<Counts, StoreError>;
+
+    /// All outbox rows of a referral, by sequence.
+    async fn outbox(&self, referral: &ReferralId) -> Result<Vec<OutboxRow>, StoreError>;
+
+    /// All attempts on an outbox row, by number.
+    async fn attempts(&self, outbox: &str) -> Result<Vec<Attempt>, StoreError>;
+
+    /// Raw reports not yet read, oldest first.
+    async fn unread_reports(&self, limit: u32) -> Result<Vec<RawReport>, StoreError>;
+
+    /// All recorded statements on a referral, in order of arrival.
+    async fn reports(&self, referral: &ReferralId) -> Result<Vec<ReportRecord>, StoreError>;
+
+    /// Parked statements of a platform under a name or key that was unknown when they came.
+    async fn parked_reports(
+        &self,
+        platform: &PlatformId,
+        platform_referral: &PlatformReferralId,
+        key: &IdempotencyKey,
+    ) -> Result<Vec<ReportRecord>, StoreError>;
+
+    /// Referrals with statements that are recorded and not yet applied, oldest statement first.
+    async fn referrals_to_align(&self, limit: u32) -> Result<Vec<ReferralId>, StoreError>;
+
+    /// Where polling a platform stands.
+    async fn cursor(&self, platform: &PlatformId) -> Result<Option<Cursor>, StoreError>;
+
+    /// The answer kept for a request id.
+    async fn answer(
+        &self,
+        tenant: &TenantId,
+        client: &ClientId,
+        request_id: &str,
+    ) -> Result<Option<StoredAnswer>, StoreError>;
+
+    /// The audit lines of a referral, in order.
+    async fn audit(&self, referral: &ReferralId) -> Result<Vec<AuditRecord>, StoreError>;
+
+    /// A hash over everything stored, equal if and only if the contents are: how a test sees that a refused request
+    /// changed nothing.
+    async fn content_hash(&self) -> Result<String, StoreError>;
+}

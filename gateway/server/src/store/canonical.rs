@@ -1,0 +1,70 @@
+//! One form for what every engine keeps: times in UTC, to the microsecond, so that all engines compare and give back
+//! the same values.
+
+use gateway_core::change::{Change, Transaction};
+use gateway_core::outbox::{ClaimRequest, OutboxRow};
+use gateway_core::referral::{Delivery, Referral};
+use time::{Duration, OffsetDateTime, UtcOffset};
+
+/// How many ids a refused `NoMatch` names at most: one is an answer, several are an error, so more would help nobody.
+pub(super) const MATCHES_NAMED: u32 = 100;
+
+/// The instant in UTC, cut to the microsecond.
+pub(super) fn instant(at: OffsetDateTime) -> OffsetDateTime {
+    at.to_offset(UtcOffset::UTC) - Duration::nanoseconds(i64::from(at.nanosecond() % 1_000))
+}
+
+/// The claim with its times in store form.
+pub(super) fn claim(mut request: ClaimRequest) -> ClaimRequest {
+    request.now = instant(request.now);
+    request.lease_until = instant(request.lease_until);
+    request
+}
+
+/// The transaction with its times in store form.
+pub(super) fn transaction(mut transaction: Transaction) -> Transaction {
+    for change in &mut transaction.changes {
+        match change {
+            Change::Received(received) => received.at = instant(received.at),
+            Change::PutResource(resource) => resource.updated = instant(resource.updated),
+            Change::PutReferral(put) => referral(put),
+            Change::PutOutbox(row) => outbox(row),
+            Change::PutAttempt(attempt) => {
+                attempt.started = instant(attempt.started);
+                attempt.finished = attempt.finished.map(instant);
+            }
+            Change::ReceiveReport(raw) => raw.received = instant(raw.received),
+            Change::RecordReport(report) => report.received = instant(report.received),
+            Change::RememberAnswer(answer) => answer.at = instant(answer.at),
+            Change::Audit(line) => line.at = instant(line.at),
+            Change::ReportRead { .. } | Change::DisposeReport { .. } | Change::PutCursor { .. } => {}
+        }
+    }
+    transaction
+}
+
+fn referral(referral: &mut Referral) {
+    referral.accepted_at = instant(referral.accepted_at);
+    if let Delivery::Delivered { at } = &mut referral.delivery {
+        *at = instant(*at);
+    }
+}
+
+fn outbox(row: &mut OutboxRow) {
+    row.not_before = instant(row.not_before);
+    row.expires_at = instant(row.expires_at);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::instant;
+    use time::macros::datetime;
+
+    #[test]
+    fn instants_are_utc_to_the_microsecond() {
+        let at = instant(datetime!(2026-03-01 10:00:00.123456789 +01:00));
+        assert_eq!(at, datetime!(2026-03-01 09:00:00.123456 UTC));
+        assert!(at.offset().is_utc());
+        assert_eq!(instant(datetime!(1969-12-31 23:59:59.999999999 UTC)), datetime!(1969-12-31 23:59:59.999999 UTC));
+    }
+}

@@ -1,0 +1,214 @@
+//! The model: the same promises as the embedded store, in plain collections behind one lock. Not durable; for tests and
+//! simulations, and what the other engines are compared with.
+
+mod apply;
+mod claim;
+mod search;
+mod state;
+
+use super::digest::Digest;
+use super::{CommitError, Counts, Page, ReferralFilter, SearchQuery, Store, StoreError, canonical};
+use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
+use async_trait::async_trait;
+use gateway_core::change::{AuditRecord, Disposition, RawReport, ReportRecord, StoredAnswer, Transaction};
+use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
+use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
+use gateway_core::referral::{Referral, ReferralId};
+use gateway_core::resource::{ResourceKey, ResourceVersion};
+use state::State;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard};
+use time::OffsetDateTime;
+
+/// A store that forgets everything when it is dropped.
+#[derive(Default)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A panic while the lock was held leaves the store unusable, as a dead writer does.
+    fn state(&self) -> Result<MutexGuard<'_, State>, StoreError> {
+        self.state.lock().map_err(|_| StoreError::Closed)
+    }
+
+    fn referral_where(&self, holds: impl Fn(&Referral) -> bool) -> Result<Option<Referral>, StoreError> {
+        Ok(self.state()?.referrals.iter().find(|referral| holds(referral)).cloned())
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn commit(&self, transaction: Transaction) -> Result<(), CommitError> {
+        apply::commit(&mut *self.state()?, canonical::transaction(transaction))
+    }
+
+    async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+        Ok(claim::claim(&mut *self.state()?, &canonical::claim(request)))
+    }
+
+    async fn next_due(&self, platforms: &[PlatformId]) -> Result<Option<OffsetDateTime>, StoreError> {
+        Ok(claim::next_due(&*self.state()?, platforms))
+    }
+
+    async fn resource(&self, key: &ResourceKey, version: Option<u64>) -> Result<Option<ResourceVersion>, StoreError> {
+        let state = self.state()?;
+        let versions = state.versions(key);
+        Ok(match version {
+            None => versions.last().cloned(),
+            Some(version) => versions.iter().find(|row| row.version == version).cloned(),
+        })
+    }
+
+    async fn history(&self, key: &ResourceKey) -> Result<Vec<ResourceVersion>, StoreError> {
+        Ok(self.state()?.versions(key).iter().rev().cloned().collect())
+    }
+
+    async fn search(&self, query: &SearchQuery) -> Result<Page, StoreError> {
+        Ok(search::search(&*self.state()?, query))
+    }
+
+    async fn referral(&self, id: &ReferralId) -> Result<Option<Referral>, StoreError> {
+        self.referral_where(|referral| referral.id == *id)
+    }
+
+    async fn referral_by_task(&self, compartment: &Compartment, task: &str) -> Result<Option<Referral>, StoreError> {
+        self.referral_where(|referral| referral.compartment == *compartment && referral.task == task)
+    }
+
+    async fn referral_at_platform(
+        &self,
+        platform: &PlatformId,
+        platform_referral: &PlatformReferralId,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Option<Referral>, StoreError> {
+        let here = |referral: &Referral| referral.platform.as_ref() == Some(platform);
+        let named = self.referral_where(|referral| {
+            here(referral) && referral.platform_referral.as_ref() == Some(platform_referral)
+        })?;
+        match (named, key) {
+            (Some(named), _) => Ok(Some(named)),
+            (None, Some(key)) => self.referral_where(|referral| here(referral) && referral.key == *key),
+            (None, None) => Ok(None),
+        }
+    }
+
+    async fn referrals(&self, filter: &ReferralFilter) -> Result<Vec<Referral>, StoreError> {
+        let state = self.state()?;
+        let start = match &filter.after {
+            None => 0,
+            Some(after) => state.referrals.iter().position(|row| row.id == *after).map_or(usize::MAX, |at| at + 1),
+        };
+        let wanted = |referral: &&Referral| {
+            filter.tenant.as_ref().is_none_or(|tenant| referral.compartment.tenant == *tenant)
+                && filter.delivery.as_ref().is_none_or(|word| referral.delivery.word() == word)
+        };
+        Ok(state.referrals.iter().skip(start).filter(wanted).take(filter.limit as usize).cloned().collect())
+    }
+
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        let mut counts = BTreeMap::new();
+        for referral in &self.state()?.referrals {
+            *counts.entry((referral.delivery.word(), referral.task_status.code())).or_insert(0) += 1;
+        }
+        Ok(counts.into_iter().map(|((word, code), count)| (word.to_owned(), code.to_owned(), count)).collect())
+    }
+
+    async fn outbox(&self, referral: &ReferralId) -> Result<Vec<OutboxRow>, StoreError> {
+        let state = self.state()?;
+        let mut rows: Vec<_> =
+            state.outbox.iter().map(|kept| &kept.row).filter(|row| row.referral == *referral).cloned().collect();
+        // Stable: rows of the same sequence stay in the order of their creation.
+        rows.sort_by_key(|row| row.sequence);
+        Ok(rows)
+    }
+
+    async fn attempts(&self, outbox: &str) -> Result<Vec<Attempt>, StoreError> {
+        let state = self.state()?;
+        let range = (outbox.to_owned(), 0)..=(outbox.to_owned(), u32::MAX);
+        Ok(state.attempts.range(range).map(|(_, attempt)| attempt.clone()).collect())
+    }
+
+    async fn unread_reports(&self, limit: u32) -> Result<Vec<RawReport>, StoreError> {
+        let state = self.state()?;
+        let unread = state.raw_reports.iter().filter(|kept| !kept.read);
+        Ok(unread.take(limit as usize).map(|kept| kept.report.clone()).collect())
+    }
+
+    async fn reports(&self, referral: &ReferralId) -> Result<Vec<ReportRecord>, StoreError> {
+        let state = self.state()?;
+        Ok(state.reports.iter().filter(|report| report.referral.as_ref() == Some(referral)).cloned().collect())
+    }
+
+    async fn parked_reports(
+        &self,
+        platform: &PlatformId,
+        platform_referral: &PlatformReferralId,
+        key: &IdempotencyKey,
+    ) -> Result<Vec<ReportRecord>, StoreError> {
+        let wanted = |report: &&ReportRecord| {
+            report.disposition == Disposition::Parked
+                && report.platform == *platform
+                && (report.platform_referral() == platform_referral || report.report.key.as_ref() == Some(key))
+        };
+        Ok(self.state()?.reports.iter().filter(wanted).cloned().collect())
+    }
+
+    async fn referrals_to_align(&self, limit: u32) -> Result<Vec<ReferralId>, StoreError> {
+        let state = self.state()?;
+        let mut waiting: Vec<ReferralId> = Vec::new();
+        for report in state.reports.iter().filter(|report| report.disposition == Disposition::Recorded) {
+            if waiting.len() >= limit as usize {
+                break;
+            }
+            if let Some(referral) = &report.referral
+                && !waiting.contains(referral)
+            {
+                waiting.push(referral.clone());
+            }
+        }
+        Ok(waiting)
+    }
+
+    async fn cursor(&self, platform: &PlatformId) -> Result<Option<Cursor>, StoreError> {
+        Ok(self.state()?.cursors.get(platform).cloned())
+    }
+
+    async fn answer(
+        &self,
+        tenant: &TenantId,
+        client: &ClientId,
+        request_id: &str,
+    ) -> Result<Option<StoredAnswer>, StoreError> {
+        Ok(self.state()?.answers.get(&(tenant.clone(), client.clone(), request_id.to_owned())).cloned())
+    }
+
+    async fn audit(&self, referral: &ReferralId) -> Result<Vec<AuditRecord>, StoreError> {
+        let state = self.state()?;
+        Ok(state.audit.iter().filter(|line| line.referral.as_ref() == Some(referral)).cloned().collect())
+    }
+
+    async fn content_hash(&self) -> Result<String, StoreError> {
+        let mut digest = Digest::default();
+        self.state()?.digest(&mut digest)?;
+        Ok(digest.finish())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MemoryStore;
+    use crate::store::{Store, suite};
+    use std::sync::Arc;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_model_keeps_every_rule() {
+        suite::run_all(|| async { Arc::new(MemoryStore::new()) as Arc<dyn Store> }).await;
+    }
+}

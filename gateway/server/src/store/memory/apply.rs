@@ -1,0 +1,167 @@
+//! Applies a transaction to the model: everything that can refuse comes first, so that what follows cannot fail half-way.
+
+use super::search;
+use super::state::{KeptReport, KeptRow, State};
+use crate::store::canonical::MATCHES_NAMED;
+use crate::store::{CommitError, StoreError};
+use gateway_core::change::{Change, Check, CheckFailure, ReportRecord, Transaction};
+use gateway_core::outbox::{OutboxRow, OutboxState};
+use gateway_core::referral::Referral;
+use gateway_core::resource::ResourceVersion;
+use std::collections::{HashMap, HashSet};
+
+/// Wholly or not at all.
+pub(super) fn commit(state: &mut State, transaction: Transaction) -> Result<(), CommitError> {
+    for check in &transaction.checks {
+        holds(state, check)?;
+    }
+    follows(state, &transaction.changes)?;
+    for change in transaction.changes {
+        apply(state, change);
+    }
+    Ok(())
+}
+
+fn holds(state: &State, check: &Check) -> Result<(), CheckFailure> {
+    match check {
+        Check::Unseen { tenant, client, request_id } => {
+            match state.answers.get(&(tenant.clone(), client.clone(), request_id.clone())) {
+                Some(answer) => Err(CheckFailure::Seen(Box::new(answer.clone()))),
+                None => Ok(()),
+            }
+        }
+        Check::NoMatch { compartment, kind, tokens } => {
+            let found: Vec<_> = state
+                .current()
+                .filter(|(_, row)| row.key.compartment == *compartment && row.key.kind == *kind)
+                .filter(|(_, row)| tokens.iter().all(|token| search::carries(row, token)))
+                .map(|(_, row)| row.key.id.clone())
+                .take(MATCHES_NAMED as usize)
+                .collect();
+            if found.is_empty() { Ok(()) } else { Err(CheckFailure::Matches(found)) }
+        }
+        Check::LeaseHeld { outbox, fence } => lease(state, outbox, *fence, true),
+        Check::NotLeased { outbox, fence } => lease(state, outbox, *fence, false),
+        Check::VersionIs { key, version } => {
+            let current = state.version(key);
+            if current == *version { Ok(()) } else { Err(CheckFailure::Version(current)) }
+        }
+    }
+}
+
+fn lease(state: &State, outbox: &str, fence: u64, leased: bool) -> Result<(), CheckFailure> {
+    let kept = state.outbox.iter().map(|kept| &kept.row).find(|row| row.id == outbox);
+    let holds = kept.is_some_and(|row| row.fence == fence && (row.state == OutboxState::Leased) == leased);
+    if holds { Ok(()) } else { Err(CheckFailure::LeaseLost) }
+}
+
+/// Versions, revisions and ids, counting in what the same transaction writes before.
+fn follows(state: &State, changes: &[Change]) -> Result<(), CommitError> {
+    let mut versions = HashMap::new();
+    let mut revisions = HashMap::new();
+    let mut raw = HashSet::new();
+    for change in changes {
+        match change {
+            Change::PutResource(resource) => {
+                let current = versions.entry(&resource.key).or_insert_with(|| state.version(&resource.key));
+                if current.checked_add(1) != Some(resource.version) {
+                    return Err(CheckFailure::Version(*current).into());
+                }
+                *current = resource.version;
+            }
+            Change::PutReferral(referral) => {
+                let current = revisions.entry(&referral.id).or_insert_with(|| {
+                    state.referrals.iter().find(|kept| kept.id == referral.id).map_or(0, |kept| kept.revision)
+                });
+                if current.checked_add(1) != Some(referral.revision) {
+                    return Err(CheckFailure::Revision(*current).into());
+                }
+                *current = referral.revision;
+            }
+            Change::ReceiveReport(report)
+                if !raw.insert(&report.id) || state.raw_reports.iter().any(|kept| kept.report.id == report.id) =>
+            {
+                return Err(StoreError::Engine("a raw report's id was used twice".to_owned()).into());
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn apply(state: &mut State, change: Change) {
+    match change {
+        Change::Received(received) => state.received.push(received),
+        Change::PutResource(resource) => put_resource(state, resource),
+        Change::PutReferral(referral) => put_referral(state, *referral),
+        Change::PutOutbox(row) => put_outbox(state, *row),
+        Change::PutAttempt(attempt) => {
+            state.attempts.insert((attempt.outbox.clone(), attempt.number), attempt);
+        }
+        Change::ReceiveReport(report) => state.raw_reports.push(KeptReport { report, read: false, fault: None }),
+        Change::ReportRead { id, fault } => {
+            if let Some(kept) = state.raw_reports.iter_mut().find(|kept| kept.report.id == id) {
+                kept.read = true;
+                kept.fault = fault;
+            }
+        }
+        Change::RecordReport(report) => record_report(state, *report),
+        Change::DisposeReport { id, disposition } => {
+            if let Some(report) = state.reports.iter_mut().find(|report| report.id == id) {
+                report.disposition = disposition;
+            }
+        }
+        Change::PutCursor { platform, cursor } => {
+            state.cursors.insert(platform, cursor);
+        }
+        Change::RememberAnswer(answer) => {
+            let key = (answer.tenant.clone(), answer.client.clone(), answer.request_id.clone());
+            state.answers.insert(key, answer);
+        }
+        Change::Audit(line) => state.audit.push(line),
+    }
+}
+
+fn put_resource(state: &mut State, resource: ResourceVersion) {
+    let at = *state.resource_index.entry(resource.key.clone()).or_insert(state.resources.len());
+    match state.resources.get_mut(at) {
+        Some(versions) => versions.push(resource),
+        None => state.resources.push(vec![resource]),
+    }
+}
+
+fn put_referral(state: &mut State, referral: Referral) {
+    match state.referrals.iter_mut().find(|kept| kept.id == referral.id) {
+        Some(kept) => *kept = referral,
+        None => state.referrals.push(referral),
+    }
+}
+
+fn put_outbox(state: &mut State, row: OutboxRow) {
+    let kept = state.outbox.iter_mut().find(|kept| kept.row.id == row.id);
+    let lease = kept.as_ref().filter(|kept| kept.row.state == OutboxState::Leased).and_then(|kept| kept.due);
+    let due = match row.state {
+        OutboxState::Ready => Some(row.not_before),
+        OutboxState::Leased => lease.or(Some(row.not_before)),
+        OutboxState::Held | OutboxState::Done | OutboxState::Dead | OutboxState::Dropped => None,
+    };
+    match kept {
+        Some(kept) => *kept = KeptRow { row, due },
+        None => state.outbox.push(KeptRow { row, due }),
+    }
+}
+
+fn record_report(state: &mut State, report: ReportRecord) {
+    let same_statement = |kept: &ReportRecord| {
+        kept.platform == report.platform
+            && kept.platform_referral() == report.platform_referral()
+            && kept.report.event == report.report.event
+    };
+    if state.reports.iter().any(|kept| kept.id != report.id && same_statement(kept)) {
+        return;
+    }
+    match state.reports.iter_mut().find(|kept| kept.id == report.id) {
+        Some(kept) => *kept = report,
+        None => state.reports.push(report),
+    }
+}

@@ -1,0 +1,197 @@
+//! The embedded engine: one SQLite file in WAL mode, synchronous FULL.
+//!
+//! One thread writes, and makes many waiting transactions durable with one sync (`writer`); reads run beside it on
+//! read-only connections (`readers`). A lock file keeps a second process from writing to the same file. The file's
+//! schema grows by numbered migrations that never change once released (`schema`).
+
+mod apply;
+mod claim;
+mod connect;
+mod errors;
+mod hash;
+mod put;
+mod readers;
+mod reads;
+mod rows;
+mod schema;
+mod search;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use crate::store::{CommitError, Counts, Page, ReferralFilter, SearchQuery, Store, StoreError, canonical};
+use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
+use async_trait::async_trait;
+use gateway_core::change::{AuditRecord, RawReport, ReportRecord, StoredAnswer, Transaction};
+use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
+use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
+use gateway_core::referral::{Referral, ReferralId};
+use gateway_core::resource::{ResourceKey, ResourceVersion};
+use readers::Readers;
+use std::path::Path;
+use time::OffsetDateTime;
+use writer::Writer;
+
+/// How the file is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SqliteOptions {
+    /// Reads that may run at the same time.
+    pub readers: usize,
+    /// The file grows to this many pages of 4096 bytes at most, as if the disk then were full; absent = the disk's own end.
+    pub max_pages: Option<u32>,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self { readers: 4, max_pages: None }
+    }
+}
+
+/// A store in one file.
+pub struct SqliteStore {
+    /// Dropped before the writer, whose last act is to fold the log into the file: an open read would be in its way.
+    readers: Readers,
+    writer: Writer,
+}
+
+impl SqliteStore {
+    /// Opens or creates the file and brings its schema up to date.
+    ///
+    /// # Errors
+    /// If another process has it open, it is not ours, a newer gateway wrote it, or the disk fails.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_with(path, SqliteOptions::default())
+    }
+
+    /// As [`open`](Self::open), with other limits.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(path: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
+        let writer = Writer::start(path, options.max_pages)?;
+        Ok(Self { readers: Readers::new(path, options.readers), writer })
+    }
+
+    /// Ends the writer after everything that waits is durable, folds the log into the file and releases the lock. Later
+    /// writes are answered with [`StoreError::Closed`]; reads still work. Blocks; dropping the store does the same.
+    pub fn close(&self) {
+        self.writer.close();
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn commit(&self, transaction: Transaction) -> Result<(), CommitError> {
+        self.writer.commit(canonical::transaction(transaction)).await
+    }
+
+    async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+        self.writer.claim(canonical::claim(request)).await
+    }
+
+    async fn next_due(&self, platforms: &[PlatformId]) -> Result<Option<OffsetDateTime>, StoreError> {
+        let platforms = platforms.to_vec();
+        self.readers.run(move |file| claim::next_due(file, &platforms)).await
+    }
+
+    async fn resource(&self, key: &ResourceKey, version: Option<u64>) -> Result<Option<ResourceVersion>, StoreError> {
+        let key = key.clone();
+        self.readers.run(move |file| reads::resource(file, key, version)).await
+    }
+
+    async fn history(&self, key: &ResourceKey) -> Result<Vec<ResourceVersion>, StoreError> {
+        let key = key.clone();
+        self.readers.run(move |file| reads::history(file, &key)).await
+    }
+
+    async fn search(&self, query: &SearchQuery) -> Result<Page, StoreError> {
+        let query = query.clone();
+        self.readers.run(move |file| search::search(file, &query)).await
+    }
+
+    async fn referral(&self, id: &ReferralId) -> Result<Option<Referral>, StoreError> {
+        let id = id.clone();
+        self.readers.run(move |file| reads::referral(file, &id)).await
+    }
+
+    async fn referral_by_task(&self, compartment: &Compartment, task: &str) -> Result<Option<Referral>, StoreError> {
+        let (compartment, task) = (compartment.clone(), task.to_owned());
+        self.readers.run(move |file| reads::referral_by_task(file, &compartment, &task)).await
+    }
+
+    async fn referral_at_platform(
+        &self,
+        platform: &PlatformId,
+        platform_referral: &PlatformReferralId,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Option<Referral>, StoreError> {
+        let (platform, name, key) = (platform.clone(), platform_referral.clone(), key.cloned());
+        self.readers.run(move |file| reads::referral_at_platform(file, &platform, &name, key.as_ref())).await
+    }
+
+    async fn referrals(&self, filter: &ReferralFilter) -> Result<Vec<Referral>, StoreError> {
+        let filter = filter.clone();
+        self.readers.run(move |file| reads::referrals(file, &filter)).await
+    }
+
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        self.readers.run(reads::counts).await
+    }
+
+    async fn outbox(&self, referral: &ReferralId) -> Result<Vec<OutboxRow>, StoreError> {
+        let referral = referral.clone();
+        self.readers.run(move |file| reads::outbox(file, &referral)).await
+    }
+
+    async fn attempts(&self, outbox: &str) -> Result<Vec<Attempt>, StoreError> {
+        let outbox = outbox.to_owned();
+        self.readers.run(move |file| reads::attempts(file, &outbox)).await
+    }
+
+    async fn unread_reports(&self, limit: u32) -> Result<Vec<RawReport>, StoreError> {
+        self.readers.run(move |file| reads::unread_reports(file, limit)).await
+    }
+
+    async fn reports(&self, referral: &ReferralId) -> Result<Vec<ReportRecord>, StoreError> {
+        let referral = referral.clone();
+        self.readers.run(move |file| reads::reports(file, &referral)).await
+    }
+
+    async fn parked_reports(
+        &self,
+        platform: &PlatformId,
+        platform_referral: &PlatformReferralId,
+        key: &IdempotencyKey,
+    ) -> Result<Vec<ReportRecord>, StoreError> {
+        let (platform, name, key) = (platform.clone(), platform_referral.clone(), key.clone());
+        self.readers.run(move |file| reads::parked_reports(file, &platform, &name, &key)).await
+    }
+
+    async fn referrals_to_align(&self, limit: u32) -> Result<Vec<ReferralId>, StoreError> {
+        self.readers.run(move |file| reads::referrals_to_align(file, limit)).await
+    }
+
+    async fn cursor(&self, platform: &PlatformId) -> Result<Option<Cursor>, StoreError> {
+        let platform = platform.clone();
+        self.readers.run(move |file| reads::cursor(file, &platform)).await
+    }
+
+    async fn answer(
+        &self,
+        tenant: &TenantId,
+        client: &ClientId,
+        request_id: &str,
+    ) -> Result<Option<StoredAnswer>, StoreError> {
+        let (tenant, client, request_id) = (tenant.clone(), client.clone(), request_id.to_owned());
+        self.readers.run(move |file| reads::answer(file, &tenant, &client, &request_id)).await
+    }
+
+    async fn audit(&self, referral: &ReferralId) -> Result<Vec<AuditRecord>, StoreError> {
+        let referral = referral.clone();
+        self.readers.run(move |file| reads::audit(file, &referral)).await
+    }
+
+    async fn content_hash(&self) -> Result<String, StoreError> {
+        self.readers.run(hash::content_hash).await
+    }
+}

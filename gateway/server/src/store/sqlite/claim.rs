@@ -1,0 +1,76 @@
+//! Leases on outbox rows. Each platform is asked by itself, so that its index gives the rows in order of their time.
+
+use super::put;
+use super::rows::{body, integer, json, micros, time};
+use crate::store::StoreError;
+use gateway_core::identity::PlatformId;
+use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow, OutboxState};
+use rusqlite::Connection;
+use std::collections::BTreeSet;
+use time::OffsetDateTime;
+
+/// Rows of a platform that are due by a time and wait for no earlier row of their referral.
+pub(super) const DUE: &str = "SELECT o.due, o.place, o.body FROM outbox o
+    WHERE o.platform = ?1 AND o.due IS NOT NULL AND o.due <= ?2 AND NOT EXISTS (
+        SELECT 1 FROM outbox e
+        WHERE e.referral = o.referral AND e.sequence < o.sequence
+          AND e.state IN ('ready', 'leased', 'held', 'dead'))
+    ORDER BY o.due, o.place LIMIT ?3";
+
+/// When the first such row is due.
+pub(super) const NEXT: &str = "SELECT o.due FROM outbox o
+    WHERE o.platform = ?1 AND o.due IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM outbox e
+        WHERE e.referral = o.referral AND e.sequence < o.sequence
+          AND e.state IN ('ready', 'leased', 'held', 'dead'))
+    ORDER BY o.due LIMIT 1";
+
+/// Leases what is due, the longest waiting first.
+pub(super) fn claim(file: &Connection, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+    let now = micros(request.now)?;
+    let mut due = Vec::new();
+    let mut statement = file.prepare_cached(DUE)?;
+    for platform in request.platforms.iter().collect::<BTreeSet<_>>() {
+        let mut rows = statement.query((&platform.0, now, request.limit))?;
+        while let Some(row) = rows.next()? {
+            let key: (i64, i64) = (row.get(0)?, row.get(1)?);
+            due.push((key, body::<OutboxRow>(row, 2, "outbox row")?));
+        }
+    }
+    due.sort_by_key(|(key, _)| *key);
+    due.truncate(request.limit as usize);
+    due.into_iter().map(|((_, place), row)| lease(file, request, place, row)).collect()
+}
+
+fn lease(file: &Connection, request: &ClaimRequest, place: i64, mut row: OutboxRow) -> Result<Claimed, StoreError> {
+    let interrupted = row.state == OutboxState::Leased;
+    row.state = OutboxState::Leased;
+    row.fence += 1;
+    row.attempts += 1;
+    file.prepare_cached("UPDATE outbox SET state = 'leased', due = ?2, fence = ?3, body = ?4 WHERE place = ?1")?
+        .execute((place, micros(request.lease_until)?, integer(row.fence)?, json(&row)?))?;
+    let attempt = Attempt {
+        outbox: row.id.clone(),
+        number: row.attempts,
+        started: request.now,
+        finished: None,
+        outcome: None,
+        failure: None,
+    };
+    put::attempt(file, &attempt)?;
+    Ok(Claimed { row, interrupted })
+}
+
+/// When the first row of these platforms that nothing blocks is due.
+pub(super) fn next_due(file: &Connection, platforms: &[PlatformId]) -> Result<Option<OffsetDateTime>, StoreError> {
+    let mut statement = file.prepare_cached(NEXT)?;
+    let mut first = None;
+    for platform in platforms {
+        let mut rows = statement.query([&platform.0])?;
+        if let Some(row) = rows.next()? {
+            let due: i64 = row.get(0)?;
+            first = Some(first.map_or(due, |earlier: i64| earlier.min(due)));
+        }
+    }
+    first.map(time).transpose()
+}

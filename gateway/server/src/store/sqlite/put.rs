@@ -1,0 +1,279 @@
+//! Writing rows, one function for each table.
+
+use super::apply::current;
+use super::rows::{integer, json, micros, report_key, token_text, tokens};
+use crate::store::{CommitError, StoreError};
+use gateway_core::change::{AuditRecord, CheckFailure, RawReport, Received, ReportRecord, StoredAnswer};
+use gateway_core::outbox::{Attempt, OutboxRow, OutboxState};
+use gateway_core::referral::Referral;
+use gateway_core::resource::{ResourceVersion, Token};
+use rusqlite::{Connection, OptionalExtension as _};
+use std::collections::BTreeSet;
+
+/// The next version of a resource, and what finds it.
+pub(super) fn resource(file: &Connection, resource: &ResourceVersion) -> Result<(), CommitError> {
+    let known = current(file, &resource.key)?;
+    let standing = known.map_or(0, |(_, version)| version);
+    if standing.checked_add(1) != Some(resource.version) {
+        return Err(CheckFailure::Version(standing).into());
+    }
+    let compartment = &resource.key.compartment;
+    let (version, updated) = (integer(resource.version)?, micros(resource.updated)?);
+    let new: BTreeSet<&Token> = resource.tokens.iter().collect();
+    let (place, old) = match known {
+        Some((place, _)) => {
+            let old = tokens_of(file, place, version - 1)?;
+            file.prepare_cached("UPDATE resource_current SET version = ?2, updated = ?3 WHERE place = ?1")?
+                .execute((place, version, updated))?;
+            (place, old)
+        }
+        None => {
+            file.prepare_cached(
+                "INSERT INTO resource_current (tenant, owner, kind, id, version, updated)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute((
+                &compartment.tenant.0,
+                compartment.owner.key(),
+                &resource.key.kind,
+                &resource.key.id,
+                version,
+                updated,
+            ))?;
+            (file.last_insert_rowid(), Vec::new())
+        }
+    };
+    file.prepare_cached(
+        "INSERT INTO resource_version (place, version, updated, author, method, body, tokens)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?
+    .execute((
+        place,
+        version,
+        updated,
+        &resource.author,
+        resource.method.verb(),
+        &resource.body,
+        token_text(&resource.tokens)?,
+    ))?;
+    Ok(retoken(file, resource, place, &old.iter().collect(), &new)?)
+}
+
+/// Only the difference is written: most updates of a Task leave most of its tokens as they are.
+fn retoken(
+    file: &Connection,
+    resource: &ResourceVersion,
+    place: i64,
+    old: &BTreeSet<&Token>,
+    new: &BTreeSet<&Token>,
+) -> Result<(), StoreError> {
+    let tenant = &resource.key.compartment.tenant.0;
+    let owner = resource.key.compartment.owner.key();
+    let kind = &resource.key.kind;
+    let mut remove = file.prepare_cached(
+        "DELETE FROM token
+         WHERE tenant = ?1 AND owner = ?2 AND kind = ?3 AND parameter = ?4 AND value = ?5 AND place = ?6",
+    )?;
+    for token in old.difference(new) {
+        remove.execute((tenant, &owner, kind, &token.parameter, &token.value, place))?;
+    }
+    let mut add = file.prepare_cached(
+        "INSERT INTO token (tenant, owner, kind, parameter, value, place) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    for token in new.difference(old) {
+        add.execute((tenant, &owner, kind, &token.parameter, &token.value, place))?;
+    }
+    Ok(())
+}
+
+fn tokens_of(file: &Connection, place: i64, version: i64) -> Result<Vec<Token>, StoreError> {
+    let text: String = file
+        .prepare_cached("SELECT tokens FROM resource_version WHERE place = ?1 AND version = ?2")?
+        .query_row((place, version), |row| row.get(0))?;
+    tokens(&text)
+}
+
+/// The next revision of a referral.
+pub(super) fn referral(file: &Connection, referral: &Referral) -> Result<(), CommitError> {
+    let standing: Option<i64> = file
+        .prepare_cached("SELECT revision FROM referral WHERE id = ?1")?
+        .query_row([&referral.id.0], |row| row.get(0))
+        .optional()?;
+    let revision = integer(referral.revision)?;
+    if standing.unwrap_or(0).checked_add(1) != Some(revision) {
+        return Err(CheckFailure::Revision(standing.unwrap_or(0).unsigned_abs()).into());
+    }
+    let sql = if standing.is_some() {
+        "UPDATE referral SET revision = ?2, tenant = ?3, owner = ?4, task = ?5, platform = ?6, key = ?7,
+             platform_referral = ?8, delivery = ?9, task_status = ?10, body = ?11
+         WHERE id = ?1"
+    } else {
+        "INSERT INTO referral (id, revision, tenant, owner, task, platform, key, platform_referral, delivery,
+             task_status, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+    };
+    file.prepare_cached(sql)?.execute((
+        &referral.id.0,
+        revision,
+        &referral.compartment.tenant.0,
+        referral.compartment.owner.key(),
+        &referral.task,
+        referral.platform.as_ref().map(|platform| &platform.0),
+        &referral.key.0,
+        referral.platform_referral.as_ref().map(|name| &name.0),
+        referral.delivery.word(),
+        referral.task_status.code(),
+        json(referral)?,
+    ))?;
+    Ok(())
+}
+
+/// A new outbox row, or the new state of one.
+pub(super) fn outbox(file: &Connection, row: &OutboxRow) -> Result<(), StoreError> {
+    let standing: Option<(String, Option<i64>)> = file
+        .prepare_cached("SELECT state, due FROM outbox WHERE id = ?1")?
+        .query_row([&row.id], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let not_before = micros(row.not_before)?;
+    let due = match row.state {
+        OutboxState::Ready => Some(not_before),
+        OutboxState::Leased => match &standing {
+            Some((state, lease)) if state == OutboxState::Leased.word() => *lease,
+            _ => Some(not_before),
+        },
+        OutboxState::Held | OutboxState::Done | OutboxState::Dead | OutboxState::Dropped => None,
+    };
+    let sql = if standing.is_some() {
+        "UPDATE outbox SET tenant = ?2, referral = ?3, platform = ?4, sequence = ?5, state = ?6, due = ?7, fence = ?8,
+             body = ?9
+         WHERE id = ?1"
+    } else {
+        "INSERT INTO outbox (id, tenant, referral, platform, sequence, state, due, fence, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+    };
+    file.prepare_cached(sql)?.execute((
+        &row.id,
+        &row.tenant.0,
+        &row.referral.0,
+        &row.platform.0,
+        row.sequence,
+        row.state.word(),
+        due,
+        integer(row.fence)?,
+        json(row)?,
+    ))?;
+    Ok(())
+}
+
+/// An attempt, begun or ended.
+pub(super) fn attempt(file: &Connection, attempt: &Attempt) -> Result<(), StoreError> {
+    file.prepare_cached("INSERT OR REPLACE INTO attempt (outbox, number, body) VALUES (?1, ?2, ?3)")?.execute((
+        &attempt.outbox,
+        attempt.number,
+        json(attempt)?,
+    ))?;
+    Ok(())
+}
+
+/// The bytes of a request.
+pub(super) fn received(file: &Connection, received: &Received) -> Result<(), StoreError> {
+    file.prepare_cached(
+        "INSERT INTO received (tenant, client, request_id, correlation, at, sha256, bytes)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?
+    .execute((
+        &received.tenant.0,
+        &received.client.0,
+        &received.request_id,
+        &received.correlation,
+        micros(received.at)?,
+        &received.sha256,
+        &received.bytes,
+    ))?;
+    Ok(())
+}
+
+/// A push, unread.
+pub(super) fn raw_report(file: &Connection, report: &RawReport) -> Result<(), StoreError> {
+    file.prepare_cached(
+        "INSERT INTO raw_report (id, platform, source, content_type, received, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute((
+        &report.id,
+        &report.platform.0,
+        json(&report.source)?,
+        &report.content_type,
+        micros(report.received)?,
+        &report.body,
+    ))?;
+    Ok(())
+}
+
+/// A statement: nothing if another id says the same, else the new state of this id.
+pub(super) fn report(file: &Connection, report: &ReportRecord) -> Result<(), StoreError> {
+    let said: Option<String> = file
+        .prepare_cached("SELECT id FROM report WHERE platform = ?1 AND platform_referral = ?2 AND event = ?3")?
+        .query_row((&report.platform.0, &report.platform_referral().0, &report.report.event), |row| row.get(0))
+        .optional()?;
+    if said.is_some_and(|id| id != report.id) {
+        return Ok(());
+    }
+    file.prepare_cached(
+        "INSERT INTO report (id, platform, platform_referral, event, key, referral, source, received, disposition, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+         ON CONFLICT (id) DO UPDATE SET
+             platform = excluded.platform, platform_referral = excluded.platform_referral, event = excluded.event,
+             key = excluded.key, referral = excluded.referral, source = excluded.source, received = excluded.received,
+             disposition = excluded.disposition, body = excluded.body",
+    )?
+    .execute((
+        &report.id,
+        &report.platform.0,
+        &report.platform_referral().0,
+        &report.report.event,
+        report_key(&report.report),
+        report.referral.as_ref().map(|referral| &referral.0),
+        json(&report.source)?,
+        micros(report.received)?,
+        report.disposition.word(),
+        json(&report.report)?,
+    ))?;
+    Ok(())
+}
+
+/// The answer for a repetition; the newest stands.
+pub(super) fn answer(file: &Connection, answer: &StoredAnswer) -> Result<(), StoreError> {
+    file.prepare_cached(
+        "INSERT OR REPLACE INTO answer (tenant, client, request_id, fingerprint, at, status, location, etag, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?
+    .execute((
+        &answer.tenant.0,
+        &answer.client.0,
+        &answer.request_id,
+        &answer.fingerprint,
+        micros(answer.at)?,
+        answer.status,
+        &answer.location,
+        &answer.etag,
+        &answer.body,
+    ))?;
+    Ok(())
+}
+
+/// A line of audit.
+pub(super) fn audit(file: &Connection, line: &AuditRecord) -> Result<(), StoreError> {
+    file.prepare_cached(
+        "INSERT INTO audit (tenant, at, actor, action, referral, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute((
+        &line.tenant.0,
+        micros(line.at)?,
+        &line.actor,
+        &line.action,
+        line.referral.as_ref().map(|referral| &referral.0),
+        json(&line.detail)?,
+    ))?;
+    Ok(())
+}

@@ -1,0 +1,220 @@
+//! Reads by key. Statements that run often are constants, so that a test can ask for their plans.
+
+use super::rows::{self, body, natural};
+use crate::store::{Counts, ReferralFilter, StoreError};
+use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
+use gateway_core::change::{AuditRecord, RawReport, ReportRecord, StoredAnswer};
+use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
+use gateway_core::outbox::{Attempt, OutboxRow};
+use gateway_core::referral::{Referral, ReferralId};
+use gateway_core::resource::{ResourceKey, ResourceVersion};
+use rusqlite::{Connection, OptionalExtension as _, Params, Row};
+use std::collections::BTreeMap;
+
+pub(super) const RESOURCE: &str = "SELECT v.version, v.updated, v.author, v.method, v.body, v.tokens
+    FROM resource_current c
+    JOIN resource_version v ON v.place = c.place AND v.version = ifnull(?5, c.version)
+    WHERE c.tenant = ?1 AND c.owner = ?2 AND c.kind = ?3 AND c.id = ?4";
+pub(super) const HISTORY: &str = "SELECT v.version, v.updated, v.author, v.method, v.body, v.tokens
+    FROM resource_current c JOIN resource_version v ON v.place = c.place
+    WHERE c.tenant = ?1 AND c.owner = ?2 AND c.kind = ?3 AND c.id = ?4
+    ORDER BY v.version DESC";
+pub(super) const BY_TASK: &str =
+    "SELECT body FROM referral WHERE tenant = ?1 AND owner = ?2 AND task = ?3 ORDER BY place LIMIT 1";
+pub(super) const BY_NAME: &str =
+    "SELECT body FROM referral WHERE platform = ?1 AND platform_referral = ?2 ORDER BY place LIMIT 1";
+pub(super) const BY_KEY: &str = "SELECT body FROM referral WHERE platform = ?1 AND key = ?2 ORDER BY place LIMIT 1";
+pub(super) const COUNTS: &str = "SELECT delivery, task_status, count(*) FROM referral
+    GROUP BY delivery, task_status ORDER BY delivery, task_status";
+pub(super) const OUTBOX: &str = "SELECT body FROM outbox WHERE referral = ?1 ORDER BY sequence, place";
+pub(super) const UNREAD: &str = "SELECT id, platform, source, content_type, received, body
+    FROM raw_report WHERE read = 0 ORDER BY place LIMIT ?1";
+pub(super) const REPORTS: &str = "SELECT id, platform, referral, source, received, body, disposition
+    FROM report WHERE referral = ?1 ORDER BY place";
+pub(super) const PARKED: [&str; 2] = [
+    "SELECT id, platform, referral, source, received, body, disposition, place
+     FROM report WHERE disposition = 'parked' AND platform = ?1 AND platform_referral = ?2",
+    "SELECT id, platform, referral, source, received, body, disposition, place
+     FROM report WHERE disposition = 'parked' AND platform = ?1 AND key = ?2",
+];
+/// A referral comes at the place of its oldest waiting statement, and only there.
+pub(super) const TO_ALIGN: &str = "SELECT r.referral FROM report r
+    WHERE r.disposition = 'recorded' AND r.referral IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM report e
+        WHERE e.disposition = 'recorded' AND e.referral = r.referral AND e.place < r.place)
+    ORDER BY r.place LIMIT ?1";
+pub(super) const AUDIT: &str =
+    "SELECT tenant, at, actor, action, referral, detail FROM audit WHERE referral = ?1 ORDER BY place";
+
+fn one<T>(
+    file: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl Fn(&Row<'_>) -> Result<T, StoreError>,
+) -> Result<Option<T>, StoreError> {
+    let mut statement = file.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    rows.next()?.map(read).transpose()
+}
+
+/// All rows of a statement.
+pub(super) fn all<T>(
+    file: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl Fn(&Row<'_>) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut statement = file.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(read(row)?);
+    }
+    Ok(found)
+}
+
+fn a_referral(row: &Row<'_>) -> Result<Referral, StoreError> {
+    body(row, 0, "referral")
+}
+
+pub(super) fn resource(
+    file: &Connection,
+    key: ResourceKey,
+    version: Option<u64>,
+) -> Result<Option<ResourceVersion>, StoreError> {
+    let owner = key.compartment.owner.key();
+    let mut statement = file.prepare_cached(RESOURCE)?;
+    let version = version.map(rows::bound);
+    let mut rows = statement.query((&key.compartment.tenant.0, owner, &key.kind, &key.id, version))?;
+    rows.next()?.map(|row| rows::version(row, key)).transpose()
+}
+
+pub(super) fn history(file: &Connection, key: &ResourceKey) -> Result<Vec<ResourceVersion>, StoreError> {
+    let params = (&key.compartment.tenant.0, key.compartment.owner.key(), &key.kind, &key.id);
+    all(file, HISTORY, params, |row| rows::version(row, key.clone()))
+}
+
+pub(super) fn referral(file: &Connection, id: &ReferralId) -> Result<Option<Referral>, StoreError> {
+    one(file, "SELECT body FROM referral WHERE id = ?1", [&id.0], a_referral)
+}
+
+pub(super) fn referral_by_task(
+    file: &Connection,
+    compartment: &Compartment,
+    task: &str,
+) -> Result<Option<Referral>, StoreError> {
+    one(file, BY_TASK, (&compartment.tenant.0, compartment.owner.key(), task), a_referral)
+}
+
+pub(super) fn referral_at_platform(
+    file: &Connection,
+    platform: &PlatformId,
+    name: &PlatformReferralId,
+    key: Option<&IdempotencyKey>,
+) -> Result<Option<Referral>, StoreError> {
+    let named = one(file, BY_NAME, (&platform.0, &name.0), a_referral)?;
+    match (named, key) {
+        (None, Some(key)) => one(file, BY_KEY, (&platform.0, &key.0), a_referral),
+        (named, _) => Ok(named),
+    }
+}
+
+/// The statement that lists referrals with this filter: only the terms that are there, so that an index fits.
+pub(super) fn listing(filter: &ReferralFilter) -> String {
+    let mut sql = "SELECT body FROM referral WHERE place > ifnull(?1, 0)".to_owned();
+    // A delivery word is the rarer one where it matters: what is held or dead waits for a person.
+    sql.push_str(if filter.delivery.is_some() { " AND delivery = ?2" } else { " AND ?2 IS NULL" });
+    sql.push_str(match (&filter.tenant, &filter.delivery) {
+        (Some(_), Some(_)) => " AND +tenant = ?3",
+        (Some(_), None) => " AND tenant = ?3",
+        (None, _) => " AND ?3 IS NULL",
+    });
+    sql.push_str(" ORDER BY place LIMIT ?4");
+    sql
+}
+
+pub(super) fn referrals(file: &Connection, filter: &ReferralFilter) -> Result<Vec<Referral>, StoreError> {
+    let after: Option<i64> = match &filter.after {
+        None => None,
+        Some(after) => {
+            let mut statement = file.prepare_cached("SELECT place FROM referral WHERE id = ?1")?;
+            match statement.query_row([&after.0], |row| row.get(0)).optional()? {
+                Some(place) => Some(place),
+                None => return Ok(Vec::new()),
+            }
+        }
+    };
+    let tenant = filter.tenant.as_ref().map(|tenant| &tenant.0);
+    all(file, &listing(filter), (after, &filter.delivery, tenant, filter.limit), a_referral)
+}
+
+pub(super) fn counts(file: &Connection) -> Result<Counts, StoreError> {
+    all(file, COUNTS, [], |row| Ok((row.get(0)?, row.get(1)?, natural(row, 2)?)))
+}
+
+pub(super) fn outbox(file: &Connection, referral: &ReferralId) -> Result<Vec<OutboxRow>, StoreError> {
+    all(file, OUTBOX, [&referral.0], |row| body(row, 0, "outbox row"))
+}
+
+pub(super) fn attempts(file: &Connection, outbox: &str) -> Result<Vec<Attempt>, StoreError> {
+    let sql = "SELECT body FROM attempt WHERE outbox = ?1 ORDER BY number";
+    all(file, sql, [outbox], |row| body(row, 0, "attempt"))
+}
+
+pub(super) fn unread_reports(file: &Connection, limit: u32) -> Result<Vec<RawReport>, StoreError> {
+    all(file, UNREAD, [limit], rows::raw_report)
+}
+
+pub(super) fn reports(file: &Connection, referral: &ReferralId) -> Result<Vec<ReportRecord>, StoreError> {
+    all(file, REPORTS, [&referral.0], rows::report)
+}
+
+pub(super) fn parked_reports(
+    file: &Connection,
+    platform: &PlatformId,
+    name: &PlatformReferralId,
+    key: &IdempotencyKey,
+) -> Result<Vec<ReportRecord>, StoreError> {
+    let mut by_place = BTreeMap::new();
+    let file = file.unchecked_transaction()?;
+    for (sql, word) in PARKED.into_iter().zip([&name.0, &key.0]) {
+        let found = all(&file, sql, (&platform.0, word), |row| Ok((natural(row, 7)?, rows::report(row)?)))?;
+        by_place.extend(found);
+    }
+    Ok(by_place.into_values().collect())
+}
+
+pub(super) fn referrals_to_align(file: &Connection, limit: u32) -> Result<Vec<ReferralId>, StoreError> {
+    all(file, TO_ALIGN, [limit], |row| Ok(ReferralId(row.get(0)?)))
+}
+
+pub(super) fn cursor(file: &Connection, platform: &PlatformId) -> Result<Option<Cursor>, StoreError> {
+    one(file, "SELECT cursor FROM cursor WHERE platform = ?1", [&platform.0], |row| Ok(Cursor(row.get(0)?)))
+}
+
+pub(super) fn answer(
+    file: &Connection,
+    tenant: &TenantId,
+    client: &ClientId,
+    request_id: &str,
+) -> Result<Option<StoredAnswer>, StoreError> {
+    let sql = "SELECT tenant, client, request_id, fingerprint, at, status, location, etag, body FROM answer
+        WHERE tenant = ?1 AND client = ?2 AND request_id = ?3";
+    one(file, sql, (&tenant.0, &client.0, request_id), rows::answer)
+}
+
+/// Reads the columns of [`AUDIT`].
+pub(super) fn a_line(row: &Row<'_>) -> Result<AuditRecord, StoreError> {
+    Ok(AuditRecord {
+        tenant: TenantId(row.get(0)?),
+        at: rows::time(row.get(1)?)?,
+        actor: row.get(2)?,
+        action: row.get(3)?,
+        referral: row.get::<_, Option<String>>(4)?.map(ReferralId),
+        detail: body(row, 5, "audit line")?,
+    })
+}
+
+pub(super) fn audit(file: &Connection, referral: &ReferralId) -> Result<Vec<AuditRecord>, StoreError> {
+    all(file, AUDIT, [&referral.0], a_line)
+}

@@ -1,0 +1,103 @@
+//! Migrations: numbered files that only ever grow in number. Each one applied is recorded with its SHA-256, so that an
+//! edited old file is noticed, and a file that a newer gateway wrote is refused instead of misread.
+
+use crate::store::StoreError;
+use crate::store::digest::hex;
+use rusqlite::{Connection, TransactionBehavior};
+use sha2::{Digest as _, Sha256};
+
+/// All migrations, in order; the first has number 1.
+pub(super) const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_initial.sql")];
+
+/// Brings the file to the newest schema, wholly or not at all.
+pub(super) fn migrate(file: &mut Connection, migrations: &[&str]) -> Result<(), StoreError> {
+    let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let applied = applied(&transaction)?;
+    if applied.len() > migrations.len() {
+        return Err(StoreError::Engine(format!(
+            "the file has schema {}, this gateway knows {}: it was written by a newer gateway",
+            applied.len(),
+            migrations.len()
+        )));
+    }
+    for (number, (sql, known)) in (1..).zip(migrations.iter().zip(&applied)) {
+        if checksum(sql) != *known {
+            return Err(StoreError::Engine(format!("migration {number} is not the one that the file was made with")));
+        }
+    }
+    for (number, sql) in (1_i64..).zip(migrations).skip(applied.len()) {
+        transaction.execute_batch(sql)?;
+        transaction
+            .execute("INSERT INTO schema_migration (number, sha256) VALUES (?1, ?2)", (number, checksum(sql)))?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Checksums of what was applied, in order. A new file gets the table that records them; a file that is not ours is
+/// refused.
+fn applied(file: &Connection) -> Result<Vec<String>, StoreError> {
+    let tables: i64 = file.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables > 0 && !file.table_exists(None, "schema_migration")? {
+        return Err(StoreError::Engine("the file is a database of another program".to_owned()));
+    }
+    file.execute_batch(
+        "CREATE TABLE IF NOT EXISTS schema_migration (
+            number INTEGER PRIMARY KEY, -- of the migration file
+            sha256 TEXT NOT NULL        -- of its text
+        ) STRICT",
+    )?;
+    let mut statement = file.prepare("SELECT sha256 FROM schema_migration ORDER BY number")?;
+    let checksums = statement.query_map([], |row| row.get(0))?;
+    Ok(checksums.collect::<Result<_, _>>()?)
+}
+
+fn checksum(sql: &str) -> String {
+    hex(&Sha256::digest(sql))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MIGRATIONS, migrate};
+    use crate::store::StoreError;
+    use rusqlite::Connection;
+
+    fn refusal(result: Result<(), StoreError>) -> String {
+        result.expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn migrations_are_applied_once_and_never_edited() {
+        let mut file = Connection::open_in_memory().expect("opens");
+        migrate(&mut file, MIGRATIONS).expect("migrates");
+        migrate(&mut file, MIGRATIONS).expect("has nothing to do");
+        let edited = format!("{} ", MIGRATIONS[0]);
+        assert!(refusal(migrate(&mut file, &[&edited])).contains("migration 1 is not the one"));
+        let grown = [MIGRATIONS, &["CREATE TABLE more (id TEXT) STRICT"]].concat();
+        migrate(&mut file, &grown).expect("adds the second");
+        assert!(refusal(migrate(&mut file, MIGRATIONS)).contains("newer gateway"));
+    }
+
+    #[test]
+    fn a_failing_migration_leaves_nothing() {
+        let mut file = Connection::open_in_memory().expect("opens");
+        refusal(migrate(&mut file, &["CREATE TABLE one (id TEXT) STRICT", "CREATE NONSENSE"]));
+        let tables: i64 = file.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).expect("reads");
+        assert_eq!(tables, 0);
+    }
+
+    #[test]
+    fn another_programs_file_is_refused() {
+        let mut file = Connection::open_in_memory().expect("opens");
+        file.execute_batch("CREATE TABLE theirs (id TEXT)").expect("creates");
+        assert!(refusal(migrate(&mut file, MIGRATIONS)).contains("another program"));
+    }
+
+    #[test]
+    fn every_column_says_what_it_is_for() {
+        for line in MIGRATIONS.iter().flat_map(|sql| sql.lines()) {
+            let column = line.starts_with("    ") && !line.trim_start().starts_with("PRIMARY KEY");
+            assert!(!column || line.contains("-- "), "no comment: {line}");
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The embedded engine against the suite, the model, crashes, full disks and its own query plans.
+
+mod differential;
+mod durability;
+mod plans;
+
+use super::SqliteStore;
+use crate::store::{Store, suite};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite_keeps_every_rule() {
+    let folders = Mutex::new(Vec::new());
+    suite::run_all(|| async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = open(folder.path());
+        folders.lock().expect("not poisoned").push(folder);
+        Arc::new(store) as Arc<dyn Store>
+    })
+    .await;
+}
+
+fn open(folder: &Path) -> SqliteStore {
+    SqliteStore::open(&folder.join("gateway.db")).expect("opens")
+}

@@ -1,0 +1,254 @@
+//! The same random history on SQLite and on the model: the same answers, the same reads, the same hash.
+
+use super::open;
+use crate::store::memory::MemoryStore;
+use crate::store::suite::samples::{self, at, must};
+use crate::store::{CommitError, ReferralFilter, SearchQuery, Store, UpdatedRange};
+use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId, TaskStatus};
+use gateway_core::change::{Change, Check, Disposition, ReportRecord, Transaction};
+use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
+use gateway_core::outbox::{Attempt, OutboxRow, OutboxState};
+use gateway_core::referral::{Delivery, Referral};
+use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+use rand::{Rng as _, SeedableRng as _};
+
+const STATES: [OutboxState; 8] = [
+    OutboxState::Ready,
+    OutboxState::Ready,
+    OutboxState::Leased,
+    OutboxState::Leased,
+    OutboxState::Held,
+    OutboxState::Done,
+    OutboxState::Dead,
+    OutboxState::Dropped,
+];
+const DISPOSITIONS: [Disposition; 4] =
+    [Disposition::Recorded, Disposition::Parked, Disposition::Applied, Disposition::Conflict];
+
+/// Few names, so that they meet often.
+struct Dice(StdRng);
+
+impl Dice {
+    fn number(&mut self, end: u32) -> u32 {
+        self.0.random_range(0..end)
+    }
+
+    fn one<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+        of.choose(&mut self.0).expect("not empty")
+    }
+
+    fn word(&mut self, prefix: &str, end: u32) -> String {
+        format!("{prefix}{}", self.number(end))
+    }
+
+    fn maybe<T>(&mut self, value: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        if self.number(2) == 0 { None } else { Some(value(self)) }
+    }
+
+    fn seconds(&mut self) -> i64 {
+        self.number(200).into()
+    }
+
+    fn compartment(&mut self) -> Compartment {
+        let [first, second, _] = samples::strangers();
+        self.one(&[samples::home(), samples::home(), samples::home(), first, second]).clone()
+    }
+
+    fn key(&mut self) -> ResourceKey {
+        let kind = (*self.one(&["Task", "Task", "Consent"])).to_owned();
+        ResourceKey { compartment: self.compartment(), kind, id: self.word("r", 6) }
+    }
+
+    fn token(&mut self) -> Token {
+        let parameter = *self.one(&["status", "identifier", "patient"]);
+        Token::new(parameter, self.word("v", 4))
+    }
+
+    fn tokens(&mut self, end: u32) -> Vec<Token> {
+        (0..self.number(end)).map(|_| self.token()).collect()
+    }
+
+    fn name(&mut self) -> PlatformReferralId {
+        PlatformReferralId(self.word("fb-", 3))
+    }
+
+    fn platform(&mut self) -> PlatformId {
+        let id: &&str = self.one(&["food-bank", "walks"]);
+        samples::platform(id)
+    }
+}
+
+/// What the next change builds on is read from the model, so that most changes fit and some do not.
+async fn change(dice: &mut Dice, model: &MemoryStore) -> Change {
+    match dice.number(13) {
+        0..=2 => {
+            let key = dice.key();
+            let current = must(model.resource(&key, None).await).map_or(0, |row| row.version);
+            let version = current + u64::from(dice.number(8) != 0);
+            let updated = at(dice.seconds());
+            let tokens = dice.tokens(6);
+            Change::PutResource(ResourceVersion { key, updated, tokens, ..samples::resource("x", version, &[]) })
+        }
+        3 | 4 => {
+            let id = dice.word("f", 5);
+            let current = must(model.referral(&samples::referral_id(&id)).await).map_or(0, |row| row.revision);
+            let revision = current + u64::from(dice.number(8) != 0);
+            let mut row = Referral {
+                compartment: dice.compartment(),
+                platform: dice.maybe(Dice::platform),
+                platform_referral: dice.maybe(Dice::name),
+                task_status: *dice.one(&TaskStatus::ALL),
+                ..samples::referral(&id, revision)
+            };
+            if dice.number(2) == 0 {
+                row.delivery = Delivery::DeadLetter { reason: "lost".to_owned() };
+            }
+            samples::put_referral(row)
+        }
+        5 | 6 => samples::put_errand(row(dice, model).await),
+        7 => Change::PutAttempt(Attempt {
+            outbox: format!("{}-1", dice.word("f", 5)),
+            number: dice.number(4),
+            started: at(dice.seconds()),
+            finished: dice.maybe(|dice| at(dice.seconds())),
+            outcome: None,
+            failure: None,
+        }),
+        8 | 9 => statement(dice),
+        10 => match dice.number(3) {
+            0 => Change::ReceiveReport(samples::raw_report(&dice.word("w", 500))),
+            1 => Change::ReportRead { id: dice.word("w", 500), fault: dice.maybe(|_| "no".to_owned()) },
+            _ => Change::DisposeReport { id: dice.word("s", 12), disposition: *dice.one(&DISPOSITIONS) },
+        },
+        11 => Change::PutCursor { platform: dice.platform(), cursor: Cursor(dice.word("c", 9)) },
+        _ => match dice.number(3) {
+            0 => Change::RememberAnswer(samples::answer(&dice.word("q", 9))),
+            1 => Change::Received(samples::received(&dice.word("q", 9))),
+            _ => Change::Audit(samples::audit(&dice.word("f", 5), "step")),
+        },
+    }
+}
+
+async fn row(dice: &mut Dice, model: &MemoryStore) -> OutboxRow {
+    let (referral, sequence) = (dice.word("f", 5), dice.number(3) + 1);
+    let standing = must(model.outbox(&samples::referral_id(&referral)).await);
+    let known = standing.into_iter().find(|row| row.sequence == sequence);
+    let platform = dice.platform();
+    let base = known.unwrap_or_else(|| OutboxRow { platform, ..samples::errand(&referral, sequence, 0) });
+    OutboxRow { state: *dice.one(&STATES), not_before: at(dice.seconds()), ..base }
+}
+
+fn statement(dice: &mut Dice) -> Change {
+    let id = dice.word("s", 12);
+    let (name, event) = (dice.word("fb-", 3), dice.word("e", 4));
+    samples::record(ReportRecord {
+        platform: dice.platform(),
+        referral: dice.maybe(|dice| samples::referral_id(&dice.word("f", 5))),
+        disposition: *dice.one(&DISPOSITIONS),
+        ..samples::report(&id, &name, &event)
+    })
+}
+
+fn check(dice: &mut Dice) -> Check {
+    let (tenant, client) = (TenantId("north".to_owned()), ClientId("gp".to_owned()));
+    let outbox = format!("{}-{}", dice.word("f", 5), dice.number(3) + 1);
+    let fence = dice.number(4).into();
+    match dice.number(5) {
+        0 => Check::Unseen { tenant, client, request_id: dice.word("q", 9) },
+        1 => Check::NoMatch { compartment: dice.compartment(), kind: "Task".to_owned(), tokens: dice.tokens(3) },
+        2 => Check::LeaseHeld { outbox, fence },
+        3 => Check::NotLeased { outbox, fence },
+        _ => Check::VersionIs { key: dice.key(), version: dice.number(4).into() },
+    }
+}
+
+/// What was answered, in words: engines may differ in those of their own failures.
+fn answered(result: Result<(), CommitError>) -> String {
+    match result {
+        Err(CommitError::Store(_)) => "failed".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+async fn step(dice: &mut Dice, model: &MemoryStore, sqlite: &dyn Store) {
+    if dice.number(5) == 0 {
+        let mut request = samples::claim(&["walks", "food-bank"], dice.seconds(), dice.number(4));
+        request.platforms.truncate(dice.number(3) as usize);
+        assert_eq!(must(sqlite.claim(request.clone()).await), must(model.claim(request).await));
+        return;
+    }
+    let mut transaction = Transaction::default();
+    if dice.number(3) == 0 {
+        transaction.checks.push(check(dice));
+    }
+    for _ in 0..=dice.number(4) {
+        transaction.changes.push(change(dice, model).await);
+    }
+    let expected = answered(model.commit(transaction.clone()).await);
+    assert_eq!(answered(sqlite.commit(transaction.clone()).await), expected, "{transaction:?}");
+}
+
+fn random_query(dice: &mut Dice) -> SearchQuery {
+    SearchQuery {
+        compartment: dice.compartment(),
+        kind: "Task".to_owned(),
+        all_of: (0..dice.number(4)).map(|_| dice.tokens(4)).collect(),
+        updated: UpdatedRange {
+            from: dice.maybe(|dice| at(dice.seconds())),
+            to: dice.maybe(|dice| at(dice.seconds())),
+        },
+        after: dice.number(6).into(),
+        up_to: dice.maybe(|dice| dice.number(12).into()),
+        limit: dice.number(5),
+        count: dice.number(2) == 0,
+    }
+}
+
+async fn compare(dice: &mut Dice, model: &MemoryStore, sqlite: &dyn Store) {
+    let query = random_query(dice);
+    assert_eq!(must(sqlite.search(&query).await), must(model.search(&query).await), "{query:?}");
+    let key = dice.key();
+    assert_eq!(must(sqlite.history(&key).await), must(model.history(&key).await));
+    let filter = ReferralFilter {
+        tenant: dice.maybe(|_| TenantId("north".to_owned())),
+        delivery: dice.maybe(|_| "dead-letter".to_owned()),
+        after: dice.maybe(|dice| samples::referral_id(&dice.word("f", 6))),
+        limit: dice.number(5),
+    };
+    assert_eq!(must(sqlite.referrals(&filter).await), must(model.referrals(&filter).await), "{filter:?}");
+    assert_eq!(must(sqlite.counts().await), must(model.counts().await));
+    let (platform, name, id) = (dice.platform(), dice.name(), samples::referral_id(&dice.word("f", 5)));
+    let ours = IdempotencyKey(format!("key-{}", id.0));
+    assert_eq!(
+        must(sqlite.referral_at_platform(&platform, &name, Some(&ours)).await),
+        must(model.referral_at_platform(&platform, &name, Some(&ours)).await)
+    );
+    let theirs = IdempotencyKey(dice.word("key-of-fb-", 3));
+    assert_eq!(
+        must(sqlite.parked_reports(&platform, &name, &theirs).await),
+        must(model.parked_reports(&platform, &name, &theirs).await)
+    );
+    assert_eq!(must(sqlite.outbox(&id).await), must(model.outbox(&id).await));
+    assert_eq!(must(sqlite.reports(&id).await), must(model.reports(&id).await));
+    let platforms = [platform];
+    assert_eq!(must(sqlite.next_due(&platforms).await), must(model.next_due(&platforms).await));
+    let limit = dice.number(6);
+    assert_eq!(must(sqlite.referrals_to_align(limit).await), must(model.referrals_to_align(limit).await));
+    assert_eq!(must(sqlite.unread_reports(limit).await), must(model.unread_reports(limit).await));
+    assert_eq!(must(sqlite.content_hash().await), must(model.content_hash().await));
+}
+
+#[tokio::test]
+async fn random_histories_end_alike() {
+    for seed in 0..4 {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (model, sqlite) = (MemoryStore::new(), open(folder.path()));
+        let mut dice = Dice(StdRng::seed_from_u64(seed));
+        for _ in 0..200 {
+            step(&mut dice, &model, &sqlite).await;
+            compare(&mut dice, &model, &sqlite).await;
+        }
+    }
+}

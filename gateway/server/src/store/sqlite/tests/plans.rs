@@ -1,0 +1,93 @@
+//! The plans of the statements that run often: each goes by an index, none sorts.
+
+use crate::store::sqlite::search::Found;
+use crate::store::sqlite::{claim, reads, schema};
+use crate::store::suite::samples::{at, query, strangers};
+use crate::store::{ReferralFilter, SearchQuery, UpdatedRange};
+use rusqlite::Connection;
+
+fn file() -> Connection {
+    let mut file = Connection::open_in_memory().expect("opens");
+    schema::migrate(&mut file, schema::MIGRATIONS).expect("migrates");
+    file
+}
+
+fn plan(file: &Connection, sql: &str) -> Vec<String> {
+    let mut statement = file.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect(sql);
+    // Plans do not depend on the values: NULL for all.
+    let values = vec![None::<i64>; statement.parameter_count()];
+    let rows = statement.query_map(rusqlite::params_from_iter(values), |row| row.get(3));
+    rows.expect("explains").collect::<Result<_, _>>().expect("reads")
+}
+
+/// No step reads a whole table or sorts.
+#[track_caller]
+fn check(file: &Connection, sql: &str) {
+    let plan = plan(file, sql);
+    for step in &plan {
+        assert!(!step.starts_with("SCAN") && !step.contains("TEMP B-TREE"), "{step}\n{sql}\n{plan:#?}");
+    }
+}
+
+#[test]
+fn fixed_statements_go_by_an_index() {
+    let file = file();
+    let fixed = [
+        claim::DUE,
+        claim::NEXT,
+        reads::RESOURCE,
+        reads::HISTORY,
+        reads::BY_TASK,
+        reads::BY_NAME,
+        reads::BY_KEY,
+        reads::OUTBOX,
+        reads::UNREAD,
+        reads::REPORTS,
+        reads::TO_ALIGN,
+        reads::AUDIT,
+    ];
+    for sql in fixed.into_iter().chain(reads::PARKED) {
+        check(&file, sql);
+    }
+    // Counting counts all; the index is enough for it and nothing is sorted.
+    assert_eq!(plan(&file, reads::COUNTS), ["SCAN referral USING COVERING INDEX referral_counts"]);
+}
+
+#[test]
+fn lists_of_referrals_go_by_an_index() {
+    let file = file();
+    let tenants = [None, Some(strangers()[0].tenant.clone())];
+    for tenant in tenants {
+        for delivery in [None, Some("held".to_owned())] {
+            let filter = ReferralFilter { tenant: tenant.clone(), delivery, after: None, limit: 10 };
+            check(&file, &reads::listing(&filter));
+        }
+    }
+}
+
+#[test]
+fn searches_go_by_an_index() {
+    let file = file();
+    let cases: [&[&[(&str, &str)]]; 8] = [
+        &[],
+        &[&[("status", "ready")]],
+        &[&[("patient", "Patient/1")]],
+        &[&[("status", "ready")], &[("patient", "Patient/1")]],
+        &[&[("patient", "Patient/1")], &[("identifier", "x|1")], &[("status", "ready"), ("status", "done")]],
+        &[&[("status", "ready"), ("status", "done")]],
+        &[&[("patient", "Patient/1"), ("patient", "Patient/2")]],
+        &[&[("patient", "Patient/1"), ("patient", "Patient/2")], &[("status", "ready")]],
+    ];
+    for all_of in cases {
+        for from in [None, Some(at(0))] {
+            let query = SearchQuery { updated: UpdatedRange { from, to: from }, ..query(all_of) };
+            let mut found = Found::of(&query, 0, 10).expect("builds");
+            check(&file, &found.count());
+            check(&file, &found.page(10));
+        }
+    }
+    let mut by_patient = Found::of(&query(cases[3]), 0, 10).expect("builds");
+    let plan = plan(&file, &by_patient.page(10)).join("\n");
+    assert!(plan.contains("SEARCH t USING PRIMARY KEY") && plan.contains("SEARCH x "), "{plan}");
+    assert!(by_patient.values.contains(&"Patient/1".to_owned().into()));
+}

@@ -1,0 +1,56 @@
+//! What every engine must do: the rules of [`Store`] and of [`gateway_core::change`], as functions that panic when one is
+//! broken. An engine's tests call [`run_all`]; it knows nothing of engines.
+
+mod keeping;
+mod outbox;
+mod referrals;
+mod reports;
+mod resources;
+pub(in crate::store) mod samples;
+mod search;
+
+use super::Store;
+use std::sync::Arc;
+
+/// Holds an engine to every rule. `make` gives a fresh, empty store each time.
+///
+/// # Panics
+/// When a rule is broken; the message says which.
+pub async fn run_all<F, R>(make: F)
+where
+    F: Fn() -> R,
+    R: Future<Output = Arc<dyn Store>>,
+{
+    resources::versions_follow_each_other(make().await).await;
+    resources::history_is_newest_first_and_old_versions_stay(make().await).await;
+    resources::a_read_version_must_still_be_current(make().await).await;
+    resources::no_match_looks_at_current_tokens_only(make().await).await;
+    resources::concurrent_creates_make_exactly_one(make().await).await;
+    resources::compartments_do_not_see_each_other(make().await).await;
+    search::criteria_are_and_over_or(make().await).await;
+    search::last_updated_is_bounded_inclusively(make().await).await;
+    search::pages_are_stable_while_others_write(make().await).await;
+    search::places_grow_with_creation(make().await).await;
+    referrals::revisions_follow_each_other(make().await).await;
+    referrals::a_platform_speaks_by_name_or_key(make().await).await;
+    referrals::lists_are_filtered_and_paged(make().await).await;
+    referrals::counts_say_how_many_stand_where(make().await).await;
+    outbox::claims_lease_what_is_due_longest_waiting_first(make().await).await;
+    outbox::only_the_newest_fence_may_write(make().await).await;
+    outbox::an_expired_lease_is_claimed_as_interrupted(make().await).await;
+    outbox::a_held_lease_survives_the_holders_writes(make().await).await;
+    outbox::errands_of_a_referral_wait_for_earlier_ones(make().await).await;
+    outbox::next_due_counts_only_what_a_claim_would_get(make().await).await;
+    outbox::concurrent_claims_never_share_a_row(make().await).await;
+    reports::raw_reports_wait_until_read(make().await).await;
+    reports::the_same_statement_is_kept_once(make().await).await;
+    reports::parked_statements_find_their_referral(make().await).await;
+    reports::alignment_goes_by_the_oldest_statement(make().await).await;
+    keeping::answers_are_kept_for_one_client(make().await).await;
+    keeping::cursors_and_audit_are_kept(make().await).await;
+    keeping::a_failing_check_changes_nothing(make().await).await;
+    keeping::a_failing_change_undoes_the_ones_before_it(make().await).await;
+    keeping::transactions_that_wait_together_fail_alone(make().await).await;
+    keeping::every_change_shows_in_the_hash(make().await, make().await).await;
+    keeping::times_are_kept_to_the_microsecond(make().await).await;
+}

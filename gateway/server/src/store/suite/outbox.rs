@@ -1,0 +1,187 @@
+//! Rules for the outbox: claims, leases, fences, order.
+
+use super::samples::{Shared, at, claim, commit, errand, must, platform, put_errand, referral_id, refused, write};
+use gateway_core::change::{Change, Check, CheckFailure};
+use gateway_core::outbox::{Attempt, Claimed, OutboxRow, OutboxState};
+use std::collections::BTreeSet;
+use tokio::task::JoinSet;
+
+fn ids(claimed: &[Claimed]) -> Vec<&str> {
+    claimed.iter().map(|claimed| claimed.row.id.as_str()).collect()
+}
+
+fn elsewhere(row: OutboxRow) -> OutboxRow {
+    OutboxRow { platform: platform("walks"), ..row }
+}
+
+fn held(row: &OutboxRow) -> Check {
+    Check::LeaseHeld { outbox: row.id.clone(), fence: row.fence }
+}
+
+/// Claims the only row that is due.
+async fn claim_one(store: &Shared, seconds: i64) -> Claimed {
+    let mut claimed = must(store.claim(claim(&["food-bank"], seconds, 10)).await);
+    assert_eq!(claimed.len(), 1, "one row is due at {seconds}");
+    claimed.remove(0)
+}
+
+pub(super) async fn claims_lease_what_is_due_longest_waiting_first(store: Shared) {
+    let rows =
+        [errand("a", 1, 30), errand("b", 1, 10), elsewhere(errand("c", 1, 20)), errand("d", 1, 31), errand("e", 1, 10)];
+    for row in &rows {
+        write(&store, vec![put_errand(row.clone())]).await;
+    }
+    for state in [OutboxState::Held, OutboxState::Done, OutboxState::Dead, OutboxState::Dropped] {
+        let idle = OutboxRow { state, ..errand(state.word(), 1, 0) };
+        write(&store, vec![put_errand(idle)]).await;
+    }
+    assert_eq!(must(store.claim(claim(&["nobody"], 99, 10)).await), []);
+    assert_eq!(must(store.claim(claim(&[], 99, 10)).await), []);
+    assert_eq!(must(store.claim(claim(&["food-bank"], 99, 0)).await), []);
+    assert_eq!(must(store.claim(claim(&["food-bank", "walks"], 9, 10)).await), []);
+    let both = must(store.claim(claim(&["walks", "food-bank", "walks"], 30, 3)).await);
+    assert_eq!(ids(&both), ["b-1", "e-1", "c-1"]);
+    let rest = must(store.claim(claim(&["walks", "food-bank"], 30, 3)).await);
+    assert_eq!(ids(&rest), ["a-1"], "due at its very time; the next is not yet");
+    let taken = OutboxRow { state: OutboxState::Leased, fence: 1, attempts: 1, ..errand("a", 1, 30) };
+    assert_eq!(rest, [Claimed { row: taken.clone(), interrupted: false }]);
+    assert_eq!(must(store.outbox(&referral_id("a")).await), [taken]);
+    let open =
+        Attempt { outbox: "a-1".to_owned(), number: 1, started: at(30), finished: None, outcome: None, failure: None };
+    assert_eq!(must(store.attempts("a-1").await), [open]);
+    assert_eq!(must(store.attempts("d-1").await), []);
+}
+
+pub(super) async fn only_the_newest_fence_may_write(store: Shared) {
+    write(&store, vec![put_errand(errand("a", 1, 0))]).await;
+    let free = |fence| Check::NotLeased { outbox: "a-1".to_owned(), fence };
+    must(commit(&store, vec![free(0)], vec![]).await);
+    assert_eq!(refused(&store, vec![free(1)], vec![]).await, CheckFailure::LeaseLost);
+    assert_eq!(refused(&store, vec![held(&errand("a", 1, 0))], vec![]).await, CheckFailure::LeaseLost, "never leased");
+    let first = claim_one(&store, 0).await.row;
+    must(commit(&store, vec![held(&first)], vec![]).await);
+    assert_eq!(refused(&store, vec![free(1)], vec![]).await, CheckFailure::LeaseLost);
+    let second = claim_one(&store, 60).await.row;
+    assert_eq!((second.fence, second.attempts), (2, 2));
+    let done = |row: &OutboxRow| put_errand(OutboxRow { state: OutboxState::Done, ..row.clone() });
+    assert_eq!(refused(&store, vec![held(&first)], vec![done(&first)]).await, CheckFailure::LeaseLost);
+    must(commit(&store, vec![held(&second)], vec![done(&second)]).await);
+    assert_eq!(
+        refused(&store, vec![held(&second)], vec![]).await,
+        CheckFailure::LeaseLost,
+        "it ended its lease itself"
+    );
+    must(commit(&store, vec![free(2)], vec![]).await);
+    assert_eq!(refused(&store, vec![held(&errand("z", 1, 0))], vec![]).await, CheckFailure::LeaseLost, "unknown row");
+    let unknown = Check::NotLeased { outbox: "z-1".to_owned(), fence: 0 };
+    assert_eq!(refused(&store, vec![unknown], vec![]).await, CheckFailure::LeaseLost);
+    assert_eq!(must(store.claim(claim(&["food-bank"], 999, 10)).await), []);
+}
+
+pub(super) async fn an_expired_lease_is_claimed_as_interrupted(store: Shared) {
+    write(&store, vec![put_errand(errand("a", 1, 0)), put_errand(errand("b", 1, 100))]).await;
+    assert!(!claim_one(&store, 0).await.interrupted);
+    assert_eq!(must(store.claim(claim(&["food-bank"], 59, 10)).await), []);
+    let again = claim_one(&store, 60).await;
+    assert!(again.interrupted);
+    let ended = Attempt {
+        outbox: "a-1".to_owned(),
+        number: 1,
+        started: at(0),
+        finished: Some(at(60)),
+        outcome: Some("interrupted".to_owned()),
+        failure: None,
+    };
+    write(&store, vec![Change::PutAttempt(ended.clone())]).await;
+    let attempts = must(store.attempts("a-1").await);
+    assert_eq!(attempts.iter().map(|attempt| attempt.number).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(attempts.first(), Some(&ended));
+    // Back in line: an ordinary claim, not an interrupted one, and later than b.
+    let back = OutboxRow { state: OutboxState::Ready, not_before: at(110), ..again.row };
+    write(&store, vec![put_errand(back)]).await;
+    let both = must(store.claim(claim(&["food-bank"], 200, 10)).await);
+    assert_eq!(ids(&both), ["b-1", "a-1"]);
+    assert!(both.iter().all(|claimed| !claimed.interrupted));
+    assert_eq!(both.last().map(|claimed| (claimed.row.fence, claimed.row.attempts)), Some((3, 3)));
+}
+
+pub(super) async fn a_held_lease_survives_the_holders_writes(store: Shared) {
+    write(&store, vec![put_errand(errand("a", 1, 0))]).await;
+    let mut row = claim_one(&store, 10).await.row;
+    row.in_flight = Some(adapter_contract::Repeat::Keyed);
+    row.progress = Some(adapter_contract::Progress::at("ask").with("n", "1"));
+    must(commit(&store, vec![held(&row)], vec![put_errand(row.clone())]).await);
+    assert_eq!(must(store.outbox(&row.referral).await), [row.clone()]);
+    assert_eq!(must(store.claim(claim(&["food-bank"], 69, 10)).await), [], "the lease is the claim's");
+    assert_eq!(must(store.next_due(&[platform("food-bank")]).await), Some(at(70)));
+    let again = claim_one(&store, 70).await;
+    assert_eq!((again.row.in_flight, again.interrupted), (row.in_flight, true));
+    // A row that is put as leased without a claim has a lease that is over at its time.
+    let orphan = OutboxRow { state: OutboxState::Leased, ..errand("b", 1, 75) };
+    write(&store, vec![put_errand(orphan)]).await;
+    assert!(claim_one(&store, 75).await.interrupted);
+}
+
+pub(super) async fn errands_of_a_referral_wait_for_earlier_ones(store: Shared) {
+    let first = errand("a", 1, 50);
+    let others = [errand("a", 2, 0), elsewhere(errand("a", 3, 0)), errand("b", 2, 0)];
+    // Created in the wrong order: sequence counts, not creation.
+    for row in others.iter().chain([&first]) {
+        write(&store, vec![put_errand(row.clone())]).await;
+    }
+    let sequences: Vec<_> = must(store.outbox(&first.referral).await).iter().map(|row| row.sequence).collect();
+    assert_eq!(sequences, [1, 2, 3]);
+    let everywhere = |seconds| claim(&["food-bank", "walks"], seconds, 10);
+    assert_eq!(ids(&must(store.claim(everywhere(10)).await)), ["b-2"], "another referral does not wait");
+    for (seconds, state) in [(11, OutboxState::Ready), (12, OutboxState::Held), (13, OutboxState::Dead)] {
+        write(&store, vec![put_errand(OutboxRow { state, ..first.clone() })]).await;
+        assert_eq!(must(store.claim(everywhere(seconds)).await), [], "waits behind {state:?}");
+    }
+    write(&store, vec![put_errand(OutboxRow { state: OutboxState::Ready, not_before: at(14), ..first.clone() })]).await;
+    assert_eq!(ids(&must(store.claim(everywhere(14)).await)), ["a-1"], "waits behind a lease, taken in the same claim");
+    assert_eq!(must(store.claim(everywhere(15)).await), []);
+    for (row, next) in [(&first, "a-2"), (&others[0], "a-3")] {
+        let state = if next == "a-2" { OutboxState::Done } else { OutboxState::Dropped };
+        write(&store, vec![put_errand(OutboxRow { state, ..row.clone() })]).await;
+        assert_eq!(ids(&must(store.claim(everywhere(16)).await)), [next]);
+    }
+}
+
+pub(super) async fn next_due_counts_only_what_a_claim_would_get(store: Shared) {
+    let both = [platform("food-bank"), platform("walks")];
+    assert_eq!(must(store.next_due(&both).await), None);
+    write(&store, vec![put_errand(errand("a", 1, 40)), put_errand(elsewhere(errand("a", 2, 5)))]).await;
+    assert_eq!(must(store.next_due(&both).await), Some(at(40)), "what waits behind another is not due");
+    assert_eq!(must(store.next_due(&[platform("walks")]).await), None);
+    assert_eq!(must(store.next_due(&[]).await), None);
+    write(&store, vec![put_errand(elsewhere(errand("b", 1, 35)))]).await;
+    assert_eq!(must(store.next_due(&both).await), Some(at(35)));
+    assert_eq!(must(store.next_due(&[platform("food-bank")]).await), Some(at(40)));
+    must(store.claim(claim(&["food-bank", "walks"], 40, 10)).await);
+    assert_eq!(must(store.next_due(&both).await), Some(at(100)), "the leases' end");
+    let done = OutboxRow { state: OutboxState::Done, ..errand("a", 1, 40) };
+    write(&store, vec![put_errand(done)]).await;
+    assert_eq!(must(store.next_due(&both).await), Some(at(5)), "a time past means now");
+    let held = OutboxRow { state: OutboxState::Held, ..elsewhere(errand("a", 2, 5)) };
+    write(&store, vec![put_errand(held)]).await;
+    assert_eq!(must(store.next_due(&both).await), Some(at(100)));
+}
+
+pub(super) async fn concurrent_claims_never_share_a_row(store: Shared) {
+    for number in 0..40 {
+        write(&store, vec![put_errand(errand(&format!("r{number}"), 1, 0))]).await;
+    }
+    let mut claims = JoinSet::new();
+    for _ in 0..10 {
+        let store = Shared::clone(&store);
+        claims.spawn(async move { must(store.claim(claim(&["food-bank"], 1, 7)).await) });
+    }
+    let mut seen = BTreeSet::new();
+    while let Some(claimed) = claims.join_next().await {
+        for Claimed { row, interrupted } in must(claimed) {
+            assert!(!interrupted && row.fence == 1);
+            assert!(seen.insert(row.id), "a row was claimed twice");
+        }
+    }
+    assert_eq!(seen.len(), 40);
+}

@@ -26,7 +26,10 @@ use tokio_util::sync::CancellationToken;
 pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: CancellationToken) {
     let mut running = JoinSet::new();
     let most = gateway.limits.platform_concurrency as usize;
+    let mut bell = gateway.outbox_bell.subscribe();
     loop {
+        // What rings from here on is heard below, also while rows are being claimed.
+        bell.borrow_and_update();
         while running.len() >= most {
             running.join_next().await;
         }
@@ -46,7 +49,7 @@ pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: Cancellatio
         }
         tokio::select! {
             () = stop.cancelled() => break,
-            () = gateway.outbox_bell.notified() => {}
+            _ = bell.changed() => {}
             () = until_due(&gateway, &platform) => {}
             Some(_) = running.join_next(), if !running.is_empty() => {}
         }

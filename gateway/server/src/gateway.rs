@@ -13,7 +13,7 @@ use gateway_core::identity::{Client, PlatformId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// One configured platform.
 pub struct Platform {
@@ -79,8 +79,8 @@ pub struct Gateway {
     pub rules: Rules,
     /// FHIR base address as clients see it, without trailing slash.
     pub base_url: String,
-    /// Rung when something may have become due in the outbox.
-    pub outbox_bell: Notify,
+    /// Counts up when something may have become due in the outbox; every lane hears it.
+    pub outbox_bell: watch::Sender<u64>,
     /// Rung when a report was recorded.
     pub report_bell: Notify,
 }
@@ -98,7 +98,7 @@ impl Gateway {
         });
         self.store.commit(transaction).await?;
         if outbox {
-            self.outbox_bell.notify_one();
+            self.outbox_bell.send_modify(|rings| *rings += 1);
         }
         if reports {
             self.report_bell.notify_one();

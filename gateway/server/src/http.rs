@@ -93,7 +93,6 @@ async fn answer(
                 request = names.request_id,
                 faults = refusal.issues.len(),
                 code = refusal.issues.first().map(|issue| issue.code.code()),
-                place = refusal.issues.first().and_then(|issue| issue.expression.as_deref()),
                 "a request was refused"
             );
             reply::refused(&names, &refusal)

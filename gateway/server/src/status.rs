@@ -97,17 +97,13 @@ pub(crate) async fn take(
     for reading in readings {
         match reading {
             Reading::Status(report) => {
-                let referral = gateway
-                    .store
-                    .referral_at_platform(&platform.id, &report.platform_referral, report.key.as_ref())
-                    .await?;
-                changes.push(Change::RecordReport(Box::new(recorded(
-                    gateway,
-                    platform,
-                    referral.as_ref(),
-                    report,
-                    source,
-                ))));
+                let name = &report.platform_referral;
+                let referral = gateway.store.referral_at_platform(&platform.id, name, report.key.as_ref()).await?;
+                if let Some(referral) = &referral {
+                    changes.extend(adopted(gateway, platform, referral, &report).await?);
+                }
+                let record = recorded(gateway, platform, referral.as_ref(), report, source);
+                changes.push(Change::RecordReport(Box::new(record)));
             }
             Reading::Changed(name) => {
                 let Some(referral) = gateway.store.referral_at_platform(&platform.id, &name, None).await? else {
@@ -126,6 +122,22 @@ pub(crate) async fn take(
         }
     }
     Ok(changes)
+}
+
+/// Statements that were parked while their referral was not known under the platform's name, and now is.
+async fn adopted(
+    gateway: &Gateway,
+    platform: &Platform,
+    referral: &Referral,
+    report: &StatusReport,
+) -> Result<Vec<Change>, StoreError> {
+    let parked = gateway.store.parked_reports(&platform.id, &report.platform_referral, &referral.key).await?;
+    let adopt = |mut record: ReportRecord| {
+        record.referral = Some(referral.id.clone());
+        record.disposition = Disposition::Recorded;
+        Change::RecordReport(Box::new(record))
+    };
+    Ok(parked.into_iter().map(adopt).collect())
 }
 
 fn recorded(

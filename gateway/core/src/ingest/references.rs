@@ -145,8 +145,8 @@ pub fn resolve(
     if several {
         return Err(Refusal { status: 412, issues });
     }
+    issues.extend(rules::check(&outcomes, found));
     pass_or_refuse(issues)?;
-    pass_or_refuse(rules::check(&outcomes, found))?;
     Ok(outcomes)
 }
 

@@ -15,7 +15,7 @@ use gateway_core::route::RouteTable;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// Puts a gateway together.
 ///
@@ -90,7 +90,7 @@ pub fn build(
             schedule: config.retry.schedule(),
         },
         base_url: base_url.trim_end_matches('/').to_owned(),
-        outbox_bell: Notify::new(),
+        outbox_bell: watch::Sender::new(0),
         report_bell: Notify::new(),
     })
 }

@@ -84,9 +84,10 @@ pub(super) struct Route {
 }
 
 /// Addresses that stand for themselves; those of each type are added by [`all`].
-pub(super) const ROUTES: [(&str, &str, Interaction); 5] = [
+pub(super) const ROUTES: [(&str, &str, Interaction); 6] = [
     ("GET", "/fhir/metadata", Interaction::Metadata),
     ("POST", "/fhir", Interaction::Transaction),
+    ("POST", "/fhir/", Interaction::Transaction),
     ("POST", "/platforms/{platform}/reports", Interaction::Reports),
     ("GET", "/health/live", Interaction::Live),
     ("GET", "/health/ready", Interaction::Ready),

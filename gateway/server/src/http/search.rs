@@ -10,9 +10,12 @@ use axum::http::StatusCode;
 use gateway_core::refusal::Refusal;
 use gateway_core::resource::Token;
 use gateway_fhir::{Issue, IssueCode, instant};
-use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::collections::BTreeSet;
 use time::Duration;
+
+/// What a query value may hold as it is (RFC 3986, unreserved).
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// A search parameter of a type, for the CapabilityStatement and for reading queries.
 #[derive(Debug, Clone, Copy)]
@@ -139,11 +142,7 @@ fn links(gateway: &Gateway, kind: &str, asked: &Asked, page: &Page) -> String {
             .iter()
             .chain(extra)
             .map(|(name, value)| {
-                format!(
-                    "{}={}",
-                    utf8_percent_encode(name, NON_ALPHANUMERIC),
-                    utf8_percent_encode(value, NON_ALPHANUMERIC)
-                )
+                format!("{}={}", utf8_percent_encode(name, UNRESERVED), utf8_percent_encode(value, UNRESERVED))
             })
             .collect();
         pairs.join("&")

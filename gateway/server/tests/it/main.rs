@@ -1,0 +1,11 @@
+//! The gateway in process on loopback: what its HTTP interface promises, and what becomes of a referral behind it.
+#![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
+
+mod bad_input;
+mod delivery;
+mod official_examples;
+mod reading;
+mod sender;
+mod status_back;
+mod support;
+mod transactions;

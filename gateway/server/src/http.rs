@@ -15,6 +15,7 @@ use routes::Interaction;
 
 use crate::gateway::Gateway;
 use axum::Router;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -34,8 +35,14 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         let interaction = route.interaction;
         let handler =
             move |State(gateway): State<Arc<Gateway>>,
-                  Path(parameters): Path<HashMap<String, String>>,
-                  request: Request| async move { answer(gateway, interaction, parameters, request).await };
+                  parameters: Result<Path<HashMap<String, String>>, PathRejection>,
+                  request: Request| async move {
+                match parameters {
+                    Ok(Path(parameters)) => answer(gateway, interaction, parameters, request).await,
+                    // An id that is no UTF-8 is an id that nothing here has.
+                    Err(_) => refuse_early(&gateway, &request, Refusal::not_found()),
+                }
+            };
         router = router.route(&route.path, axum::routing::on(route.method, handler));
     }
     router
@@ -115,7 +122,10 @@ async fn run(
                 Err(error) => Err(reply::store_fault(&error)),
             };
         }
-        Interaction::Metadata => return Ok(Reply::json(StatusCode::OK, metadata::statement(gateway).to_text())),
+        Interaction::Metadata => {
+            context::check_accept(request.headers(), request.uri())?;
+            return Ok(Reply::json(StatusCode::OK, metadata::statement(gateway).to_text()));
+        }
         Interaction::Reports => return reports::receive(gateway, parameters, request).await,
         _ => {}
     }

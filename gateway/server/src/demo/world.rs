@@ -12,7 +12,7 @@ use conformance_tests::direct_light::{DirectLightClient, DirectLightConfig};
 use conformance_tests::generator::{Generator, PRACTICE_ODS, RecipientSpec, SyntheticReferral};
 use conformance_tests::gp_system::{GpConfig, GpSystem, WireError};
 use conformance_tests::platform::{FhirPlatform, Notify, PlatformConfig};
-use gateway_core::identity::PlatformId;
+use gateway_core::identity::{Compartment, Owner, PlatformId};
 use gateway_core::referral::{Delivery, Referral};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -180,8 +180,14 @@ impl World {
         let mut rows = Vec::new();
         for record in self.gp.records() {
             let Some(referral) = by_task.get(&record.task_id) else { continue };
-            let collected = referral.platform_referral.as_ref().and_then(|name| collected.get(&name.0));
-            let platform = at_platforms.get(&referral.key.0).or(collected).cloned();
+            let mut platform = at_platforms.get(&referral.key.0).cloned();
+            if let (None, Some(name)) = (&platform, &referral.platform_referral) {
+                // The collecting platform's own note, or what it would read if it came now.
+                platform = collected.get(&name.0).cloned();
+                if platform.is_none() {
+                    platform = self.published(referral, &name.0).await?;
+                }
+            }
             let gp = record.status().unwrap_or("-").to_owned();
             let gateway = referral.task_status.code().to_owned();
             // The same fact at all three; what was never delivered must not be at the platform at all.
@@ -204,6 +210,15 @@ impl World {
         }
         rows.sort_by(|one, other| one.placer.cmp(&other.placer));
         Ok(rows)
+    }
+
+    /// The status of the Task that was published for a collecting platform.
+    async fn published(&self, referral: &Referral, id: &str) -> anyhow::Result<Option<String>> {
+        let Some(platform) = &referral.platform else { return Ok(None) };
+        let compartment =
+            Compartment { tenant: referral.compartment.tenant.clone(), owner: Owner::Platform(platform.clone()) };
+        let task = crate::ingest::load(self.gateway(), &compartment, &format!("Task/{id}")).await?;
+        Ok(task.and_then(|(_, task)| task.text("status").map(str::to_owned)))
     }
 
     pub(super) async fn stop(self) {

@@ -3,11 +3,12 @@
 use crate::gateway::Gateway;
 use axum::body::Body;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Uri, header};
 use gateway_core::identity::{Client, Profile};
 use gateway_core::refusal::Refusal;
 use gateway_fhir::{Issue, IssueCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
 
 /// `X-Request-Id` and `X-Correlation-Id`, echoed on every answer.
@@ -77,7 +78,7 @@ impl Context {
     pub(crate) fn read(gateway: &Gateway, parts: &Parts, names: &Names) -> Result<Self, Refusal> {
         let client = caller(gateway, &parts.headers)?;
         check_names(&client, names)?;
-        check_accept(parts)?;
+        check_accept(&parts.headers, &parts.uri)?;
         let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let prefer = header("prefer").unwrap_or_default();
         Ok(Self {
@@ -173,7 +174,8 @@ fn check_names(client: &Client, names: &Names) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_accept(parts: &Parts) -> Result<(), Refusal> {
+/// What is to come back must be what we speak.
+pub(super) fn check_accept(headers: &HeaderMap, uri: &Uri) -> Result<(), Refusal> {
     let known = |media: &str| {
         let media = media.split(';').next().unwrap_or_default().trim();
         matches!(
@@ -181,16 +183,13 @@ fn check_accept(parts: &Parts) -> Result<(), Refusal> {
             "" | "*/*" | "application/*" | "application/fhir+json" | "application/json" | "json" | "text/json"
         )
     };
-    let format = parts.uri.query().and_then(|query| {
-        query
-            .split('&')
-            .find_map(|pair| pair.strip_prefix("_format="))
-            .map(|value| value.replace("%2B", "+").replace("%2F", "/"))
+    let format = uri.query().and_then(|query| {
+        let value = query.split('&').find_map(|pair| pair.strip_prefix("_format="))?;
+        Some(percent_decode_str(value).decode_utf8_lossy().into_owned())
     });
     let acceptable = match format {
         Some(format) => known(&format),
-        None => parts
-            .headers
+        None => headers
             .get(header::ACCEPT)
             .is_none_or(|accept| accept.to_str().is_ok_and(|accept| accept.split(',').any(known))),
     };

@@ -3,7 +3,7 @@
 use super::routes::{self, Interaction};
 use super::search::{Form, parameters};
 use crate::gateway::Gateway;
-use gateway_core::ingest::STORED;
+use gateway_core::ingest::{STAND_ALONE, STORED};
 use gateway_fhir::{Json, instant};
 use serde_json::{Value, json};
 
@@ -50,7 +50,8 @@ fn resource(kind: &str, routes: &[routes::Route]) -> Value {
         "versioning": if codes.contains(&"update") { "versioned-update" } else { "versioned" },
         "readHistory": true,
         "updateCreate": false,
-        "conditionalCreate": codes.contains(&"create"),
+        // What a collecting platform creates is an output of its Task, never found by a criterion.
+        "conditionalCreate": STAND_ALONE.contains(&kind),
         "referencePolicy": ["literal", "logical", "local"],
     });
     if codes.contains(&"search-type")

@@ -247,7 +247,11 @@ fn criterion(asked: &mut Asked, kind: &str, name: &str, value: &str) -> Taken {
         (Form::Id, None) => {
             asked.ids.get_or_insert_default().extend(values.map(str::to_owned));
         }
-        (Form::Code, None) => asked.query.all_of.push(values.map(|value| Token::new(plain, value)).collect()),
+        // The system of a code element is the one of its binding: `system|code` asks for the code.
+        (Form::Code, None) => {
+            let codes = values.map(|value| value.rsplit_once('|').map_or(value, |(_, code)| code));
+            asked.query.all_of.push(codes.map(|code| Token::new(plain, code)).collect());
+        }
         (Form::Identifier, None) => asked.query.all_of.push(values.map(|value| identifier(plain, value)).collect()),
         (Form::Reference(target), None) => {
             let any = values.map(|value| {

@@ -64,6 +64,11 @@ pub(super) async fn patch(
     wrapped.extend_from_slice(bytes);
     wrapped.push(b'}');
     let mut document = admit(gateway, &wrapped)?;
+    // A body that breaks out of its frame leaves other members beside it.
+    if document.as_object().is_none_or(|members| members.len() != 1) {
+        let words = "The body is no JSON Patch (RFC 6902): one array of operations with op, path and value.";
+        return Err(Refusal::one(400, Issue::general(IssueCode::Structure, words)));
+    }
     let operations = document.remove("patch").unwrap_or(Json::Null);
     task(gateway, context, id, bytes, &Proposal::Patch(operations)).await
 }
@@ -282,7 +287,7 @@ async fn consent(
             full_url: None,
             kind: kind.to_owned(),
             sent_id: Some(id.to_owned()),
-            write: Write::Update { id: id.to_owned(), if_match: Some(version) },
+            write: Write::Update { id: id.to_owned(), if_match },
             if_none_exist: None,
             document: document.clone(),
         };

@@ -255,6 +255,10 @@ async fn create_output(gateway: &Gateway, context: &Context, kind: &str, bytes: 
     if let Some(reply) = repeated(gateway, context, bytes).await? {
         return Ok(reply);
     }
+    if context.if_none_exist.is_some() {
+        let words = "An output of a Task is not created conditionally. Leave If-None-Exist out.";
+        return Err(Refusal::one(400, Issue::general(IssueCode::NotSupported, words)));
+    }
     let document = admit(gateway, bytes)?;
     pass_or_refuse(gateway_core::ingest::check_single(&document, kind))?;
     let compartment = context.client.compartment();

@@ -9,7 +9,7 @@ mod rules;
 mod submission;
 
 pub use references::{Found, Stored, Wants, resolve, wants};
-pub(crate) use rules::labels;
+pub(crate) use rules::{check_task, labels};
 pub use rules::{Person, patient_of};
 pub use submission::{Draft, Submission, Write, read, read_single};
 pub use submission::{check_single, parse_etag};

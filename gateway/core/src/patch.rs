@@ -4,7 +4,7 @@
 //! the door refuses NUL in strings, so a string that begins with NUL can only be one of ours.
 
 use crate::refusal::Refusal;
-use gateway_fhir::{Issue, IssueCode, Json};
+use gateway_fhir::{Issue, IssueCode, Json, door};
 use serde_json::Value;
 
 const MARK: char = '\0';
@@ -19,15 +19,48 @@ pub fn apply(document: &Json, operations: &Json) -> Result<Json, Refusal> {
         Refusal::one(400, Issue::general(IssueCode::Structure, words))
     };
     let patch: json_patch::Patch = serde_json::from_value(marked(operations)).map_err(|_| no_patch())?;
+    if patch.0.len() > MOST_OPERATIONS {
+        return Err(too_costly());
+    }
     let mut value = marked(document);
-    json_patch::patch(&mut value, &patch).map_err(|error| {
-        let words = format!(
-            "Operation {} of the patch cannot be applied to the version that stands now; nothing was changed.",
-            error.operation
-        );
-        Refusal::one(422, Issue::general(IssueCode::BusinessRule, words))
-    })?;
-    Ok(unmarked(value))
+    let mut copied = 0;
+    for (place, operation) in patch.0.iter().enumerate() {
+        if let json_patch::PatchOperation::Copy(copy) = operation
+            && let Some(source) = value.pointer(copy.from.as_str())
+            && !weigh(source, &mut copied)
+        {
+            return Err(too_costly());
+        }
+        json_patch::patch(&mut value, std::slice::from_ref(operation)).map_err(|_| {
+            let words = format!(
+                "Operation {place} of the patch cannot be applied to the version that stands now; nothing was changed."
+            );
+            Refusal::one(422, Issue::general(IssueCode::BusinessRule, words))
+        })?;
+    }
+    // What a patch has made must be a document that could have been sent.
+    let text = unmarked(value).to_text();
+    door::admit(text.as_bytes(), &door::DoorLimits::default()).map_err(|_| too_costly())
+}
+
+/// Operations of one patch, and what its copies may add: a few copies of copies would fill the memory.
+const MOST_OPERATIONS: usize = 500;
+const MOST_COPIED: usize = 100_000;
+
+fn too_costly() -> Refusal {
+    let words = "The patch has too many operations, or makes a document over the limits. Nothing was changed.";
+    Refusal::one(422, Issue::general(IssueCode::TooCostly, words))
+}
+
+/// Adds what a value weighs; false once it is too much.
+fn weigh(value: &Value, weight: &mut usize) -> bool {
+    *weight += 1 + value.as_str().map_or(0, str::len);
+    *weight <= MOST_COPIED
+        && match value {
+            Value::Array(items) => items.iter().all(|item| weigh(item, weight)),
+            Value::Object(members) => members.values().all(|member| weigh(member, weight)),
+            _ => true,
+        }
 }
 
 fn marked(document: &Json) -> Value {

@@ -106,9 +106,11 @@ pub fn tokens(kind: &str, document: &Json) -> Vec<Token> {
     }
     let references: &[(&str, &str)] = match kind {
         "Task" => &[("for", "patient"), ("focus", "focus"), ("owner", "owner"), ("requester", "requester")],
-        "ServiceRequest" | "Observation" | "QuestionnaireResponse" | "Condition" => {
-            &[("subject", "patient"), ("requester", "requester")]
+        "ServiceRequest" => &[("subject", "patient"), ("requester", "requester")],
+        "Observation" | "QuestionnaireResponse" | "Condition" | "Procedure" | "Goal" | "DocumentReference" => {
+            &[("subject", "patient")]
         }
+        "RelatedPerson" | "Device" => &[("patient", "patient")],
         "Consent" => &[("patient", "patient")],
         _ => &[],
     };

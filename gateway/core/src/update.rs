@@ -5,7 +5,7 @@ use crate::accept::{Start, Started, audit_line, judge, new_row, start, version_o
 use crate::align::service_request_follows;
 use crate::change::{Change, Check, RawReport, Transaction};
 use crate::identity::{Client, GATEWAY_AUTHOR, PlatformId};
-use crate::ingest::labels;
+use crate::ingest::{check_task, labels};
 use crate::outbox::{Errand, OutboxRow, OutboxState};
 use crate::referral::{Delivery, HoldReason, Referral, SenderState};
 use crate::refusal::{Refusal, pass_or_refuse};
@@ -88,6 +88,12 @@ pub fn update_task(update: &TaskUpdate<'_>, new_id: &mut dyn FnMut() -> String) 
         status::sender_may(from, to).map_err(|refused| {
             Refusal::one(422, Issue::at(IssueCode::BusinessRule, "Task.status", refused.to_string()))
         })?;
+    }
+    if !started && matches!(to, TaskStatus::Draft | TaskStatus::Requested) {
+        // What a new Task must keep, a draft must keep through every change.
+        let mut issues = Vec::new();
+        check_task("Task", update.proposed, update.start.lookup, &mut issues);
+        pass_or_refuse(issues)?;
     }
     let mut draft = Draft::new(update, version);
     match (update.referral, to) {

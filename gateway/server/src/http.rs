@@ -1,6 +1,7 @@
 //! HTTP in. One table of routes makes the router and the CapabilityStatement; one function takes every request through
 //! the same steps: names, limits, caller, interaction, answer.
 
+mod collect;
 mod context;
 mod metadata;
 mod read;
@@ -33,16 +34,15 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
     let mut router = Router::new();
     for route in routes::all() {
         let interaction = route.interaction;
-        let handler =
-            move |State(gateway): State<Arc<Gateway>>,
-                  parameters: Result<Path<HashMap<String, String>>, PathRejection>,
-                  request: Request| async move {
-                match parameters {
-                    Ok(Path(parameters)) => answer(gateway, interaction, parameters, request).await,
-                    // An id that is no UTF-8 is an id that nothing here has.
-                    Err(_) => refuse_early(&gateway, &request, Refusal::not_found()),
-                }
-            };
+        let handler = move |State(gateway): State<Arc<Gateway>>,
+                            parameters: Result<Path<HashMap<String, String>>, PathRejection>,
+                            request: Request| async move {
+            match parameters {
+                Ok(Path(parameters)) => answer(gateway, interaction, parameters, request).await,
+                // An id that is no UTF-8 is an id that nothing here has.
+                Err(_) => refuse_early(&gateway, &request, Refusal::not_found()),
+            }
+        };
         router = router.route(&route.path, axum::routing::on(route.method, handler));
     }
     router

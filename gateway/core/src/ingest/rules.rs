@@ -35,10 +35,7 @@ pub fn patient_of(
     let subject = service_request.get("subject")?;
     let reference = subject.text("reference")?;
     if let Some(fragment) = reference.strip_prefix('#') {
-        let contained = service_request
-            .items("contained")
-            .iter()
-            .find(|inner| inner.text("id") == Some(fragment) && inner.text("resourceType") == Some("Patient"))?;
+        let contained = contained_patient(service_request, reference)?;
         let reference = format!("ServiceRequest/{service_request_id}#{fragment}");
         return Some(Person { reference, document: contained.clone() });
     }
@@ -46,6 +43,20 @@ pub fn patient_of(
         return None;
     }
     lookup(reference).map(|document| Person { reference: reference.to_owned(), document })
+}
+
+/// The NHS number that a reference bears as its identifier.
+fn nhs_number_in(reference: &Json) -> Option<String> {
+    let identifier = reference.get("identifier")?.clone();
+    nhs_number_of(&Json::Object(vec![("identifier".to_owned(), Json::Array(vec![identifier]))]))
+}
+
+fn contained_patient<'a>(document: &'a Json, reference: &str) -> Option<&'a Json> {
+    let fragment = reference.strip_prefix('#')?;
+    document
+        .items("contained")
+        .iter()
+        .find(|inner| inner.text("id") == Some(fragment) && inner.text("resourceType") == Some("Patient"))
 }
 
 fn nhs_number_of(holder: &Json) -> Option<String> {
@@ -65,7 +76,7 @@ pub(crate) fn check(outcomes: &[Outcome], found: &Found) -> Vec<Issue> {
     for outcome in outcomes {
         let Outcome::Write(accepted) = outcome else { continue };
         match accepted.kind.as_str() {
-            "Task" => check_task(accepted, &lookup, &mut issues),
+            "Task" => check_task(&accepted.place, &accepted.document, &lookup, &mut issues),
             "ServiceRequest" => check_service_request(accepted, &lookup, &mut issues),
             "Patient" if accepted.version > 1 => check_patient_update(accepted, found, &mut issues),
             _ => {}
@@ -100,9 +111,15 @@ fn one_patient(outcomes: &[Outcome], lookup: &dyn Fn(&str) -> Option<Json>) -> V
             named.push((accepted.place.clone(), format!("Patient/{}", accepted.id)));
         }
         for element in ["subject", "patient", "for"] {
-            let reference = accepted.document.get(element).and_then(|value| value.text("reference"));
-            if let Some(reference) = reference.filter(|reference| reference.starts_with("Patient/")) {
-                named.push((format!("{}.{element}", accepted.place), reference.to_owned()));
+            let Some(value) = accepted.document.get(element) else { continue };
+            let place = format!("{}.{element}", accepted.place);
+            match value.text("reference") {
+                Some(reference) if reference.starts_with("Patient/") => named.push((place, reference.to_owned())),
+                Some(reference) if reference.starts_with('#') => {
+                    let number = contained_patient(&accepted.document, reference).and_then(nhs_number_of);
+                    named.extend(number.map(|number| (place, number)));
+                }
+                _ => named.extend(nhs_number_in(value).map(|number| (place, number))),
             }
         }
         for (place, reference) in named {
@@ -120,9 +137,14 @@ fn one_patient(outcomes: &[Outcome], lookup: &dyn Fn(&str) -> Option<Json>) -> V
     issues
 }
 
-fn check_task(task: &Accepted, lookup: &dyn Fn(&str) -> Option<Json>, issues: &mut Vec<Issue>) {
-    let at = |element: &str| format!("{}.{element}", task.place);
-    let document = &task.document;
+/// The rules of a Task that asks, or will ask, for fulfilment.
+pub(crate) fn check_task(
+    place: &str,
+    document: &Json,
+    lookup: &dyn Fn(&str) -> Option<Json>,
+    issues: &mut Vec<Issue>,
+) {
+    let at = |element: &str| format!("{place}.{element}");
     let rule = |place: String, words: &str| Issue::at(IssueCode::BusinessRule, place, words);
     match document.text("status").and_then(|code| code.parse::<TaskStatus>().ok()) {
         Some(TaskStatus::Requested | TaskStatus::Draft) => {}
@@ -169,13 +191,8 @@ fn same_person(person: &Json, subject: Option<&Json>, lookup: &dyn Fn(&str) -> O
     {
         return true;
     }
-    let number = |reference: &Json| {
-        let logical = reference.get("identifier").and_then(|identifier| {
-            let holder = Json::Object(vec![("identifier".to_owned(), Json::Array(vec![identifier.clone()]))]);
-            nhs_number_of(&holder)
-        });
-        logical.or_else(|| nhs_number_of(&lookup(reference.text("reference")?)?))
-    };
+    let number =
+        |reference: &Json| nhs_number_in(reference).or_else(|| nhs_number_of(&lookup(reference.text("reference")?)?));
     matches!((number(person), number(subject)), (Some(one), Some(other)) if one == other)
 }
 

@@ -72,9 +72,17 @@ pub fn read(document: &Json, max_entries: usize) -> Result<Submission, Refusal> 
             ));
             continue;
         }
+        issues.extend(implicit_rules(&resource, &place));
         // A second opinion on what our own validation let pass; on the rest it could only repeat it, less exactly.
         if valid {
             issues.extend(typed::check(&resource).into_iter().map(|issue| issue.under(&place)));
+        }
+        if entry.if_match.as_deref().is_some_and(|text| parse_etag(text).is_none()) {
+            issues.push(Issue::at(
+                IssueCode::Value,
+                format!("Bundle.entry[{}].request.ifMatch", entry.index),
+                "ifMatch takes the ETag of one version, for example W/\"3\".",
+            ));
         }
         let write = match entry.method.as_str() {
             "PUT" if kind == "Task" || kind == "ServiceRequest" => {
@@ -143,8 +151,16 @@ pub fn check_single(document: &Json, kind: &str) -> Vec<Issue> {
             format!("The address is for {kind}; the body is of another type."),
         )];
     }
-    let issues = validate::resource(document);
+    let mut issues = validate::resource(document);
+    issues.extend(implicit_rules(document, kind));
     if pass_or_refuse(issues.clone()).is_err() { deduplicated(issues) } else { typed::check(document) }
+}
+
+/// `implicitRules` changes what a resource means, and the gateway understands no such rules.
+fn implicit_rules(document: &Json, place: &str) -> Option<Issue> {
+    document.get("implicitRules")?;
+    let words = "The gateway follows no implicit rules. Send the resource without this element if it means the same.";
+    Some(Issue::at(IssueCode::NotSupported, format!("{place}.implicitRules"), words))
 }
 
 /// Our validator and the typed model often see the same fault: it is told once for each place.

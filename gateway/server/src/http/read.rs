@@ -1,5 +1,6 @@
 //! Read, vread and history, within the caller's compartment: another's id answers exactly as a missing one.
 
+use super::collect;
 use super::context::Context;
 use super::reply::{Reply, etag, store_fault};
 use crate::gateway::Gateway;
@@ -12,10 +13,17 @@ fn key(context: &Context, kind: &str, id: &str) -> ResourceKey {
     ResourceKey { compartment: context.client.compartment(), kind: kind.to_owned(), id: id.to_owned() }
 }
 
+/// What a platform may not have now answers as if it were not there.
+async fn allow(gateway: &Gateway, context: &Context, stored: &ResourceVersion) -> Result<(), Refusal> {
+    let permitted = collect::permitted(gateway, &context.client, stored).await.map_err(|error| store_fault(&error))?;
+    if permitted { Ok(()) } else { Err(Refusal::not_found()) }
+}
+
 /// The current version.
 pub(super) async fn read(gateway: &Gateway, context: &Context, kind: &str, id: &str) -> Result<Reply, Refusal> {
     let stored = gateway.store.resource(&key(context, kind, id), None).await.map_err(|error| store_fault(&error))?;
     let stored = stored.ok_or_else(Refusal::not_found)?;
+    allow(gateway, context, &stored).await?;
     if context.if_none_match.as_deref() == Some(etag(stored.version).as_str()) {
         let mut reply = Reply::resource(StatusCode::NOT_MODIFIED, &stored);
         reply.body.clear();
@@ -35,15 +43,15 @@ pub(super) async fn version_read(
     let version: u64 = version.parse().map_err(|_| Refusal::not_found())?;
     let stored = gateway.store.resource(&key(context, kind, id), Some(version)).await;
     let stored = stored.map_err(|error| store_fault(&error))?.ok_or_else(Refusal::not_found)?;
+    allow(gateway, context, &stored).await?;
     Ok(Reply::resource(StatusCode::OK, &stored))
 }
 
 /// All versions, newest first. `meta.source` of each names its author.
 pub(super) async fn history(gateway: &Gateway, context: &Context, kind: &str, id: &str) -> Result<Reply, Refusal> {
     let versions = gateway.store.history(&key(context, kind, id)).await.map_err(|error| store_fault(&error))?;
-    if versions.is_empty() {
-        return Err(Refusal::not_found());
-    }
+    let newest = versions.first().ok_or_else(Refusal::not_found)?;
+    allow(gateway, context, newest).await?;
     let entries: Vec<String> = versions.iter().map(|stored| history_entry(gateway, stored)).collect();
     let body = format!(
         "{{\"resourceType\":\"Bundle\",\"type\":\"history\",\"total\":{},\"link\":[{{\"relation\":\"self\",\

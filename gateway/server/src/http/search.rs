@@ -1,14 +1,14 @@
 //! Search of current resources in the caller's compartment, in creation order. A page link carries the place up to which
 //! the first page looked, so that walking on neither repeats nor skips what was there at the start.
 
+use super::collect;
 use super::context::Context;
 use super::reply::{Reply, store_fault};
 use crate::gateway::Gateway;
-use crate::ingest::load;
 use crate::store::{Page, SearchQuery, UpdatedRange};
 use axum::http::StatusCode;
 use gateway_core::refusal::Refusal;
-use gateway_core::resource::Token;
+use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
 use gateway_fhir::{Issue, IssueCode, instant};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::collections::BTreeSet;
@@ -87,10 +87,20 @@ pub(super) async fn search(gateway: &Gateway, context: &Context, kind: &str, que
         Some(ids) => by_ids(gateway, &asked, ids).await?,
         None => gateway.store.search(&asked.query).await.map_err(|error| store_fault(&error))?,
     };
+    let mut shown = Vec::with_capacity(page.rows.len());
+    for (_, stored) in &page.rows {
+        if collect::permitted(gateway, &context.client, stored).await.map_err(|error| store_fault(&error))? {
+            shown.push(stored);
+        }
+    }
+    if context.client.platform.is_some() {
+        // A count would tell a platform of what consent keeps from it.
+        page.total = None;
+    }
     let mut entries: Vec<String> =
-        page.rows.iter().map(|(_, stored)| entry(gateway, kind, &stored.key.id, &stored.body, "match")).collect();
+        shown.iter().map(|stored| entry(gateway, kind, &stored.key.id, &stored.body, "match")).collect();
     if asked.include_focus {
-        entries.extend(included(gateway, context, &mut page).await?);
+        entries.extend(included(gateway, context, &shown).await?);
     }
     let mut body = String::from("{\"resourceType\":\"Bundle\",\"type\":\"searchset\"");
     if let Some(total) = page.total {
@@ -118,18 +128,22 @@ async fn by_ids(gateway: &Gateway, asked: &Asked, ids: &BTreeSet<String>) -> Res
     gateway.store.search(&wide).await.map_err(|error| store_fault(&error))
 }
 
-async fn included(gateway: &Gateway, context: &Context, page: &mut Page) -> Result<Vec<String>, Refusal> {
+async fn included(gateway: &Gateway, context: &Context, shown: &[&ResourceVersion]) -> Result<Vec<String>, Refusal> {
     let compartment = context.client.compartment();
     let mut wanted = BTreeSet::new();
-    for (_, stored) in &page.rows {
+    for stored in shown {
         let focus = stored.tokens.iter().find(|token| token.parameter == "focus");
         wanted.extend(focus.map(|token| token.value.clone()));
     }
     let mut entries = Vec::new();
     for reference in wanted {
-        let found = load(gateway, &compartment, &reference).await.map_err(|error| store_fault(&error))?;
-        if let (Some((_, document)), Some((kind, id))) = (found, reference.split_once('/')) {
-            entries.push(entry(gateway, kind, id, &document.to_text(), "include"));
+        let Some((kind, id)) = reference.split_once('/') else { continue };
+        let key = ResourceKey { compartment: compartment.clone(), kind: kind.to_owned(), id: id.to_owned() };
+        let Some(stored) = gateway.store.resource(&key, None).await.map_err(|error| store_fault(&error))? else {
+            continue;
+        };
+        if collect::permitted(gateway, &context.client, &stored).await.map_err(|error| store_fault(&error))? {
+            entries.push(entry(gateway, kind, id, &stored.body, "include"));
         }
     }
     Ok(entries)
@@ -228,12 +242,12 @@ fn take(gateway: &Gateway, asked: &mut Asked, kind: &str, name: &str, value: &st
         },
         "_include" if kind == "Task" && value == "Task:focus" => asked.include_focus = true,
         "_format" => {}
-        _ => return criterion(asked, kind, name, value),
+        _ => return criterion(gateway, asked, kind, name, value),
     }
     Taken::Counted
 }
 
-fn criterion(asked: &mut Asked, kind: &str, name: &str, value: &str) -> Taken {
+fn criterion(gateway: &Gateway, asked: &mut Asked, kind: &str, name: &str, value: &str) -> Taken {
     let (plain, modifier) = name.split_once(':').map_or((name, None), |(plain, modifier)| (plain, Some(modifier)));
     let Some(parameter) = parameters(kind).iter().find(|parameter| parameter.name == plain) else {
         return Taken::Unknown;
@@ -254,7 +268,10 @@ fn criterion(asked: &mut Asked, kind: &str, name: &str, value: &str) -> Taken {
         }
         (Form::Identifier, None) => asked.query.all_of.push(values.map(|value| identifier(plain, value)).collect()),
         (Form::Reference(target), None) => {
+            // Our own absolute address of a resource is the same reference.
+            let own = format!("{}/", gateway.base_url);
             let any = values.map(|value| {
+                let value = value.strip_prefix(&own).unwrap_or(value);
                 let bare = !value.contains('/');
                 Token::new(plain, if bare { format!("{target}/{value}") } else { value.to_owned() })
             });

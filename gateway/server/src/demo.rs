@@ -70,7 +70,7 @@ async fn submit_all(world: &World, referrals: u32, screen: &mut show::Screen) ->
             && let Some(done) = running.join_next().await
         {
             done??;
-            screen.show(&world.counts().await?, world.settled().await?);
+            screen.show(&world.referrals().await?);
         }
         let (gp, referral) = (world.gp_system(), world.referral(number));
         running.spawn(async move {
@@ -96,7 +96,7 @@ async fn submit_all(world: &World, referrals: u32, screen: &mut show::Screen) ->
 
 async fn settle_outbox(world: &World, screen: &mut show::Screen) -> anyhow::Result<()> {
     for _ in 0..PATIENCE * 10 {
-        screen.show(&world.counts().await?, world.settled().await?);
+        screen.show(&world.referrals().await?);
         if world.outbox_is_idle().await? {
             return Ok(());
         }
@@ -108,19 +108,20 @@ async fn settle_outbox(world: &World, screen: &mut show::Screen) -> anyhow::Resu
 /// Lets the platforms work and the GP system follow, until everything is settled or nothing moves any more.
 async fn follow(world: &World, screen: &mut show::Screen) -> anyhow::Result<usize> {
     let mut quiet = 0;
-    let mut before = (Vec::new(), 0);
+    let mut before = Vec::new();
     loop {
         world.round().await?;
-        let now = (world.counts().await?, world.settled().await?);
-        screen.show(&now.0, now.1);
-        if now.1 == world.submitted() && world.is_followed_up().await? {
-            return Ok(now.1);
+        let referrals = world.referrals().await?;
+        screen.show(&referrals);
+        let settled = referrals.iter().filter(|referral| referral.is_settled()).count();
+        if settled == world.submitted() && world.is_followed_up().await? {
+            return Ok(settled);
         }
-        quiet = if now == before { quiet + 1 } else { 0 };
+        quiet = if referrals == before { quiet + 1 } else { 0 };
         if quiet > PATIENCE {
-            return Ok(now.1);
+            return Ok(settled);
         }
-        before = now;
+        before = referrals;
         world.wait(ROUND).await;
     }
 }

@@ -2,17 +2,22 @@
 
 use super::world::Row;
 use crate::cli::say;
-use crate::store::Counts;
 use comfy_table::{ContentArrangement, Table, presets};
+use gateway_core::referral::Referral;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::IsTerminal as _;
+
+/// Events kept on the screen.
+const EVENTS: usize = 6;
 
 /// The live part.
 pub(super) struct Screen {
     bar: ProgressBar,
     live: bool,
     last: String,
+    known: BTreeMap<String, String>,
+    events: VecDeque<String>,
 }
 
 impl Screen {
@@ -21,26 +26,44 @@ impl Screen {
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} settled  {elapsed}\n{msg}") {
             bar.set_style(style);
         }
-        Self { bar, live: std::io::stderr().is_terminal(), last: String::new() }
+        let live = std::io::stderr().is_terminal();
+        Self { bar, live, last: String::new(), known: BTreeMap::new(), events: VecDeque::new() }
     }
 
-    /// Shows how many referrals stand where.
-    pub(super) fn show(&mut self, counts: &Counts, settled: usize) {
-        let line = counts
-            .iter()
-            .map(|(delivery, status, number)| format!("{delivery}/{status} {number}"))
-            .collect::<Vec<_>>()
-            .join("   ");
-        self.bar.set_position(settled as u64);
-        if line == self.last {
-            return;
+    /// Shows how many referrals stand where, and what happened last.
+    pub(super) fn show(&mut self, referrals: &[Referral]) {
+        let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        for referral in referrals {
+            *counts.entry((referral.delivery.word(), referral.task_status.code())).or_default() += 1;
+            self.note(referral);
         }
+        let counts: Vec<String> =
+            counts.iter().map(|((delivery, status), number)| format!("{delivery}/{status} {number}")).collect();
+        let line = counts.join("   ");
+        let settled = referrals.iter().filter(|referral| referral.is_settled()).count();
+        self.bar.set_position(settled as u64);
         if self.live {
-            self.bar.set_message(line.clone());
-        } else {
+            let events: Vec<&str> = self.events.iter().map(String::as_str).collect();
+            self.bar.set_message(format!("{line}\n\n{}", events.join("\n")));
+        } else if line != self.last {
             say(&format!("{settled} settled: {line}"));
         }
         self.last = line;
+    }
+
+    /// Keeps what is new of a referral. Ids and codes only, as in a log.
+    fn note(&mut self, referral: &Referral) {
+        let place = referral.platform.as_ref().map_or("no recipient", |platform| platform.0.as_str());
+        let now = format!("{} {}", referral.delivery.word(), referral.task_status.code());
+        let before = self.known.insert(referral.id.0.clone(), now.clone());
+        if before.as_ref() != Some(&now) {
+            let before = before.unwrap_or_else(|| "accepted by the gateway".to_owned());
+            let id = referral.task.get(..8).unwrap_or(&referral.task);
+            self.events.push_back(format!("Task {id}…  {place}: {before} → {now}"));
+            while self.events.len() > EVENTS {
+                self.events.pop_front();
+            }
+        }
     }
 
     pub(super) fn finish(&self) {

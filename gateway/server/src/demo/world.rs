@@ -5,8 +5,8 @@ use crate::clock::{SystemClock, sleep};
 use crate::config;
 use crate::gateway::Gateway;
 use crate::serve::{self, Running};
+use crate::store::ReferralFilter;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Counts, ReferralFilter};
 use crate::transport::HttpTransport;
 use conformance_tests::direct_light::{DirectLightClient, DirectLightConfig};
 use conformance_tests::generator::{Generator, PRACTICE_ODS, RecipientSpec, SyntheticReferral};
@@ -127,15 +127,8 @@ impl World {
         sleep(&self.clock, span).await;
     }
 
-    pub(super) async fn counts(&self) -> anyhow::Result<Counts> {
-        Ok(self.gateway().store.counts().await?)
-    }
-
-    pub(super) async fn settled(&self) -> anyhow::Result<usize> {
-        Ok(self.referrals().await?.iter().filter(|referral| referral.is_settled()).count())
-    }
-
-    async fn referrals(&self) -> anyhow::Result<Vec<Referral>> {
+    /// Every referral, in the order of acceptance.
+    pub(super) async fn referrals(&self) -> anyhow::Result<Vec<Referral>> {
         let filter = ReferralFilter { limit: u32::MAX, ..ReferralFilter::default() };
         Ok(self.gateway().store.referrals(&filter).await?)
     }

@@ -4,7 +4,7 @@ use crate::http::{get, key_token, success, unreadable};
 use crate::json::Object;
 use crate::settings::Config;
 use crate::task::{Known, bundle_entries, key, read_task};
-use adapter_contract::{Answer, DeliveryError, Exchange, FailureCode, PlatformRequest, Progress, Receipt, Step};
+use adapter_contract::{Answer, DeliveryError, Exchange, FailureCode, PlatformRequest, Progress, Step};
 
 /// Step whose answer is the search's.
 pub(crate) const SEARCH: &str = "look-up";
@@ -39,8 +39,8 @@ fn found(exchange: &Exchange<'_>, config: &Config<'_>, answer: &Answer) -> Resul
     match ours.as_slice() {
         [] => Ok(Step::Absent),
         [text] => {
-            let report = read_task(text, &Known::default(), Some(config.base_url)).map_err(unreadable)?.report;
-            Ok(Step::Delivered(Receipt { platform_referral: report.platform_referral.clone(), reports: vec![report] }))
+            let read = read_task(text, &Known::default(), Some(config.base_url)).map_err(unreadable)?;
+            Ok(Step::Delivered(read.into_receipt()))
         }
         several => {
             let said =

@@ -232,7 +232,7 @@ fn created(making: &Making<'_>, answer: &Answer) -> Result<Receipt, DeliveryErro
     if read.report.key.as_ref().is_some_and(|key| key != ours) {
         return Err(unreadable("the Task carries the key of another referral"));
     }
-    Ok(Receipt { platform_referral: read.report.platform_referral.clone(), reports: vec![read.report] })
+    Ok(read.into_receipt())
 }
 
 fn publish(making: &Making<'_>) -> Result<Step, TranslateError> {

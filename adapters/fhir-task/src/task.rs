@@ -3,7 +3,8 @@
 use crate::json::{Object, array};
 use crate::status::{self, TASK_STATUS};
 use adapter_contract::{
-    Concept, IdempotencyKey, OutputValue, PlatformOrder, PlatformReferralId, ReportedOutput, StatusReport, systems,
+    Concept, IdempotencyKey, OutputValue, PlatformOrder, PlatformReferralId, Receipt, ReportedOutput, StatusReport,
+    systems,
 };
 use serde_json::Value;
 use std::collections::HashMap;
@@ -38,6 +39,26 @@ pub(crate) struct TaskReading {
     pub(crate) unresolved: Vec<String>,
 }
 
+impl TaskReading {
+    /// The statement as an acknowledgement carries it. If outputs are still to be asked for it says nothing of any, and it
+    /// is a statement of its own: the complete one of the same version must not be taken for its repetition. (The
+    /// parenthesis sorts before every event of a complete statement.)
+    pub(crate) fn into_report(self) -> StatusReport {
+        let mut report = self.report;
+        if !self.unresolved.is_empty() {
+            report.outputs.clear();
+            report.event = format!("(outputs to come) {}", report.event);
+        }
+        report
+    }
+
+    /// The acknowledgement that this Task is.
+    pub(crate) fn into_receipt(self) -> Receipt {
+        let report = self.into_report();
+        Receipt { platform_referral: report.platform_referral.clone(), reports: vec![report] }
+    }
+}
+
 /// Reads a Task. `base_url` is the platform's; where it is unknown (a webhook), an absolute reference counts as the
 /// platform's, because it is only used to ask that platform again.
 ///
@@ -65,10 +86,11 @@ pub(crate) fn read_task(text: &str, known: &Known, base_url: Option<&str>) -> Re
         let found = found.or_else(|| known.0.get(local.as_ref()?).map(String::as_str));
         (local, found)
     };
+    let person = value("for").as_ref().and_then(|person| string(person, "reference"));
     let outputs = object
         .array("output")
         .into_iter()
-        .filter_map(|text| output(&Object::read(text)?, &find, &mut unresolved))
+        .filter_map(|text| output(&Object::read(text)?, &find, &mut unresolved, person.as_deref()))
         .collect::<Vec<_>>();
 
     let mut meaning = status::meaning(&word);
@@ -121,6 +143,7 @@ fn output<'k>(
     output: &Object<'_>,
     find: &impl Fn(&str) -> (Option<String>, Option<&'k str>),
     unresolved: &mut Vec<String>,
+    person: Option<&str>,
 ) -> Option<ReportedOutput> {
     let kind = output.raw("type").and_then(|text| serde_json::from_str(text).ok()).as_ref().and_then(concept);
     let (name, text) = output.members().find(|(name, _)| name.starts_with("value"))?;
@@ -129,6 +152,9 @@ fn output<'k>(
     let value = match (name, value.as_str(), string(&value, "reference")) {
         ("valueCodeableConcept", _, _) => OutputValue::Concept(concept(&value)?),
         ("valueReference", _, Some(reference)) => match find(&reference) {
+            (_, Some(resource)) if is_anothers(resource, person) => {
+                in_words("a resource about another person than this Task, which was not taken over")
+            }
             (_, Some(resource)) => OutputValue::Resource(resource.to_owned()),
             (Some(local), None) => {
                 if OUTPUT_TYPES.iter().any(|kind| local.split('/').next() == Some(kind)) && !unresolved.contains(&local)
@@ -143,6 +169,20 @@ fn output<'k>(
         _ => in_words("a value of a kind that the gateway does not carry"),
     };
     Some(ReportedOutput { kind: kind.unwrap_or_default(), value })
+}
+
+/// Whether a resource names another subject than the person of the Task. One without a subject is taken as the Task's.
+fn is_anothers(resource: &str, person: Option<&str>) -> bool {
+    let subject = serde_json::from_str::<Value>(resource)
+        .ok()
+        .and_then(|resource| resource.pointer("/subject/reference").and_then(Value::as_str).map(str::to_owned));
+    match (subject, person) {
+        (Some(subject), Some(person)) => {
+            // One may be written absolutely and the other relatively: the ends name the person.
+            !subject.starts_with('#') && local_reference(&subject) != local_reference(person)
+        }
+        _ => false,
+    }
 }
 
 fn enrolment(output: &ReportedOutput) -> Option<status::Enrolment> {

@@ -7,6 +7,7 @@ use crate::change::{AuditRecord, Change, Check, Transaction};
 use crate::consent::{self, ConsentDocument, Decision, Policy, Question, Recipient, Stage, Subject, Verdict};
 use crate::identity::{Client, Compartment, GATEWAY_AUTHOR, PlatformId};
 use crate::ingest::{Accepted, Found, Outcome, Person, patient_of};
+use crate::minimise::is_restricted;
 use crate::outbox::{Errand, OutboxRow, OutboxState};
 use crate::referral::{Delivery, HoldReason, Referral, ReferralId, SenderState};
 use crate::resource::{ResourceKey, ResourceVersion, Token, WriteMethod, tokens};
@@ -22,6 +23,9 @@ use time::{Duration, OffsetDateTime};
 
 /// Purpose of use of every referral: coordination of care (`http://terminology.hl7.org/CodeSystem/v3-ActReason`).
 pub const PURPOSE: &str = "COC";
+
+/// Why a referral that is itself labelled restricted waits for a person.
+pub const RESTRICTED: &str = "the ServiceRequest or the Task is labelled restricted (Confidentiality R or V).";
 
 /// What the tenant's configuration says of recipients and routes.
 #[derive(Debug, Clone, Default)]
@@ -156,14 +160,14 @@ pub fn version_of(
     stamp(&mut document, &key.id, version, now, author);
     let mut tokens = tokens(&key.kind, &document);
     if key.kind == "Consent"
-        && let Some(number) = document.get("patient").and_then(|patient| nhs_number_behind(patient, lookup))
+        && let Some(number) = document.get("patient").and_then(|patient| nhs_number_behind(&document, patient, lookup))
     {
         tokens.push(Token::new("patient-identifier", format!("{NHS_NUMBER}|{number}")));
     }
     ResourceVersion { key, version, updated: now, author: author.to_owned(), method, body: document.to_text(), tokens }
 }
 
-fn nhs_number_behind(reference: &Json, lookup: &dyn Fn(&str) -> Option<Json>) -> Option<String> {
+fn nhs_number_behind(holder: &Json, reference: &Json, lookup: &dyn Fn(&str) -> Option<Json>) -> Option<String> {
     let of = |identifier: &Json| {
         let system = identifier.text("system")?;
         let number = nhs_number(identifier.text("value")?).ok()?;
@@ -172,7 +176,12 @@ fn nhs_number_behind(reference: &Json, lookup: &dyn Fn(&str) -> Option<Json>) ->
     if let Some(number) = reference.get("identifier").and_then(of) {
         return Some(number);
     }
-    lookup(reference.text("reference")?)?.items("identifier").iter().find_map(of)
+    let literal = reference.text("reference")?;
+    let patient = match literal.strip_prefix('#') {
+        Some(fragment) => holder.items("contained").iter().find(|inner| inner.text("id") == Some(fragment)).cloned(),
+        None => lookup(literal),
+    };
+    patient?.items("identifier").iter().find_map(of)
 }
 
 fn start_accepted(
@@ -283,8 +292,12 @@ pub fn judge(from: &Start<'_>) -> Judgement {
         },
         RouteDecision::Chosen { platform, route, why } => {
             let decision = decide_consent(from, &platform);
-            let hold = (decision.verdict != Verdict::Permit)
-                .then(|| HoldReason::NoConsent(decision.reason.words().to_string()));
+            let restricted = is_restricted(from.service_request.1) || is_restricted(from.task.2);
+            let hold = if decision.verdict != Verdict::Permit {
+                Some(HoldReason::NoConsent(decision.reason.words()))
+            } else {
+                restricted.then(|| HoldReason::NeedsReview(RESTRICTED.to_owned()))
+            };
             Judgement {
                 route: format!("{route}: {why}"),
                 hold,

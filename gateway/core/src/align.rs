@@ -4,18 +4,22 @@
 //! came, the Task ends in the same state (`status::fold`). Each step that was walked becomes its own version of the
 //! Task, signed by the platform, or by the gateway where it is inferred.
 
-use crate::accept::{audit_line, version_of};
+use crate::accept::{audit_line, new_row, version_of};
 use crate::change::{Change, Check, Disposition, ReportRecord, Transaction};
 use crate::identity::{Compartment, GATEWAY_AUTHOR};
 use crate::outbox::{Errand, OutboxRow, OutboxState};
 use crate::referral::{Delivery, Referral, SenderState};
 use crate::resource::{ResourceKey, ResourceVersion, WriteMethod};
+use crate::retry::Schedule;
 use crate::status::{self, Folded};
 use crate::task::{TaskMove, codeable_concept, derived_id, moved};
-use adapter_contract::{OutputValue, StatusReport, TaskStatus};
+use adapter_contract::{Capabilities, Concept, OutputValue, SenderMove, StatusReport, TaskStatus};
 use gateway_fhir::Json;
 use serde_json::json;
 use time::OffsetDateTime;
+
+/// Characters of a platform's free words that are shown.
+const PLATFORM_WORDS: usize = 2_000;
 
 /// What alignment starts from.
 pub struct Alignment<'a> {
@@ -29,6 +33,10 @@ pub struct Alignment<'a> {
     pub reports: &'a [ReportRecord],
     /// Its outbox rows.
     pub outbox: &'a [OutboxRow],
+    /// What the platform lets us do.
+    pub capabilities: Capabilities,
+    /// When attempts are made.
+    pub schedule: &'a Schedule,
     /// True if consent no longer lets the platform's statements pass.
     pub withheld: bool,
     /// Now.
@@ -41,14 +49,14 @@ pub fn align(from: &Alignment<'_>) -> Transaction {
     if from.withheld {
         return withhold(from);
     }
-    let statements: Vec<StatusReport> = from.reports.iter().map(|record| record.report.clone()).collect();
+    let statements: Vec<StatusReport> = from.reports.iter().map(|record| tidied(&record.report)).collect();
     let folded = status::fold(&statements, from.referral.sender);
     let mut referral = from.referral.clone();
     let mut transaction = Transaction::default();
     let mut task = Walk { version: from.task.0, document: from.task.1.clone(), changes: Vec::new() };
 
-    let outputs = store_outputs(from, &folded, &mut transaction.changes);
-    walk(from, &folded, &outputs, &mut task);
+    let outputs = store_outputs(from, &folded, &statements, &mut transaction.changes);
+    walk(from, &folded, &statements, &outputs, &mut task);
     referral.task_status = crate::task::status(&task.document).unwrap_or(referral.task_status);
     referral.platform_status = folded.platform_status.or(referral.platform_status);
     referral.conflict = folded.conflict.clone();
@@ -86,15 +94,42 @@ pub fn align(from: &Alignment<'_>) -> Transaction {
 
 /// A platform that reports on a dead letter has it: the submission is over, whatever its last answer seemed to be.
 fn found_there(from: &Alignment<'_>, referral: &mut Referral, transaction: &mut Transaction) {
-    if !matches!(referral.delivery, Delivery::DeadLetter { .. }) {
-        return;
+    let waiting = |row: &&OutboxRow| matches!(row.state, OutboxState::Dead | OutboxState::Held);
+    match referral.delivery {
+        Delivery::DeadLetter { .. } | Delivery::Held { .. } => {}
+        Delivery::Withdrawn => {
+            stop_there(from, referral, transaction);
+            return;
+        }
+        Delivery::Queued | Delivery::Delivered { .. } => return,
     }
     referral.delivery = Delivery::Delivered { at: from.now };
-    for row in from.outbox.iter().filter(|row| row.errand == Errand::Submit && row.state == OutboxState::Dead) {
+    for row in from.outbox.iter().filter(waiting).filter(|row| row.errand == Errand::Submit) {
         transaction.checks.push(Check::NotLeased { outbox: row.id.clone(), fence: row.fence });
         let done = OutboxRow { state: OutboxState::Done, in_flight: None, ..row.clone() };
         transaction.changes.push(Change::PutOutbox(Box::new(done)));
     }
+}
+
+/// The platform works on what was withdrawn: a request that seemed lost arrived after all. It is told to stop.
+fn stop_there(from: &Alignment<'_>, referral: &mut Referral, transaction: &mut Transaction) {
+    let working = from.reports.iter().any(|record| record.report.status.is_some_and(|status| !status.is_final()));
+    let told = from.outbox.iter().any(|row| matches!(row.errand, Errand::Tell { .. }));
+    if !working || told {
+        return;
+    }
+    referral.delivery = Delivery::Delivered { at: from.now };
+    if !from.capabilities.cancel {
+        let words = "The platform works on this referral although it was withdrawn, and it cannot be told. Ask the \
+                     organisation to stop.";
+        referral.attention = Some(words.to_owned());
+        return;
+    }
+    let id = derived_id(&[&referral.key.0, "stop-there"]);
+    let sequence = from.outbox.iter().map(|row| row.sequence).max().unwrap_or(0) + 1;
+    let errand = Errand::Tell { sender_move: SenderMove::Cancel };
+    let row = new_row(referral, id, errand, sequence, from.now, from.schedule);
+    transaction.changes.extend(row.map(|row| Change::PutOutbox(Box::new(row))));
 }
 
 /// Statements that consent no longer lets pass are kept, and nothing of them is shown.
@@ -156,10 +191,10 @@ impl Walk {
 }
 
 /// Moves the Task from where it is shown to where the statements say it stands.
-fn walk(from: &Alignment<'_>, folded: &Folded, outputs: &[Json], task: &mut Walk) {
+fn walk(from: &Alignment<'_>, folded: &Folded, statements: &[StatusReport], outputs: &[Json], task: &mut Walk) {
     let Some(target) = folded.status else { return };
     let platform_author = platform_author(from.referral);
-    let decisive = folded.decisive.and_then(|index| from.reports.get(index)).map(|record| &record.report);
+    let decisive = folded.decisive.and_then(|index| statements.get(index));
     let shown = from.referral.task_status;
     if from.referral.sender == SenderState::Cancelled {
         // The sender's withdrawal stands; what the platform made of it is said beside it.
@@ -177,7 +212,7 @@ fn walk(from: &Alignment<'_>, folded: &Folded, outputs: &[Json], task: &mut Walk
     let seen = folded.steps.iter().rposition(|step| step.status == shown).map_or(0, |place| place + 1);
     let pending = if shown == target { &[] } else { folded.steps.get(seen..).unwrap_or_default() };
     for step in pending.iter().filter(|step| step.status != target) {
-        let report = from.reports.get(step.report).map(|record| &record.report);
+        let report = statements.get(step.report);
         let author = if step.inferred { GATEWAY_AUTHOR } else { platform_author.as_str() };
         let reason = if step.inferred {
             Some("Inferred: the platform reported a later state.".to_owned())
@@ -219,16 +254,21 @@ fn reason_expected(status: TaskStatus) -> Option<String> {
 /// `Task.output`: what is shown already, then what the newest statement with outputs adds (platforms repeat earlier
 /// ones). Resources are stored in the sender's compartment under an id made from their content, so that a repetition is
 /// seen as one.
-fn store_outputs(from: &Alignment<'_>, folded: &Folded, changes: &mut Vec<Change>) -> Vec<Json> {
+fn store_outputs(
+    from: &Alignment<'_>,
+    folded: &Folded,
+    statements: &[StatusReport],
+    changes: &mut Vec<Change>,
+) -> Vec<Json> {
     let mut outputs: Vec<Json> = from.task.1.items("output").to_vec();
     let newest = folded
         .outputs
         .iter()
         .rev()
-        .filter_map(|index| from.reports.get(*index))
-        .find(|record| !record.report.outputs.is_empty());
-    let Some(record) = newest else { return outputs };
-    for output in &record.report.outputs {
+        .filter_map(|index| statements.get(*index))
+        .find(|statement| !statement.outputs.is_empty());
+    let Some(statement) = newest else { return outputs };
+    for output in &statement.outputs {
         let kind = codeable_concept(&output.kind);
         let (value, resource) = match &output.value {
             OutputValue::Concept(word) => (("valueCodeableConcept".to_owned(), codeable_concept(word)), None),
@@ -244,7 +284,8 @@ fn store_outputs(from: &Alignment<'_>, folded: &Folded, changes: &mut Vec<Change
         if outputs.contains(&entry) {
             continue;
         }
-        if let Some((kind, id, document)) = resource {
+        let known = resource.as_ref().is_some_and(|(kind, id, _)| refers(&outputs, &format!("{kind}/{id}")));
+        if let Some((kind, id, document)) = resource.filter(|_| !known) {
             let key = ResourceKey { compartment: from.referral.compartment.clone(), kind, id };
             let author = platform_author(from.referral);
             let stored = version_of(key, 1, document, &author, WriteMethod::Post, from.now, &|_| None);
@@ -253,6 +294,50 @@ fn store_outputs(from: &Alignment<'_>, folded: &Folded, changes: &mut Vec<Change
         outputs.push(entry);
     }
     outputs
+}
+
+/// Whether one of these outputs refers to this resource already: two outputs may name one.
+fn refers(outputs: &[Json], reference: &str) -> bool {
+    outputs
+        .iter()
+        .any(|output| output.get("valueReference").and_then(|value| value.text("reference")) == Some(reference))
+}
+
+/// A statement whose words may stand in a FHIR document: what a platform sends is not taken on trust.
+fn tidied(report: &StatusReport) -> StatusReport {
+    let mut report = report.clone();
+    report.reason = report.reason.as_deref().and_then(tidy);
+    report.platform_status = tidy_concept(&report.platform_status);
+    for output in &mut report.outputs {
+        output.kind = tidy_concept(&output.kind);
+        if output.kind == Concept::default() {
+            output.kind.text = Some("An output without a type.".to_owned());
+        }
+        if let OutputValue::Concept(word) = &mut output.value {
+            *word = tidy_concept(word);
+            if *word == Concept::default() {
+                word.text = Some("An output without words.".to_owned());
+            }
+        }
+    }
+    report
+}
+
+fn tidy_concept(word: &Concept) -> Concept {
+    let one_word = |text: &String| tidy(text).filter(|text| !text.contains(char::is_whitespace));
+    Concept {
+        system: word.system.as_ref().and_then(one_word),
+        code: word.code.as_ref().and_then(one_word),
+        text: word.text.as_deref().and_then(tidy),
+    }
+}
+
+/// Without control characters and outer blanks, at most a page; `None` if nothing is left.
+fn tidy(text: &str) -> Option<String> {
+    let kept: String =
+        text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).take(PLATFORM_WORDS).collect();
+    let kept = kept.trim();
+    (!kept.is_empty()).then(|| kept.to_owned())
 }
 
 fn platform_author(referral: &Referral) -> String {
@@ -275,9 +360,24 @@ fn output_resource(text: &str, from: &Alignment<'_>) -> Option<(String, Json)> {
     for element in ["author", "source", "focus", "hasMember", "derivedFrom", "reasonReference", "location", "report"] {
         document.remove(element);
     }
-    let reference = Json::Object(vec![("reference".to_owned(), Json::string(&from.referral.patient))]);
-    document.set("subject", reference);
-    Some((kind, document))
+    document.set("subject", subject(from));
+    let sound =
+        gateway_fhir::validate::resource(&document).iter().all(|issue| issue.severity != gateway_fhir::Severity::Error);
+    sound.then_some((kind, document))
+}
+
+/// The sender's Patient; for a contained one, the identifier by which the ServiceRequest names it.
+fn subject(from: &Alignment<'_>) -> Json {
+    if from.referral.patient.starts_with("Patient/") {
+        return Json::Object(vec![("reference".to_owned(), Json::string(&from.referral.patient))]);
+    }
+    let mut subject = from.service_request.1.get("subject").cloned().unwrap_or(Json::Object(Vec::new()));
+    subject.remove("reference");
+    if subject.as_object().is_none_or(<[_]>::is_empty) {
+        subject.set("type", Json::string("Patient"));
+        subject.set("display", Json::string("The patient of the ServiceRequest"));
+    }
+    subject
 }
 
 /// The ServiceRequest's next version if its status has to follow the Task's (GW-STA-006).

@@ -21,7 +21,7 @@ use adapter_contract::{
 };
 use gateway_fhir::Json;
 use serde_json::json;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 /// Attempts of one row that may end with the process before the row is set aside: an item that kills its worker must not
 /// do so for ever.
@@ -42,6 +42,9 @@ pub struct Job<'a> {
     pub capabilities: Capabilities,
     /// When to try again.
     pub schedule: &'a Schedule,
+    /// How long the platform is given to finish what it may still be doing, before it is asked whether it has the
+    /// referral: asked too soon it would say no, and then have two.
+    pub settle: Duration,
     /// When the row was claimed.
     pub started: OffsetDateTime,
     /// Now.
@@ -64,7 +67,7 @@ pub enum Plan {
 pub fn plan(job: &Job<'_>, interrupted: bool, consent: &Decision) -> Plan {
     // An answer that nobody saw: a row in flight, or an attempt that died with its process after something was sent.
     let uncertain = job.row.in_flight == Some(Repeat::LookUpFirst);
-    let maybe_there = uncertain || job.row.in_flight.is_some() || job.row.progress.is_some();
+    let maybe_there = maybe_sent(job.row);
     match &job.row.errand {
         // The permitted ways to end go first: they need no consent, because they say nothing new about the person.
         Errand::Tell { .. } => Plan::Run(job.row.progress.clone()),
@@ -79,11 +82,15 @@ pub fn plan(job: &Job<'_>, interrupted: bool, consent: &Decision) -> Plan {
                 Plan::Stop(Box::new(dead(job, &DeliveryError::new(FailureCode::Interrupted, words))))
             }
         }
-        _ if consent.verdict != Verdict::Permit => Plan::Stop(Box::new(withhold(job, consent, maybe_there))),
+        _ if consent.verdict != Verdict::Permit => Plan::Stop(Box::new(withhold(job, consent))),
         Errand::Submit if uncertain && !job.capabilities.look_up => {
             let words = "The last request may have arrived, and this platform cannot be asked. Sending it again could \
                          make a second referral: ask the organisation, then redrive or close it.";
             Plan::Stop(Box::new(dead(job, &DeliveryError::new(FailureCode::Interrupted, words))))
+        }
+        // The process died with the request: the platform may be at it still.
+        Errand::Submit if uncertain && interrupted && job.settle.is_positive() => {
+            Plan::Stop(Box::new(wait_and_ask(job)))
         }
         Errand::Submit if uncertain => Plan::LookUp,
         _ if interrupted && job.row.attempts > POISON_ATTEMPTS => {
@@ -108,7 +115,7 @@ pub fn after_absent(job: &Job<'_>) -> Plan {
 pub fn before_send(job: &Job<'_>, progress: &Progress, repeat: Repeat) -> Transaction {
     let mut row = job.row.clone();
     row.progress = Some(progress.clone());
-    row.in_flight = Some(repeat);
+    row.in_flight = (repeat != Repeat::Safe).then_some(repeat);
     Transaction { checks: vec![lease(job)], changes: vec![Change::PutOutbox(Box::new(row))] }
 }
 
@@ -150,6 +157,13 @@ pub fn acknowledged(
     Transaction { checks: vec![lease(job)], changes }
 }
 
+/// A submission that ended in nothing is no success: it is put in front of a person.
+#[must_use]
+pub fn without_result(job: &Job<'_>) -> Transaction {
+    let words = "The exchange ended without saying whether the platform has the referral.";
+    dead(job, &DeliveryError::new(FailureCode::Refused, words))
+}
+
 /// A read found this; the statements are applied by alignment.
 #[must_use]
 pub fn read_done(job: &Job<'_>, reports: &[StatusReport], new_id: &mut dyn FnMut() -> String) -> Transaction {
@@ -181,9 +195,6 @@ pub fn failed(
     repeat: Repeat,
     chance: f64,
 ) -> Transaction {
-    if matches!(error.code, FailureCode::UnsafeToSend | FailureCode::Untranslatable) {
-        return hold(job, HoldReason::NeedsReview(error.diagnostic.clone()), Some(error));
-    }
     let class = classify::class_of(&error.code, Some(repeat));
     let next =
         retry::next(job.schedule, job.row.attempts, job.now, job.row.expires_at, error.retry_after_seconds, chance);
@@ -192,12 +203,16 @@ pub fn failed(
     row.progress = progress;
     row.in_flight = (class == Class::Ambiguous).then_some(repeat);
     let stood = Job { row: &row, ..*job };
+    if matches!(error.code, FailureCode::UnsafeToSend | FailureCode::Untranslatable) {
+        return hold(&stood, HoldReason::NeedsReview(error.diagnostic.clone()), Some(error));
+    }
     let at = match (class, next) {
         (Class::Permanent, _) => return dead(&stood, error),
         (Class::Ambiguous, _) if !job.capabilities.look_up && job.row.errand == Errand::Submit => {
             return dead(&stood, error);
         }
         (_, Next::GiveUp) => return dead(&stood, error),
+        (Class::Ambiguous, Next::At(at)) => at.max(job.now + job.settle),
         (_, Next::At(at)) => at,
     };
     row.state = OutboxState::Ready;
@@ -211,6 +226,33 @@ pub fn failed(
         attempt(job, word, Some(error)),
         audit_line(job.referral, job.now, GATEWAY_AUTHOR, "attempt", detail),
     ];
+    Transaction { checks: vec![lease(job)], changes }
+}
+
+/// The platform could not be asked. What was uncertain before is as uncertain now: the row keeps where it stood.
+#[must_use]
+pub fn look_up_failed(job: &Job<'_>, error: &DeliveryError, chance: f64) -> Transaction {
+    let next =
+        retry::next(job.schedule, job.row.attempts, job.now, job.row.expires_at, error.retry_after_seconds, chance);
+    let at = match (classify::class(&error.code), next) {
+        (Class::Permanent, _) | (_, Next::GiveUp) => return dead(job, error),
+        (_, Next::At(at)) => at,
+    };
+    let row =
+        OutboxRow { state: OutboxState::Ready, not_before: at, last_failure: Some(error.clone()), ..job.row.clone() };
+    let detail = json!({ "errand": "look-up", "attempt": job.row.attempts, "code": error.code });
+    let changes = vec![
+        Change::PutOutbox(Box::new(row)),
+        attempt(job, "ambiguous", Some(error)),
+        audit_line(job.referral, job.now, GATEWAY_AUTHOR, "attempt", detail),
+    ];
+    Transaction { checks: vec![lease(job)], changes }
+}
+
+/// Puts the look-up off until the platform has had its time.
+fn wait_and_ask(job: &Job<'_>) -> Transaction {
+    let row = OutboxRow { state: OutboxState::Ready, not_before: job.now + job.settle, ..job.row.clone() };
+    let changes = vec![Change::PutOutbox(Box::new(row)), attempt(job, "interrupted", None)];
     Transaction { checks: vec![lease(job)], changes }
 }
 
@@ -259,18 +301,14 @@ pub fn dead(job: &Job<'_>, error: &DeliveryError) -> Transaction {
 }
 
 /// Consent does not permit this attempt.
-fn withhold(job: &Job<'_>, consent: &Decision, maybe_there: bool) -> Transaction {
+fn withhold(job: &Job<'_>, consent: &Decision) -> Transaction {
     if job.row.errand == Errand::Read {
         let mut transaction = read_done(job, &[], &mut String::new);
         let detail = decision_detail(consent, Stage::Attempt);
         transaction.changes.push(audit_line(job.referral, job.now, GATEWAY_AUTHOR, "consent-decision", detail));
         return transaction;
     }
-    let mut words = consent.reason.words().to_string();
-    if maybe_there {
-        words.push_str(" An earlier attempt may have reached the platform: ask the organisation.");
-    }
-    let mut transaction = hold(job, HoldReason::NoConsent(words), None);
+    let mut transaction = hold(job, HoldReason::NoConsent(consent.reason.words()), None);
     let detail = decision_detail(consent, Stage::Attempt);
     transaction.changes.push(audit_line(job.referral, job.now, GATEWAY_AUTHOR, "consent-decision", detail));
     transaction
@@ -285,7 +323,7 @@ fn hold(job: &Job<'_>, reason: HoldReason, error: Option<&DeliveryError>) -> Tra
         let step = TaskMove {
             status: Some(TaskStatus::OnHold),
             business_status: Some("queued".to_owned()),
-            reason: Some(reason.words()),
+            reason: Some(if maybe_sent(job.row) { reason.words_if_sent() } else { reason.words() }),
             ..TaskMove::default()
         };
         referral.task_status = TaskStatus::OnHold;
@@ -302,8 +340,16 @@ fn withdrawn(job: &Job<'_>) -> Transaction {
     let mut referral = job.referral.clone();
     referral.delivery = Delivery::Withdrawn;
     referral.revision += 1;
+    let partly = maybe_sent(job.row);
+    if partly {
+        referral.attention = Some(
+            "Withdrawn, and the platform has no Task for it; but an earlier step may have stored the person and the \
+             order there. Ask the organisation to remove them."
+                .to_owned(),
+        );
+    }
     let mut changes = vec![finish_row(job, OutboxState::Dropped, None), attempt(job, "withheld", None)];
-    changes.push(audit_line(&referral, job.now, GATEWAY_AUTHOR, "withdraw", json!({ "sent": false })));
+    changes.push(audit_line(&referral, job.now, GATEWAY_AUTHOR, "withdraw", json!({ "partly-sent": partly })));
     if let Some(next) = service_request_follows(
         &referral.compartment,
         &referral.service_request,
@@ -315,6 +361,11 @@ fn withdrawn(job: &Job<'_>) -> Transaction {
     }
     changes.push(Change::PutReferral(Box::new(referral)));
     Transaction { checks: vec![lease(job)], changes }
+}
+
+/// Whether something of the referral may have reached the platform.
+fn maybe_sent(row: &OutboxRow) -> bool {
+    row.in_flight.is_some() || row.progress.is_some()
 }
 
 fn lease(job: &Job<'_>) -> Check {

@@ -9,8 +9,8 @@ mod rules;
 mod submission;
 
 pub use references::{Found, Stored, Wants, resolve, wants};
-pub(crate) use rules::{check_task, labels};
 pub use rules::{Person, patient_of};
+pub(crate) use rules::{check_task, labels};
 pub use submission::{Draft, Submission, Write, read, read_single};
 pub use submission::{check_single, parse_etag};
 

@@ -107,6 +107,11 @@ fn keep<'a>(source: &Source<'_>, needs: &'a [DataNeed]) -> Kept<'a> {
         if !filter.declares(resource) || filter.undeclared_modifier(resource).is_some() {
             continue;
         }
+        // Nobody else's record and nothing that is labelled restricted, however it came to be referred to.
+        if name.starts_with("Patient/") || is_anothers(resource, source.patient) || is_restricted(resource) {
+            removed.insert(resource.text("resourceType").unwrap_or_default().to_owned());
+            continue;
+        }
         let resource = filter.resource(resource, &mut removed);
         bundle::references(&resource, &mut wanted);
         resources.push((name.clone(), resource));
@@ -119,6 +124,21 @@ fn keep<'a>(source: &Source<'_>, needs: &'a [DataNeed]) -> Kept<'a> {
     }
     resources.push(task);
     Kept { filter, resources, removed }
+}
+
+/// Whether a resource says that it is about another person than this Patient.
+fn is_anothers(resource: &Json, patient: &Json) -> bool {
+    ["subject", "patient"]
+        .iter()
+        .filter_map(|element| resource.get(element)?.text("reference"))
+        .any(|reference| reference.starts_with("Patient/") && reference != bundle::name(patient))
+}
+
+/// Whether a resource is labelled Confidentiality R or V (`http://terminology.hl7.org/CodeSystem/v3-Confidentiality`).
+#[must_use]
+pub fn is_restricted(resource: &Json) -> bool {
+    let labels = resource.get("meta").map(|meta| meta.items("security")).unwrap_or_default();
+    labels.iter().any(|label| matches!(label.text("code"), Some("R" | "V")))
 }
 
 /// Needed elements that no resource of the result has.

@@ -19,7 +19,8 @@ pub struct OutboxRow {
     pub platform: PlatformId,
     /// What is to be done.
     pub errand: Errand,
-    /// Place among the errands of this referral, from 1.
+    /// Place among the errands of this referral, from 1; 0 = in no order: it neither waits for others nor are they kept
+    /// waiting by it.
     pub sequence: u32,
     /// How far it is.
     pub state: OutboxState,

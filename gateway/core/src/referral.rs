@@ -121,6 +121,14 @@ impl HoldReason {
         }
     }
 
+    /// The same where an earlier attempt may have reached the platform, wholly or in part.
+    #[must_use]
+    pub fn words_if_sent(&self) -> String {
+        let words = self.words();
+        let why = words.strip_prefix("Nothing has been sent").map_or(words.as_str(), |rest| rest);
+        format!("Nothing more is sent{why} An earlier attempt may have reached the platform: ask the organisation.")
+    }
+
     /// Code for lists.
     #[must_use]
     pub const fn code(&self) -> &'static str {

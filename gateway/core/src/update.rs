@@ -104,6 +104,10 @@ pub fn update_task(update: &TaskUpdate<'_>, new_id: &mut dyn FnMut() -> String) 
             draft.cancel(update, referral, to, new_id)
         }
         (Some(referral), TaskStatus::OnHold) => draft.hold(update, referral, new_id)?,
+        (Some(referral), _) if referral.sender != SenderState::Held && delivered(referral) => {
+            let words = "It is the platform that paused this referral; only the platform can go on with it.";
+            return Err(Refusal::one(422, Issue::at(IssueCode::BusinessRule, "Task.status", words)));
+        }
         (Some(referral), _) => draft.release(update, referral, new_id),
     }
     Ok(Updated { transaction: draft.transaction, version: draft.version })
@@ -111,6 +115,10 @@ pub fn update_task(update: &TaskUpdate<'_>, new_id: &mut dyn FnMut() -> String) 
 
 /// While a Task is a draft its sender may change everything that is not another party's.
 const DRAFT_ANY: [&str; 1] = ["*"];
+
+fn delivered(referral: &Referral) -> bool {
+    matches!(referral.delivery, Delivery::Delivered { .. })
+}
 
 fn check_version(if_match: Option<u64>, version: u64) -> Result<(), Refusal> {
     if if_match.is_some_and(|seen| seen != version) {
@@ -226,10 +234,16 @@ impl Draft {
             }
             referral.delivery = Delivery::Withdrawn;
         } else {
-            // Rows that waited for a person go on, so that the worker can find out what the platform has.
-            for row in update.outbox.iter().filter(|row| matches!(row.state, OutboxState::Held | OutboxState::Dead)) {
-                self.reopen_row(row, from);
-                referral.delivery = Delivery::Queued;
+            // What waited for a person or for its time goes on now, so that the worker finds out what the platform has and
+            // tells it: nobody is visited because a retry was due only tomorrow.
+            for row in update.outbox.iter().filter(|row| row.state.blocks() && row.state != OutboxState::Leased) {
+                match row.errand {
+                    Errand::Read => self.replace_row(row, OutboxState::Dropped),
+                    Errand::Submit | Errand::Tell { .. } => self.reopen_row(row, from),
+                }
+                if row.errand == Errand::Submit {
+                    referral.delivery = Delivery::Queued;
+                }
             }
             self.tell(update, &referral, SenderMove::Cancel, new_id);
             if update.capabilities.is_none_or(|can| !can.cancel) {

@@ -4,7 +4,7 @@
 mod exchange;
 
 use crate::gateway::{Gateway, Platform, is_race, log_store_fault};
-use crate::ingest::{nhs_numbers, stored_consents};
+use crate::ingest::{consent_wants, look_up, nhs_numbers, stored_consents};
 use crate::store::{CommitError, StoreError};
 use exchange::{End, Exchanger};
 use gateway_core::accept::PURPOSE;
@@ -13,7 +13,7 @@ use gateway_core::consent::{self, Decision, Question, Recipient, Stage, Subject}
 use gateway_core::deliver::{self, Job, Plan};
 use gateway_core::identity::PlatformId;
 use gateway_core::ingest::{Found, Person, Stored, Wants, patient_of};
-use gateway_core::outbox::{ClaimRequest, Claimed};
+use gateway_core::outbox::{ClaimRequest, Claimed, Errand};
 use gateway_core::referral::Referral;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -188,6 +188,7 @@ fn job<'a>(
         service_request: (view.service_request.version, &view.service_request.document),
         capabilities: platform.adapter.descriptor().capabilities,
         schedule: &gateway.rules.schedule,
+        settle: gateway.limits.settle,
         started,
         now: gateway.clock.now(),
     }
@@ -201,6 +202,8 @@ async fn concluded(gateway: &Gateway, job: &Job<'_>, end: &End) -> Result<Transa
             let parked = gateway.store.parked_reports(&job.row.platform, name, &job.referral.key).await?;
             deliver::acknowledged(job, receipt, &parked, &mut new_id)
         }
+        End::Reports(_) | End::Absent if job.row.errand == Errand::Submit => deliver::without_result(job),
+        End::NotAsked(error) => deliver::look_up_failed(job, error, gateway.chance.unit()),
         End::Reports(reports) => deliver::read_done(job, reports, &mut new_id),
         End::Absent => deliver::read_done(job, &[], &mut new_id),
         End::Failed { error, progress, repeat } => {
@@ -252,7 +255,7 @@ impl View {
         let numbers: BTreeSet<String> = nhs_numbers(&self.person.document).into_iter().collect();
         let number = numbers.iter().next().cloned();
         let consents = stored_consents(gateway, compartment, references, numbers).await?;
-        let directory = actors(gateway, compartment, &consents).await?;
+        let directory = look_up(gateway, compartment, consent_wants(&consents)).await?;
         let lookup = |reference: &str| {
             directory
                 .stored
@@ -277,20 +280,6 @@ impl View {
             now: gateway.clock.now(),
         }))
     }
-}
-
-/// What consents refer to: the organisations that they name.
-async fn actors(
-    gateway: &Gateway,
-    compartment: &gateway_core::identity::Compartment,
-    consents: &[consent::ConsentDocument],
-) -> Result<Found, StoreError> {
-    let mut wants = Wants::default();
-    for consent in consents {
-        let sites = gateway_fhir::references::sites(&consent.document);
-        wants.exist.extend(sites.into_iter().filter(|site| site.logical).map(|site| site.value));
-    }
-    crate::ingest::look_up(gateway, compartment, wants).await
 }
 
 /// Why a referral could not be looked at as a whole.

@@ -43,10 +43,12 @@ pub async fn decide(
     submission: &Submission,
 ) -> Result<Acceptance, IngestError> {
     let compartment = client.compartment();
-    let found = look_up(gateway, &compartment, ingest::wants(submission)).await?;
+    let mut found = look_up(gateway, &compartment, ingest::wants(submission)).await?;
     let mut new_id = || gateway.new_id();
     let outcomes = ingest::resolve(submission.clone(), &found, &mut new_id)?;
     let consents = consents_for(gateway, &compartment, &outcomes, &found).await?;
+    // Whom stored Consents name stands in the store, too.
+    found.stored.extend(look_up(gateway, &compartment, consent_wants(&consents)).await?.stored);
     let arrival = Arrival {
         client,
         correlation,
@@ -179,6 +181,18 @@ pub fn nhs_numbers(patient: &Json) -> Vec<String> {
         .filter_map(|identifier| nhs_number(identifier.text("value")?).ok())
         .map(|number| number.as_str().to_owned())
         .collect()
+}
+
+/// What consents refer to: the organisations and the patients that they name.
+#[must_use]
+pub fn consent_wants(consents: &[ConsentDocument]) -> Wants {
+    let exist = consents
+        .iter()
+        .flat_map(|consent| gateway_fhir::references::sites(&consent.document))
+        .filter(|site| site.logical)
+        .map(|site| site.value)
+        .collect();
+    Wants { exist, ..Wants::default() }
 }
 
 /// All stored consents of a person, found by Patient and by NHS number.

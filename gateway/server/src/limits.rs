@@ -16,6 +16,8 @@ pub struct Limits {
     pub page: (u32, u32),
     /// How often a request is decided anew because somebody else wrote first.
     pub conflict_retries: u32,
+    /// How long a platform that did not answer is left alone before it is asked whether it has the referral.
+    pub settle: time::Duration,
     /// How long a worker may hold an outbox row.
     pub lease: Duration,
     /// Exchanges under way with one platform.
@@ -38,6 +40,7 @@ impl Default for Limits {
             request: Duration::from_secs(30),
             page: (200, 50),
             conflict_retries: 5,
+            settle: time::Duration::seconds(60),
             lease: Duration::from_secs(120),
             platform_concurrency: 8,
             poll_pages: 50,

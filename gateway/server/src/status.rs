@@ -5,6 +5,7 @@ mod poll;
 
 pub use poll::{PollError, poll, poll_lane};
 
+use crate::adapters;
 use crate::deliver::{View, ViewError};
 use crate::gateway::{Gateway, Platform, is_race, log_store_fault};
 use crate::store::{CommitError, StoreError};
@@ -63,7 +64,8 @@ async fn read_raw(gateway: &Gateway, raw: &RawReport) -> Result<bool, StoreError
         None => Some("no platform of this name is configured".to_owned()),
         Some(platform) => {
             let report = Report { source: raw.source, content_type: raw.content_type.as_deref(), body: &raw.body };
-            match platform.adapter.read_report(&report) {
+            let read = adapters::guarded("report", || platform.adapter.read_report(&report));
+            match read {
                 Err(error) => Some(error.to_string()),
                 Ok(readings) => {
                     changes = take(gateway, platform, readings, raw.source).await?;
@@ -114,7 +116,8 @@ pub(crate) async fn take(
                 if rows.iter().any(|row| row.errand == Errand::Read && row.state == OutboxState::Ready) {
                     continue;
                 }
-                let sequence = rows.iter().map(|row| row.sequence).max().unwrap_or(0) + 1;
+                // A read changes nothing: it stands in no order, so that no cancellation ever waits behind it.
+                let sequence = 0;
                 let schedule = &gateway.rules.schedule;
                 let row = new_row(&referral, gateway.new_id(), Errand::Read, sequence, gateway.clock.now(), schedule);
                 changes.extend(row.map(|row| Change::PutOutbox(Box::new(row))));
@@ -201,6 +204,8 @@ async fn try_align(gateway: &Gateway, id: &ReferralId) -> Result<bool, AlignErro
         service_request: (view.service_request.version, &view.service_request.document),
         reports: &reports,
         outbox: &outbox,
+        capabilities: platform.adapter.descriptor().capabilities,
+        schedule: &gateway.rules.schedule,
         withheld: consent.verdict != Verdict::Permit,
         now: gateway.clock.now(),
     });

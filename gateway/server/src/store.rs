@@ -168,7 +168,8 @@ pub trait Store: Send + Sync {
         key: &IdempotencyKey,
     ) -> Result<Vec<ReportRecord>, StoreError>;
 
-    /// Referrals with statements that are recorded and not yet applied, oldest statement first.
+    /// Referrals with statements that are recorded and not yet applied, oldest statement first; without those whose
+    /// delivery is still queued, for their acknowledgement comes first.
     async fn referrals_to_align(&self, limit: u32) -> Result<Vec<ReferralId>, StoreError>;
 
     /// Where polling a platform stands.

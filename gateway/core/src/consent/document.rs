@@ -270,7 +270,28 @@ fn has_modifier(value: &Json) -> bool {
 }
 
 fn belongs(question: &Question<'_>, consent: &Json) -> Belongs {
-    consent.get("patient").map_or(Belongs::No, |patient| points_to(question, patient))
+    let Some(patient) = consent.get("patient") else { return Belongs::No };
+    match points_to(question, patient) {
+        // One person may be stored as several Patients: the NHS number behind the reference decides.
+        Belongs::No if behind(question, consent, patient) => Belongs::Yes,
+        decided => decided,
+    }
+}
+
+/// Whether the Patient that a reference leads to, stored or contained, has the person's NHS number.
+fn behind(question: &Question<'_>, consent: &Json, reference: &Json) -> bool {
+    let (Some(literal), Some(ours)) = (reference.text("reference"), question.subject.nhs_number) else { return false };
+    let patient = match literal.strip_prefix('#') {
+        Some(fragment) => consent.items("contained").iter().find(|inner| inner.text("id") == Some(fragment)).cloned(),
+        None => (question.directory)(literal.split("/_history/").next().unwrap_or(literal)),
+    };
+    let Some(patient) = patient.filter(|patient| patient.text("resourceType") == Some("Patient")) else { return false };
+    patient
+        .items("identifier")
+        .iter()
+        .filter(|identifier| identifier.text("system").is_some_and(|system| same_system(system, NHS_NUMBER)))
+        .filter_map(|identifier| identifier.text("value"))
+        .any(|number| number.chars().filter(|c| *c != ' ').eq(ours.chars().filter(|c| *c != ' ')))
 }
 
 /// Whether a reference points to the person, by `Patient/x` or by NHS number.

@@ -72,7 +72,7 @@ fn nhs_number_of(holder: &Json) -> Option<String> {
 /// All rules, all faults.
 pub(crate) fn check(outcomes: &[Outcome], found: &Found) -> Vec<Issue> {
     let lookup = |reference: &str| find_document(outcomes, found, reference);
-    let mut issues = one_patient(outcomes, &lookup);
+    let mut issues = one_patient(outcomes, found, &lookup);
     for outcome in outcomes {
         let Outcome::Write(accepted) = outcome else { continue };
         match accepted.kind.as_str() {
@@ -101,22 +101,35 @@ fn find_document(outcomes: &[Outcome], found: &Found, reference: &str) -> Option
 }
 
 /// A request about two people is a mistake that no later step could see.
-fn one_patient(outcomes: &[Outcome], lookup: &dyn Fn(&str) -> Option<Json>) -> Vec<Issue> {
+///
+/// What is referred to counts as well: a stored Observation of another person would carry that person's data along.
+fn one_patient(outcomes: &[Outcome], found: &Found, lookup: &dyn Fn(&str) -> Option<Json>) -> Vec<Issue> {
     let mut people: BTreeSet<String> = BTreeSet::new();
     let mut issues = Vec::new();
-    for outcome in outcomes {
-        let Outcome::Write(accepted) = outcome else { continue };
+    let written = outcomes.iter().filter_map(|outcome| match outcome {
+        Outcome::Write(accepted) => {
+            Some((accepted.place.clone(), format!("{}/{}", accepted.kind, accepted.id), &accepted.document))
+        }
+        Outcome::Exists { .. } => None,
+    });
+    let referred = found.stored.iter().map(|(own, stored)| (own.clone(), own.clone(), &stored.document));
+    for (place, own, document) in written.chain(referred) {
         let mut named: Vec<(String, String)> = Vec::new();
-        if accepted.kind == "Patient" {
-            named.push((accepted.place.clone(), format!("Patient/{}", accepted.id)));
+        if own.starts_with("Patient/") {
+            named.push((place.clone(), own.clone()));
         }
         for element in ["subject", "patient", "for"] {
-            let Some(value) = accepted.document.get(element) else { continue };
-            let place = format!("{}.{element}", accepted.place);
+            let Some(value) = document.get(element) else { continue };
+            // What lies further away than was looked up cannot be compared; it cannot be sent either.
+            let known = place != own || value.text("reference").is_some_and(|reference| lookup(reference).is_some());
+            let place = format!("{place}.{element}");
             match value.text("reference") {
-                Some(reference) if reference.starts_with("Patient/") => named.push((place, reference.to_owned())),
+                Some(reference) if reference.starts_with("Patient/") && known => {
+                    named.push((place, reference.to_owned()))
+                }
+                Some(reference) if reference.starts_with("Patient/") => {}
                 Some(reference) if reference.starts_with('#') => {
-                    let number = contained_patient(&accepted.document, reference).and_then(nhs_number_of);
+                    let number = contained_patient(document, reference).and_then(nhs_number_of);
                     named.extend(number.map(|number| (place, number)));
                 }
                 _ => named.extend(nhs_number_in(value).map(|number| (place, number))),
@@ -129,7 +142,7 @@ fn one_patient(outcomes: &[Outcome], lookup: &dyn Fn(&str) -> Option<Json>) -> V
                 issues.push(Issue::at(
                     IssueCode::BusinessRule,
                     place,
-                    "This request is about more than one patient. Send one request for each.",
+                    "This request is about more than one patient, or refers to another's record. Send one for each.",
                 ));
             }
         }
@@ -138,12 +151,7 @@ fn one_patient(outcomes: &[Outcome], lookup: &dyn Fn(&str) -> Option<Json>) -> V
 }
 
 /// The rules of a Task that asks, or will ask, for fulfilment.
-pub(crate) fn check_task(
-    place: &str,
-    document: &Json,
-    lookup: &dyn Fn(&str) -> Option<Json>,
-    issues: &mut Vec<Issue>,
-) {
+pub(crate) fn check_task(place: &str, document: &Json, lookup: &dyn Fn(&str) -> Option<Json>, issues: &mut Vec<Issue>) {
     let at = |element: &str| format!("{place}.{element}");
     let rule = |place: String, words: &str| Issue::at(IssueCode::BusinessRule, place, words);
     match document.text("status").and_then(|code| code.parse::<TaskStatus>().ok()) {
@@ -168,6 +176,9 @@ pub(crate) fn check_task(
         return;
     };
     let Some(service_request) = lookup(focus) else { return };
+    if matches!(service_request.text("status"), Some("draft" | "revoked" | "entered-in-error")) {
+        issues.push(rule(at("focus"), "The ServiceRequest is a draft, revoked or entered in error. Send a new one."));
+    }
     let subject = service_request.get("subject");
     let Some(person) = document.get("for") else {
         issues.push(Issue::at(

@@ -74,7 +74,11 @@ pub fn build(
     if !faults.is_empty() {
         return Err(ConfigError::Faults(faults));
     }
-    let limits = Limits { lease: Duration::from_secs(u64::from(config.retry.lease_seconds)), ..Limits::default() };
+    let limits = Limits {
+        lease: Duration::from_secs(u64::from(config.retry.lease_seconds)),
+        settle: time::Duration::seconds(i64::from(config.retry.settle_seconds)),
+        ..Limits::default()
+    };
     Ok(Gateway {
         store,
         clock,

@@ -113,12 +113,19 @@ pub struct RetrySection {
     pub window_seconds: u32,
     /// How long a worker may hold an errand; at least as long as an exchange may take.
     pub lease_seconds: u32,
+    /// How long a platform that did not answer is left alone before it is asked whether it has the referral.
+    pub settle_seconds: u32,
 }
 
 impl Default for RetrySection {
     fn default() -> Self {
         let schedule = Schedule::default();
-        Self { delays_seconds: schedule.delays_seconds, window_seconds: schedule.window_seconds, lease_seconds: 120 }
+        Self {
+            delays_seconds: schedule.delays_seconds,
+            window_seconds: schedule.window_seconds,
+            lease_seconds: 120,
+            settle_seconds: 60,
+        }
     }
 }
 
@@ -144,12 +151,19 @@ pub(super) fn check(config: &Config, text: &str) -> Vec<Fault> {
     for section in &config.platform {
         check.platform(section);
     }
+    for section in config.platform.iter().filter(|section| section.base_url.is_none()) {
+        check.collector(section, &config.client);
+    }
     for route in &config.route {
         let platform = route.get_ref().platform.0.as_str();
         if !platforms.contains(platform) {
             let words = format!("no [[platform]] has the id `{platform}`; name one that exists");
             check.fault(line(text, route), "route.platform", words);
         }
+    }
+    if config.retry.lease_seconds == 0 {
+        let line = super::line_of(text, text.find("lease-seconds").unwrap_or(0));
+        check.fault(line, "retry.lease-seconds", "must be at least 1".to_owned());
     }
     if let Some(words) = config.retry.schedule().fault() {
         check.fault(super::line_of(text, text.find("[retry]").unwrap_or(0)), "retry", words.to_owned());
@@ -249,6 +263,35 @@ impl Check<'_> {
             if let Err(error) = adapter.check_settings(&settings) {
                 self.at(&platform.id, &format!("platform.{}", error.path), error.reason);
             }
+        }
+    }
+
+    /// What is published must be where its platform can read it.
+    fn collector(&mut self, platform: &PlatformSection, clients: &[ClientSection]) {
+        let id = platform.id.get_ref();
+        let own: Vec<&TenantId> = clients
+            .iter()
+            .filter(|client| client.platform.as_ref().is_some_and(|platform| platform.get_ref() == id))
+            .map(|client| &client.tenant)
+            .collect();
+        if own.is_empty() {
+            let words = "this platform has no base-url, so it collects from us; give it a [[client]] with the role \
+                         `platform`, or a base-url";
+            self.at(&platform.id, "platform.base-url", words);
+            return;
+        }
+        let senders = clients.iter().filter(|client| client.platform.is_none()).map(|client| &client.tenant);
+        let places: BTreeSet<&TenantId> = match &platform.publish_to {
+            Some(tenant) => BTreeSet::from([tenant]),
+            None => senders.collect(),
+        };
+        if let Some(tenant) = places.into_iter().find(|tenant| !own.contains(tenant)) {
+            let words = format!(
+                "what is published for the tenant `{}` could be read by nobody: the platform has no client there; give \
+                 it one, or set publish-to",
+                tenant.0
+            );
+            self.at(&platform.id, "platform.publish-to", words);
         }
     }
 

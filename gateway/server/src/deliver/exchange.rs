@@ -2,20 +2,23 @@
 //! safe to repeat.
 
 use super::{AttemptError, View};
+use crate::adapters::guarded;
 use crate::gateway::{Gateway, Platform};
-use crate::store::CommitError;
+use crate::store::{CommitError, SearchQuery, UpdatedRange};
 use crate::transport::Names;
 use adapter_contract::{
-    Answer, DeliveryError, Exchange, FailureCode, Keys, MinimisedReferral, PlatformRequest, Progress, Publication,
-    Purpose, Reading, Receipt, Repeat, Settings, StatusReport, Step, TaskAmendment, TranslateError,
+    Answer, DeliveryError, Exchange, FailureCode, Keys, MinimisedReferral, PlatformReferralId, PlatformRequest,
+    Progress, Publication, Purpose, Reading, Receipt, Repeat, Settings, StatusReport, Step, TaskAmendment,
+    TranslateError, systems,
 };
+use gateway_core::accept::RESTRICTED;
 use gateway_core::accept::version_of;
 use gateway_core::change::{Change, CheckFailure, Transaction};
 use gateway_core::deliver::{Job, before_send};
 use gateway_core::identity::{Compartment, GATEWAY_AUTHOR, Owner};
-use gateway_core::minimise::{Source, minimise};
+use gateway_core::minimise::{Source, is_restricted, minimise};
 use gateway_core::outbox::{Errand, OutboxRow};
-use gateway_core::resource::{ResourceKey, WriteMethod};
+use gateway_core::resource::{ResourceKey, Token, WriteMethod};
 use gateway_core::task::{TaskMove, derived_id, moved};
 use gateway_fhir::{Json, door, instant, references};
 
@@ -27,6 +30,8 @@ pub(super) enum End {
     Absent,
     /// What was read.
     Reports(Vec<StatusReport>),
+    /// The platform could not be asked whether it has it.
+    NotAsked(DeliveryError),
     /// It did not work.
     Failed {
         /// Why.
@@ -49,13 +54,18 @@ pub(super) struct Exchanger<'a> {
 impl Exchanger<'_> {
     /// Asks the platform whether it has the referral.
     pub(super) async fn look_up(&self, job: &Job<'_>) -> Result<End, AttemptError> {
-        match self.exchange(job, Purpose::LookUp, None).await? {
-            // Looking up changes nothing: whatever was uncertain before is as uncertain after a failure.
-            End::Failed { error, .. } => {
-                Ok(End::Failed { error, progress: self.row.progress.clone(), repeat: Repeat::LookUpFirst })
-            }
-            end => Ok(end),
+        if self.platform.base_url.is_empty() {
+            return self.look_up_published().await;
         }
+        Ok(match self.exchange(job, Purpose::LookUp, None).await? {
+            // Looking up changes nothing: whatever was uncertain before is as uncertain after a failure.
+            End::Failed { error, .. } => End::NotAsked(error),
+            End::Reports(_) => {
+                let words = "The adapter answered a look-up with something else.";
+                End::NotAsked(DeliveryError::new(FailureCode::Refused, words))
+            }
+            end => end,
+        })
     }
 
     /// Does the row's errand, from the step that it had reached.
@@ -72,8 +82,8 @@ impl Exchanger<'_> {
                 let Some(platform_referral) = &self.view.referral.platform_referral else {
                     return Ok(End::Absent);
                 };
-                let reason = self.view.task.document.get("statusReason").and_then(|reason| reason.text("text"));
-                let purpose = Purpose::Tell { platform_referral, sender_move: *sender_move, reason };
+                // The sender's words are free text, and no policy here says yet who may have them.
+                let purpose = Purpose::Tell { platform_referral, sender_move: *sender_move, reason: None };
                 self.exchange(job, purpose, at).await
             }
             Errand::Read => {
@@ -93,10 +103,25 @@ impl Exchanger<'_> {
             .iter()
             .map(|(reference, stored)| (reference.clone(), stored.document.clone()))
             .collect();
+        let mut service_request = self.view.service_request.document.clone();
+        let mut task = self.view.task.document.clone();
+        if is_restricted(&service_request) || is_restricted(&task) {
+            return Err(DeliveryError::new(FailureCode::UnsafeToSend, RESTRICTED));
+        }
+        if self.view.person.reference.contains('#') {
+            // A contained Patient becomes an entry of its own, which both then refer to.
+            let id = self.view.person.document.text("id").unwrap_or_default();
+            let reference = Json::string(format!("Patient/{id}"));
+            for (resource, element) in [(&mut service_request, "subject"), (&mut task, "for")] {
+                if let Some(person) = resource.get_mut(element) {
+                    person.set("reference", reference.clone());
+                }
+            }
+        }
         let source = Source {
-            service_request: &self.view.service_request.document,
+            service_request: &service_request,
             patient: &self.view.person.document,
-            task: &self.view.task.document,
+            task: &task,
             related: &related,
         };
         let needs = &self.platform.adapter.descriptor().data_needs;
@@ -112,9 +137,11 @@ impl Exchanger<'_> {
         let settings: &Settings = &self.platform.settings;
         let keys = Keys { idempotency: &self.view.referral.key, correlation: &self.view.referral.correlation };
         let first = Exchange { purpose, at: at.as_ref(), keys, settings, accepted_at: &accepted_at };
-        let mut step = adapter.begin(&first);
+        let mut step = guarded("exchange", || adapter.begin(&first));
         let mut position = at.clone();
         let mut repeat = Repeat::Safe;
+        let mut marked = self.row.in_flight.is_some();
+        let submits = !matches!(purpose, Purpose::LookUp);
         for _ in 0..=adapter.descriptor().limits.steps {
             let (request, progress) = match step {
                 Err(error) => return Ok(failed(untranslatable(&error), position, Repeat::Safe)),
@@ -126,8 +153,10 @@ impl Exchanger<'_> {
             };
             repeat = repeat_of(&request);
             // Looking up must not move the row's own progress: it belongs to the submission.
-            if repeat != Repeat::Safe && !matches!(purpose, Purpose::LookUp) {
+            // A safe request behind an unsafe one is a new position too: the unsafe one has been answered.
+            if submits && (repeat != Repeat::Safe || marked) {
                 self.gateway.commit(before_send(job, &progress, repeat)).await?;
+                marked = repeat != Repeat::Safe;
                 position = Some(progress.clone());
             }
             let answer = match self.send(&request).await? {
@@ -135,7 +164,7 @@ impl Exchanger<'_> {
                 Err(error) => return Ok(failed(error, position, repeat)),
             };
             let next = Exchange { purpose, at: None, keys, settings, accepted_at: &accepted_at };
-            step = adapter.resume(&next, &progress, &answer);
+            step = guarded("exchange", || adapter.resume(&next, &progress, &answer));
         }
         let words = "The exchange did not end within the steps that the adapter declares.";
         Ok(failed(DeliveryError::new(FailureCode::TooManySteps, words), position, repeat))
@@ -153,19 +182,41 @@ impl Exchanger<'_> {
         }
     }
 
-    /// Stores resources in the platform's compartment. Their ids are made from our key and their place, so that a
+    /// Whether the referral was published, from our own store.
+    async fn look_up_published(&self) -> Result<End, AttemptError> {
+        let token = format!("{}|{}", systems::REFERRAL_KEY, self.view.referral.key.0);
+        let query = SearchQuery {
+            compartment: self.published_compartment(),
+            kind: "Task".to_owned(),
+            all_of: vec![vec![Token::new("identifier", token)]],
+            updated: UpdatedRange::default(),
+            after: 0,
+            up_to: None,
+            limit: 1,
+            count: false,
+        };
+        let page = self.gateway.store.search(&query).await?;
+        Ok(match page.rows.into_iter().next() {
+            Some((_, task)) => {
+                End::Delivered(Receipt { platform_referral: PlatformReferralId(task.key.id), reports: Vec::new() })
+            }
+            None => End::Absent,
+        })
+    }
+
+    /// Stores resources in the platform's compartment. Their ids are made from our key and their full URL, so that a
     /// repeated publication finds the first.
     async fn publish(&self, publication: &Publication) -> Result<Result<Answer, DeliveryError>, AttemptError> {
         let compartment = self.published_compartment();
         let mut targets = Vec::new();
         let mut documents = Vec::new();
-        for (place, resource) in publication.resources.iter().enumerate() {
+        for resource in &publication.resources {
             let read = door::admit(resource.resource.as_bytes(), &self.gateway.limits.door);
             let Some((kind, document)) = read.ok().and_then(|d| Some((d.text("resourceType")?.to_owned(), d))) else {
                 let words = "The adapter published something that is no FHIR resource.";
                 return Ok(Err(DeliveryError::new(FailureCode::Untranslatable, words)));
             };
-            let id = derived_id(&[&self.view.referral.key.0, &self.platform.id.0, &place.to_string()]);
+            let id = derived_id(&[&self.view.referral.key.0, &self.platform.id.0, &resource.full_url]);
             targets.push((resource.full_url.clone(), format!("{kind}/{id}")));
             documents.push((kind, id, document));
         }

@@ -74,7 +74,11 @@ impl Screen {
 /// Every referral, a row each.
 pub(super) fn table(rows: &[Row]) -> String {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::UTF8_FULL_CONDENSED);
+    // Narrower than this, wrapped cells are harder to read than lines that run over.
+    if table.width().is_some_and(|columns| columns >= 80) {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+    }
     table.set_header([
         "referral",
         "platform",

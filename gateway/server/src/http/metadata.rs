@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 /// The statement of this gateway.
 pub(super) fn statement(gateway: &Gateway) -> Json {
     let routes = routes::all();
+    let takes_transactions = routes.iter().any(|route| route.interaction == Interaction::Transaction);
+    let transaction = if takes_transactions { json!([{ "code": "transaction" }]) } else { json!([]) };
     let resources: Vec<Value> = STORED.iter().map(|kind| resource(kind, &routes)).collect();
     json!({
         "resourceType": "CapabilityStatement",
@@ -25,11 +27,7 @@ pub(super) fn statement(gateway: &Gateway) -> Json {
             "mode": "server",
             "security": { "description": "Bearer token of a configured client. SMART Backend Services is not here yet." },
             "resource": resources,
-            "interaction": routes
-                .iter()
-                .any(|route| route.interaction == Interaction::Transaction)
-                .then(|| json!([{ "code": "transaction" }]))
-                .unwrap_or_default(),
+            "interaction": transaction,
         }]
     })
     .into()

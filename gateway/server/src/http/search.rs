@@ -17,6 +17,9 @@ use time::Duration;
 /// What a query value may hold as it is (RFC 3986, unreserved).
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
+/// Values of one parameter, at most.
+const VALUES: usize = 100;
+
 /// A search parameter of a type, for the CapabilityStatement and for reading queries.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Parameter {
@@ -255,6 +258,9 @@ fn criterion(gateway: &Gateway, asked: &mut Asked, kind: &str, name: &str, value
     if value.is_empty() {
         return Taken::Wrong("A search parameter has no value.");
     }
+    if value.split(',').count() > VALUES {
+        return Taken::Wrong("A search parameter has more than 100 values. Ask several times.");
+    }
     let values = value.split(',');
     match (parameter.form, modifier) {
         (Form::Updated, None) => return updated(asked, value),
@@ -299,9 +305,9 @@ fn updated(asked: &mut Asked, value: &str) -> Taken {
     let step = Duration::milliseconds(1);
     let (from, to) = match prefix {
         "ge" => (Some(moment.earliest), None),
-        "gt" => (Some(moment.latest + step), None),
+        "gt" => (Some(moment.latest.saturating_add(step)), None),
         "le" => (None, Some(moment.latest)),
-        "lt" => (None, Some(moment.earliest - step)),
+        "lt" => (None, Some(moment.earliest.saturating_sub(step))),
         "" | "eq" => (Some(moment.earliest), Some(moment.latest)),
         _ => return Taken::Wrong("_lastUpdated knows the prefixes ge, gt, le, lt and eq."),
     };

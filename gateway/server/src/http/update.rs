@@ -1,9 +1,10 @@
 //! PUT and PATCH: the sender's moves of a Task, a new version of a Consent, a collecting platform's report on the Task
 //! that was published for it.
 
+use super::collect;
 use super::context::Context;
 use super::reply::{Reply, commit_fault, ingest_fault, store_fault};
-use super::write::{admit, commit_remembered, forbidden, need_role, repeated};
+use super::write::{Committed, admit, commit_remembered, forbidden, need_role, repeated};
 use crate::gateway::{Gateway, is_race};
 use crate::ingest::{self, load, nhs_numbers, stored_consents};
 use axum::http::StatusCode;
@@ -12,7 +13,7 @@ use gateway_core::identity::{PlatformId, Role};
 use gateway_core::ingest::{Draft, Found, Submission, Wants, Write, check_single, parse_etag, patient_of};
 use gateway_core::patch;
 use gateway_core::refusal::{Refusal, pass_or_refuse};
-use gateway_core::resource::WriteMethod;
+use gateway_core::resource::{ResourceKey, WriteMethod};
 use gateway_core::update::{PublishedTaskUpdate, TaskUpdate, Updated, update_published_task, update_task};
 use gateway_fhir::{Issue, IssueCode, Json, references};
 use std::collections::BTreeSet;
@@ -109,8 +110,8 @@ async fn task(
         };
         let reply = reply(gateway, context, &updated, id)?;
         match commit_remembered(gateway, context, bytes, &reply, updated.transaction).await {
-            Ok(None) => return Ok(reply),
-            Ok(Some(earlier)) => return Ok(earlier),
+            Ok(Committed::Now) => return Ok(reply),
+            Ok(Committed::Before(earlier)) => return earlier,
             Err(error) if is_race(&error) && tries < gateway.limits.conflict_retries => tries += 1,
             Err(error) => return Err(commit_fault(&error)),
         }
@@ -176,8 +177,9 @@ async fn senders(
     let platform = referral.as_ref().and_then(|referral| referral.platform.as_ref());
     let capabilities =
         platform.and_then(|id| gateway.platform(id)).map(|platform| platform.adapter.descriptor().capabilities);
-    let directory =
-        ingest::look_up(gateway, &compartment, consent_wants(&consents)).await.map_err(|error| fault(&error))?;
+    let directory = ingest::look_up(gateway, &compartment, ingest::consent_wants(&consents))
+        .await
+        .map_err(|error| fault(&error))?;
     let lookup = |reference: &str| {
         let stored = found.stored.get(reference).or_else(|| directory.stored.get(reference));
         stored.map(|stored| stored.document.clone())
@@ -206,16 +208,6 @@ async fn senders(
     update_task(&update, &mut || gateway.new_id())
 }
 
-fn consent_wants(consents: &[gateway_core::consent::ConsentDocument]) -> Wants {
-    let exist = consents
-        .iter()
-        .flat_map(|consent| references::sites(&consent.document))
-        .filter(|site| site.logical)
-        .map(|site| site.value)
-        .collect();
-    Wants { exist, ..Wants::default() }
-}
-
 fn refuse_strange_references(document: &Json, found: &Found) -> Result<(), Refusal> {
     let issues = references::sites(document)
         .into_iter()
@@ -237,6 +229,12 @@ async fn published(
     need_role(context, Role::Platform)?;
     let platform: &PlatformId = context.client.platform.as_ref().ok_or_else(forbidden)?;
     let compartment = context.client.compartment();
+    let key = ResourceKey { compartment: compartment.clone(), kind: "Task".to_owned(), id: task.0.to_owned() };
+    let stored = gateway.store.resource(&key, None).await.map_err(|error| store_fault(&error))?;
+    let stored = stored.ok_or_else(Refusal::not_found)?;
+    if !collect::permitted(gateway, &context.client, &stored).await.map_err(|error| store_fault(&error))? {
+        return Err(Refusal::not_found());
+    }
     let mut entries = Vec::new();
     for site in references::sites(proposed).into_iter().filter(|site| site.logical && !site.value.starts_with('#')) {
         let found = load(gateway, &compartment, &site.value).await.map_err(|error| store_fault(&error))?;
@@ -302,8 +300,8 @@ async fn consent(
         let location = format!("{}/{kind}/{id}/_history/{}", gateway.base_url, stored.version);
         let reply = Reply::resource(StatusCode::OK, &stored).at(location).preferring(context.prefer);
         match commit_remembered(gateway, context, bytes, &reply, acceptance.transaction).await {
-            Ok(None) => return Ok(reply),
-            Ok(Some(earlier)) => return Ok(earlier),
+            Ok(Committed::Now) => return Ok(reply),
+            Ok(Committed::Before(earlier)) => return earlier,
             Err(error) if is_race(&error) && tries < gateway.limits.conflict_retries => tries += 1,
             Err(error) => return Err(commit_fault(&error)),
         }

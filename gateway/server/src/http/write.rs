@@ -145,6 +145,15 @@ fn remember(context: &Context, bytes: &[u8], reply: &Reply, now: OffsetDateTime,
     }));
 }
 
+/// How a transaction came to be committed.
+pub(super) enum Committed {
+    /// By this request.
+    Now,
+    /// This request id was answered before, perhaps a moment ago: that answer stands, or the refusal of another request
+    /// under the same id.
+    Before(Result<Reply, Refusal>),
+}
+
 /// Commits an update's transaction with the bytes and the answer beside it.
 pub(super) async fn commit_remembered(
     gateway: &Gateway,
@@ -152,11 +161,11 @@ pub(super) async fn commit_remembered(
     bytes: &[u8],
     reply: &Reply,
     mut transaction: Transaction,
-) -> Result<Option<Reply>, CommitError> {
+) -> Result<Committed, CommitError> {
     remember(context, bytes, reply, gateway.clock.now(), &mut transaction);
     match gateway.commit(transaction).await {
-        Ok(()) => Ok(None),
-        Err(CommitError::Refused(CheckFailure::Seen(stored))) => Ok(replay(context, bytes, *stored).ok()),
+        Ok(()) => Ok(Committed::Now),
+        Err(CommitError::Refused(CheckFailure::Seen(stored))) => Ok(Committed::Before(replay(context, bytes, *stored))),
         Err(error) => Err(error),
     }
 }
@@ -278,8 +287,8 @@ async fn create_output(gateway: &Gateway, context: &Context, kind: &str, bytes: 
         Reply::resource(StatusCode::CREATED, &stored).at(version_url(gateway, &stored)).preferring(context.prefer);
     let transaction = Transaction { checks: Vec::new(), changes: vec![Change::PutResource(stored)] };
     match commit_remembered(gateway, context, bytes, &reply, transaction).await {
-        Ok(None) => Ok(reply),
-        Ok(Some(earlier)) => Ok(earlier),
+        Ok(Committed::Now) => Ok(reply),
+        Ok(Committed::Before(earlier)) => earlier,
         Err(error) => Err(commit_fault(&error)),
     }
 }

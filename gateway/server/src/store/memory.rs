@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use gateway_core::change::{AuditRecord, Disposition, RawReport, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
-use gateway_core::referral::{Referral, ReferralId};
+use gateway_core::referral::{Delivery, Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
 use state::State;
 use std::collections::BTreeMap;
@@ -167,8 +167,12 @@ impl Store for MemoryStore {
             if waiting.len() >= limit as usize {
                 break;
             }
+            let queued = |id: &ReferralId| {
+                state.referrals.iter().any(|referral| referral.id == *id && referral.delivery == Delivery::Queued)
+            };
             if let Some(referral) = &report.referral
                 && !waiting.contains(referral)
+                && !queued(referral)
             {
                 waiting.push(referral.clone());
             }

@@ -43,7 +43,7 @@ pub(super) fn next_due(state: &State, platforms: &[PlatformId]) -> Option<Offset
 /// Rows of these platforms that wait for nothing but their time, with that time and their index.
 fn open(state: &State, platforms: &[PlatformId]) -> Vec<(OffsetDateTime, usize)> {
     let mut first_blocking: HashMap<&ReferralId, u32> = HashMap::new();
-    for KeptRow { row, .. } in state.outbox.iter().filter(|kept| kept.row.state.blocks()) {
+    for KeptRow { row, .. } in state.outbox.iter().filter(|kept| kept.row.state.blocks() && kept.row.sequence > 0) {
         let first = first_blocking.entry(&row.referral).or_insert(row.sequence);
         *first = row.sequence.min(*first);
     }

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 pub(super) const DUE: &str = "SELECT o.due, o.place, o.body FROM outbox o
     WHERE o.platform = ?1 AND o.due IS NOT NULL AND o.due <= ?2 AND NOT EXISTS (
         SELECT 1 FROM outbox e
-        WHERE e.referral = o.referral AND e.sequence < o.sequence
+        WHERE e.referral = o.referral AND e.sequence > 0 AND e.sequence < o.sequence
           AND e.state IN ('ready', 'leased', 'held', 'dead'))
     ORDER BY o.due, o.place LIMIT ?3";
 
@@ -21,7 +21,7 @@ pub(super) const DUE: &str = "SELECT o.due, o.place, o.body FROM outbox o
 pub(super) const NEXT: &str = "SELECT o.due FROM outbox o
     WHERE o.platform = ?1 AND o.due IS NOT NULL AND NOT EXISTS (
         SELECT 1 FROM outbox e
-        WHERE e.referral = o.referral AND e.sequence < o.sequence
+        WHERE e.referral = o.referral AND e.sequence > 0 AND e.sequence < o.sequence
           AND e.state IN ('ready', 'leased', 'held', 'dead'))
     ORDER BY o.due LIMIT 1";
 

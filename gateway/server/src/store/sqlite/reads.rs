@@ -42,6 +42,7 @@ pub(super) const TO_ALIGN: &str = "SELECT r.referral FROM report r
     WHERE r.disposition = 'recorded' AND r.referral IS NOT NULL AND NOT EXISTS (
         SELECT 1 FROM report e
         WHERE e.disposition = 'recorded' AND e.referral = r.referral AND e.place < r.place)
+      AND NOT EXISTS (SELECT 1 FROM referral f WHERE f.id = r.referral AND f.delivery = 'queued')
     ORDER BY r.place LIMIT ?1";
 pub(super) const AUDIT: &str =
     "SELECT tenant, at, actor, action, referral, detail FROM audit WHERE referral = ?1 ORDER BY place";

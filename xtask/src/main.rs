@@ -1,2 +1,95 @@
-//! Skeleton.
-fn main() {}
+//! `cargo xtask`: everything that is done to this repository besides building it. Nothing has to be installed first.
+//!
+//! `check` holds the rules, `test` is what the build server runs, `bench` measures, `generate-r4-tables` remakes a
+//! committed file. What a command needs from outside (cargo-deny, the R4 examples) it puts below `target/`.
+
+mod check;
+mod examples;
+mod links;
+mod r4_tables;
+mod steps;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use steps::Steps;
+
+/// Tasks of this repository.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Format, lints, documentation, licences, generated files, links, layout.
+    Check,
+    /// Everything in `check`, then every test of the workspace against the official R4 examples.
+    Test {
+        /// Leaves out what needs the official R4 examples, for work without a network.
+        #[arg(long)]
+        without_examples: bool,
+    },
+    /// Measures throughput; figures stand beside the store's own ceiling.
+    Bench,
+    /// Makes the R4 tables from an unpacked package `hl7.fhir.r4.examples` 4.0.1.
+    GenerateR4Tables {
+        /// The folder that holds `package.json`.
+        #[arg(long)]
+        from: PathBuf,
+        /// Where to write.
+        #[arg(long, default_value = "gateway/fhir/tables")]
+        out: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut steps = Steps::default();
+    let outcome = run(arguments.task, &mut steps);
+    steps.summary();
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            steps::say(&format!("xtask: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task, steps: &mut Steps) -> Result<()> {
+    let root = steps::root();
+    match task {
+        Task::Check => {
+            check::run(steps)?;
+            steps.command("layout", cargo().args(["test", "--package", "xtask"]))
+        }
+        Task::Test { without_examples } => {
+            let examples = if without_examples { None } else { Some(steps.step("R4 examples", examples::fetch)?) };
+            check::run(steps)?;
+            let mut tests = cargo();
+            // The layout tests are among them. Benches have a command of their own.
+            tests.args(["test", "--workspace", "--no-fail-fast", "--locked"]);
+            if let Some(folder) = examples {
+                tests.env(examples::VARIABLE, folder);
+            }
+            steps.command("tests", &mut tests)
+        }
+        Task::Bench => steps.command(
+            "bench",
+            cargo().args(["bench", "--package", "vcse-gateway", "--bench", "throughput", "--bench", "micro"]),
+        ),
+        Task::GenerateR4Tables { from, out } => steps.step("R4 tables", || r4_tables::generate(&from, &root.join(out))),
+    }
+}
+
+/// The cargo that runs us, at the root of the workspace.
+fn cargo() -> Command {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(program);
+    command.current_dir(steps::root());
+    command
+}

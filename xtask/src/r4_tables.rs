@@ -21,7 +21,7 @@ const FHIR_TYPE: &str = "http://hl7.org/fhir/StructureDefinition/structuredefini
 ///
 /// # Errors
 /// When the package is another one, a definition cannot be read, or the tables cannot be written.
-pub fn generate(from: &Path, out: &Path) -> Result<()> {
+pub(crate) fn generate(from: &Path, out: &Path) -> Result<()> {
     let package = read(&from.join("package.json"))?;
     ensure!(text(&package, "name") == PACKAGE, "{} is not the package {PACKAGE}", from.display());
     ensure!(text(&package, "version") == VERSION, "{} is not version {VERSION}", from.display());

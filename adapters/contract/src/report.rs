@@ -29,6 +29,10 @@ pub enum ReportSource {
 }
 
 /// What a pushed report turned out to be.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "few exist at a time, and a box would only stand in an adapter author's way"
+)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reading {
     /// It says what the status is.

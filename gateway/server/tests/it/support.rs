@@ -149,7 +149,8 @@ impl World {
         let read = self.get(GP, path).await;
         let mut resource = read.json();
         change(&mut resource);
-        let put = self.request(GP, "PUT", path).header("content-type", FHIR_JSON).header("if-match", read.header("etag"));
+        let put =
+            self.request(GP, "PUT", path).header("content-type", FHIR_JSON).header("if-match", read.header("etag"));
         self.send(put.body(resource.to_string())).await
     }
 
@@ -172,20 +173,27 @@ impl World {
 
     /// Waits until the Task has this status.
     pub(crate) async fn task_becomes(&self, path: &str, status: &str) -> Value {
-        let seen = eventually(&format!("{path} {status}"), || async {
+        let what = format!("{path} {status}");
+        let seen = eventually(&what, || async {
             let task = self.task(path).await;
             (task["status"] == status).then_some(task)
         });
         seen.await
     }
 
-    /// Waits until the Task's business status is this code of ours.
-    pub(crate) async fn business_becomes(&self, path: &str, code: &str) -> Value {
-        let seen = eventually(&format!("{path} {code}"), || async {
-            let task = self.task(path).await;
-            (task["businessStatus"]["coding"][0]["code"] == code).then_some(task)
-        });
-        seen.await
+    /// Waits until the platform has acknowledged the Task's referral.
+    pub(crate) async fn delivered(&self, task: &str) -> Referral {
+        self.delivery_becomes(task, "delivered").await
+    }
+
+    /// Waits until the delivery of the Task's referral is this.
+    pub(crate) async fn delivery_becomes(&self, task: &str, word: &str) -> Referral {
+        let id = task.rsplit_once('/').unwrap().1;
+        eventually(&format!("{task} {word}"), || async {
+            let all = self.referrals().await;
+            all.into_iter().find(|referral| referral.task == id && referral.delivery.word() == word)
+        })
+        .await
     }
 
     pub(crate) async fn referrals(&self) -> Vec<Referral> {

@@ -105,6 +105,9 @@ pub fn accept(arrival: &Arrival<'_>, new_id: &mut dyn FnMut() -> String) -> Acce
         let mut version = accepted.version;
         let first = first_version(arrival, accepted, &compartment, &lookup);
         transaction.changes.push(Change::PutResource(first));
+        if accepted.kind == "Consent" {
+            transaction.changes.push(consent_recorded(arrival, accepted));
+        }
         if accepted.kind == "Task"
             && accepted.document.text("status") == Some(TaskStatus::Requested.code())
             && let Some(started) = start_accepted(arrival, accepted, &compartment, &lookup, new_id)
@@ -120,6 +123,21 @@ pub fn accept(arrival: &Arrival<'_>, new_id: &mut dyn FnMut() -> String) -> Acce
         });
     }
     Acceptance { transaction, written }
+}
+
+/// A Consent decides what leaves, so each version of one is a line of audit.
+fn consent_recorded(arrival: &Arrival<'_>, consent: &Accepted) -> Change {
+    Change::Audit(AuditRecord {
+        tenant: arrival.client.tenant.clone(),
+        at: arrival.now,
+        actor: arrival.client.author(),
+        action: "consent".to_owned(),
+        referral: None,
+        detail: json!({
+            "consent": format!("Consent/{}/_history/{}", consent.id, consent.version),
+            "status": consent.document.text("status"),
+        }),
+    })
 }
 
 fn lookup(arrival: &Arrival<'_>, reference: &str) -> Option<Json> {

@@ -55,7 +55,11 @@ pub fn align(from: &Alignment<'_>) -> Transaction {
     let mut transaction = Transaction::default();
     let mut task = Walk { version: from.task.0, document: from.task.1.clone(), changes: Vec::new() };
 
-    let outputs = store_outputs(from, &folded, &statements, &mut transaction.changes);
+    // Nothing is stored before there is a status to show it with: it would be stored a second time then.
+    let outputs = match folded.status {
+        Some(_) => store_outputs(from, &folded, &statements, &mut transaction.changes),
+        None => Vec::new(),
+    };
     walk(from, &folded, &statements, &outputs, &mut task);
     referral.task_status = crate::task::status(&task.document).unwrap_or(referral.task_status);
     referral.platform_status = folded.platform_status.or(referral.platform_status);
@@ -231,11 +235,15 @@ fn walk(from: &Alignment<'_>, folded: &Folded, statements: &[StatusReport], outp
         task.step(from, &step, author);
     }
     let Some(report) = decisive else { return };
+    // The sender's own pause keeps the sender's words.
+    let senders = (from.referral.sender == SenderState::Held && target == TaskStatus::OnHold)
+        .then(|| existing_reason(&task.document))
+        .flatten();
     let step = TaskMove {
         status: Some(target),
         business_status: Some(report.business_status.clone()),
         platform_word: Some(report.platform_status.clone()),
-        reason: report.reason.clone().or_else(|| reason_expected(target)),
+        reason: senders.or_else(|| report.reason.clone()).or_else(|| reason_expected(target)),
         outputs: (!outputs.is_empty()).then(|| outputs.to_vec()),
     };
     task.step(from, &step, &platform_author);
@@ -251,24 +259,19 @@ fn reason_expected(status: TaskStatus) -> Option<String> {
         .then(|| "The platform gave no reason.".to_owned())
 }
 
-/// `Task.output`: what is shown already, then what the newest statement with outputs adds (platforms repeat earlier
-/// ones). Resources are stored in the sender's compartment under an id made from their content, so that a repetition is
-/// seen as one.
+/// `Task.output`: what all statements gave, in the platform's order and each once (platforms repeat earlier ones), then
+/// what else is shown already. Resources are stored in the sender's compartment under an id made from their content, so
+/// that a repetition is seen as one.
 fn store_outputs(
     from: &Alignment<'_>,
     folded: &Folded,
     statements: &[StatusReport],
     changes: &mut Vec<Change>,
 ) -> Vec<Json> {
-    let mut outputs: Vec<Json> = from.task.1.items("output").to_vec();
-    let newest = folded
-        .outputs
-        .iter()
-        .rev()
-        .filter_map(|index| statements.get(*index))
-        .find(|statement| !statement.outputs.is_empty());
-    let Some(statement) = newest else { return outputs };
-    for output in &statement.outputs {
+    let shown = from.task.1.items("output");
+    let mut outputs: Vec<Json> = Vec::new();
+    let said = folded.outputs.iter().filter_map(|index| statements.get(*index));
+    for output in said.flat_map(|statement| &statement.outputs) {
         let kind = codeable_concept(&output.kind);
         let (value, resource) = match &output.value {
             OutputValue::Concept(word) => (("valueCodeableConcept".to_owned(), codeable_concept(word)), None),
@@ -284,7 +287,10 @@ fn store_outputs(
         if outputs.contains(&entry) {
             continue;
         }
-        let known = resource.as_ref().is_some_and(|(kind, id, _)| refers(&outputs, &format!("{kind}/{id}")));
+        let known = resource.as_ref().is_some_and(|(kind, id, _)| {
+            let reference = format!("{kind}/{id}");
+            refers(&outputs, &reference) || refers(shown, &reference)
+        });
         if let Some((kind, id, document)) = resource.filter(|_| !known) {
             let key = ResourceKey { compartment: from.referral.compartment.clone(), kind, id };
             let author = platform_author(from.referral);
@@ -293,6 +299,8 @@ fn store_outputs(
         }
         outputs.push(entry);
     }
+    let kept: Vec<Json> = shown.iter().filter(|entry| !outputs.contains(entry)).cloned().collect();
+    outputs.extend(kept);
     outputs
 }
 
@@ -306,6 +314,10 @@ fn refers(outputs: &[Json], reference: &str) -> bool {
 /// A statement whose words may stand in a FHIR document: what a platform sends is not taken on trust.
 fn tidied(report: &StatusReport) -> StatusReport {
     let mut report = report.clone();
+    // A platform that speaks of a referral has it: "sent" would be a step back behind what the GP knows.
+    if report.business_status == "sent" {
+        "delivered".clone_into(&mut report.business_status);
+    }
     report.reason = report.reason.as_deref().and_then(tidy);
     report.platform_status = tidy_concept(&report.platform_status);
     for output in &mut report.outputs {

@@ -69,7 +69,12 @@ pub fn plan(job: &Job<'_>, interrupted: bool, consent: &Decision) -> Plan {
     let uncertain = job.row.in_flight == Some(Repeat::LookUpFirst);
     let maybe_there = maybe_sent(job.row);
     match &job.row.errand {
-        // The permitted ways to end go first: they need no consent, because they say nothing new about the person.
+        // Before all else, for telling and looking up can kill a worker just as well.
+        _ if interrupted && job.row.attempts > POISON_ATTEMPTS => {
+            let words = "Every attempt ended with the process. The referral is set aside so that it hurts nobody else.";
+            Plan::Stop(Box::new(dead(job, &DeliveryError::new(FailureCode::Interrupted, words))))
+        }
+        // The permitted ways to end come next: they need no consent, because they say nothing new about the person.
         Errand::Tell { .. } => Plan::Run(job.row.progress.clone()),
         Errand::Submit if job.referral.sender == SenderState::Cancelled => {
             if !maybe_there {
@@ -93,10 +98,6 @@ pub fn plan(job: &Job<'_>, interrupted: bool, consent: &Decision) -> Plan {
             Plan::Stop(Box::new(wait_and_ask(job)))
         }
         Errand::Submit if uncertain => Plan::LookUp,
-        _ if interrupted && job.row.attempts > POISON_ATTEMPTS => {
-            let words = "Every attempt ended with the process. The referral is set aside so that it hurts nobody else.";
-            Plan::Stop(Box::new(dead(job, &DeliveryError::new(FailureCode::Interrupted, words))))
-        }
         _ => Plan::Run(job.row.progress.clone()),
     }
 }
@@ -161,7 +162,9 @@ pub fn acknowledged(
 #[must_use]
 pub fn without_result(job: &Job<'_>) -> Transaction {
     let words = "The exchange ended without saying whether the platform has the referral.";
-    dead(job, &DeliveryError::new(FailureCode::Refused, words))
+    // The row is as it was claimed and knows nothing of what this exchange sent: a redrive asks first.
+    let row = OutboxRow { in_flight: Some(Repeat::LookUpFirst), ..job.row.clone() };
+    dead(&Job { row: &row, ..*job }, &DeliveryError::new(FailureCode::Refused, words))
 }
 
 /// A read found this; the statements are applied by alignment.
@@ -201,9 +204,14 @@ pub fn failed(
     // Where it stood and whether the last request may have arrived is kept in any case: a redrive goes on from there.
     let mut row = job.row.clone();
     row.progress = progress;
-    row.in_flight = (class == Class::Ambiguous).then_some(repeat);
+    let unknown = class == Class::Ambiguous || error.code == FailureCode::TooManySteps;
+    row.in_flight = unknown.then_some(repeat);
     let stood = Job { row: &row, ..*job };
     if matches!(error.code, FailureCode::UnsafeToSend | FailureCode::Untranslatable) {
+        // Nobody releases what was withdrawn meanwhile: it must not wait for that.
+        if job.referral.sender == SenderState::Cancelled {
+            return if maybe_sent(&row) { dead(&stood, error) } else { withdrawn(&stood) };
+        }
         return hold(&stood, HoldReason::NeedsReview(error.diagnostic.clone()), Some(error));
     }
     let at = match (class, next) {

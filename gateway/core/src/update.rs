@@ -245,7 +245,12 @@ impl Draft {
                     referral.delivery = Delivery::Queued;
                 }
             }
-            self.tell(update, &referral, SenderMove::Cancel, new_id);
+            // A platform that was told, or will be, is not told again when a withdrawal is corrected.
+            let cancelling = Errand::Tell { sender_move: SenderMove::Cancel };
+            let told = update.outbox.iter().any(|row| row.errand == cancelling && row.state != OutboxState::Dropped);
+            if !told {
+                self.tell(update, &referral, SenderMove::Cancel, new_id);
+            }
             if update.capabilities.is_none_or(|can| !can.cancel) {
                 referral.attention =
                     Some("This platform cannot be told of a cancellation. Ask the organisation to stop.".to_owned());

@@ -64,7 +64,10 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
     let config: Config = toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(0, |span| line_of(text, span.start));
         let words = error.message().to_owned();
-        ConfigError::Faults(vec![Fault { line, key: "configuration".to_owned(), words }])
+        // The parser names no key, but the line that it names begins with one.
+        let key = text.lines().nth(line.saturating_sub(1)).and_then(|line| line.split_once('='));
+        let key = key.map_or("configuration", |(key, _)| key.trim()).to_owned();
+        ConfigError::Faults(vec![Fault { line, key, words }])
     })?;
     let faults = sections::check(&config, text);
     if faults.is_empty() { Ok(config) } else { Err(ConfigError::Faults(faults)) }

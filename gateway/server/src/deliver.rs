@@ -62,7 +62,8 @@ async fn claim(gateway: &Gateway, platform: &PlatformId, limit: usize) -> Result
     // A lease outlives the longest exchange that the adapter may have: else two would send at once.
     let longest = gateway.platform(platform).map_or(Duration::ZERO, |platform| {
         let limits = platform.adapter.descriptor().limits;
-        Duration::from_secs(u64::from(limits.steps + 1) * u64::from(limits.answer_seconds) + 10)
+        // An attempt may hold two exchanges: the look-up and the errand.
+        Duration::from_secs(2 * u64::from(limits.steps + 1) * u64::from(limits.answer_seconds) + 10)
     });
     let lease = gateway.limits.lease.max(longest);
     let request = ClaimRequest {
@@ -122,6 +123,10 @@ async fn try_attempt(gateway: &Gateway, claimed: &Claimed) -> Result<(), Attempt
         Decided::Written => return Ok(()),
         Decided::Ended(end) => end,
     };
+    if let End::Failed { error, .. } | End::NotAsked(error) = &end {
+        let (outbox, platform, attempt) = (&claimed.row.id, &claimed.row.platform.0, claimed.row.attempts);
+        tracing::warn!(outbox, platform, attempt, code = ?error.code, "an attempt failed");
+    }
     // The exchange is over; whatever happened to the referral meanwhile, its end is judged on the referral as it is now.
     for tries in 0.. {
         let view = View::load(gateway, &claimed.row.referral).await?;

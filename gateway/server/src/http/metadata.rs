@@ -47,7 +47,7 @@ fn resource(kind: &str, routes: &[routes::Route]) -> Value {
         "interaction": interactions,
         "versioning": if codes.contains(&"update") { "versioned-update" } else { "versioned" },
         "readHistory": true,
-        "updateCreate": false,
+        "updateCreate": !matches!(kind, "Task" | "ServiceRequest"),
         // What a collecting platform creates is an output of its Task, never found by a criterion.
         "conditionalCreate": STAND_ALONE.contains(&kind),
         "referencePolicy": ["literal", "logical", "local"],

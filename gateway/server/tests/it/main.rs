@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
 mod bad_input;
+mod bad_updates;
 mod delivery;
 mod official_examples;
 mod reading;

@@ -350,7 +350,9 @@ fn configuration(address: &str, token: &std::path::Path, setup: &Setup) -> Strin
         )
     };
     let referrer = "roles = [\"referrer\"]";
-    let mut text = format!("[server]\nlisten = \"{address}\"\ndata = \"unused\"\n\n[retry]\ndelays-seconds = [1]\n");
+    let mut text = format!(
+        "[server]\nlisten = \"{address}\"\ndata = \"unused\"\n\n[retry]\ndelays-seconds = [1]\nsettle-seconds = 0\n"
+    );
     text += &client(GP, "pcn-a", PRACTICE_ODS, referrer);
     text += &client(READER, "pcn-a", PRACTICE_ODS, "roles = [\"reader\"]");
     text += &client(BARS, "pcn-a", PRACTICE_ODS, &format!("{referrer}\nprofile = \"bars\""));
@@ -378,7 +380,7 @@ fn configuration(address: &str, token: &std::path::Path, setup: &Setup) -> Strin
                  settings = {{ {more} {requester} }}"
             ),
         ),
-        ("advice", "VCSE3", format!("settings = {{ mode = \"direct-light\", {requester} }}")),
+        ("advice", "VCSE3", format!("publish-to = \"pcn-a\"\nsettings = {{ mode = \"direct-light\", {requester} }}")),
     ] {
         text += &format!(
             "\n[[platform]]\nid = \"{id}\"\nname = \"Example {id}\"\nadapter = \"fhir-task\"\n\

@@ -70,7 +70,10 @@ pub fn align(from: &Alignment<'_>) -> Transaction {
         // A report that overtook its acknowledgement proves the delivery; the outbox row will find that out itself.
         referral.platform_referral = Some(report.platform_referral.clone());
     }
-    found_there(from, &mut referral, &mut transaction);
+    // A word that moves nothing proves nothing either.
+    if folded.status.is_some() {
+        found_there(from, &mut referral, &mut transaction);
+    }
     if let Some(next) = service_request_follows(
         &from.referral.compartment,
         &from.referral.service_request,

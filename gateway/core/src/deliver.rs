@@ -204,8 +204,10 @@ pub fn failed(
     // Where it stood and whether the last request may have arrived is kept in any case: a redrive goes on from there.
     let mut row = job.row.clone();
     row.progress = progress;
-    let unknown = class == Class::Ambiguous || error.code == FailureCode::TooManySteps;
-    row.in_flight = unknown.then_some(repeat);
+    let unfinished =
+        matches!(error.code, FailureCode::TooManySteps | FailureCode::Untranslatable | FailureCode::UnsafeToSend);
+    let unknown = class == Class::Ambiguous || unfinished;
+    row.in_flight = (unknown && repeat != Repeat::Safe).then_some(repeat);
     let stood = Job { row: &row, ..*job };
     if matches!(error.code, FailureCode::UnsafeToSend | FailureCode::Untranslatable) {
         // Nobody releases what was withdrawn meanwhile: it must not wait for that.

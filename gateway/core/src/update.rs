@@ -334,8 +334,11 @@ impl Draft {
             }
         } else {
             referral.delivery = Delivery::Queued;
+            // A person has decided: where the platform cannot be asked, that decision is the answer.
+            let asked = update.capabilities.is_some_and(|can| can.look_up);
             for row in waiting {
-                self.reopen_row(row, from);
+                let in_flight = row.in_flight.filter(|_| asked);
+                self.reopen_row(&OutboxRow { in_flight, ..row.clone() }, from);
             }
         }
         self.finish(from, referral, "sender-release", json!({}));

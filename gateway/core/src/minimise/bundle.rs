@@ -1,10 +1,9 @@
 //! The Bundle of what is left: full URLs, references that resolve within it, and nothing else.
 
+use crate::task::derived_id;
 use adapter_contract::IdempotencyKey;
 use gateway_fhir::Json;
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 /// `Type/id`, as references write it.
 pub(super) fn name(resource: &Json) -> String {
@@ -33,24 +32,10 @@ pub(super) fn full_urls(resources: &[(String, Json)], key: &IdempotencyKey) -> B
     resources.iter().map(|(name, _)| (name.clone(), full_url(key, name))).collect()
 }
 
-/// `urn:uuid:` of a version 8 UUID (RFC 9562, "custom") made of SHA-256 over key and `Type/id`: the same at every
-/// attempt, and, since the key is random, nothing that anybody could trace back to the id.
+/// `urn:uuid:` of an id made from key and `Type/id`: the same at every attempt, and, since the key is random, nothing that
+/// anybody could trace back to the id.
 fn full_url(key: &IdempotencyKey, name: &str) -> String {
-    let digest = Sha256::digest(format!("{}{name}", key.0));
-    let mut url = String::from("urn:uuid:");
-    for (place, byte) in digest.iter().take(16).enumerate() {
-        let byte = match place {
-            6 => (byte & 0x0f) | 0x80,
-            8 => (byte & 0x3f) | 0x80,
-            _ => *byte,
-        };
-        if matches!(place, 4 | 6 | 8 | 10) {
-            url.push('-');
-        }
-        // Writing to a String cannot fail.
-        let _ = write!(url, "{byte:02x}");
-    }
-    url
+    format!("urn:uuid:{}", derived_id(&[&key.0, name]))
 }
 
 /// Makes references point within the Bundle; those that would point outside lose their `reference`. Elements of which

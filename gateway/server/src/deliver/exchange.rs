@@ -144,7 +144,7 @@ impl Exchanger<'_> {
         let submits = !matches!(purpose, Purpose::LookUp);
         for _ in 0..=adapter.descriptor().limits.steps {
             let (request, progress) = match step {
-                Err(error) => return Ok(failed(untranslatable(&error), position, Repeat::Safe)),
+                Err(error) => return Ok(failed(untranslatable(&error), position, repeat)),
                 Ok(Step::Delivered(receipt)) => return Ok(End::Delivered(receipt)),
                 Ok(Step::Absent) => return Ok(End::Absent),
                 Ok(Step::Reports(page)) => return Ok(End::Reports(statuses(page.readings))),

@@ -1,0 +1,330 @@
+//! Align: whatever the order in which statements come, the GP reads the same in the end, and each step is signed.
+
+use crate::builders::*;
+use adapter_contract::{
+    Capabilities, Concept, OutputValue, PlatformOrder, PlatformReferralId, ReportSource, ReportedOutput, SenderMove,
+    StatusReport, TaskStatus,
+};
+use gateway_core::align::{Alignment, align};
+use gateway_core::change::{Check, Disposition as D, ReportRecord, Transaction};
+use gateway_core::outbox::{Errand, OutboxRow, OutboxState};
+use gateway_core::referral::{Delivery, HoldReason, Referral, SenderState};
+use gateway_core::retry::Schedule;
+use gateway_fhir::Json;
+
+pub(crate) fn said(event: &str, status: Option<TaskStatus>, version: u64) -> StatusReport {
+    StatusReport {
+        platform_referral: PlatformReferralId("42".to_owned()),
+        key: None,
+        event: event.to_owned(),
+        order: PlatformOrder { version: Some(version), instant: None },
+        platform_status: Concept { system: None, code: None, text: Some(format!("word-{event}")) },
+        status,
+        business_status: if status.is_some() { "in-contact".to_owned() } else { "unmapped".to_owned() },
+        reason: None,
+        outputs: Vec::new(),
+    }
+}
+
+pub(crate) fn record(report: &StatusReport) -> ReportRecord {
+    ReportRecord {
+        id: format!("report-{}", report.event),
+        platform: platform(),
+        referral: Some(referral().id),
+        source: ReportSource::Webhook,
+        received: NOW,
+        report: report.clone(),
+        disposition: D::Recorded,
+    }
+}
+
+/// A referral at the platform while statements come in.
+pub(crate) struct Scene {
+    pub(crate) referral: Referral,
+    pub(crate) version: u64,
+    pub(crate) task: Json,
+    pub(crate) service_request: Json,
+    pub(crate) reports: Vec<ReportRecord>,
+    pub(crate) outbox: Vec<OutboxRow>,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) withheld: bool,
+}
+
+impl Scene {
+    pub(crate) fn new(shown: TaskStatus) -> Self {
+        Self {
+            referral: Referral { task_status: shown, ..delivered() },
+            version: 3,
+            task: task(shown),
+            service_request: service_request(),
+            reports: Vec::new(),
+            outbox: Vec::new(),
+            capabilities: ABLE,
+            withheld: false,
+        }
+    }
+
+    pub(crate) fn align(&self) -> Transaction {
+        let schedule = Schedule::default();
+        let transaction = align(&Alignment {
+            referral: &self.referral,
+            task: (self.version, &self.task),
+            service_request: (2, &self.service_request),
+            reports: &self.reports,
+            outbox: &self.outbox,
+            capabilities: self.capabilities,
+            schedule: &schedule,
+            withheld: self.withheld,
+            now: NOW,
+        });
+        transaction.assert_valid();
+        transaction
+    }
+
+    /// One more statement comes in and is applied, as the store would do it.
+    pub(crate) fn hear(&mut self, report: &StatusReport) -> Transaction {
+        self.reports.push(record(report));
+        let done = self.align();
+        self.referral = done.referral();
+        for (version, document) in done.versions("Task") {
+            assert_eq!(version.version, self.version + 1, "versions stand in a row");
+            (self.version, self.task) = (version.version, document);
+        }
+        for (id, disposition) in done.dispositions() {
+            self.reports
+                .iter_mut()
+                .filter(|record| record.id == id)
+                .for_each(|record| record.disposition = disposition);
+        }
+        done
+    }
+}
+
+/// What a GP reads in the end, without versions and times.
+fn shown(task: &Json) -> serde_json::Value {
+    let mut task = task.clone();
+    task.remove("meta");
+    task.remove("lastModified");
+    task.to_value()
+}
+
+fn orders(count: usize) -> Vec<Vec<usize>> {
+    let mut all = vec![vec![]];
+    for next in 0..count {
+        all = all
+            .into_iter()
+            .flat_map(|order| {
+                (0..=order.len()).map(move |place| {
+                    let mut longer = order.clone();
+                    longer.insert(place, next);
+                    longer
+                })
+            })
+            .collect();
+    }
+    all
+}
+
+fn output(word: &str) -> ReportedOutput {
+    let concept = |text: &str| Concept { text: Some(text.to_owned()), ..Concept::default() };
+    ReportedOutput { kind: concept("Given"), value: OutputValue::Concept(concept(word)) }
+}
+
+#[test]
+fn every_order_and_every_repetition_ends_in_the_same_task() {
+    use TaskStatus::{Accepted, Cancelled, Completed, InProgress, OnHold, Received, Rejected};
+    // Outputs are never taken away again, so those of a statement that turns out to be a conflict stay if it came early.
+    for (statuses, gives) in [
+        (vec![Received, Accepted, InProgress, Completed], true),
+        (vec![Accepted, InProgress, OnHold, InProgress], true),
+        (vec![Received, Rejected], true),
+        (vec![InProgress, Accepted], true),
+        (vec![Completed, InProgress, Completed], false),
+        (vec![Accepted, Completed, Cancelled], false),
+    ] {
+        let reports: Vec<StatusReport> = (1..)
+            .zip(&statuses)
+            .map(|(version, status)| {
+                let mut report = said(&format!("e{version}"), Some(*status), version);
+                report.outputs = if gives { vec![output(&format!("output {version}"))] } else { vec![] };
+                report
+            })
+            .collect();
+        let mut ends = Vec::new();
+        for order in orders(reports.len()) {
+            let mut scene = Scene::new(TaskStatus::Requested);
+            for place in &order {
+                scene.hear(&reports[*place]);
+                let again = scene.hear(&reports[*place]);
+                assert!(again.versions("Task").is_empty(), "a duplicate moves nothing: {statuses:?} {order:?}");
+            }
+            let referral = (scene.referral.task_status, scene.referral.platform_status, scene.referral.conflict);
+            ends.push((shown(&scene.task), referral, order));
+        }
+        for (task, referral, order) in &ends {
+            assert_eq!(*task, ends[0].0, "{statuses:?} {order:?}");
+            assert_eq!(*referral, ends[0].1, "{statuses:?} {order:?}");
+        }
+    }
+}
+
+#[test]
+fn inferred_steps_are_versions_of_their_own_and_signed_by_the_gateway() {
+    let mut scene = Scene::new(TaskStatus::Requested);
+    let done = scene.hear(&said("a", Some(TaskStatus::Completed), 5));
+    let steps: Vec<(String, String, String, bool)> = done
+        .versions("Task")
+        .into_iter()
+        .map(|(version, task)| {
+            let status = task.text("status").unwrap().to_owned();
+            (status, version.author, business_status(&task).to_owned(), status_reason(&task).starts_with("Inferred"))
+        })
+        .collect();
+    let step = |status: &str, author: &str, business: &str, inferred| {
+        (status.to_owned(), author.to_owned(), business.to_owned(), inferred)
+    };
+    assert_eq!(
+        steps,
+        [
+            step("accepted", "gateway", "", true),
+            step("in-progress", "gateway", "", true),
+            step("completed", "platform/food-bank", "in-contact", false),
+        ]
+    );
+    assert_eq!(done.dispositions(), [("report-a".to_owned(), D::Inferred)]);
+    assert_eq!(done.versions("ServiceRequest")[0].1.text("status"), Some("completed"));
+    assert_eq!(done.referral().task_status, TaskStatus::Completed);
+}
+
+#[test]
+fn single_statements() {
+    use TaskStatus::{Accepted, Cancelled, Completed, EnteredInError, Failed, Rejected, Requested};
+    // Shown; sender; statement; status after, disposition, conflict, status of the ServiceRequest if it is written.
+    for (shown, sender, status, after, disposition, conflict, request) in [
+        (Requested, SenderState::Active, Some(Accepted), Accepted, Some(D::Applied), false, None),
+        (Requested, SenderState::Active, Some(Rejected), Rejected, Some(D::Applied), false, None),
+        (Requested, SenderState::Active, Some(Failed), Failed, Some(D::Applied), false, None),
+        (Requested, SenderState::Active, Some(Cancelled), Cancelled, Some(D::Applied), false, Some("revoked")),
+        (Requested, SenderState::Active, Some(Completed), Completed, Some(D::Inferred), false, Some("completed")),
+        (Requested, SenderState::Active, Some(Requested), Requested, Some(D::Unchanged), false, None),
+        (Requested, SenderState::Active, None, Requested, Some(D::Unmapped), false, None),
+        (Requested, SenderState::Active, Some(EnteredInError), Requested, Some(D::Conflict), true, None),
+        (TaskStatus::OnHold, SenderState::Held, Some(Accepted), TaskStatus::OnHold, Some(D::Applied), false, None),
+        (TaskStatus::OnHold, SenderState::Held, Some(Rejected), Rejected, Some(D::Applied), false, None),
+        (Cancelled, SenderState::Cancelled, Some(Accepted), Cancelled, Some(D::Late), false, Some("revoked")),
+        (Cancelled, SenderState::Cancelled, Some(Cancelled), Cancelled, Some(D::Unchanged), false, Some("revoked")),
+        (Cancelled, SenderState::Cancelled, Some(Completed), Cancelled, Some(D::Conflict), true, Some("revoked")),
+    ] {
+        let mut scene = Scene::new(shown);
+        scene.referral.sender = sender;
+        let done = scene.hear(&said("a", status, 1));
+        let case = format!("{shown} {sender:?} {status:?}");
+        assert_eq!(scene.referral.task_status, after, "{case}");
+        assert_eq!(scene.task.text("status"), Some(after.code()), "{case}");
+        assert_eq!(done.dispositions().pop().map(|(_, disposition)| disposition), disposition, "{case}");
+        assert_eq!(scene.referral.conflict.is_some(), conflict, "{case}");
+        let written = done.versions("ServiceRequest").pop().map(|(_, document)| document);
+        assert_eq!(written.as_ref().and_then(|document| document.text("status")), request, "{case}");
+        assert_eq!(done.referral().revision, delivered().revision + 1, "{case}");
+    }
+}
+
+#[test]
+fn an_unknown_word_is_shown_beside_the_status_that_stands() {
+    let mut scene = Scene::new(TaskStatus::Requested);
+    scene.hear(&said("a", Some(TaskStatus::Accepted), 1));
+    scene.hear(&said("b", None, 2));
+    assert_eq!((scene.task.text("status"), business_status(&scene.task)), (Some("accepted"), "unmapped"));
+    assert_eq!(scene.task.get("businessStatus").unwrap().text("text"), Some("word-b"));
+}
+
+#[test]
+fn a_final_state_stays_and_who_contradicts_it_is_a_conflict() {
+    let mut scene = Scene::new(TaskStatus::Requested);
+    scene.hear(&said("a", Some(TaskStatus::Completed), 1));
+    let done = scene.hear(&said("b", Some(TaskStatus::InProgress), 2));
+    assert!(done.versions("Task").is_empty());
+    assert_eq!(scene.task.text("status"), Some("completed"));
+    assert!(scene.referral.conflict.is_some());
+    assert_eq!(scene.reports[1].disposition, D::Conflict);
+    scene.hear(&said("c", Some(TaskStatus::Completed), 3));
+    assert_eq!(scene.referral.conflict, None, "gone once the platform agrees again");
+}
+
+#[test]
+fn the_senders_pause_keeps_the_senders_words() {
+    let mut scene = Scene::new(TaskStatus::OnHold);
+    scene.referral.sender = SenderState::Held;
+    scene.task.set("statusReason", serde_json::json!({"text": "In hospital."}).into());
+    scene.hear(&said("a", Some(TaskStatus::Accepted), 1));
+    assert_eq!((scene.task.text("status"), status_reason(&scene.task)), (Some("on-hold"), "In hospital."));
+}
+
+#[test]
+fn what_consent_withholds_is_kept_and_not_shown() {
+    let mut scene = Scene::new(TaskStatus::Requested);
+    scene.hear(&said("a", Some(TaskStatus::Accepted), 1));
+    scene.withheld = true;
+    let mut report = said("b", Some(TaskStatus::Completed), 2);
+    report.outputs = vec![output("Something")];
+    let done = scene.hear(&report);
+    assert!(done.changes.iter().all(|change| !matches!(change, gateway_core::change::Change::PutResource(_))));
+    assert_eq!(done.dispositions(), [("report-b".to_owned(), D::Withheld)], "what was applied stays applied");
+    assert_eq!(scene.referral.task_status, TaskStatus::Accepted);
+    assert!(scene.referral.conflict.is_some());
+    assert!(scene.align().dispositions().is_empty());
+    // Consent is given again.
+    scene.withheld = false;
+    let done = scene.align();
+    assert_eq!(done.referral().task_status, TaskStatus::Completed);
+    assert_eq!(done.dispositions(), [("report-b".to_owned(), D::Inferred)]);
+}
+
+#[test]
+fn who_reports_on_what_waits_here_has_it() {
+    let reason = HoldReason::NeedsReview("why".to_owned());
+    for (delivery, state) in [
+        (Delivery::DeadLetter { reason: "why".to_owned() }, OutboxState::Dead),
+        (Delivery::Held { reason }, OutboxState::Held),
+    ] {
+        let mut scene = Scene::new(TaskStatus::OnHold);
+        scene.referral.delivery = delivery;
+        scene.referral.platform_referral = None;
+        let mut row = in_state(Errand::Submit, state, 3);
+        row.in_flight = Some(adapter_contract::Repeat::LookUpFirst);
+        scene.outbox = vec![row.clone()];
+        let done = scene.hear(&said("a", Some(TaskStatus::Accepted), 1));
+        assert_eq!(scene.referral.delivery, Delivery::Delivered { at: NOW });
+        assert_eq!(scene.referral.platform_referral, Some(PlatformReferralId("42".to_owned())));
+        assert_eq!(done.rows(), [OutboxRow { state: OutboxState::Done, in_flight: None, ..row.clone() }]);
+        assert_eq!(done.checks, [Check::NotLeased { outbox: row.id, fence: row.fence }]);
+        assert_eq!(scene.task.text("status"), Some("accepted"));
+    }
+}
+
+#[test]
+fn a_platform_at_work_on_what_was_withdrawn_is_told_once() {
+    for (status, capabilities, told, attention) in [
+        (TaskStatus::InProgress, ABLE, true, false),
+        (TaskStatus::InProgress, UNABLE, false, true),
+        (TaskStatus::Rejected, ABLE, false, false),
+    ] {
+        let mut scene = Scene::new(TaskStatus::Cancelled);
+        scene.referral.sender = SenderState::Cancelled;
+        scene.referral.delivery = Delivery::Withdrawn;
+        scene.capabilities = capabilities;
+        scene.outbox = vec![in_state(Errand::Submit, OutboxState::Dropped, 1)];
+        let done = scene.hear(&said("a", Some(status), 1));
+        let tells = done.rows();
+        assert_eq!(tells.len(), usize::from(told), "{status}");
+        assert_eq!(scene.referral.attention.is_some(), attention);
+        assert_eq!(scene.task.text("status"), Some("cancelled"));
+        if let [tell] = tells.as_slice() {
+            assert_eq!(tell.errand, Errand::Tell { sender_move: SenderMove::Cancel });
+            assert_eq!((tell.state, tell.sequence, tell.not_before), (OutboxState::Ready, 2, NOW));
+            assert_eq!(scene.referral.delivery, Delivery::Delivered { at: NOW });
+            scene.outbox.push(tell.clone());
+        }
+        assert!(scene.hear(&said("b", Some(status), 2)).rows().is_empty(), "once: {status}");
+    }
+}

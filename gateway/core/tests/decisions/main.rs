@@ -1,0 +1,16 @@
+//! Decisions as data: what deliver, align, update, accept, consent, ingest and minimise want written, case by case.
+//! Nothing here has a store, network or clock.
+#![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
+
+mod align_outputs;
+mod align_walk;
+mod builders;
+mod consent;
+mod deliver_end;
+mod deliver_failed;
+mod deliver_plan;
+mod ingest;
+mod minimise;
+mod published;
+mod sender_cancels;
+mod sender_moves;

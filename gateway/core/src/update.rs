@@ -274,7 +274,8 @@ impl Draft {
         let mut referral = referral.clone();
         let submit = update.outbox.iter().find(|row| row.errand == Errand::Submit);
         match submit {
-            Some(row) if row.attempts == 0 && row.state == OutboxState::Ready => {
+            // Attempts that found no connection left nothing at the platform.
+            Some(row) if row.state == OutboxState::Ready && row.progress.is_none() && row.in_flight.is_none() => {
                 self.replace_row(row, OutboxState::Held);
                 referral.delivery = Delivery::Held { reason: HoldReason::SenderHold };
             }

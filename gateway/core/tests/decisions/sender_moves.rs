@@ -214,7 +214,10 @@ fn pauses() {
     for (delivery, row, able, expected) in [
         (Delivery::Queued, ready(0), true, Some((Errand::Submit, OutboxState::Held))),
         (Delivery::Queued, ready(0), false, Some((Errand::Submit, OutboxState::Held))),
-        (Delivery::Queued, ready(1), true, None),
+        // Attempts that found no connection left nothing at the platform; one that may have arrived did.
+        (Delivery::Queued, ready(3), true, Some((Errand::Submit, OutboxState::Held))),
+        (Delivery::Queued, OutboxRow { in_flight: Some(Repeat::Keyed), ..ready(1) }, true, None),
+        (Delivery::Queued, OutboxRow { progress: step("task"), ..ready(1) }, true, None),
         (Delivery::Queued, row(Errand::Submit), true, None),
         (at.clone(), in_state(Errand::Submit, OutboxState::Done, 1), true, Some((tell, OutboxState::Ready))),
         (at, in_state(Errand::Submit, OutboxState::Done, 1), false, None),

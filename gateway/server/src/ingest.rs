@@ -13,7 +13,7 @@ use gateway_fhir::{Json, door};
 use std::collections::BTreeSet;
 
 /// Most consents of one person that are looked at; more than that is a fault that a person must see.
-const CONSENTS: u32 = 200;
+const CONSENTS: u32 = 1_000;
 
 /// Why a request came to nothing.
 #[derive(Debug, thiserror::Error)]

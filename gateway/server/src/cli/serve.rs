@@ -4,9 +4,12 @@ use super::{Exit, complain, say};
 use crate::chance::Chance;
 use crate::clock::SystemClock;
 use crate::config::{self, ConfigError};
+use crate::gateway::Gateway;
 use crate::serve;
+use crate::store::ReferralFilter;
 use crate::store::sqlite::SqliteStore;
 use crate::transport::HttpTransport;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -29,6 +32,31 @@ pub(super) async fn run(file: &Path) -> Exit {
     }
 }
 
+/// A referral on its way to a platform that the configuration no longer has would wait for ever, and nobody would know.
+async fn refuse_orphans(gateway: &Gateway) -> anyhow::Result<()> {
+    let mut lost: BTreeMap<String, usize> = BTreeMap::new();
+    let mut filter = ReferralFilter { delivery: Some("queued".to_owned()), limit: 1_000, ..ReferralFilter::default() };
+    loop {
+        let page = gateway.store.referrals(&filter).await?;
+        let Some(last) = page.last() else { break };
+        filter.after = Some(last.id.clone());
+        for platform in page.iter().filter_map(|referral| referral.platform.as_ref()) {
+            if gateway.platform(platform).is_none() {
+                *lost.entry(platform.0.clone()).or_default() += 1;
+            }
+        }
+    }
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let list: Vec<String> = lost.iter().map(|(platform, number)| format!("{platform} ({number})")).collect();
+    anyhow::bail!(
+        "referrals are on their way to platforms that the configuration no longer has: {}. Put each [[platform]] back, \
+         if need be only until its referrals are delivered or cancelled.",
+        list.join(", ")
+    )
+}
+
 async fn start(file: &Path) -> anyhow::Result<Exit> {
     use anyhow::Context as _;
     let config = config::load(file)?;
@@ -45,6 +73,7 @@ async fn start(file: &Path) -> anyhow::Result<Exit> {
     let (clock, chance) = (Arc::new(SystemClock), Arc::new(Chance::from_system()));
     let transport = Arc::new(HttpTransport::new()?);
     let gateway = config::build(&config, base.clone(), Arc::new(store), clock, chance, transport)?;
+    refuse_orphans(&gateway).await?;
     let mut running = serve::start(gateway, listener)?;
     say(&format!("vcse-gateway serves FHIR R4 at {base}"));
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);

@@ -117,3 +117,24 @@ async fn what_the_environment_refuses_ends_with_3_and_a_wrong_configuration_with
     let output = place.serve().output().unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
 }
+
+#[tokio::test]
+async fn a_platform_with_referrals_on_their_way_cannot_be_taken_out_of_the_configuration() {
+    let mut place = Place::with_file().await;
+    place.platform.stop().await;
+    let mut serving = place.start().await;
+    assert_eq!(serving.post(referral(0).bundle_text()).await.status(), 201);
+    serving.signal(Signal::KILL);
+    serving.end().await;
+    let text = std::fs::read_to_string(place.configuration()).unwrap();
+    let id =
+        text.lines().filter_map(|line| line.split_once("platform = \"")).find_map(|(_, rest)| rest.split_once('"'));
+    let (id, _) = id.unwrap();
+    std::fs::write(place.configuration(), text.replace(&format!("\"{id}\""), "\"another\"")).unwrap();
+    let refused = place.serve().output().unwrap();
+    let words = stderr(&refused);
+    assert_eq!(refused.status.code(), Some(3), "{words}");
+    assert!(words.contains(&format!("{id} (1)")) && words.contains("Put each [[platform]] back"), "{words}");
+    std::fs::write(place.configuration(), text).unwrap();
+    place.start().await;
+}

@@ -309,7 +309,15 @@ pub fn judge(from: &Start<'_>) -> Judgement {
             hold: Some(HoldReason::NoRoute(why)),
         },
         RouteDecision::Chosen { platform, route, why } => {
-            let decision = decide_consent(from, &platform);
+            let decision = decide_consent(&Asked {
+                stage: Stage::Accept,
+                rules: from.rules,
+                platform: &platform,
+                person: from.person,
+                consents: from.consents,
+                directory: from.lookup,
+                now: from.now,
+            });
             let restricted = is_restricted(from.service_request.1) || is_restricted(from.task.2);
             let hold = if decision.verdict != Verdict::Permit {
                 Some(HoldReason::NoConsent(decision.reason.words()))
@@ -396,23 +404,43 @@ pub fn audit_line(
     })
 }
 
-fn decide_consent(from: &Start<'_>, platform: &PlatformId) -> Decision {
-    let unnamed = Recipient { platform: platform.clone(), name: platform.0.clone(), identifiers: Vec::new() };
-    let recipient = from.rules.recipients.get(platform).unwrap_or(&unnamed);
-    let number = from.person.nhs_number();
+/// One person, one platform, one moment: what consent is asked about at every stage.
+pub struct Asked<'a> {
+    /// Which stage asks.
+    pub stage: Stage,
+    /// The tenant's rules.
+    pub rules: &'a Rules,
+    /// Who would receive.
+    pub platform: &'a PlatformId,
+    /// The patient.
+    pub person: &'a Person,
+    /// Every consent of this person that may matter.
+    pub consents: &'a [ConsentDocument],
+    /// Finds what consents refer to.
+    pub directory: &'a dyn Fn(&str) -> Option<Json>,
+    /// Now.
+    pub now: OffsetDateTime,
+}
+
+/// Decides consent for one referral: the one way in which every stage asks.
+#[must_use]
+pub fn decide_consent(asked: &Asked<'_>) -> Decision {
+    let name = asked.platform.0.clone();
+    let unnamed = Recipient { platform: asked.platform.clone(), name, identifiers: Vec::new() };
+    let number = asked.person.nhs_number();
     consent::decide(&Question {
-        stage: Stage::Accept,
-        consents: from.consents,
-        directory: from.lookup,
-        policy: &from.rules.policy,
+        stage: asked.stage,
+        consents: asked.consents,
+        directory: asked.directory,
+        policy: &asked.rules.policy,
         subject: Subject {
-            references: vec![from.person.reference.clone()],
+            references: vec![asked.person.reference.clone()],
             nhs_number: number.as_deref(),
-            patient: &from.person.document,
+            patient: &asked.person.document,
         },
-        recipient,
+        recipient: asked.rules.recipients.get(asked.platform).unwrap_or(&unnamed),
         purpose: PURPOSE,
-        now: from.now,
+        now: asked.now,
     })
 }
 

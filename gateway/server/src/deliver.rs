@@ -7,9 +7,9 @@ use crate::gateway::{Gateway, Platform, is_race, log_store_fault};
 use crate::ingest::{consent_wants, look_up, nhs_numbers, stored_consents};
 use crate::store::{CommitError, StoreError};
 use exchange::{End, Exchanger};
-use gateway_core::accept::PURPOSE;
+use gateway_core::accept::{Asked, decide_consent};
 use gateway_core::change::Transaction;
-use gateway_core::consent::{self, Decision, Question, Recipient, Stage, Subject};
+use gateway_core::consent::{Decision, Stage};
 use gateway_core::deliver::{self, Job, Plan};
 use gateway_core::identity::PlatformId;
 use gateway_core::ingest::{Found, Person, Stored, Wants, patient_of};
@@ -258,7 +258,6 @@ impl View {
         let compartment = &self.referral.compartment;
         let references = BTreeSet::from([self.person.reference.clone()]);
         let numbers: BTreeSet<String> = nhs_numbers(&self.person.document).into_iter().collect();
-        let number = numbers.iter().next().cloned();
         let consents = stored_consents(gateway, compartment, references, numbers).await?;
         let directory = look_up(gateway, compartment, consent_wants(&consents)).await?;
         let lookup = |reference: &str| {
@@ -268,20 +267,13 @@ impl View {
                 .or_else(|| self.found.stored.get(reference))
                 .map(|stored| stored.document.clone())
         };
-        let unnamed = Recipient { platform: platform.id.clone(), name: platform.id.0.clone(), identifiers: Vec::new() };
-        let recipient = gateway.rules.recipients.get(&platform.id).unwrap_or(&unnamed);
-        Ok(consent::decide(&Question {
+        Ok(decide_consent(&Asked {
             stage,
+            rules: &gateway.rules,
+            platform: &platform.id,
+            person: &self.person,
             consents: &consents,
             directory: &lookup,
-            policy: &gateway.rules.policy,
-            subject: Subject {
-                references: vec![self.person.reference.clone()],
-                nhs_number: number.as_deref(),
-                patient: &self.person.document,
-            },
-            recipient,
-            purpose: PURPOSE,
             now: gateway.clock.now(),
         }))
     }

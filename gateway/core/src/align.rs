@@ -12,7 +12,7 @@ use crate::referral::{Delivery, Referral, SenderState};
 use crate::resource::{ResourceKey, ResourceVersion, WriteMethod};
 use crate::retry::Schedule;
 use crate::status::{self, Folded};
-use crate::task::{TaskMove, codeable_concept, derived_id, moved};
+use crate::task::{AUTHOR, TaskMove, codeable_concept, derived_id, moved};
 use adapter_contract::{Capabilities, Concept, OutputValue, SenderMove, StatusReport, TaskStatus};
 use gateway_fhir::Json;
 use serde_json::json;
@@ -404,7 +404,13 @@ pub fn service_request_follows(
     task: TaskStatus,
     now: OffsetDateTime,
 ) -> Option<ResourceVersion> {
-    let status = status::service_request_status(task)?;
+    let ended = || matches!(document.text("status"), Some("revoked" | "completed")) && is_gateways(document);
+    let status = match status::service_request_status(task) {
+        Some(status) => status,
+        // The end that it had followed has been corrected: it was neither completed nor revoked after all.
+        None if matches!(task, TaskStatus::Rejected | TaskStatus::Failed) && ended() => "active",
+        None => return None,
+    };
     if document.text("status") == Some(status) {
         return None;
     }
@@ -414,7 +420,14 @@ pub fn service_request_follows(
     Some(version_of(key, version + 1, next, GATEWAY_AUTHOR, WriteMethod::Put, now, &|_| None))
 }
 
-/// True if GP Task, gateway and the platform's last statement say the same.
+/// Whether the gateway wrote this version.
+fn is_gateways(document: &Json) -> bool {
+    let source = document.get("meta").and_then(|meta| meta.text("source"));
+    source.and_then(|source| source.strip_prefix(AUTHOR)) == Some(GATEWAY_AUTHOR)
+}
+
+/// True if gateway and platform say the same: the same status where it was delivered, and nothing at the platform where it
+/// was not. `platform` is what the platform shows now; `None` = it has no such referral.
 #[must_use]
 pub fn is_aligned(referral: &Referral, platform: Option<TaskStatus>) -> bool {
     match (&referral.delivery, platform) {

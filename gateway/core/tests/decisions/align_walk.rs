@@ -328,3 +328,32 @@ fn a_platform_at_work_on_what_was_withdrawn_is_told_once() {
         assert!(scene.hear(&said("b", Some(status), 2)).rows().is_empty(), "once: {status}");
     }
 }
+
+#[test]
+fn a_request_that_followed_a_corrected_end_is_active_again_and_a_senders_own_status_stays() {
+    use gateway_core::align::service_request_follows;
+    let home = gateway_core::identity::Compartment {
+        tenant: gateway_core::identity::TenantId("pcn".to_owned()),
+        owner: gateway_core::identity::Owner::Organisation("A82001".to_owned()),
+    };
+    let follows = |status: &str, author: &str, task| {
+        let source = format!("{}{author}", gateway_core::task::AUTHOR);
+        let request = serde_json::json!({
+            "resourceType": "ServiceRequest", "id": "sr", "meta": { "source": source }, "status": status
+        });
+        let next = service_request_follows(&home, "sr", (2, &request.into()), task, NOW);
+        next.map(|next| serde_json::from_str::<serde_json::Value>(&next.body).unwrap()["status"].clone())
+    };
+    for (status, author, task, expected) in [
+        ("revoked", "gateway", TaskStatus::Rejected, Some("active")),
+        ("completed", "gateway", TaskStatus::Failed, Some("active")),
+        ("completed", "client/gp", TaskStatus::Failed, None),
+        ("active", "client/gp", TaskStatus::Rejected, None),
+        ("active", "client/gp", TaskStatus::Completed, Some("completed")),
+        ("active", "client/gp", TaskStatus::Cancelled, Some("revoked")),
+        ("completed", "gateway", TaskStatus::Completed, None),
+    ] {
+        let wanted = expected.map(serde_json::Value::from);
+        assert_eq!(follows(status, author, task), wanted, "{status} by {author}, {task}");
+    }
+}

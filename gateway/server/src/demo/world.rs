@@ -12,8 +12,9 @@ use conformance_tests::direct_light::{DirectLightClient, DirectLightConfig};
 use conformance_tests::generator::{Generator, PRACTICE_ODS, RecipientSpec, SyntheticReferral};
 use conformance_tests::gp_system::{GpConfig, GpSystem, WireError};
 use conformance_tests::platform::{FhirPlatform, Notify, PlatformConfig};
+use gateway_core::align::is_aligned;
 use gateway_core::identity::{Compartment, Owner, PlatformId};
-use gateway_core::referral::{Delivery, Referral};
+use gateway_core::referral::Referral;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -183,13 +184,8 @@ impl World {
             }
             let gp = record.status().unwrap_or("-").to_owned();
             let gateway = referral.task_status.code().to_owned();
-            // The same fact at all three; what was never delivered must not be at the platform at all.
-            let aligned = gp == gateway
-                && match (&referral.delivery, &platform) {
-                    (Delivery::Delivered { .. }, Some(status)) => *status == gateway,
-                    (Delivery::Delivered { .. }, None) => false,
-                    (_, at_platform) => at_platform.is_none(),
-                };
+            let known = platform.as_deref().map(str::parse).transpose();
+            let aligned = gp == gateway && known.is_ok_and(|status| is_aligned(referral, status));
             rows.push(Row {
                 placer: record.placer_id.clone(),
                 recipient: referral.platform.as_ref().map_or("-".to_owned(), |platform| platform.0.clone()),

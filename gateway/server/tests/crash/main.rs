@@ -71,7 +71,10 @@ async fn strike(name: &str, keyed: bool, want: usize, least: usize) {
     ));
     let faults: Vec<String> = ended.iter().filter(|run| !run.findings.is_empty()).map(Run::words).collect();
     assert!(faults.is_empty(), "{} of {} runs went wrong:\n{}", faults.len(), ended.len(), faults.join("\n"));
-    assert!(killed.len() >= least.min(targets.len()), "too few points were struck: {killed:?}");
+    // Only who asks for one point by name gets by with fewer.
+    let asked = std::env::var("CRASH_POINTS").is_ok_and(|points| points != "all");
+    let needed = if asked { targets.len() } else { least };
+    assert!(killed.len() >= needed, "{} points were struck, {needed} are promised: {killed:?}", killed.len());
 }
 
 /// Each name once, then an even spread over the rest, in the order in which they were reached.

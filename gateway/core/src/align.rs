@@ -121,7 +121,8 @@ fn found_there(from: &Alignment<'_>, referral: &mut Referral, transaction: &mut 
 /// The platform works on what was withdrawn: a request that seemed lost arrived after all. It is told to stop.
 fn stop_there(from: &Alignment<'_>, referral: &mut Referral, transaction: &mut Transaction) {
     let working = from.reports.iter().any(|record| record.report.status.is_some_and(|status| !status.is_final()));
-    let told = from.outbox.iter().any(|row| matches!(row.errand, Errand::Tell { .. }));
+    let told = |row: &OutboxRow| matches!(row.errand, Errand::Tell { .. }) && row.state != OutboxState::Dropped;
+    let told = from.outbox.iter().any(told);
     if !working || told {
         return;
     }

@@ -167,6 +167,32 @@ pub fn without_result(job: &Job<'_>) -> Transaction {
     dead(&Job { row: &row, ..*job }, &DeliveryError::new(FailureCode::Refused, words))
 }
 
+/// There was nobody to tell: the platform never had the referral under a name. Dropped, not done, so that the platform is
+/// told after all if it turns out to work on it.
+#[must_use]
+pub fn nobody_to_tell(job: &Job<'_>) -> Transaction {
+    let changes = vec![finish_row(job, OutboxState::Dropped, None), attempt(job, "withheld", None)];
+    Transaction { checks: vec![lease(job)], changes }
+}
+
+/// The platform had the referral and says now that it does not: nobody may believe that it is still worked on.
+#[must_use]
+pub fn gone(job: &Job<'_>) -> Transaction {
+    let words = "The platform no longer has this referral. Ask the organisation what became of it.";
+    let mut referral = job.referral.clone();
+    referral.attention = Some(words.to_owned());
+    let step =
+        TaskMove { business_status: Some("error".to_owned()), reason: Some(words.to_owned()), ..TaskMove::default() };
+    let mut changes = vec![finish_row(job, OutboxState::Done, None), attempt(job, "acknowledged", None)];
+    if !referral.task_status.is_final() {
+        changes.push(Change::PutResource(next_task(job, &step)));
+    }
+    changes.push(audit_line(&referral, job.now, GATEWAY_AUTHOR, "gone", json!({ "platform": job.row.platform.0 })));
+    referral.revision += 1;
+    changes.push(Change::PutReferral(Box::new(referral)));
+    Transaction { checks: vec![lease(job)], changes }
+}
+
 /// A read found this; the statements are applied by alignment.
 #[must_use]
 pub fn read_done(job: &Job<'_>, reports: &[StatusReport], new_id: &mut dyn FnMut() -> String) -> Transaction {

@@ -210,7 +210,8 @@ async fn concluded(gateway: &Gateway, job: &Job<'_>, end: &End) -> Result<Transa
         End::Reports(_) | End::Absent if job.row.errand == Errand::Submit => deliver::without_result(job),
         End::NotAsked(error) => deliver::look_up_failed(job, error, gateway.chance.unit()),
         End::Reports(reports) => deliver::read_done(job, reports, &mut new_id),
-        End::Absent => deliver::read_done(job, &[], &mut new_id),
+        End::Absent if job.row.errand == Errand::Read => deliver::gone(job),
+        End::Absent => deliver::nobody_to_tell(job),
         End::Failed { error, progress, repeat } => {
             deliver::failed(job, error, progress.clone(), *repeat, gateway.chance.unit())
         }

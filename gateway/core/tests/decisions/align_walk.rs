@@ -304,16 +304,21 @@ fn who_reports_on_what_waits_here_has_it() {
 
 #[test]
 fn a_platform_at_work_on_what_was_withdrawn_is_told_once() {
-    for (status, capabilities, told, attention) in [
-        (TaskStatus::InProgress, ABLE, true, false),
-        (TaskStatus::InProgress, UNABLE, false, true),
-        (TaskStatus::Rejected, ABLE, false, false),
+    let tell = |state| in_state(Errand::Tell { sender_move: SenderMove::Cancel }, state, 1);
+    // What the sender's cancellation had queued: nothing; a word that found nobody to tell; one that was told.
+    for (status, capabilities, earlier, told, attention) in [
+        (TaskStatus::InProgress, ABLE, None, true, false),
+        (TaskStatus::InProgress, ABLE, Some(OutboxState::Dropped), true, false),
+        (TaskStatus::InProgress, ABLE, Some(OutboxState::Done), false, false),
+        (TaskStatus::InProgress, UNABLE, None, false, true),
+        (TaskStatus::Rejected, ABLE, None, false, false),
     ] {
         let mut scene = Scene::new(TaskStatus::Cancelled);
         scene.referral.sender = SenderState::Cancelled;
         scene.referral.delivery = Delivery::Withdrawn;
         scene.capabilities = capabilities;
         scene.outbox = vec![in_state(Errand::Submit, OutboxState::Dropped, 1)];
+        scene.outbox.extend(earlier.map(tell));
         let done = scene.hear(&said("a", Some(status), 1));
         let tells = done.rows();
         assert_eq!(tells.len(), usize::from(told), "{status}");
@@ -321,7 +326,8 @@ fn a_platform_at_work_on_what_was_withdrawn_is_told_once() {
         assert_eq!(scene.task.text("status"), Some("cancelled"));
         if let [tell] = tells.as_slice() {
             assert_eq!(tell.errand, Errand::Tell { sender_move: SenderMove::Cancel });
-            assert_eq!((tell.state, tell.sequence, tell.not_before), (OutboxState::Ready, 2, NOW));
+            let last = scene.outbox.iter().map(|row| row.sequence).max().unwrap();
+            assert_eq!((tell.state, tell.sequence, tell.not_before), (OutboxState::Ready, last + 1, NOW));
             assert_eq!(scene.referral.delivery, Delivery::Delivered { at: NOW });
             scene.outbox.push(tell.clone());
         }

@@ -3,7 +3,7 @@
 use crate::builders::*;
 use adapter_contract::{PlatformReferralId, Receipt, ReportSource, SenderMove, TaskStatus};
 use gateway_core::change::{Change, Disposition, ReportRecord, Transaction};
-use gateway_core::deliver::{acknowledged, read_done};
+use gateway_core::deliver::{acknowledged, gone, nobody_to_tell, read_done};
 use gateway_core::outbox::{Errand, OutboxState};
 use gateway_core::referral::Delivery;
 
@@ -91,4 +91,29 @@ fn a_read_records_what_it_found() {
     assert_eq!(ended.row().state, OutboxState::Done);
     assert_eq!(recorded(&ended)[0].source, ReportSource::Poll);
     assert!(ended.changes.iter().all(|change| !matches!(change, Change::PutReferral(_))));
+}
+
+#[test]
+fn a_word_that_found_nobody_to_tell_is_dropped_and_not_done() {
+    let stand = Stand::new(Errand::Tell { sender_move: SenderMove::Cancel }).cancelled();
+    let done = nobody_to_tell(&stand.job());
+    assert_eq!(done.row().state, OutboxState::Dropped);
+    assert!(done.task().is_none(), "the sender's Task stands as it was cancelled");
+}
+
+#[test]
+fn a_referral_that_the_platform_no_longer_has_is_shown() {
+    for (status, shown) in [(TaskStatus::InProgress, true), (TaskStatus::Completed, false)] {
+        let mut stand = Stand::new(Errand::Read);
+        stand.referral.task_status = status;
+        stand.task = task(status);
+        let done = gone(&stand.job());
+        assert_eq!(done.row().state, OutboxState::Done);
+        assert!(done.referral().attention.is_some_and(|words| words.contains("no longer has")));
+        assert_eq!(done.task().is_some(), shown, "an end that was shown stays as it is");
+        if let Some(next) = done.task() {
+            assert_eq!(next.text("status"), Some(status.code()), "nobody said that it moved");
+            assert!(status_reason(&next).contains("no longer has"));
+        }
+    }
 }

@@ -142,6 +142,7 @@ impl Exchanger<'_> {
         let mut repeat = Repeat::Safe;
         let mut marked = self.row.in_flight.is_some();
         let submits = !matches!(purpose, Purpose::LookUp);
+        let mut answered = false;
         for _ in 0..=adapter.descriptor().limits.steps {
             let (request, progress) = match step {
                 Err(error) => return Ok(failed(untranslatable(&error), position, repeat)),
@@ -161,8 +162,11 @@ impl Exchanger<'_> {
             }
             let answer = match self.send(&request).await? {
                 Ok(answer) => answer,
+                // Nothing of this exchange has left: it stands where it began, and nobody need be asked about it.
+                Err(error) if !answered && nothing_left(&error) => return Ok(failed(error, at, repeat)),
                 Err(error) => return Ok(failed(error, position, repeat)),
             };
+            answered = true;
             let next = Exchange { purpose, at: None, keys, settings, accepted_at: &accepted_at };
             step = guarded("exchange", || adapter.resume(&next, &progress, &answer));
         }
@@ -278,6 +282,10 @@ fn statuses(readings: Vec<Reading>) -> Vec<StatusReport> {
             Reading::Changed(_) => None,
         })
         .collect()
+}
+
+fn nothing_left(error: &DeliveryError) -> bool {
+    matches!(error.code, FailureCode::NotConnected | FailureCode::TlsRefused)
 }
 
 fn repeat_of(request: &PlatformRequest) -> Repeat {

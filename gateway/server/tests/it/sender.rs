@@ -61,9 +61,11 @@ async fn cancelled_while_the_platform_cannot_be_reached_nothing_is_ever_sent() {
     })
     .await;
     assert_eq!(world.move_task(&sent.path("Task"), "cancelled").await.status, 200);
-    food.restart().await.unwrap();
+    // Nothing left, so nobody need be asked: it ends while the platform is still away.
     eventually("the withdrawal", || async { (world.referral().await.delivery.word() == "withdrawn").then_some(()) })
         .await;
+    assert_eq!(world.referral().await.attention, None);
+    food.restart().await.unwrap();
     world.outbox_idle().await;
     assert_eq!(food.requests().iter().filter(|request| request.method != "GET").count(), 0, "{:?}", food.requests());
     assert_eq!(world.task(&sent.path("ServiceRequest")).await["status"], "revoked");

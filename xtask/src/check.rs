@@ -64,8 +64,8 @@ fn generated() -> Result<()> {
     r4_tables::generate(&package, &fresh)?;
     for name in ["elements.tsv", "codes.tsv"] {
         let read = |path: PathBuf| fs::read(&path).with_context(|| format!("read {}", path.display()));
-        let same = read(fresh.join(name))? == read(root().join("gateway/fhir/tables").join(name))?;
-        ensure!(same, "gateway/fhir/tables/{name} differs from what `cargo xtask generate-r4-tables` makes");
+        let same = read(fresh.join(name))? == read(root().join("gateway/fhir/elements/tables").join(name))?;
+        ensure!(same, "gateway/fhir/elements/tables/{name} differs from what `cargo xtask generate-r4-tables` makes");
     }
     Ok(())
 }

@@ -41,7 +41,7 @@ enum Task {
         #[arg(long)]
         from: PathBuf,
         /// Where to write.
-        #[arg(long, default_value = "gateway/fhir/tables")]
+        #[arg(long, default_value = "gateway/fhir/elements/tables")]
         out: PathBuf,
     },
 }

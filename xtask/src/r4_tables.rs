@@ -1,4 +1,4 @@
-//! Makes the committed R4 tables of `gateway/fhir/tables/` from the official 4.0.1 definitions.
+//! Makes the committed R4 tables of `gateway/fhir/elements/tables/` from the official 4.0.1 definitions.
 //!
 //! Source: an unpacked npm package `hl7.fhir.r4.examples` 4.0.1 (CC0), which holds every definition of R4 as JSON. The
 //! output is sorted and carries no date, so the same package gives the same bytes. It knows nothing of how the tables

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 /// Which crates of ours each crate may depend on, in tests as well. A crate that is not named may not exist.
 const MAY_SEE: &[(&str, &[&str])] = &[
+    ("gateway-fhir-elements", &[]),
     ("gateway-fhir-typed", &[]),
-    ("gateway-fhir", &["gateway-fhir-typed"]),
-    ("mappings", &[]),
+    ("gateway-fhir", &["gateway-fhir-elements", "gateway-fhir-typed"]),
+    ("mappings", &["gateway-fhir-elements"]),
     ("adapter-contract", &[]),
     ("gateway-core", &["gateway-fhir", "mappings", "adapter-contract"]),
     ("adapter-fhir-task", &["adapter-contract", "mappings"]),

@@ -5,7 +5,6 @@
 
 pub mod bundle;
 pub mod door;
-pub mod elements;
 pub mod identifiers;
 pub mod instant;
 pub mod issue;
@@ -14,5 +13,6 @@ pub mod references;
 pub mod typed;
 pub mod validate;
 
+pub use gateway_fhir_elements as elements;
 pub use issue::{Issue, IssueCode, Severity};
 pub use json::Json;

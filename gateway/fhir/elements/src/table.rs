@@ -8,7 +8,7 @@ use super::{Element, ElementType, Member};
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-const ELEMENTS: &str = include_str!("../../tables/elements.tsv");
+const ELEMENTS: &str = include_str!("../tables/elements.tsv");
 
 /// What a root row of the table is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(crate) struct Table {
 
 /// The members of one object.
 #[derive(Debug, Default)]
-pub(crate) struct Node {
+pub struct Node {
     elements: Vec<Element>,
     /// JSON member name to (element, type, members of the value).
     names: HashMap<String, (usize, usize, &'static str)>,
@@ -56,12 +56,14 @@ impl Table {
 
 impl Node {
     /// The elements in the order of the definition.
-    pub(crate) fn elements(&self) -> &[Element] {
+    #[must_use]
+    pub fn elements(&self) -> &[Element] {
         &self.elements
     }
 
     /// The member of this JSON name.
-    pub(crate) fn member(&'static self, name: &str) -> Option<Member> {
+    #[must_use]
+    pub fn member(&'static self, name: &str) -> Option<Member> {
         let &(index, type_index, under) = self.names.get(name)?;
         let element = self.elements.get(index)?;
         let row = element.types.get(type_index)?;
@@ -69,7 +71,8 @@ impl Node {
     }
 
     /// The place of this member's element among [`elements`](Self::elements).
-    pub(crate) fn place(&self, name: &str) -> Option<usize> {
+    #[must_use]
+    pub fn place(&self, name: &str) -> Option<usize> {
         self.names.get(name).map(|(index, _, _)| *index)
     }
 }

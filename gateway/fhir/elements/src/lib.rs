@@ -8,7 +8,7 @@ mod codes;
 mod table;
 
 pub use codes::CodeSet;
-pub(crate) use table::Node;
+pub use table::Node;
 
 /// One element of R4, as its base definition has it.
 #[derive(Debug)]
@@ -101,13 +101,13 @@ pub fn is_primitive(type_code: &str) -> bool {
 
 /// The members under one path, for a reader that asks for several in a row.
 #[must_use]
-pub(crate) fn node(under: &str) -> Option<&'static Node> {
+pub fn node(under: &str) -> Option<&'static Node> {
     table::table().node(under)
 }
 
 /// The members of a resource of this type, and the type's name as the table holds it.
 #[must_use]
-pub(crate) fn resource_node(name: &str) -> Option<(&'static str, &'static Node)> {
+pub fn resource_node(name: &str) -> Option<(&'static str, &'static Node)> {
     table::table().resource(name)
 }
 

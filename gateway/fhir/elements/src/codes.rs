@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
-const CODES: &str = include_str!("../../tables/codes.tsv");
+const CODES: &str = include_str!("../tables/codes.tsv");
 
 /// The codes of one value set.
 #[derive(Debug, Default)]

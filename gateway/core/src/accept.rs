@@ -4,8 +4,11 @@
 //! The recipient is chosen before consent is decided, because consent names a recipient (docs/decisions/0004).
 
 use crate::change::{AuditRecord, Change, Check, Transaction};
-use crate::consent::{self, ConsentDocument, Decision, Policy, Question, Recipient, Stage, Subject, Verdict};
-use crate::identity::{Client, Compartment, GATEWAY_AUTHOR, PlatformId};
+use crate::consent::{
+    self, ConsentDocument, Decision, Item, Policy, Question, Reason, Recipient, Stage, Standing, Subject, Verdict,
+    referral_items,
+};
+use crate::identity::{Client, Compartment, GATEWAY_AUTHOR, PlatformId, TenantId};
 use crate::ingest::{Accepted, Found, Outcome, Person, patient_of};
 use crate::minimise::is_restricted;
 use crate::outbox::{Errand, OutboxRow, OutboxState};
@@ -14,7 +17,7 @@ use crate::resource::{ResourceKey, ResourceVersion, Token, WriteMethod, tokens};
 use crate::retry::Schedule;
 use crate::route::{self, RouteDecision, RouteTable};
 use crate::task::{TaskMove, moved, stamp};
-use adapter_contract::{IdempotencyKey, TaskStatus};
+use adapter_contract::{DataNeed, IdempotencyKey, TaskStatus};
 use gateway_fhir::Json;
 use gateway_fhir::identifiers::{NHS_NUMBER, nhs_number, same_system};
 use serde_json::json;
@@ -240,7 +243,8 @@ fn consents_of(arrival: &Arrival<'_>) -> Vec<ConsentDocument> {
             && accepted.kind == "Consent"
         {
             let (id, version, document) = (accepted.id.clone(), accepted.version, accepted.document.clone());
-            all.insert(id.clone(), ConsentDocument { id, version, document });
+            let tenant = arrival.client.tenant.clone();
+            all.insert(id.clone(), ConsentDocument { tenant, id, version, document });
         }
     }
     all.into_values().collect()
@@ -309,8 +313,13 @@ pub fn judge(from: &Start<'_>) -> Judgement {
             hold: Some(HoldReason::NoRoute(why)),
         },
         RouteDecision::Chosen { platform, route, why } => {
+            let (service_request, task) = (from.service_request.1, from.task.2);
+            let items = referral_items(service_request, &from.person.document, task, from.lookup);
             let decision = decide_consent(&Asked {
                 stage: Stage::Accept,
+                tenant: &from.compartment.tenant,
+                items: &items,
+                needs: &[],
                 rules: from.rules,
                 platform: &platform,
                 person: from.person,
@@ -319,10 +328,10 @@ pub fn judge(from: &Start<'_>) -> Judgement {
                 now: from.now,
             });
             let restricted = is_restricted(from.service_request.1) || is_restricted(from.task.2);
-            let hold = if decision.verdict != Verdict::Permit {
-                Some(HoldReason::NoConsent(decision.reason.words()))
+            let hold = if restricted && (decision.verdict == Verdict::Permit || decision.reason == Reason::Empty) {
+                Some(HoldReason::NeedsReview(RESTRICTED.to_owned()))
             } else {
-                restricted.then(|| HoldReason::NeedsReview(RESTRICTED.to_owned()))
+                (decision.verdict != Verdict::Permit).then(|| held_by(&decision))
             };
             Judgement {
                 route: format!("{route}: {why}"),
@@ -408,6 +417,12 @@ pub fn audit_line(
 pub struct Asked<'a> {
     /// Which stage asks.
     pub stage: Stage,
+    /// Whose Consents count.
+    pub tenant: &'a TenantId,
+    /// What would leave.
+    pub items: &'a [Item],
+    /// What the platform's adapter reads; empty if that is not known yet.
+    pub needs: &'a [DataNeed],
     /// The tenant's rules.
     pub rules: &'a Rules,
     /// Who would receive.
@@ -430,33 +445,56 @@ pub fn decide_consent(asked: &Asked<'_>) -> Decision {
     let number = asked.person.nhs_number();
     consent::decide(&Question {
         stage: asked.stage,
+        tenant: asked.tenant,
         consents: asked.consents,
+        // Neither overrides nor who else may consent is recorded yet: nothing is, then.
+        overrides: &[],
         directory: asked.directory,
         policy: &asked.rules.policy,
         subject: Subject {
             references: vec![asked.person.reference.clone()],
             nhs_number: number.as_deref(),
             patient: &asked.person.document,
+            standing: &Standing::default(),
         },
         recipient: asked.rules.recipients.get(asked.platform).unwrap_or(&unnamed),
+        items: asked.items,
+        needs: asked.needs,
         purpose: PURPOSE,
         now: asked.now,
     })
 }
 
-/// What audit keeps of a consent decision: verdict, rule path and consent ids, no data of the person.
+/// Why a referral waits after a deny. What is left of it can be for a person to judge even where the Consents permit.
+#[must_use]
+pub fn held_by(decision: &Decision) -> HoldReason {
+    match decision.reason {
+        Reason::NeedsReview | Reason::NeededField | Reason::Empty => HoldReason::NeedsReview(decision.reason.words()),
+        _ => HoldReason::NoConsent(decision.reason.words()),
+    }
+}
+
+/// What audit keeps of a consent decision: verdict, rule path, consent ids and the paths that are withheld, no data of the
+/// person.
 #[must_use]
 pub fn decision_detail(decision: &Decision, stage: Stage) -> serde_json::Value {
-    let verdict = if decision.verdict == Verdict::Permit { "permit" } else { "deny" };
+    let withheld = decision.withheld.iter();
+    let withheld: Vec<serde_json::Value> = withheld
+        .map(|one| json!({ "resource": one.resource, "path": one.path, "reason": one.reason.code(), "rule": one.rule }))
+        .collect();
+    let duties: Vec<&str> = decision.duties.iter().map(|duty| duty.code()).collect();
     let consents: Vec<String> =
         decision.consents.iter().map(|(id, version)| format!("Consent/{id}/_history/{version}")).collect();
     json!({
         "stage": match stage { Stage::Accept => "accept", Stage::Attempt => "attempt", Stage::Relay => "relay" },
-        "verdict": verdict,
+        "verdict": decision.word(),
         "reason": decision.reason.code(),
         "rules": decision.rules,
         "path": decision.rule_path,
         "consents": consents,
+        "decisive": decision.decisive.as_ref().map(|(id, version)| format!("Consent/{id}/_history/{version}")),
+        "withheld": withheld,
+        "duties": duties,
     })
 }
 

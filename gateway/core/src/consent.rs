@@ -1,27 +1,45 @@
-//! May this recipient have this referral now? Rules `consent-rules/1` over the person's FHIR R4 Consents.
+//! May this recipient have this referral now, and which parts of it? Rules `consent-rules/1` over the person's FHIR R4
+//! Consents, in full; docs/consent.md has them in plain words.
 //!
-//! Deny unless an active Consent of this person names this recipient and permits it (R1, R12). Every Consent is read by
-//! itself into one of three effects: it *permits*, it *refuses*, or it is *silent* (with a reason). Then: any refusal
-//! wins, whatever its date (R6), else any permit, else deny with the reason that is nearest to a permit. Neither the
-//! order of the Consents nor an older version of one plays a part.
+//! Deny unless a Consent of this person names this recipient and permits it (R1, R12). Every Consent is read by itself
+//! and, for every *item* of the referral ([`items`]), permits, refuses or is silent, with a reason. Then: any refusal
+//! wins, whatever its date (R6), else any permit, else deny with the reason that is nearest to a permit. An item that is
+//! denied is *withheld*; if something needed goes, or nothing of use is left, the whole is denied (R7). Neither the order
+//! of the Consents nor an older version of one plays a part.
 //!
-//! This is a first cut of the rules, and wherever it does not evaluate something it shares less: provisions within
-//! provisions, limits by data class, code, label, period of the data or action, anyone but the person as performer, and
-//! persons under 16 never lead to a permit (R4, R5, R7, R9 in part); a refusal that it cannot read counts. It knows no
-//! store, network or clock: `now` is the latest time ever seen (R15), which is the caller's to keep, and actors are
-//! resolved through the directory that it is given. No answer holds patient data.
+//! Conditions have three answers (`truth`): a permit needs a yes, a deny is met by anything but a no. So whatever cannot
+//! be read, resolved or compared shares less. The engine knows no store, network or clock: `now` is the latest time ever
+//! seen (R15), which is the caller's to keep, and references are resolved through the directory that it is given. No
+//! answer holds patient data.
 
 mod actor;
+mod condition;
+mod decide;
 mod document;
+mod gate;
+mod item;
+mod labels;
+mod london;
+mod nesting;
+mod performer;
 mod period;
+mod person;
+mod policy;
+mod provision;
 mod reason;
+mod truth;
 
+pub use decide::decide;
+pub use item::{Item, items, referral_items};
+pub use performer::{Authority, Proxy, Standing};
+pub use policy::{
+    Branch, CodeListFault, DirectCare, Notes, Override, Policy, RecipientClass, RecipientPolicy, WithheldCodes,
+};
 pub use reason::Reason;
 
-use crate::identity::PlatformId;
-use document::{Effect, Reading};
+use crate::identity::{PlatformId, TenantId};
+use adapter_contract::DataNeed;
 use gateway_fhir::Json;
-use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 /// The rule set that decides, as it is recorded with each decision.
@@ -30,6 +48,8 @@ pub const RULES: &str = "consent-rules/1";
 /// A Consent as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsentDocument {
+    /// Who holds it.
+    pub tenant: TenantId,
     /// Logical id.
     pub id: String,
     /// Version; of two versions of one Consent only the newer counts.
@@ -58,6 +78,8 @@ pub struct Subject<'a> {
     pub nhs_number: Option<&'a str>,
     /// The Patient.
     pub patient: &'a Json,
+    /// Who may consent, beyond the person.
+    pub standing: &'a Standing,
 }
 
 /// When the question is asked (R10).
@@ -71,18 +93,17 @@ pub enum Stage {
     Relay,
 }
 
-/// What a tenant may decide about the rules. Nothing yet: later the list of direct-care recipients (R1).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Policy {}
-
 /// The question.
 pub struct Question<'a> {
-    /// When it is asked; the answer is the same at each stage in this version.
+    /// When it is asked. The answer is the same at each stage.
     pub stage: Stage,
+    /// Who asks.
+    pub tenant: &'a TenantId,
     /// The Consents that are on record in the sender's compartment, of this person or of others, in any order.
     pub consents: &'a [ConsentDocument],
-    /// Answers a literal reference of an actor with the resource.
+    /// Decisions to share without consent (R8).
+    pub overrides: &'a [Override],
+    /// Answers a literal reference with the resource.
     pub directory: &'a dyn Fn(&str) -> Option<Json>,
     /// The tenant's policy.
     pub policy: &'a Policy,
@@ -90,22 +111,65 @@ pub struct Question<'a> {
     pub subject: Subject<'a>,
     /// Who would receive it.
     pub recipient: &'a Recipient,
+    /// What would leave. Empty: nothing is known of it, and every condition on data stays open.
+    pub items: &'a [Item],
+    /// What the recipient's adapter reads. Empty: not known; then it is not asked what is needed, or whether it reads
+    /// notes.
+    pub needs: &'a [DataNeed],
     /// Purpose of use, a code of v3-ActReason: `COC`.
     pub purpose: &'a str,
     /// The time of the decision.
     pub now: OffsetDateTime,
 }
 
-/// Yes or no.
+/// Yes or no, to the referral as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// It may be sent.
+    /// It may be sent, without what is withheld.
     Permit,
     /// It may not.
     Deny,
 }
 
-/// The answer, with what explains it. Ids, codes and versions only.
+/// An element or a resource that may not be sent although the referral may.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Withheld {
+    /// `Type/id` of the resource.
+    pub resource: String,
+    /// Element path (`Patient.address`), or the type alone for the whole resource.
+    pub path: String,
+    /// Why.
+    pub reason: Reason,
+    /// The rule that decided: `R7:label`.
+    pub rule: &'static str,
+    /// The Consent that is in the way, if one is.
+    pub consent: Option<(String, u64)>,
+}
+
+/// What has to be done along with a permit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Duty {
+    /// The Consent was spoken: there is no document. Nothing is to be done; audit says so.
+    Spoken,
+    /// The person has lost capacity since: somebody has to review it (R14).
+    ReviewCapacity,
+    /// It is an override: it has to be shown to those who audit overrides (R8).
+    AuditOverride,
+}
+
+impl Duty {
+    /// Code, for audit.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Spoken => "verbal",
+            Self::ReviewCapacity => "review-capacity",
+            Self::AuditOverride => "audit-override",
+        }
+    }
+}
+
+/// The answer, with what explains it. Ids, paths, codes and versions only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// Yes or no.
@@ -118,77 +182,37 @@ pub struct Decision {
     pub decisive: Option<(String, u64)>,
     /// All Consents of this person that were read: id and version.
     pub consents: Vec<(String, u64)>,
+    /// What a permit does not reach; in a deny, what led to it, if that were single items.
+    pub withheld: Vec<Withheld>,
+    /// What has to be done along with a permit.
+    pub duties: Vec<Duty>,
     /// [`RULES`].
     pub rules: &'static str,
 }
 
-/// Decides. Total: whatever cannot be read leads to a deny.
-#[must_use]
-pub fn decide(question: &Question<'_>) -> Decision {
-    if let Some((reason, rule)) = about_the_person(question.subject.patient) {
-        return decision(Verdict::Deny, reason, vec![rule.to_owned()], None, Vec::new());
+impl Decision {
+    /// The decision when what is on record could not be read (R10): nothing leaves, and a person sees it.
+    #[must_use]
+    pub fn indeterminate() -> Self {
+        Self {
+            verdict: Verdict::Deny,
+            reason: Reason::Indeterminate,
+            rule_path: vec!["R10:indeterminate".to_owned()],
+            decisive: None,
+            consents: Vec::new(),
+            withheld: Vec::new(),
+            duties: Vec::new(),
+            rules: RULES,
+        }
     }
-    let mut read: Vec<(Reading, (String, u64))> = newest(question.consents)
-        .into_iter()
-        .filter_map(|consent| {
-            Some((document::read(question, &consent.document)?, (consent.id.clone(), consent.version)))
-        })
-        .collect();
-    // By reason, then name: which one explains the decision must not depend on the order in which they were given.
-    read.sort_by(|(a, a_name), (b, b_name)| (a.reason, a_name, &a.path).cmp(&(b.reason, b_name, &b.path)));
-    let mut consents: Vec<(String, u64)> = read.iter().map(|(_, name)| name.clone()).collect();
-    consents.sort();
-    let first = |effect: Effect| read.iter().find(|(reading, _)| reading.effect == effect);
-    let (refusal, permit) = (first(Effect::Refuses), first(Effect::Permits));
-    let verdict = if refusal.is_none() && permit.is_some() { Verdict::Permit } else { Verdict::Deny };
-    let Some((reading, name)) = refusal.or(permit).or_else(|| first(Effect::Silent)) else {
-        return decision(Verdict::Deny, Reason::NoConsent, vec!["R1:default".to_owned()], None, consents);
-    };
-    let mut path: Vec<String> = reading.path.iter().map(|rule| (*rule).to_owned()).collect();
-    let contradicted = refusal.is_some() && permit.is_some();
-    if contradicted {
-        path.push("R6:conflict".to_owned());
+
+    /// One word: `permit`, `redact` if parts are withheld, `deny`.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match (self.verdict, self.withheld.is_empty()) {
+            (Verdict::Deny, _) => "deny",
+            (Verdict::Permit, true) => "permit",
+            (Verdict::Permit, false) => "redact",
+        }
     }
-    let reason = if contradicted && reading.reason == Reason::Refused { Reason::Conflict } else { reading.reason };
-    decision(verdict, reason, path, Some(name.clone()), consents)
 }
-
-fn decision(
-    verdict: Verdict,
-    reason: Reason,
-    rule_path: Vec<String>,
-    decisive: Option<(String, u64)>,
-    consents: Vec<(String, u64)>,
-) -> Decision {
-    Decision { verdict, reason, rule_path, decisive, consents, rules: RULES }
-}
-
-/// Of each Consent the newest version; a withdrawal must not be undone by an older version beside it.
-fn newest(consents: &[ConsentDocument]) -> Vec<&ConsentDocument> {
-    let mut versions: BTreeMap<&str, u64> = BTreeMap::new();
-    for consent in consents {
-        let version = versions.entry(&consent.id).or_default();
-        *version = consent.version.max(*version);
-    }
-    consents.iter().filter(|consent| versions.get(consent.id.as_str()) == Some(&consent.version)).collect()
-}
-
-/// What no Consent can lift: the person has died (R13), or the record is restricted (R7).
-fn about_the_person(patient: &Json) -> Option<(Reason, &'static str)> {
-    let died = patient.as_object().unwrap_or_default().iter().any(|(name, value)| match name.as_str() {
-        "deceasedBoolean" => *value != Json::Bool(false),
-        other => other.trim_start_matches('_').starts_with("deceased"),
-    });
-    if died {
-        return Some((Reason::Deceased, "R13:deceased"));
-    }
-    let labels = patient.get("meta").map(|meta| meta.items("security")).unwrap_or_default();
-    let restricted = labels.iter().any(|label| {
-        matches!(label.text("code"), Some("R" | "V"))
-            && label.text("system").is_none_or(|system| system.ends_with("Confidentiality"))
-    });
-    restricted.then_some((Reason::RestrictedPatient, "R7:restricted-patient"))
-}
-
-#[cfg(test)]
-mod tests;

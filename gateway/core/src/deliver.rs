@@ -5,7 +5,7 @@
 //! flight*; a row that is found so, after a crash or without an answer, is looked up by our key before anything is sent
 //! again. What cannot go on by itself is a dead letter, and the GP's Task says so.
 
-use crate::accept::{audit_line, decision_detail, version_of};
+use crate::accept::{audit_line, decision_detail, held_by, version_of};
 use crate::align::service_request_follows;
 use crate::change::{Change, Check, Disposition, ReportRecord, Transaction};
 use crate::classify::{self, Class};
@@ -344,7 +344,7 @@ fn withhold(job: &Job<'_>, consent: &Decision) -> Transaction {
         transaction.changes.push(audit_line(job.referral, job.now, GATEWAY_AUTHOR, "consent-decision", detail));
         return transaction;
     }
-    let mut transaction = hold(job, HoldReason::NoConsent(consent.reason.words()), None);
+    let mut transaction = hold(job, held_by(consent), None);
     let detail = decision_detail(consent, Stage::Attempt);
     transaction.changes.push(audit_line(job.referral, job.now, GATEWAY_AUTHOR, "consent-decision", detail));
     transaction

@@ -7,11 +7,14 @@
 //! `display` and `identifier` unless these are declared by their own path, since otherwise they would carry a name past
 //! the declaration. A modifier extension that is not declared takes the element that it modifies with it.
 //!
-//! It knows no consent: what consent takes away has been taken from `needs` or the source before.
+//! What consent withholds ([`Source::withheld`]) is taken out before anything else, whatever is declared; it decides
+//! nothing about consent itself.
 
 mod bundle;
 mod filter;
+mod withhold;
 
+use crate::consent::Withheld;
 use adapter_contract::{DataNeed, IdempotencyKey, MinimisedReferral};
 use filter::Filter;
 use gateway_fhir::Json;
@@ -28,6 +31,8 @@ pub struct Source<'a> {
     pub task: &'a Json,
     /// What these may refer to, by `Type/id`.
     pub related: &'a [(String, Json)],
+    /// What the consent decision for this very attempt withholds.
+    pub withheld: &'a [Withheld],
 }
 
 /// What is left, and what is not.
@@ -38,6 +43,8 @@ pub struct Minimised {
     /// Paths of elements that were there and are not sent, each the topmost that went; a type alone stands for whole
     /// resources. Sorted, without values.
     pub removed: Vec<String>,
+    /// What consent withheld that was there and would otherwise have been sent, with the reason.
+    pub withheld: Vec<Withheld>,
 }
 
 /// The referral makes no sense to this recipient without these elements, and they are missing or may not be sent.
@@ -74,7 +81,7 @@ pub fn minimise(source: &Source<'_>, needs: &[DataNeed], key: &IdempotencyKey) -
         return Err(MissingNeeded { paths });
     }
     let referral = MinimisedReferral::new(bundle::collection(kept.resources, &names).to_text());
-    Ok(Minimised { referral, removed: kept.removed.into_iter().collect() })
+    Ok(Minimised { referral, removed: kept.removed.into_iter().collect(), withheld: kept.withheld })
 }
 
 /// Filtered resources by `Type/id`, in the Bundle's order.
@@ -82,16 +89,20 @@ struct Kept<'a> {
     filter: Filter<'a>,
     resources: Vec<(String, Json)>,
     removed: BTreeSet<String>,
+    withheld: Vec<Withheld>,
 }
 
 fn keep<'a>(source: &Source<'_>, needs: &'a [DataNeed]) -> Kept<'a> {
     let filter = Filter::new(needs, bundle::name(source.patient));
-    let mut removed = BTreeSet::new();
-    let mut resources = vec![
-        (bundle::name(source.service_request), filter.resource(source.service_request, &mut removed)),
-        (bundle::name(source.patient), filter.resource(source.patient, &mut removed)),
-    ];
-    let task = (bundle::name(source.task), filter.resource(source.task, &mut removed));
+    let (mut removed, mut withheld) = (BTreeSet::new(), Vec::new());
+    // Consent first: what it withholds does not exist for the filter.
+    let mut whole = |resource: &Json| {
+        let name = bundle::name(resource);
+        let left = withhold::strip(resource, &name, source.withheld, &mut withheld);
+        (name, filter.resource(&left, &mut removed))
+    };
+    let mut resources = vec![whole(source.service_request), whole(source.patient)];
+    let task = whole(source.task);
     let mut wanted: Vec<String> = Vec::new();
     for (_, resource) in resources.iter().chain([&task]) {
         bundle::references(resource, &mut wanted);
@@ -112,7 +123,13 @@ fn keep<'a>(source: &Source<'_>, needs: &'a [DataNeed]) -> Kept<'a> {
             removed.insert(resource.text("resourceType").unwrap_or_default().to_owned());
             continue;
         }
-        let resource = filter.resource(resource, &mut removed);
+        if let Some(by) = withhold::whole(resource, name, source.withheld) {
+            removed.insert(by.path.clone());
+            withheld.push(by.clone());
+            continue;
+        }
+        let left = withhold::strip(resource, name, source.withheld, &mut withheld);
+        let resource = filter.resource(&left, &mut removed);
         bundle::references(&resource, &mut wanted);
         resources.push((name.clone(), resource));
     }
@@ -123,7 +140,9 @@ fn keep<'a>(source: &Source<'_>, needs: &'a [DataNeed]) -> Kept<'a> {
         }
     }
     resources.push(task);
-    Kept { filter, resources, removed }
+    removed.extend(withheld.iter().map(|one| one.path.clone()));
+    withheld.retain(|one| filter.declares_path(&one.path));
+    Kept { filter, resources, removed, withheld }
 }
 
 /// Whether a resource says that it is about another person than this Patient.
@@ -139,6 +158,18 @@ fn is_anothers(resource: &Json, patient: &Json) -> bool {
 pub fn is_restricted(resource: &Json) -> bool {
     let labels = resource.get("meta").map(|meta| meta.items("security")).unwrap_or_default();
     labels.iter().any(|label| matches!(label.text("code"), Some("R" | "V")))
+}
+
+/// Whether a resource that was minimised earlier holds anything that is withheld now. Its id says nothing, so what is
+/// withheld of one resource counts for all of its type.
+#[must_use]
+pub fn holds_withheld(resource: &Json, withheld: &[Withheld]) -> bool {
+    let kind = resource.text("resourceType").unwrap_or_default();
+    let same_kind = withheld.iter().filter(|one| one.path.split('.').next() == Some(kind));
+    let as_ours: Vec<Withheld> = same_kind.map(|one| Withheld { resource: kind.to_owned(), ..one.clone() }).collect();
+    let mut done = Vec::new();
+    withhold::strip(resource, kind, &as_ours, &mut done);
+    !done.is_empty()
 }
 
 /// Needed elements that no resource of the result has.

@@ -3,8 +3,10 @@
 use conformance_tests::generator::{Expectation, Generator, RecipientSpec};
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
-use gateway_core::consent::{self, ConsentDocument, Policy, Question, Recipient, Stage, Subject, Verdict};
-use gateway_core::identity::PlatformId;
+use gateway_core::consent::{
+    self, ConsentDocument, Policy, Question, Recipient, Stage, Standing, Subject, Verdict, items,
+};
+use gateway_core::identity::{PlatformId, TenantId};
 use gateway_fhir::door::{self, DoorLimits};
 use gateway_fhir::{Json, validate};
 use time::macros::datetime;
@@ -64,26 +66,37 @@ fn decide_consent(bencher: Bencher<'_, '_>) {
         (entry.text("fullUrl").unwrap_or_default().to_owned(), entry.get("resource").cloned().expect("a resource"))
     };
     let ((patient_url, patient), (_, consent)) = (of("Patient"), of("Consent"));
-    let consents = [ConsentDocument { id: "one".to_owned(), version: 1, document: consent }];
-    let recipient = Recipient {
-        platform: PlatformId("food-bank".to_owned()),
-        name: "Example Food Bank".to_owned(),
-        identifiers: vec![(ODS.to_owned(), "VCSE1".to_owned())],
-    };
     let entries: Vec<(String, Json)> = document
         .items("entry")
         .iter()
         .filter_map(|entry| Some((entry.text("fullUrl")?.to_owned(), entry.get("resource")?.clone())))
         .collect();
+    let tenant = TenantId("pcn".to_owned());
+    let consents = [ConsentDocument { tenant: tenant.clone(), id: "one".to_owned(), version: 1, document: consent }];
+    let items = items(entries.iter().map(|(_, resource)| resource));
+    let recipient = Recipient {
+        platform: PlatformId("food-bank".to_owned()),
+        name: "Example Food Bank".to_owned(),
+        identifiers: vec![(ODS.to_owned(), "VCSE1".to_owned())],
+    };
     let directory =
         |reference: &str| entries.iter().find(|(url, _)| url == reference).map(|(_, resource)| resource.clone());
     let question = Question {
         stage: Stage::Accept,
+        tenant: &tenant,
         consents: &consents,
+        overrides: &[],
         directory: &directory,
         policy: &Policy::default(),
-        subject: Subject { references: vec![patient_url], nhs_number: None, patient: &patient },
+        subject: Subject {
+            references: vec![patient_url],
+            nhs_number: None,
+            patient: &patient,
+            standing: &Standing::default(),
+        },
         recipient: &recipient,
+        items: &items,
+        needs: &[],
         purpose: "COC",
         now: datetime!(2026-06-15 12:00 UTC),
     };

@@ -9,7 +9,7 @@ use crate::store::{CommitError, StoreError};
 use exchange::{End, Exchanger};
 use gateway_core::accept::{Asked, decide_consent};
 use gateway_core::change::Transaction;
-use gateway_core::consent::{Decision, Stage};
+use gateway_core::consent::{Decision, Stage, referral_items};
 use gateway_core::deliver::{self, Job, Plan};
 use gateway_core::identity::PlatformId;
 use gateway_core::ingest::{Found, Person, Stored, Wants, patient_of};
@@ -158,7 +158,7 @@ async fn decide(
         let view = View::load(gateway, &claimed.row.referral).await?;
         let consent = view.consent(gateway, platform, Stage::Attempt).await?;
         let job = job(gateway, platform, &view, claimed, started);
-        let exchanger = Exchanger { gateway, platform, view: &view, row: &claimed.row };
+        let exchanger = Exchanger { gateway, platform, view: &view, row: &claimed.row, withheld: &consent.withheld };
         let mut plan = deliver::plan(&job, claimed.interrupted, &consent);
         if plan == Plan::LookUp {
             plan = match exchanger.look_up(&job).await? {
@@ -268,8 +268,13 @@ impl View {
                 .or_else(|| self.found.stored.get(reference))
                 .map(|stored| stored.document.clone())
         };
+        let related = |reference: &str| self.found.stored.get(reference).map(|stored| stored.document.clone());
+        let (service_request, task) = (&self.service_request.document, &self.task.document);
         Ok(decide_consent(&Asked {
             stage,
+            tenant: &compartment.tenant,
+            items: &referral_items(service_request, &self.person.document, task, &related),
+            needs: &platform.adapter.descriptor().data_needs,
             rules: &gateway.rules,
             platform: &platform.id,
             person: &self.person,

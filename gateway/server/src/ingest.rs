@@ -229,7 +229,8 @@ pub async fn stored_consents(
         .into_iter()
         .filter_map(|(_, stored)| {
             let document = parse(&stored)?;
-            Some(ConsentDocument { id: stored.key.id, version: stored.version, document })
+            let tenant = stored.key.compartment.tenant;
+            Some(ConsentDocument { tenant, id: stored.key.id, version: stored.version, document })
         })
         .collect())
 }

@@ -1,10 +1,13 @@
-//! One Consent, read by itself: it permits, refuses, or is silent.
+//! One Consent, read by itself, and what it says of each item: it permits, refuses, or is silent.
 
-use super::actor::{Naming, naming, receives};
-use super::period::{Standing, of_permit, of_refusal};
-use super::{Question, Reason};
-use gateway_fhir::identifiers::{NHS_NUMBER, same_system};
-use gateway_fhir::{Json, instant};
+use super::item::Item;
+use super::nesting::{Said, say, stray};
+use super::performer::{Authority, Entitled, entitled};
+use super::person::{Belongs, belongs};
+use super::provision::{Kind, Node};
+use super::truth::Truth;
+use super::{ConsentDocument, Duty, Question, Reason};
+use gateway_fhir::Json;
 
 /// What a Consent does to the question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,11 +17,14 @@ pub(super) enum Effect {
     Silent,
 }
 
-/// A Consent as it was read. The last rule of the path decided.
-pub(super) struct Reading {
+/// What a Consent says of one item. The last rule of the path decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Opinion {
     pub(super) effect: Effect,
     pub(super) reason: Reason,
-    pub(super) path: Vec<&'static str>,
+    pub(super) rule: &'static str,
+    /// The highest Confidentiality that the permit speaks of.
+    pub(super) reach: Option<u8>,
 }
 
 /// What the root says (R3).
@@ -30,206 +36,199 @@ enum Base {
     Ambiguous,
 }
 
-/// Whose Consent it is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Belongs {
-    Yes,
-    No,
-    /// Reference and NHS number tell different things: it may refuse, but not permit.
-    Contradictory,
+/// A Consent, made ready.
+pub(super) struct Reading<'a> {
+    pub(super) name: (&'a str, u64),
+    base: Base,
+    root: Option<Node<'a>>,
+    /// What it says of everything, if that is settled without its provisions.
+    settled: Option<Opinion>,
+    /// Why it cannot permit, whatever its provisions say.
+    doubt: Option<(&'static str, Reason)>,
+    /// What has to be done if it permits.
+    pub(super) duties: Vec<Duty>,
+    /// A holder of parental responsibility gave it.
+    pub(super) by_parent: bool,
 }
 
-/// Purposes that have nothing to do with care for this person: a refusal for these alone leaves a referral alone.
-const UNRELATED_PURPOSES: [&str; 4] = ["HRESCH", "CLINTRCH", "HMARKT", "HPAYMT"];
+/// Elements that R4 gives a Consent.
+const ELEMENTS: [&str; 23] = [
+    "resourceType",
+    "id",
+    "meta",
+    "implicitRules",
+    "language",
+    "text",
+    "contained",
+    "extension",
+    "modifierExtension",
+    "identifier",
+    "status",
+    "scope",
+    "category",
+    "patient",
+    "dateTime",
+    "performer",
+    "organization",
+    "sourceAttachment",
+    "sourceReference",
+    "policy",
+    "policyRule",
+    "verification",
+    "provision",
+];
 
-/// Elements of a provision that this version evaluates, or that say nothing.
-const EVALUATED: [&str; 6] = ["id", "extension", "type", "period", "actor", "purpose"];
-
-/// The others that R4 knows, by which it names what it did not evaluate. An unknown name is not repeated: it is not ours.
-const NOT_EVALUATED: [&str; 7] = ["action", "securityLabel", "class", "code", "dataPeriod", "data", "provision"];
-
-/// Reads one Consent; `None` if it is another person's.
-pub(super) fn read(question: &Question<'_>, consent: &Json) -> Option<Reading> {
-    let belongs = belongs(question, consent);
-    if belongs == Belongs::No || consent.text("resourceType").is_some_and(|kind| kind != "Consent") {
-        return None;
-    }
-    let (base, provision) = (base(consent), consent.get("provision"));
-    let concerns_us = provision.is_none_or(|provision| concerns(question, provision, consent));
-    if consent.text("status") != Some("active") {
-        // A Consent that named somebody else explains nothing here.
-        let reason = match (concerns_us, consent.text("status"), base) {
-            (false, ..) => Reason::OtherRecipient,
-            (true, Some("inactive"), Base::Permit) => Reason::Withdrawn,
-            (true, ..) => Reason::Status,
-        };
-        return Some(silent(reason, &["R2:status"]));
-    }
-    // A Consent about research does not speak of care; with any other scope than privacy it can still refuse.
-    if codes(consent.get("scope")).any(|code| code == "research") {
-        return Some(silent(Reason::Scope, &["R2:status", "R2:scope"]));
-    }
-    if let Some((reason, rule)) = refusal(question, consent, base, concerns_us) {
-        return Some(Reading { effect: Effect::Refuses, reason, path: vec!["R2:status", rule] });
-    }
-    if base != Base::Permit {
-        // A refusal of others, or one whose time is over.
-        let reason = if concerns_us { Reason::Status } else { Reason::OtherRecipient };
-        return Some(silent(reason, &["R2:status", "R3:base"]));
-    }
-    Some(permit(question, consent, provision, belongs))
-}
-
-fn silent(reason: Reason, path: &[&'static str]) -> Reading {
-    Reading { effect: Effect::Silent, reason, path: path.to_vec() }
-}
-
-/// Whether an active Consent refuses, and by which rule: by its root, by a provision within, or because it cannot be
-/// understood.
-fn refusal(question: &Question<'_>, consent: &Json, base: Base, concerns_us: bool) -> Option<(Reason, &'static str)> {
-    let provision = consent.get("provision");
-    let is_in_force = provision.is_none_or(|provision| may_be_in_force(question, provision));
-    if concerns_us && has_modifier(consent) {
-        return Some((Reason::Modifier, "R2:modifier"));
-    }
-    match base {
-        Base::Deny if concerns_us && is_in_force => return Some((Reason::Refused, "R3:base")),
-        Base::Ambiguous if concerns_us && is_in_force => return Some((Reason::AmbiguousBase, "R3:base")),
-        _ => {}
-    }
-    (is_in_force && nested_refusal(question, provision?, consent, concerns_us))
-        .then_some((Reason::Refused, "R5:nested"))
-}
-
-/// Whether a provision within refuses, at whatever depth. One that does not say what it is counts as refusing; one that
-/// names nobody concerns those whom the provision around it concerns.
-fn nested_refusal(question: &Question<'_>, root: &Json, consent: &Json, concerns_us: bool) -> bool {
-    let mut waiting: Vec<(&Json, bool)> = nested(root).map(|inner| (inner, concerns_us)).collect();
-    while let Some((inner, around)) = waiting.pop() {
-        let ours = concerns(question, inner, consent) && (around || inner.get("actor").is_some());
-        if ours && inner.text("type") != Some("permit") && may_be_in_force(question, inner) {
-            return true;
+impl<'a> Reading<'a> {
+    /// Reads one Consent; `None` if it is another person's.
+    pub(super) fn read(question: &Question<'_>, consent: &'a ConsentDocument) -> Option<Self> {
+        let document = &consent.document;
+        let belongs = belongs(question, document);
+        if belongs == Belongs::No || document.text("resourceType").is_some_and(|kind| kind != "Consent") {
+            return None;
         }
-        waiting.extend(nested(inner).map(|deeper| (deeper, ours)));
+        let base = base(document);
+        let root = document.get("provision").map(|provision| {
+            // The root's kind is that of the base, which `policyRule` may set.
+            let kind = if base == Base::Permit { Kind::Permit } else { Kind::Deny };
+            Node { kind, ..Node::read(question, provision, document) }
+        });
+        let entitled = entitled(question, document);
+        let mut duties = Vec::new();
+        if !document.as_object().unwrap_or_default().iter().any(|(name, _)| name.starts_with("source")) {
+            duties.push(Duty::Spoken);
+        }
+        if entitled == Entitled::PersonBefore {
+            duties.push(Duty::ReviewCapacity);
+        }
+        let mut reading = Self {
+            name: (&consent.id, consent.version),
+            base,
+            root,
+            settled: None,
+            doubt: doubt(document, belongs, entitled),
+            duties,
+            by_parent: entitled == Entitled::Proxy(Authority::Parental),
+        };
+        reading.settled = reading.settle(question, consent);
+        Some(reading)
     }
-    false
+
+    /// Whether what it says depends on the data.
+    pub(super) fn asks_for_data(&self) -> bool {
+        self.settled.is_none() && self.root.as_ref().is_some_and(Node::asks_for_data)
+    }
+
+    /// What it says of this item; without one, of the referral of which no data is known.
+    pub(super) fn opinion(&self, item: Option<&Item>) -> Opinion {
+        if let Some(settled) = self.settled {
+            return settled;
+        }
+        let Some(root) = &self.root else {
+            return match self.base {
+                Base::Permit => silent(Reason::NoRecipient, "R12:actor"),
+                Base::Deny => refuses(Reason::Refused, "R3:base"),
+                Base::Ambiguous => refuses(Reason::AmbiguousBase, "R3:base"),
+            };
+        };
+        let matches = root.matches(item);
+        if matches == Truth::No {
+            return match stray(root, item) {
+                Some(reason) => refuses(reason, "R5:nested"),
+                None => self.unmatched(root),
+            };
+        }
+        if self.base == Base::Ambiguous {
+            return refuses(Reason::AmbiguousBase, "R3:base");
+        }
+        match say(root, matches, item) {
+            Said::Refuses(reason, rule) => refuses(reason, rule),
+            Said::Nothing => self.unmatched(root),
+            Said::Permits { names, reach } => match (self.doubt, names) {
+                (Some((rule, reason)), _) => silent(reason, rule),
+                (None, false) => silent(Reason::NoRecipient, "R12:actor"),
+                (None, true) => {
+                    Opinion { effect: Effect::Permits, reason: Reason::Permitted, rule: "R12:actor", reach }
+                }
+            },
+        }
+    }
+
+    /// Why it does not speak of this recipient, purpose, time or data.
+    fn unmatched(&self, root: &Node<'_>) -> Opinion {
+        let (rule, reason) = root.doubt.unwrap_or(("R4:data", Reason::OtherData));
+        match (self.base, reason) {
+            // A refusal of others, or for another time or data, explains nothing here.
+            (Base::Deny | Base::Ambiguous, Reason::OtherRecipient) => silent(Reason::OtherRecipient, rule),
+            (Base::Deny | Base::Ambiguous, _) => silent(Reason::Status, rule),
+            (Base::Permit, _) => silent(reason, rule),
+        }
+    }
+
+    /// Status, scope and modifiers decide without looking further.
+    fn settle(&self, question: &Question<'_>, consent: &ConsentDocument) -> Option<Opinion> {
+        let document = &consent.document;
+        let who = self.root.as_ref().map_or(Truth::Yes, |root| root.who);
+        // A Consent that names somebody else explains nothing here.
+        let concerns_us = who != Truth::No || self.root.as_ref().is_some_and(names_within);
+        if consent.tenant != *question.tenant {
+            return Some(silent(Reason::Tenant, "R2:tenant"));
+        }
+        if document.text("status") != Some("active") {
+            let permitted = self.base == Base::Permit || self.root.as_ref().is_some_and(Node::has_permit);
+            let reason = match (concerns_us, document.text("status")) {
+                (false, _) => Reason::OtherRecipient,
+                (true, Some("inactive")) if permitted => Reason::Withdrawn,
+                (true, _) => Reason::Status,
+            };
+            return Some(silent(reason, "R2:status"));
+        }
+        // A Consent about research does not speak of care; with any other scope than privacy it can still refuse.
+        if codes(document.get("scope")).any(|code| code == "research") {
+            return Some(silent(Reason::Scope, "R2:scope"));
+        }
+        (concerns_us && has_modifier(document)).then_some(refuses(Reason::Modifier, "R2:modifier"))
+    }
 }
 
-/// Provisions directly within; what is no list is taken as one.
-fn nested(provision: &Json) -> impl Iterator<Item = &Json> {
-    let inner = provision.get("provision");
-    let single = inner.filter(|inner| inner.as_array().is_none());
-    single.into_iter().chain(inner.and_then(Json::as_array).unwrap_or_default())
+/// Whether any provision within, to whatever depth, has actors of which one may be the recipient.
+fn names_within(node: &Node<'_>) -> bool {
+    node.children.iter().any(|child| (child.has_actors && child.who != Truth::No) || names_within(child))
 }
 
-/// Whether a provision may speak of this recipient and purpose: only what certainly speaks of others does not.
-fn concerns(question: &Question<'_>, provision: &Json, consent: &Json) -> bool {
-    let unrelated = |purpose: &Json| {
-        purpose.text("code").is_some_and(|code| UNRELATED_PURPOSES.contains(&code) && code != question.purpose)
-    };
-    let (purposes, actors) = (provision.items("purpose"), provision.items("actor"));
-    let other_purposes = !purposes.is_empty() && purposes.iter().all(unrelated);
-    let others = !actors.is_empty() && actors.iter().all(|actor| naming(question, actor, consent) == Naming::Other);
-    !other_purposes && !others
+fn silent(reason: Reason, rule: &'static str) -> Opinion {
+    Opinion { effect: Effect::Silent, reason, rule, reach: None }
 }
 
-/// Whether a refusal in this provision may be in force now.
-fn may_be_in_force(question: &Question<'_>, provision: &Json) -> bool {
-    matches!(of_refusal(provision, question.now), Standing::Covers | Standing::Unreadable)
+fn refuses(reason: Reason, rule: &'static str) -> Opinion {
+    Opinion { effect: Effect::Refuses, reason, rule, reach: None }
 }
 
-/// Whether an active Consent with base permit, in which nothing refuses, permits. Every doubt is silence.
-fn permit(question: &Question<'_>, consent: &Json, provision: Option<&Json>, belongs: Belongs) -> Reading {
-    let Some(provision) = provision else { return silent(Reason::NoRecipient, &["R2:status", "R3:base", "R12:actor"]) };
-    let actor = recipient(question, provision, consent);
-    let standing = of_permit(provision, question.now);
+/// Why a Consent cannot permit, in the order of the rules.
+fn doubt(consent: &Json, belongs: Belongs, entitled: Entitled) -> Option<(&'static str, Reason)> {
+    let unknown = |name: &str| !ELEMENTS.contains(&name.trim_start_matches('_'));
+    let has_unknown = consent.as_object().unwrap_or_default().iter().any(|(name, _)| unknown(name));
     let checks = [
-        ("R3:base", None),
-        ("R12:actor", actor),
+        ("R2:valid", has_unknown.then_some(Reason::NotUnderstood("an element that R4 does not know"))),
         ("R2:patient", (belongs == Belongs::Contradictory).then_some(Reason::Patient)),
-        ("R2:modifier", has_modifier(consent).then_some(Reason::Modifier)),
         ("R2:scope", (!is_about_privacy(consent)).then_some(Reason::Scope)),
         ("R2:verification", is_unverified(consent).then_some(Reason::Unverified)),
-        ("R9:performer", performer(question, consent)),
         (
-            "R4:period",
-            match standing {
-                Standing::Covers => None,
-                Standing::NotYet => Some(Reason::NotYet),
-                Standing::Over => Some(Reason::Expired),
-                Standing::Unreadable => Some(Reason::NotUnderstood("period")),
+            "R9:performer",
+            match entitled {
+                Entitled::No(reason) => Some(reason),
+                Entitled::Person | Entitled::PersonBefore | Entitled::Proxy(_) => None,
             },
         ),
-        ("R4:purpose", purpose(question, provision)),
-        ("R4:elements", not_evaluated(provision)),
     ];
-    let mut path = vec!["R2:status"];
-    for (rule, doubt) in checks {
-        path.push(rule);
-        if let Some(reason) = doubt {
-            return silent(reason, &path);
-        }
-    }
-    Reading { effect: Effect::Permits, reason: Reason::Permitted, path }
-}
-
-/// R12: a permit counts only if an actor names the recipient, in a role that receives.
-fn recipient(question: &Question<'_>, provision: &Json, consent: &Json) -> Option<Reason> {
-    let actors = provision.items("actor");
-    let mut ours = actors.iter().filter(|actor| naming(question, actor, consent) == Naming::Ours).peekable();
-    if actors.is_empty() {
-        Some(Reason::NoRecipient)
-    } else if ours.peek().is_none() {
-        Some(Reason::OtherRecipient)
-    } else if !ours.any(receives) {
-        Some(Reason::Role)
-    } else {
-        None
-    }
-}
-
-/// R9, as far as it goes: the person, and only from 16. Without a performer the person is meant.
-fn performer(question: &Question<'_>, consent: &Json) -> Option<Reason> {
-    let performers = consent.items("performer");
-    if consent.get("performer").is_some()
-        && !performers.iter().any(|performer| points_to(question, performer) == Belongs::Yes)
-    {
-        return Some(Reason::Performer);
-    }
-    let born = question.subject.patient.text("birthDate").and_then(instant::parse)?.latest;
-    let sixteen = (born.year() + 16, u8::from(born.month()), born.day());
-    let today = question.now.to_offset(time::UtcOffset::UTC).date();
-    (sixteen > (today.year(), u8::from(today.month()), today.day())).then_some(Reason::PerformerAge)
-}
-
-fn purpose(question: &Question<'_>, provision: &Json) -> Option<Reason> {
-    let purposes = provision.items("purpose");
-    let asked = |purpose: &Json| {
-        purpose.text("code") == Some(question.purpose)
-            && purpose.text("system").is_none_or(|system| system.ends_with("v3-ActReason"))
-    };
-    // Present, but not the list that R4 asks for.
-    if purposes.is_empty() && provision.get("purpose").is_some() {
-        return Some(Reason::NotUnderstood("purpose"));
-    }
-    (!purposes.is_empty() && !purposes.iter().any(asked)).then_some(Reason::Purpose)
-}
-
-/// The first element that limits the provision in a way that is not evaluated.
-fn not_evaluated(provision: &Json) -> Option<Reason> {
-    let members = provision.as_object().unwrap_or_default();
-    let (name, _) = members.iter().find(|(name, _)| !EVALUATED.contains(&name.as_str()))?;
-    let known = NOT_EVALUATED.into_iter().find(|known| *known == name.as_str());
-    Some(Reason::NotUnderstood(known.unwrap_or("an element that R4 does not know")))
+    checks.into_iter().find_map(|(rule, reason)| Some((rule, reason?)))
 }
 
 /// R3.
 fn base(consent: &Json) -> Base {
-    let mut policy = codes(consent.get("policyRule"));
     let (mut opts_in, mut opts_out) = (false, false);
-    for code in &mut policy {
+    for code in codes(consent.get("policyRule")) {
         opts_in |= code == "OPTIN";
-        // OPTOUTE (with exceptions) too: exceptions are nested provisions, which are not evaluated.
+        // OPTOUTE (with exceptions) too: the exceptions are nested provisions.
         opts_out |= code.starts_with("OPTOUT");
     }
     match (consent.get("provision").and_then(|provision| provision.get("type")), opts_in, opts_out) {
@@ -246,7 +245,11 @@ fn codes(concept: Option<&Json>) -> impl Iterator<Item = &str> {
 }
 
 fn is_about_privacy(consent: &Json) -> bool {
-    codes(consent.get("scope")).any(|code| code == "patient-privacy")
+    let codings = consent.get("scope").map(|scope| scope.items("coding")).unwrap_or_default();
+    codings.iter().any(|coding| {
+        coding.text("code") == Some("patient-privacy")
+            && coding.text("system").is_none_or(|system| system.ends_with("consentscope"))
+    })
 }
 
 /// Verified is what says so; a Consent without verification is as good as its record.
@@ -266,48 +269,5 @@ fn has_modifier(value: &Json) -> bool {
             matches!(name.trim_start_matches('_'), "modifierExtension" | "implicitRules") || has_modifier(inner)
         }),
         _ => false,
-    }
-}
-
-fn belongs(question: &Question<'_>, consent: &Json) -> Belongs {
-    let Some(patient) = consent.get("patient") else { return Belongs::No };
-    match points_to(question, patient) {
-        // One person may be stored as several Patients: the NHS number behind the reference decides.
-        Belongs::No if behind(question, consent, patient) => Belongs::Yes,
-        decided => decided,
-    }
-}
-
-/// Whether the Patient that a reference leads to, stored or contained, has the person's NHS number.
-fn behind(question: &Question<'_>, consent: &Json, reference: &Json) -> bool {
-    let (Some(literal), Some(ours)) = (reference.text("reference"), question.subject.nhs_number) else { return false };
-    let patient = match literal.strip_prefix('#') {
-        Some(fragment) => consent.items("contained").iter().find(|inner| inner.text("id") == Some(fragment)).cloned(),
-        None => (question.directory)(literal.split("/_history/").next().unwrap_or(literal)),
-    };
-    let Some(patient) = patient.filter(|patient| patient.text("resourceType") == Some("Patient")) else { return false };
-    patient
-        .items("identifier")
-        .iter()
-        .filter(|identifier| identifier.text("system").is_some_and(|system| same_system(system, NHS_NUMBER)))
-        .filter_map(|identifier| identifier.text("value"))
-        .any(|number| number.chars().filter(|c| *c != ' ').eq(ours.chars().filter(|c| *c != ' ')))
-}
-
-/// Whether a reference points to the person, by `Patient/x` or by NHS number.
-fn points_to(question: &Question<'_>, reference: &Json) -> Belongs {
-    let literal = reference.text("reference").map(|literal| literal.split("/_history/").next().unwrap_or(literal));
-    let by_literal = literal.is_some_and(|literal| question.subject.references.iter().any(|own| own == literal));
-    let number = reference
-        .get("identifier")
-        .filter(|identifier| identifier.text("system").is_some_and(|system| same_system(system, NHS_NUMBER)))
-        .and_then(|identifier| identifier.text("value"));
-    let by_number = number.zip(question.subject.nhs_number).map(|(theirs, ours)| {
-        theirs.chars().filter(|character| *character != ' ').eq(ours.chars().filter(|c| *c != ' '))
-    });
-    match (by_literal, by_number) {
-        (true, Some(false)) => Belongs::Contradictory,
-        (true, _) | (false, Some(true)) => Belongs::Yes,
-        (false, _) => Belongs::No,
     }
 }

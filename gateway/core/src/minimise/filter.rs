@@ -60,6 +60,11 @@ impl<'a> Filter<'a> {
         resource.text("resourceType").is_some_and(|kind| self.declared(kind) != Declared::No)
     }
 
+    /// Whether this path is declared, or something above or below it.
+    pub(super) fn declares_path(&self, path: &str) -> bool {
+        self.declared(path) != Declared::No
+    }
+
     /// The path of a modifier extension of the whole resource that is not declared.
     pub(super) fn undeclared_modifier(&self, resource: &Json) -> Option<String> {
         resource.get("modifierExtension")?;

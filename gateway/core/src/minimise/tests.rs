@@ -20,6 +20,7 @@ impl Whole {
             patient: &self.patient,
             task: &self.task,
             related: &self.related,
+            withheld: &[],
         }
     }
 }

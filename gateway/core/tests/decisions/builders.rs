@@ -143,7 +143,7 @@ pub(crate) fn error(code: FailureCode) -> DeliveryError {
 
 pub(crate) fn decision(verdict: Verdict) -> Decision {
     let reason = if verdict == Verdict::Permit { Reason::Permitted } else { Reason::Refused };
-    Decision { verdict, reason, rule_path: vec![], decisive: None, consents: vec![], rules: "consent-rules/1" }
+    Decision { verdict, reason, ..Decision::indeterminate() }
 }
 
 /// Everything that a job points at.

@@ -65,6 +65,7 @@ fn held(consents: &[Value], request: &Json, asked: &Json) -> Option<HoldReason> 
     let consents: Vec<ConsentDocument> = (0..)
         .zip(consents)
         .map(|(place, document)| ConsentDocument {
+            tenant: compartment().tenant,
             id: format!("c{place}"),
             version: 1,
             document: document.clone().into(),
@@ -127,12 +128,17 @@ fn a_refusal_counts_whichever_resource_it_names_the_person_by() {
 fn a_contained_patient_is_known_by_the_number() {
     let mut request = service_request();
     request.set("subject", json!({"reference": "#me"}).into());
-    request.set("contained", json!([{"resourceType": "Patient", "id": "me", "identifier": [nhs(NUMBER)]}]).into());
+    let me = json!({"resourceType": "Patient", "id": "me", "identifier": [nhs(NUMBER)], "birthDate": "1980-01-01"});
+    request.set("contained", json!([me]).into());
     let mut asked = task(TaskStatus::Requested);
     asked.set("for", json!({"identifier": nhs(NUMBER)}).into());
     assert_eq!(held(&[permit()], &request, &asked), None);
     let refusal = consent("deny", json!({"reference": "Patient/again"}));
     assert!(held(&[permit(), refusal], &request, &asked).is_some());
+    // Whose age nobody knows is not known to be 16.
+    let ageless = json!({"resourceType": "Patient", "id": "me", "identifier": [nhs(NUMBER)]});
+    request.set("contained", json!([ageless]).into());
+    assert!(matches!(held(&[permit()], &request, &asked), Some(HoldReason::NoConsent(_))));
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn sent(name: &str, document: &Value) -> (bool, Vec<String>) {
     request.set("supportingInfo", json!([{"reference": name}]).into());
     let (patient, task) = (patient(), task(TaskStatus::Requested));
     let related: Vec<(String, Json)> = vec![(name.to_owned(), document.clone().into())];
-    let source = Source { service_request: &request, patient: &patient, task: &task, related: &related };
+    let source = Source { service_request: &request, patient: &patient, task: &task, related: &related, withheld: &[] };
     let needs = ["ServiceRequest", "Patient", "Task", "Observation", "RelatedPerson", "Organization"]
         .map(|path| DataNeed { path: path.to_owned(), class: DataClass::Clinical, needed: false });
     let done = minimise(&source, &needs, &IdempotencyKey("key".to_owned())).unwrap();

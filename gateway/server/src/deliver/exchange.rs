@@ -14,6 +14,7 @@ use adapter_contract::{
 use gateway_core::accept::RESTRICTED;
 use gateway_core::accept::version_of;
 use gateway_core::change::{Change, CheckFailure, Transaction};
+use gateway_core::consent::Withheld;
 use gateway_core::deliver::{Job, before_send};
 use gateway_core::identity::{Compartment, GATEWAY_AUTHOR, Owner};
 use gateway_core::minimise::{Source, is_restricted, minimise};
@@ -49,6 +50,8 @@ pub(super) struct Exchanger<'a> {
     pub(super) platform: &'a Platform,
     pub(super) view: &'a View,
     pub(super) row: &'a OutboxRow,
+    /// What the consent decision for this very attempt withholds.
+    pub(super) withheld: &'a [Withheld],
 }
 
 impl Exchanger<'_> {
@@ -123,6 +126,7 @@ impl Exchanger<'_> {
             patient: &self.view.person.document,
             task: &task,
             related: &related,
+            withheld: self.withheld,
         };
         let needs = &self.platform.adapter.descriptor().data_needs;
         minimise(&source, needs, &self.view.referral.key).map(|minimised| minimised.referral).map_err(|missing| {

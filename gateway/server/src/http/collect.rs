@@ -3,10 +3,12 @@
 
 use crate::deliver::{View, ViewError};
 use crate::gateway::Gateway;
+use crate::ingest::parse;
 use crate::store::{SearchQuery, StoreError, UpdatedRange};
 use adapter_contract::PlatformReferralId;
 use gateway_core::consent::{Stage, Verdict};
 use gateway_core::identity::{Client, PlatformId};
+use gateway_core::minimise::holds_withheld;
 use gateway_core::resource::{ResourceVersion, Token};
 
 /// Tasks of one person at one platform that are looked at.
@@ -44,7 +46,7 @@ pub(super) async fn permitted(
         }
     };
     for task in tasks(gateway, stored, criterion).await? {
-        if covered(gateway, platform, &task).await? {
+        if covered(gateway, platform, &task, stored).await? {
             return Ok(true);
         }
     }
@@ -65,8 +67,14 @@ async fn tasks(gateway: &Gateway, stored: &ResourceVersion, any: Vec<Token>) -> 
     Ok(gateway.store.search(&query).await?.rows.into_iter().map(|(_, task)| task.key.id).collect())
 }
 
-/// Whether consent covers the referral behind a published Task. Without a referral, or when it cannot be read: no.
-async fn covered(gateway: &Gateway, platform: &PlatformId, task: &str) -> Result<bool, StoreError> {
+/// Whether consent covers the referral behind a published Task, and this resource of it: one that holds what is withheld by
+/// now does not leave. Without a referral, or when it cannot be read: no.
+async fn covered(
+    gateway: &Gateway,
+    platform: &PlatformId,
+    task: &str,
+    stored: &ResourceVersion,
+) -> Result<bool, StoreError> {
     let name = PlatformReferralId(task.to_owned());
     let Some(referral) = gateway.store.referral_at_platform(platform, &name, None).await? else { return Ok(false) };
     let Some(platform) = gateway.platform(platform) else { return Ok(false) };
@@ -75,5 +83,7 @@ async fn covered(gateway: &Gateway, platform: &PlatformId, task: &str) -> Result
         Err(ViewError::Store(error)) => return Err(error),
         Err(ViewError::Missing(_)) => return Ok(false),
     };
-    Ok(view.consent(gateway, platform, Stage::Attempt).await?.verdict == Verdict::Permit)
+    let decision = view.consent(gateway, platform, Stage::Attempt).await?;
+    let Some(published) = parse(stored) else { return Ok(false) };
+    Ok(decision.verdict == Verdict::Permit && !holds_withheld(&published, &decision.withheld))
 }

@@ -1,9 +1,10 @@
 //! `cargo xtask`: everything that is done to this repository besides building it. Nothing has to be installed first.
 //!
-//! `check` holds the rules, `test` is what the build server runs, `bench` measures, `generate-r4-tables` remakes a
-//! committed file. What a command needs from outside (cargo-deny, the R4 examples) it puts below `target/`.
+//! `check` holds the rules, `test` is what the build server runs, `bench` measures, `consent` proves the consent rules,
+//! `generate-r4-tables` remakes a committed file. What a command needs from outside (cargo-deny, the R4 examples) it puts below `target/`.
 
 mod check;
+mod consent;
 mod examples;
 mod links;
 mod r4_tables;
@@ -35,6 +36,15 @@ enum Task {
     },
     /// Measures throughput; figures stand beside the store's own ceiling.
     Bench,
+    /// Proves the consent rules: cases, the small model against a second evaluator, mutants.
+    Consent {
+        /// Compares all combinations of the model, not only a share. Takes minutes.
+        #[arg(long)]
+        full: bool,
+        /// Runs mutation testing anew. Takes an hour, and changes files while it runs.
+        #[arg(long)]
+        mutants: bool,
+    },
     /// Makes the R4 tables from an unpacked package `hl7.fhir.r4.examples` 4.0.1.
     GenerateR4Tables {
         /// The folder that holds `package.json`.
@@ -82,6 +92,7 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
             "bench",
             cargo().args(["bench", "--package", "vcse-gateway", "--bench", "throughput", "--bench", "micro"]),
         ),
+        Task::Consent { full, mutants } => consent::run(steps, full, mutants),
         Task::GenerateR4Tables { from, out } => steps.step("R4 tables", || r4_tables::generate(&from, &root.join(out))),
     }
 }

@@ -123,12 +123,13 @@ fn keep<'a>(source: &Source<'_>, needs: &'a [DataNeed]) -> Kept<'a> {
             removed.insert(resource.text("resourceType").unwrap_or_default().to_owned());
             continue;
         }
-        if let Some(by) = withhold::whole(resource, name, source.withheld) {
+        let own = bundle::name(resource);
+        if let Some(by) = withhold::whole(resource, &own, source.withheld) {
             removed.insert(by.path.clone());
             withheld.push(by.clone());
             continue;
         }
-        let left = withhold::strip(resource, name, source.withheld, &mut withheld);
+        let left = withhold::strip(resource, &own, source.withheld, &mut withheld);
         let resource = filter.resource(&left, &mut removed);
         bundle::references(&resource, &mut wanted);
         resources.push((name.clone(), resource));

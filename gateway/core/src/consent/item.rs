@@ -168,11 +168,8 @@ pub fn items<'a>(resources: impl IntoIterator<Item = &'a Json>) -> Vec<Item> {
     all
 }
 
-/// Resources of one referral that are looked at, at most: as many as a transaction may hold.
-const RESOURCES: usize = 200;
-
-/// The items of a whole referral: ServiceRequest, Patient, Task, and whatever these lead to. Other Patients are left out:
-/// they never leave.
+/// The items of a whole referral: ServiceRequest, Patient, Task, and whatever these lead to, without an end: what is not
+/// looked at could leave unjudged. Other Patients are left out, because they never leave.
 #[must_use]
 pub fn referral_items(
     service_request: &Json,
@@ -190,10 +187,7 @@ pub fn referral_items(
     }
     while let Some(reference) = wanted.pop() {
         let is_new = !reference.starts_with("Patient/") && known.insert(reference.clone());
-        if is_new
-            && found.len() < RESOURCES
-            && let Some(resource) = lookup(&reference)
-        {
+        if is_new && let Some(resource) = lookup(&reference) {
             refers_to(&resource, &mut wanted);
             found.push(resource);
         }

@@ -1,17 +1,18 @@
 //! Runs `cases.tsv`, each line by its name, and holds the file to what it promises.
 
-use crate::question::{Asked, read};
+use crate::columns::read;
+use crate::question::Asked;
 use gateway_core::consent::{Decision, Reason, Verdict};
 use std::collections::BTreeSet;
 
 const CASES: &str = include_str!("cases.tsv");
 
 /// The published table's ids, all of which have to be here.
-const PUBLISHED: [&str; 61] = [
+const PUBLISHED: [&str; 57] = [
     "C01", "C02", "C04", "C05", "C07", "C09", "C11", "C12", "C14", "C16", "C19", "C20", "C22", "C23", "C25", "C26",
     "C28", "C29", "C31", "C32", "C34", "C35", "C37", "C39", "C42", "C43", "C45", "C47", "C49", "C52", "C54", "C55",
     "C57", "C58", "C60", "C61", "C63", "C64", "C66", "C67", "C69", "C70", "C72", "C73", "C75", "C77", "C79", "C80",
-    "C82", "C83", "C87", "C88", "C90", "C91", "C93", "C94", "C96", "", "", "", "",
+    "C82", "C83", "C87", "C88", "C90", "C91", "C93", "C94", "C96",
 ];
 
 /// One line.
@@ -76,9 +77,9 @@ fn the_table_is_whole() {
     let cases = cases();
     let names: BTreeSet<&str> = cases.iter().map(|case| case.name).collect();
     assert_eq!(names.len(), cases.len(), "each name stands once");
-    for published in PUBLISHED.iter().filter(|name| !name.is_empty()) {
-        let is_here = |name: &&str| name.strip_prefix(published).is_some_and(|rest| rest.len() <= 1);
-        assert!(names.iter().any(|name| is_here(&name)), "{published} is missing");
+    for published in PUBLISHED {
+        let is_here = |name: &str| name.strip_prefix(published).is_some_and(|rest| rest.len() <= 1);
+        assert!(names.iter().any(|name| is_here(name)), "{published} is missing");
     }
     assert!(cases.len() >= 150);
 }

@@ -1,7 +1,8 @@
 //! From the decision to the document: what consent withholds does not exist in what the adapter is given, and the reason
 //! is kept for whoever explains the loss.
 
-use crate::question::{Asked, read};
+use crate::columns::read;
+use crate::question::Asked;
 use adapter_contract::{DataClass, DataNeed, IdempotencyKey};
 use gateway_core::consent::{Decision, Reason, Verdict, Withheld, referral_items};
 use gateway_core::minimise::{Minimised, MissingNeeded, Source, holds_withheld, minimise};
@@ -28,8 +29,8 @@ fn sent(asked: &Asked, needs: &[DataNeed]) -> (Decision, Result<Minimised, Missi
 }
 
 fn resources(minimised: &Minimised) -> Vec<Value> {
-    let bundle: Value = serde_json::from_str(minimised.referral.bundle()).unwrap();
-    bundle["entry"].as_array().unwrap().iter().map(|entry| entry["resource"].clone()).collect()
+    let bundle: Value = serde_json::from_str(minimised.referral.bundle()).expect("a Bundle");
+    bundle["entry"].as_array().expect("entries").iter().map(|entry| entry["resource"].clone()).collect()
 }
 
 const LABEL: &str = r#"{"url":"http://hl7.org/fhir/uv/security-label-ds4p/StructureDefinition/extension-inline-sec-label","valueCoding":$conf:R}"#;

@@ -1,13 +1,13 @@
-//! `consent-rules/1`, proved: the published table with the cases that the rules imply (`cases.tsv`), a small model in all
-//! its states against a second evaluator, and properties. Nothing here reads a store or a clock.
+//! `consent-rules/1`, proved: the published table with the cases that the rules imply (`cases.tsv`), and a small model in
+//! all its states against a second evaluator. Nothing here reads a store or a clock.
 
 mod cases;
+mod columns;
 mod configuration;
 mod elements;
 mod model;
 mod oracle;
 mod periods;
-mod properties;
 mod question;
 mod states;
 mod world;

@@ -17,7 +17,7 @@ enum Met {
 
 /// Whether the Consents together permit: any deny that matches wins, else any permit (R6), else no (R1).
 pub(crate) fn permits(consents: &[State]) -> bool {
-    !consents.iter().any(refuses) && consents.iter().any(|consent| permits_alone(consent))
+    !consents.iter().any(refuses) && consents.iter().any(permits_alone)
 }
 
 /// R4, element by element, for a question about an unlabelled Observation of May 2025 to B, for COC, in June 2026.

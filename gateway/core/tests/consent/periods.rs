@@ -210,17 +210,17 @@ fn is_summer(day: Date) -> bool {
 }
 
 #[test]
-fn each_day_of_fifty_years_begins_when_london_says() {
-    let mut day = Date::from_calendar_date(1996, Month::January, 1).unwrap();
-    while day.year() < 2046 {
+fn days_of_thirty_years_begin_when_london_says() {
+    let mut day = Date::from_calendar_date(1996, Month::January, 1).expect("as it is written");
+    while day.year() < 2026 {
         let midnight = day.midnight().assume_utc() - if is_summer(day) { Duration::HOUR } else { Duration::ZERO };
-        // Each year's edges, and a few days of each month between.
-        if day.day() % 9 == 0 || matches!(day.month(), Month::March | Month::October) && day.day() > 23 {
+        // The days about which the clocks change, and one of each month.
+        if day.day() == 15 || matches!(day.month(), Month::March | Month::October) && day.day() > 23 {
             let start = day.to_string();
             assert!(stands(Some(&start), None, midnight).0, "{day}");
             assert!(!stands(Some(&start), None, midnight - Duration::NANOSECOND).0, "{day}");
         }
-        day = day.next_day().unwrap();
+        day = day.next_day().expect("as it is written");
     }
 }
 

@@ -102,7 +102,7 @@ pub(crate) fn sample(id: &str) -> Option<Value> {
     };
     let but = |mut resource: Value, element: &str, value: Value| {
         if value.is_null() {
-            resource.as_object_mut().unwrap().remove(element);
+            resource.as_object_mut().expect("as it is written").remove(element);
         } else {
             resource[element] = value;
         }

@@ -94,7 +94,7 @@ proptest! {
         samples in any_samples(),
     ) {
         deny["provision"]["type"] = json!("deny");
-        deny["provision"].as_object_mut().unwrap().remove("provision");
+        deny["provision"].as_object_mut().expect("as it is written").remove("provision");
         let before = leave(&about(&others, &samples));
         let mut all = others;
         all.push(deny);

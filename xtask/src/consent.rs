@@ -98,7 +98,7 @@ fn mutate() -> Result<()> {
     let program = cargo_mutants()?;
     let out = scratch().join("consent-mutants");
     let mut command = Command::new(program);
-    command.current_dir(root()).args(["mutants", "--package", "gateway-core", "--in-place", "--jobs", "1"]);
+    command.current_dir(root()).args(["mutants", "--package", "gateway-core", "--in-place"]);
     command.args(["--timeout", "120", "--no-shuffle", "--output"]).arg(&out);
     for file in MUTATED {
         command.args(["--file", file]);

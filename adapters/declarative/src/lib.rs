@@ -10,6 +10,7 @@
 //! what becomes of an adapter that no longer compiles, is the gateway's affair.
 
 mod adapter;
+mod check;
 mod fault;
 mod folder;
 mod manifest;

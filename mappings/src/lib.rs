@@ -4,7 +4,12 @@
 //! it will stand beside [`ConceptMap`] and use it for codes. The maps that more than one adapter needs are files under
 //! `concept-maps/`; [`shared`] names those that are built in.
 
+pub mod class;
 mod concept_map;
+pub mod diagnostic;
 pub mod shared;
+mod source;
+mod yaml;
 
+pub use source::Files;
 pub use concept_map::{ConceptMap, Equivalence, LoadError, Match, NotMapped, Translation};

@@ -4,9 +4,11 @@
 //! of files that were read, nor of documents that will be translated.
 
 mod answer;
+mod slots;
 mod target;
 
 pub use answer::*;
+pub use slots::Slot;
 pub use target::*;
 
 use crate::class::{DataClass, Grade};

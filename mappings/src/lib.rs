@@ -9,6 +9,7 @@ mod concept_map;
 pub mod diagnostic;
 pub mod shared;
 mod source;
+mod spec;
 mod yaml;
 
 pub use source::Files;

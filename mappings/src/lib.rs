@@ -7,10 +7,14 @@
 pub mod class;
 mod concept_map;
 pub mod diagnostic;
+pub mod document;
+pub mod fhirpath;
+pub mod program;
+pub mod read_set;
 pub mod shared;
 mod source;
 mod spec;
 mod yaml;
 
-pub use source::Files;
 pub use concept_map::{ConceptMap, Equivalence, LoadError, Match, NotMapped, Translation};
+pub use source::Files;

@@ -4,6 +4,7 @@
 //! named error and never a guess. What this reader cannot honour (`dependsOn`, `product`, `other-map`) is refused when
 //! the map is loaded, because half a rule is a wrong rule.
 
+mod rows;
 mod wire;
 
 use serde::Deserialize;

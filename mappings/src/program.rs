@@ -4,9 +4,11 @@
 //! of files that were read, nor of documents that will be translated.
 
 mod answer;
+mod slot;
 mod target;
 
 pub use answer::*;
+pub use slot::Slot;
 pub use target::*;
 
 use crate::class::{DataClass, Grade};
@@ -24,6 +26,8 @@ pub struct Program {
     pub files: Vec<String>,
     /// What the operator configures.
     pub settings: Vec<Setting>,
+    /// What the variables of all expressions stand for, in the order in which every scope declares them.
+    pub slots: Vec<Slot>,
     /// Named expressions, in their order: each may use those before it.
     pub variables: Vec<Variable>,
     /// What makes the referral unfit to be sent, tried in order before the first request of a submit.

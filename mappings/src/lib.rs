@@ -5,6 +5,8 @@
 //! `concept-maps/`; [`shared`] names those that are built in.
 
 mod concept_map;
+pub mod document;
+pub mod fhirpath;
 pub mod shared;
 
 pub use concept_map::{ConceptMap, Equivalence, LoadError, Match, NotMapped, Translation};

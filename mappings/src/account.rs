@@ -103,6 +103,7 @@ pub(crate) enum Detail {
     Nothing,
     Cut { from: u32, to: u32, count: Count },
     Removed(u32),
+    TimeOfDay,
     Row { group: u32, element: u32, equivalence: Equivalence },
     StandIn,
     LeftOut(LeftOut),

@@ -4,11 +4,11 @@
 //! of files that were read, nor of documents that will be translated.
 
 mod answer;
-mod slot;
+mod slots;
 mod target;
 
 pub use answer::*;
-pub use slot::Slot;
+pub use slots::Slot;
 pub use target::*;
 
 use crate::class::{DataClass, Grade};
@@ -26,8 +26,6 @@ pub struct Program {
     pub files: Vec<String>,
     /// What the operator configures.
     pub settings: Vec<Setting>,
-    /// What the variables of all expressions stand for, in the order in which every scope declares them.
-    pub slots: Vec<Slot>,
     /// Named expressions, in their order: each may use those before it.
     pub variables: Vec<Variable>,
     /// What makes the referral unfit to be sent, tried in order before the first request of a submit.

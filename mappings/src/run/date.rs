@@ -63,16 +63,19 @@ pub(crate) fn is_date_time(text: &str) -> bool {
 
 fn parse(text: &str) -> Option<Parts<'_>> {
     let (date, time) = match text.split_once('T') {
-        Some((date, time)) => (date, Some(time)),
-        None if text.as_bytes().get(2) == Some(&b':') => ("", Some(text)),
-        None => (text, None),
+        Some((date, time)) => (Some(date), Some(time)),
+        None if text.as_bytes().get(2) == Some(&b':') => (None, Some(text)),
+        None => (Some(text), None),
     };
-    let mut parts = if date.is_empty() { Parts::default() } else { parse_date(date)? };
+    let mut parts = match date {
+        Some(date) => parse_date(date)?,
+        None => Parts::default(),
+    };
     if let Some(time) = time {
-        if !date.is_empty() && parts.day.is_none() {
+        if date.is_some() && parts.day.is_none() {
             return None;
         }
-        parse_time(time, !date.is_empty(), &mut parts)?;
+        parse_time(time, date.is_some(), &mut parts)?;
     }
     Some(parts)
 }

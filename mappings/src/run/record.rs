@@ -21,6 +21,8 @@ pub(crate) trait Record: Trace {
     fn lost(&mut self, event: Event);
     /// The sources since a field began.
     fn sources(&self, begun: Begun) -> &[NodeId];
+    /// This node was not conveyed as a whole since the field began.
+    fn forget(&mut self, begun: Begun, node: NodeId);
     /// All that was conveyed since then was only looked at.
     fn examine(&mut self, begun: Begun);
     /// The field was written.
@@ -54,6 +56,8 @@ impl Record for NoTrace {
     fn sources(&self, _: Begun) -> &[NodeId] {
         &[]
     }
+
+    fn forget(&mut self, _: Begun, _: NodeId) {}
 
     fn examine(&mut self, _: Begun) {}
 
@@ -119,6 +123,13 @@ impl Record for Recorder {
 
     fn sources(&self, begun: Begun) -> &[NodeId] {
         self.account.sources.get(begun.sources..).unwrap_or_default()
+    }
+
+    fn forget(&mut self, begun: Begun, node: NodeId) {
+        let sources = &mut self.account.sources;
+        if let Some(at) = sources.iter().skip(begun.sources).position(|id| *id == node) {
+            sources.remove(begun.sources + at);
+        }
     }
 
     fn examine(&mut self, begun: Begun) {

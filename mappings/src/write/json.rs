@@ -10,10 +10,9 @@ pub(crate) struct Json {
 }
 
 impl Json {
-    /// A writer into an allocation of earlier.
-    pub(crate) fn reuse(mut out: Vec<u8>) -> Self {
-        out.clear();
-        Self { out }
+    /// A writer that will probably need so many bytes.
+    pub(crate) fn with_room(room: usize) -> Self {
+        Self { out: Vec::with_capacity(room) }
     }
 
     /// What was written so far.

@@ -6,7 +6,9 @@
 use super::{WriteFault, plain};
 use crate::document::{Document, Kind, NodeId};
 use quick_xml::Writer;
+use quick_xml::events::attributes::Attribute;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
+use quick_xml::name::QName;
 
 /// The document as an element named `root`, in `namespace` if there is one.
 pub(crate) fn xml(document: &Document<'_>, root: &str, namespace: Option<&str>) -> Result<Vec<u8>, WriteFault> {
@@ -26,16 +28,15 @@ fn element(
     check_name(name)?;
     let mut start = BytesStart::new(name);
     if let Some(namespace) = namespace {
-        start.push_attribute(("xmlns".as_bytes(), escaped(namespace, true)?.as_bytes()));
+        start.push_attribute(attribute("xmlns", namespace)?);
     }
     let object = document.kind(id) == Kind::Object;
     let members = || document.children(id).filter(|_| object);
     for member in members() {
         let key = document.key(member).unwrap_or_default();
-        if let Some(attribute) = key.strip_prefix('@') {
-            check_name(attribute)?;
-            let value = one(document, member)?;
-            start.push_attribute((attribute.as_bytes(), escaped(&value, true)?.as_bytes()));
+        if let Some(name) = key.strip_prefix('@') {
+            check_name(name)?;
+            start.push_attribute(attribute(name, &one(document, member)?)?);
         }
     }
     put(out, Event::Start(start));
@@ -57,6 +58,10 @@ fn element(
     }
     put(out, Event::End(BytesEnd::new(name)));
     Ok(())
+}
+
+fn attribute<'n>(name: &'n str, value: &str) -> Result<Attribute<'n>, WriteFault> {
+    Ok(Attribute { key: QName(name), value: escaped(value, true)?.into() })
 }
 
 fn one<'t>(document: &Document<'t>, id: NodeId) -> Result<std::borrow::Cow<'t, str>, WriteFault> {
@@ -110,7 +115,7 @@ mod tests {
 
     #[test]
     fn elements_attributes_text_and_lists() {
-        let text = made(r#"{"@id":"7","Name":"Jo","Line":["1","2"],"Code":{"@system":"s","#text":"c"},"Empty":null}"#);
+        let text = made(r##"{"@id":"7","Name":"Jo","Line":["1","2"],"Code":{"@system":"s","#text":"c"},"Empty":null}"##);
         assert_eq!(
             text.unwrap(),
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Referral xmlns=\"urn:example:a&amp;b\" id=\"7\"><Name>Jo</Name>\
@@ -139,7 +144,7 @@ mod tests {
             (r#"{"1a":"x"}"#, WriteFault::Name),
             (r#"{"a b":"x"}"#, WriteFault::Name),
             (r#"{"@a":[1]}"#, WriteFault::Attribute),
-            (r#"{"#text":{}}"#, WriteFault::Attribute),
+            (r##"{"#text":{}}"##, WriteFault::Attribute),
         ] {
             assert_eq!(made(json), Err(fault), "{json}");
         }

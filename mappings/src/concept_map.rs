@@ -7,6 +7,8 @@
 mod rows;
 mod wire;
 
+pub use rows::MapRow;
+
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -19,6 +19,6 @@ mod spec;
 mod write;
 mod yaml;
 
-pub use concept_map::{ConceptMap, Equivalence, Found, LoadError, Match, NotMapped, Translation};
+pub use concept_map::{ConceptMap, Equivalence, Found, LoadError, MapRow, Match, NotMapped, Translation};
 pub use source::Files;
 pub use write::WriteFault;

@@ -21,6 +21,7 @@ mod statements;
 mod store;
 mod text;
 mod value;
+mod watch;
 
 pub use answer::{Outcome, answer};
 pub use inputs::{HttpAnswer, Inputs, Keys};
@@ -29,6 +30,7 @@ pub use refusal::{Cause, Refusal};
 pub use request::Rendered;
 pub use settings::check_settings;
 pub use statements::{ReadStatement, ReadStatus, read_report};
+pub use watch::{Watch, answer_watched, read_report_watched, request_watched};
 
 use crate::account::Account;
 use crate::fhirpath::NoTrace;

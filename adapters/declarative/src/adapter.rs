@@ -1,27 +1,22 @@
-//! The adapter that a folder makes, and how a folder is loaded.
+//! The adapter that a folder makes.
 
+use crate::exchange;
 use crate::fault::Fault;
-use crate::folder::{Folder, content_hash};
-use crate::manifest::{self, Manifest};
-use adapter_contract::{Adapter, Descriptor, Exchange, Step, TranslateError};
-use std::sync::Arc;
+use adapter_contract::{
+    Account, Adapter, Answer, Descriptor, Exchange, Progress, Reading, Report, Settings, Step, TranslateError,
+};
+use mappings::program::Program;
+use mappings::run::Watch;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 /// An adapter made of a folder. It never changes: a changed folder makes another one.
 #[derive(Debug)]
 pub struct DeclarativeAdapter {
-    descriptor: Descriptor,
-    hash: String,
-    warnings: Vec<Fault>,
-}
-
-/// Makes an adapter of a folder. Needs only the files that make it, not its fixtures.
-///
-/// # Errors
-/// All faults of manifest, mapping and concept maps, in the order of files and lines.
-pub fn load(folder: &Folder) -> Result<Arc<DeclarativeAdapter>, Vec<Fault>> {
-    let hash = content_hash(folder);
-    let manifest = manifest::read(folder)?;
-    Ok(Arc::new(DeclarativeAdapter { descriptor: descriptor(&manifest, &hash), hash, warnings: Vec::new() }))
+    pub(crate) descriptor: Descriptor,
+    pub(crate) program: Program,
+    pub(crate) hash: String,
+    pub(crate) warnings: Vec<Fault>,
 }
 
 impl DeclarativeAdapter {
@@ -36,18 +31,61 @@ impl DeclarativeAdapter {
     pub fn warnings(&self) -> &[Fault] {
         &self.warnings
     }
+
+    /// The compiled mapping.
+    #[must_use]
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    fn made(&self) -> Made<'_> {
+        Made { descriptor: &self.descriptor, program: &self.program, seen: None }
+    }
 }
 
-fn descriptor(manifest: &Manifest, hash: &str) -> Descriptor {
-    Descriptor {
-        name: manifest.name.clone(),
-        version: format!("{}+{}", manifest.version, hash.get(..12).unwrap_or(hash)),
-        format: manifest.format.clone(),
-        capabilities: manifest.capabilities,
-        data_needs: Vec::new(),
-        accepted_losses: Vec::new(),
-        limits: manifest.limits,
-        statuses: manifest.statuses.clone(),
+/// What an adapter is made of, lent: so that a broken program can be run as well as a right one.
+#[derive(Clone, Copy)]
+pub(crate) struct Made<'a> {
+    pub(crate) descriptor: &'a Descriptor,
+    pub(crate) program: &'a Program,
+    /// What is watched, when fixtures are asked how much they exercise.
+    pub(crate) seen: Option<&'a RefCell<Seen>>,
+}
+
+/// What an adapter was seen to do.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// Rules, conditions, rows of code maps.
+    pub(crate) watch: Watch,
+    /// Status words that the platform said.
+    pub(crate) statuses: BTreeSet<String>,
+    /// Code maps all of whose rows were asked.
+    pub(crate) maps: BTreeSet<String>,
+}
+
+impl Adapter for Made<'_> {
+    fn descriptor(&self) -> &Descriptor {
+        self.descriptor
+    }
+
+    fn check_settings(&self, settings: &Settings) -> Result<(), TranslateError> {
+        mappings::run::check_settings(self.program, settings).map_err(|refusal| exchange::refused(&refusal))
+    }
+
+    fn begin(&self, exchange: &Exchange<'_>) -> Result<Step, TranslateError> {
+        exchange::begin(*self, exchange)
+    }
+
+    fn resume(&self, exchange: &Exchange<'_>, progress: &Progress, answer: &Answer) -> Result<Step, TranslateError> {
+        exchange::resume(*self, exchange, progress, answer)
+    }
+
+    fn account(&self, exchange: &Exchange<'_>) -> Result<Option<Account>, TranslateError> {
+        crate::account::account(*self, exchange)
+    }
+
+    fn read_report(&self, report: &Report<'_>) -> Result<Vec<Reading>, TranslateError> {
+        crate::report::read(*self, report)
     }
 }
 
@@ -56,7 +94,23 @@ impl Adapter for DeclarativeAdapter {
         &self.descriptor
     }
 
-    fn begin(&self, _: &Exchange<'_>) -> Result<Step, TranslateError> {
-        Err(TranslateError::new("exchange", "the mapping of this folder is not compiled yet"))
+    fn check_settings(&self, settings: &Settings) -> Result<(), TranslateError> {
+        self.made().check_settings(settings)
+    }
+
+    fn begin(&self, exchange: &Exchange<'_>) -> Result<Step, TranslateError> {
+        self.made().begin(exchange)
+    }
+
+    fn resume(&self, exchange: &Exchange<'_>, progress: &Progress, answer: &Answer) -> Result<Step, TranslateError> {
+        self.made().resume(exchange, progress, answer)
+    }
+
+    fn account(&self, exchange: &Exchange<'_>) -> Result<Option<Account>, TranslateError> {
+        self.made().account(exchange)
+    }
+
+    fn read_report(&self, report: &Report<'_>) -> Result<Vec<Reading>, TranslateError> {
+        self.made().read_report(report)
     }
 }

@@ -6,6 +6,7 @@
 
 use super::environment::Run;
 use super::inputs::{HttpAnswer, Inputs};
+use super::record::Record;
 use super::refusal::{Cause, Refusal};
 use super::shape;
 use super::statements::{ReadStatement, statements};
@@ -69,6 +70,17 @@ pub fn answer(
     inputs: &Inputs<'_>,
     http: &HttpAnswer<'_>,
 ) -> Result<Outcome, Box<Refusal>> {
+    recorded(program, exchange, step, inputs, http, &mut NoTrace)
+}
+
+pub(super) fn recorded<R: Record>(
+    program: &Program,
+    exchange: ExchangeName,
+    step: usize,
+    inputs: &Inputs<'_>,
+    http: &HttpAnswer<'_>,
+    record: &mut R,
+) -> Result<Outcome, Box<Refusal>> {
     let declared = &super::find(program, exchange, step)?.answer;
     let text = std::str::from_utf8(http.body).map_err(|_| "the body is not UTF-8".to_owned());
     let parsed = text.and_then(|text| Document::parse(text).map_err(|error| format!("the body is no JSON: {error}")));
@@ -77,8 +89,7 @@ pub fn answer(
     let given = Given { program, inputs, answered: Some(answered), foreseen: &[] };
     let store = Store::new(program);
     let slots = store.bindings(given);
-    let mut nobody = NoTrace;
-    let mut run = Run::new(given, &slots, &store, &mut nobody);
+    let mut run = Run::new(given, &slots, &store, record);
     Reader { run: &mut run, body, believed: (200..300).contains(&http.status) }.outcome(declared)
 }
 
@@ -92,8 +103,8 @@ fn read_body<'e>(declared: &Answer, parsed: Result<&'e Document<'e>, &String>) -
     Ok(Some(Item::Node(Node::new(document, document.root(), NodeType::Shape(shape.kind())))))
 }
 
-struct Reader<'a, 'e, 'r> {
-    run: &'a mut Run<'e, 'r, NoTrace>,
+struct Reader<'a, 'e, 'r, R> {
+    run: &'a mut Run<'e, 'r, R>,
     body: Body<'e>,
     /// The status says that all went well.
     believed: bool,
@@ -111,7 +122,7 @@ impl From<Box<Refusal>> for Stop {
     }
 }
 
-impl<'e> Reader<'_, 'e, '_> {
+impl<'e, R: Record> Reader<'_, 'e, '_, R> {
     fn outcome(&mut self, declared: &'e Answer) -> Result<Outcome, Box<Refusal>> {
         if let (true, Err(problem)) = (self.believed, &self.body) {
             return Ok(Outcome::Unreadable { problem: problem.clone() });
@@ -135,6 +146,7 @@ impl<'e> Reader<'_, 'e, '_> {
                 return Ok(None);
             }
         }
+        self.run.record.fired(outcome.rule);
         Ok(Some(match &outcome.then {
             Then::Absent => Outcome::Absent,
             Then::HttpFailure => Outcome::HttpFailure,

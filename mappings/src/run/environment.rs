@@ -57,7 +57,9 @@ impl<'e, 'r, R: Record> Run<'e, 'r, R> {
         let begun = self.record.begin();
         let found = self.first(expression, focus)?;
         self.record.examine(begun);
-        Ok(found.and_then(|item| item.as_bool()) == Some(true))
+        let held = found.and_then(|item| item.as_bool()) == Some(true);
+        self.record.held(expression, held);
+        Ok(held)
     }
 
     /// Makes what the variables of an expression stand for, unless that is done.

@@ -6,7 +6,7 @@
 use super::held::Held;
 use crate::account::{Account, Detail, Did, Event, Field, LossReason, Position, Span};
 use crate::document::{Document, NodeId};
-use crate::fhirpath::{NoTrace, Trace};
+use crate::fhirpath::{Expression, NoTrace, Trace};
 use crate::program::{ExchangeName, RuleId};
 
 /// Listens to the walk over a target. A field begins, is given sources and steps, and is written or left out.
@@ -33,6 +33,10 @@ pub(crate) trait Record: Trace {
     fn enter(&mut self, index: usize) -> u32;
     /// The item ends; `around` is what [`Record::enter`] gave.
     fn leave(&mut self, around: u32);
+    /// A condition was asked.
+    fn held(&mut self, _: &Expression, _: bool) {}
+    /// A rule that fills no field was followed: the meaning of an answer, a way to read statements.
+    fn fired(&mut self, _: RuleId) {}
 }
 
 /// Where a field began.

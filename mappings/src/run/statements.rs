@@ -4,6 +4,7 @@ use super::answer::Body;
 use super::environment::Run;
 use super::held::Held;
 use super::inputs::Inputs;
+use super::record::Record;
 use super::refusal::{Cause, Refusal};
 use super::shape;
 use super::store::{Given, Store};
@@ -63,6 +64,15 @@ pub fn read_report(
     settings: &BTreeMap<String, String>,
     body: &[u8],
 ) -> Result<Vec<ReadStatement>, Box<Refusal>> {
+    recorded(program, settings, body, &mut NoTrace)
+}
+
+pub(super) fn recorded<R: Record>(
+    program: &Program,
+    settings: &BTreeMap<String, String>,
+    body: &[u8],
+    record: &mut R,
+) -> Result<Vec<ReadStatement>, Box<Refusal>> {
     let refused = |problem: String| Refusal::of("the report", Cause::Unreadable(problem));
     let Some(reading) = &program.report else { return Err(Refusal::of("the report", Cause::NoSuchStep)) };
     let text = std::str::from_utf8(body).map_err(|_| refused("it is not UTF-8".to_owned()))?;
@@ -72,8 +82,7 @@ pub fn read_report(
     let given = Given { program, inputs: &inputs, answered: None, foreseen: &[] };
     let store = Store::new(program);
     let slots = store.bindings(given);
-    let mut nobody = NoTrace;
-    let mut run = Run::new(given, &slots, &store, &mut nobody);
+    let mut run = Run::new(given, &slots, &store, record);
     statements(&mut run, reading, focus.as_ref()).map_err(|cause| run.refuse(reading.rule, cause))
 }
 
@@ -84,11 +93,12 @@ fn pushed<'e>(program: &Program, document: &'e Document<'e>) -> Body<'e> {
 }
 
 /// The statements of a body.
-pub(super) fn statements<'e>(
-    run: &mut Run<'e, '_, NoTrace>,
+pub(super) fn statements<'e, R: Record>(
+    run: &mut Run<'e, '_, R>,
     reading: &'e Reading,
     focus: Option<&Item<'e>>,
 ) -> Result<Vec<ReadStatement>, Cause> {
+    run.record.fired(reading.rule);
     let Some(each) = &reading.each else { return Ok(vec![statement(run, &reading.what, focus)?]) };
     let mut items = Vec::new();
     run.each(each, focus, &mut |item| {
@@ -98,8 +108,8 @@ pub(super) fn statements<'e>(
     items.iter().map(|item| statement(run, &reading.what, Some(item))).collect()
 }
 
-fn statement<'e>(
-    run: &mut Run<'e, '_, NoTrace>,
+fn statement<'e, R: Record>(
+    run: &mut Run<'e, '_, R>,
     reads: &'e Reads,
     focus: Option<&Item<'e>>,
 ) -> Result<ReadStatement, Cause> {
@@ -109,8 +119,8 @@ fn statement<'e>(
     }
 }
 
-fn status<'e>(
-    run: &mut Run<'e, '_, NoTrace>,
+fn status<'e, R: Record>(
+    run: &mut Run<'e, '_, R>,
     rule: &'e StatusRule,
     focus: Option<&Item<'e>>,
 ) -> Result<ReadStatus, Cause> {
@@ -143,8 +153,8 @@ fn status<'e>(
     })
 }
 
-fn needed<'e>(
-    run: &mut Run<'e, '_, NoTrace>,
+fn needed<'e, R: Record>(
+    run: &mut Run<'e, '_, R>,
     expression: &'e Expression,
     focus: Option<&Item<'e>>,
     what: &str,
@@ -154,8 +164,8 @@ fn needed<'e>(
 }
 
 /// The first value of an expression as text; `None` if there is none or it is empty.
-pub(super) fn text<'e>(
-    run: &mut Run<'e, '_, NoTrace>,
+pub(super) fn text<'e, R: Record>(
+    run: &mut Run<'e, '_, R>,
     expression: &'e Expression,
     focus: Option<&Item<'e>>,
 ) -> Result<Option<String>, Cause> {

@@ -5,7 +5,7 @@
 
 mod change;
 mod codes;
-mod walk;
+pub(crate) mod walk;
 
 pub(crate) use walk::exchange_name;
 
@@ -76,7 +76,7 @@ pub(crate) fn score(
     let mut found: BTreeSet<(String, String)> = BTreeSet::new();
     for mut mutant in mutants(program, descriptor) {
         flip(program, descriptor, &mut mutant.kind);
-        let subject = Made { descriptor, program };
+        let subject = Made { descriptor, program, seen: None };
         let noticed = cases.iter().any(|case| {
             run_guarded(case, &subject).map_or(true, |seen| !same(&seen, &case.expected))
         });

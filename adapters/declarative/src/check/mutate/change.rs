@@ -60,10 +60,11 @@ pub(super) fn toggle(spot: Spot<'_>, change: &mut Change) {
         (Spot::Node(it), Change::Node(other)) => swap(it, other),
         (Spot::Value(it), change) => toggle_value(it, change),
         (Spot::Finish(it), change) => toggle_finish(it, change),
-        (Spot::Separator(it) | Spot::Words(it), Change::Words(other)) => swap(it, other),
+        (Spot::Words(it), Change::Words(other)) => swap(it, other),
+        (Spot::Lines(it), Change::Words(other)) => swap(&mut it.separator, other),
         (Spot::Each(it), Change::Limit(other)) => swap(&mut it.limit, other),
         (Spot::Each(it), Change::Flag(other)) => swap(&mut it.omit_empty, other),
-        (Spot::Required(it), Change::Flag(other)) => swap(it, other),
+        (Spot::Copy(_, it), Change::Flag(other)) => swap(it, other),
         (Spot::Condition(it) | Spot::Path(it), Change::Expression(other)) => swap(it, other),
         (Spot::When(it) | Spot::Optional(it), Change::Optional(other)) => swap(it, other),
         (Spot::Part(it), Change::Part(other)) => swap(it, other),
@@ -143,11 +144,14 @@ impl Constants {
             Spot::Node(_) => all.add("left out", Change::Node(Node::Choose(Vec::new()))),
             Spot::Value(value) => self.value(value, here, &mut all),
             Spot::Finish(finish) => all.finish(finish),
-            Spot::Separator(text) => all.add("separator changed", Change::Words(format!("{text}{OTHER}"))),
+            Spot::Lines(lines) if lines.parts.len() > 1 => {
+                all.add("separator changed", Change::Words(format!("{}{OTHER}", lines.separator)));
+            }
+            Spot::Lines(_) => {}
             Spot::Words(text) => all.add("words changed", Change::Words(format!("{text}{OTHER}"))),
             Spot::Each(each) => all.each(each, here.json),
-            Spot::Required(true) => all.add("`required` dropped", Change::Flag(false)),
-            Spot::Required(false) => {}
+            Spot::Copy(_, true) => all.add("`required` dropped", Change::Flag(false)),
+            Spot::Copy(_, false) => {}
             Spot::Condition(_) => {
                 all.add("condition always holds", Change::Expression(self.always.clone()));
                 all.add("condition never holds", Change::Expression(self.never.clone()));

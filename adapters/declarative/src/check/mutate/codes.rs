@@ -69,13 +69,14 @@ fn of_map(used: &Used) -> Vec<(String, CodeMutant)> {
         let (standing, spare) = (Arc::clone(&used.map), Arc::new(spare));
         all.push((words, CodeMutant { name: used.name.clone(), place: used.place, standing, spare }));
     };
-    for (system, code, matches) in used.map.rows().into_iter().take(MOST) {
-        let target = matches.iter().find(|found| found.equivalence.is_match()).and_then(|found| found.code.as_deref());
+    for row in used.map.rows().into_iter().take(MOST) {
+        let (system, code) = (row.system, row.code);
+        let target = row.matches.iter().find(|found| found.equivalence.is_match()).and_then(|found| found.code.as_deref());
         let Some(target) = target else {
             // A row that says "nothing corresponds" does what no row would do.
             continue;
         };
-        let changed = matches.iter().map(|found| Match { code: Some(format!("{target}~")), ..found.clone() });
+        let changed = row.matches.iter().map(|found| Match { code: Some(format!("{target}~")), ..found.clone() });
         add(format!("row {code} leads elsewhere"), used.map.with_row(system, code, Some(changed.collect())));
         // Without the row the rule for unmapped codes may say the same.
         let same = |unmapped: &Unmapped| match unmapped {

@@ -16,12 +16,12 @@ pub(super) enum Spot<'p> {
     Value(&'p mut Value),
     /// What is done at the end of a value or of lines.
     Finish(&'p mut Finish),
-    /// What stands between lines.
-    Separator(&'p mut String),
+    /// Lines of text.
+    Lines(&'p mut Lines),
     /// A list.
     Each(&'p mut Each),
-    /// Something required.
-    Required(&'p mut bool),
+    /// An element as it stands: its rule, and whether it has to be there.
+    Copy(RuleId, &'p mut bool),
     /// A condition.
     Condition(&'p mut Expression),
     /// A condition that may be absent, which means always.
@@ -167,7 +167,7 @@ impl Walker<'_> {
             Node::Choose(alternatives) => self.choose(alternatives, target, json),
             Node::Copy { rule, required, .. } => {
                 let here = self.here(target, Some(*rule), json);
-                (self.visit)(&here, Spot::Required(required));
+                (self.visit)(&here, Spot::Copy(*rule, required));
             }
             Node::When { condition, node } => {
                 let here = self.here(target, first(node), json);
@@ -200,9 +200,7 @@ impl Walker<'_> {
 
     fn lines(&mut self, lines: &mut Lines, target: &str, json: bool) {
         let here = self.here(target, Some(lines.rule), json);
-        if lines.parts.len() > 1 {
-            (self.visit)(&here, Spot::Separator(&mut lines.separator));
-        }
+        (self.visit)(&here, Spot::Lines(lines));
         (self.visit)(&here, Spot::Finish(&mut lines.finish));
         for (index, part) in lines.parts.iter_mut().enumerate() {
             self.value(part, &format!("{target}(line {})", index + 1), json);

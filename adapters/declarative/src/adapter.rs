@@ -7,8 +7,8 @@ use adapter_contract::{
 };
 use mappings::program::Program;
 use mappings::run::Watch;
-use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 /// An adapter made of a folder. It never changes: a changed folder makes another one.
 #[derive(Debug)]
@@ -49,7 +49,23 @@ pub(crate) struct Made<'a> {
     pub(crate) descriptor: &'a Descriptor,
     pub(crate) program: &'a Program,
     /// What is watched, when fixtures are asked how much they exercise.
-    pub(crate) seen: Option<&'a RefCell<Seen>>,
+    pub(crate) seen: Option<&'a Watcher>,
+}
+
+/// Notes what an adapter is seen to do. An adapter is shared between threads, so it may be noted from each.
+#[derive(Debug, Default)]
+pub(crate) struct Watcher(Mutex<Seen>);
+
+impl Watcher {
+    /// Works on what was seen so far.
+    pub(crate) fn with<R>(&self, work: impl FnOnce(&mut Seen) -> R) -> R {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Everything that was seen.
+    pub(crate) fn into_seen(self) -> Seen {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What an adapter was seen to do.

@@ -192,8 +192,7 @@ fn fixtures(checked: &mut Checked, parts: Parts, cases: &[Case]) {
     let score = mutate::score(&mut program, &mut descriptor, cases, &manifest.equivalent);
     checked.mutation = Ratio { of: score.noticed, all: score.mutants };
     checked.equivalent_mutants = score.equivalent;
-    checked.survivors =
-        score.survivors.iter().map(|one| line(&program, one.place, &one.target, &one.change)).collect();
+    checked.survivors = score.survivors.iter().map(|one| line(&program, one.place, &one.target, &one.change)).collect();
     for (line, words) in score.stale {
         let mut fault = Fault::of_file(MANIFEST, words).mend("take the declaration out");
         fault.line = line;
@@ -210,7 +209,7 @@ fn one(case: &Case, made: Made<'_>, writes: &mut Vec<(String, String)>) -> CaseL
         Ok(seen) => {
             let found = compare(&seen, &case.expected);
             for (file, value) in &seen {
-                if found.missing.iter().chain(&found.different).any(|(name, _)| name == file) {
+                if found.missing.contains_key(file) || found.different.contains_key(file) {
                     writes.push((format!("{FIXTURES}{}/{file}", case.name), compare::pretty(value)));
                 }
             }
@@ -223,9 +222,10 @@ fn one(case: &Case, made: Made<'_>, writes: &mut Vec<(String, String)>) -> CaseL
 
 fn words(found: &Comparison) -> Vec<String> {
     let different = found.different.iter().map(|(file, words)| format!("{file}: {}", words.join("; ")));
-    let missing = found.missing.iter().map(|(file, words)| {
-        format!("{file}: nothing is expected yet; seen: {}", words.first().map_or("", String::as_str))
-    });
+    let missing = found
+        .missing
+        .iter()
+        .map(|(file, words)| format!("{file}: nothing is expected yet; seen: {}", words.trim_end()));
     let left = found.left_over.iter().map(|file| format!("{file}: the run gives nothing for this file; remove it"));
     different.chain(missing).chain(left).collect()
 }
@@ -260,8 +260,8 @@ fn shown(program: &Program, place: Place) -> String {
 impl run::Subject for Made<'_> {
     fn codes(&self, map: &str) -> Option<Value> {
         let found = mutate::map_of(self.program, map)?;
-        if let Some(seen) = self.seen {
-            seen.borrow_mut().maps.insert(map.to_owned());
+        if let Some(watcher) = self.seen {
+            watcher.with(|seen| seen.maps.insert(map.to_owned()));
         }
         let mut all = Map::new();
         for row in found.rows() {

@@ -50,7 +50,9 @@ pub(crate) fn resume(
     let outcome = with_inputs(exchange, &progress.notes, |inputs| {
         let name = name_of(&exchange.purpose);
         match made.seen {
-            Some(seen) => run::answer_watched(made.program, name, step, inputs, &http, &mut seen.borrow_mut().watch),
+            Some(watcher) => {
+                watcher.with(|seen| run::answer_watched(made.program, name, step, inputs, &http, &mut seen.watch))
+            }
             None => run::answer(made.program, name, step, inputs, &http),
         }
     })?;
@@ -71,11 +73,9 @@ pub(crate) fn resume(
             all.extend(notes);
             send(made, exchange, step, &all)?
         }
-        Outcome::Reports { statements, cursor, more } => Step::Reports(ReportPage {
-            readings: report::readings(made, statements),
-            cursor: kept(cursor),
-            more,
-        }),
+        Outcome::Reports { statements, cursor, more } => {
+            Step::Reports(ReportPage { readings: report::readings(made, statements), cursor: kept(cursor), more })
+        }
         Outcome::Failed { code, diagnostic } => {
             let code = match code {
                 Failure::Refused => FailureCode::Refused,
@@ -109,11 +109,9 @@ fn failure(code: FailureCode, diagnostic: String, answer: &Answer) -> DeliveryEr
 
 fn send(made: Made<'_>, exchange: &Exchange<'_>, step: usize, notes: &Notes) -> Result<Step, TranslateError> {
     let name = name_of(&exchange.purpose);
-    let rendered = with_inputs(exchange, notes, |inputs| {
-        match made.seen {
-            Some(seen) => run::request_watched(made.program, name, step, inputs, &mut seen.borrow_mut().watch),
-            None => run::request(made.program, name, step, inputs, &mut Scratch::default()),
-        }
+    let rendered = with_inputs(exchange, notes, |inputs| match made.seen {
+        Some(watcher) => watcher.with(|seen| run::request_watched(made.program, name, step, inputs, &mut seen.watch)),
+        None => run::request(made.program, name, step, inputs, &mut Scratch::default()),
     })?;
     let declared = made.program.exchanges.get(&name).and_then(|steps| steps.get(step));
     let step = declared.map(|step| step.name.clone()).unwrap_or_default();

@@ -9,15 +9,20 @@
 //! of, and is part of its version. It knows no platform, network, clock or server: who watches folders for changes, and
 //! what becomes of an adapter that no longer compiles, is the gateway's affair.
 
+mod account;
 mod adapter;
-mod check;
+pub mod check;
+mod exchange;
 mod fault;
 mod folder;
+mod load;
 mod manifest;
+mod report;
 mod shipped;
 
-pub use adapter::{DeclarativeAdapter, load};
-pub use fault::Fault;
+pub use adapter::DeclarativeAdapter;
+pub use fault::{Excerpt, Fault};
 pub use folder::{Folder, FolderError, content_hash, folders_in};
+pub use load::load;
 pub use manifest::BUSINESS_STATUSES;
 pub use shipped::shipped;

@@ -4,8 +4,8 @@
 use crate::adapter::Made;
 use crate::exchange::refused;
 use adapter_contract::{
-    Concept, IdempotencyKey, OutputValue, PlatformOrder, PlatformReferralId, Reading, Report,
-    ReportedOutput, StatusReport, TranslateError,
+    Concept, IdempotencyKey, OutputValue, PlatformOrder, PlatformReferralId, Reading, Report, ReportedOutput,
+    StatusReport, TranslateError,
 };
 use mappings::run::{self, ReadStatement, ReadStatus};
 use std::collections::BTreeMap;
@@ -17,8 +17,8 @@ const UNMAPPED: &str = "unmapped";
 pub(crate) fn read(made: Made<'_>, report: &Report<'_>) -> Result<Vec<Reading>, TranslateError> {
     let settings = BTreeMap::new();
     let statements = match made.seen {
-        Some(seen) => {
-            run::read_report_watched(made.program, &settings, report.body, &mut seen.borrow_mut().watch)
+        Some(watcher) => {
+            watcher.with(|seen| run::read_report_watched(made.program, &settings, report.body, &mut seen.watch))
         }
         None => run::read_report(made.program, &settings, report.body),
     };
@@ -35,8 +35,8 @@ pub(crate) fn readings(made: Made<'_>, statements: Vec<ReadStatement>) -> Vec<Re
 }
 
 fn status_report(made: Made<'_>, read: ReadStatus) -> StatusReport {
-    if let Some(seen) = made.seen {
-        seen.borrow_mut().statuses.insert(read.status.clone());
+    if let Some(watcher) = made.seen {
+        watcher.with(|seen| seen.statuses.insert(read.status.clone()));
     }
     let row = made.descriptor.statuses.iter().find(|row| row.platform == read.status);
     let output = |(kind, text): (String, String)| ReportedOutput {

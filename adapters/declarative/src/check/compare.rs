@@ -13,9 +13,9 @@ const SHOWN: usize = 120;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Comparison {
     /// Differences, in words, by file.
-    pub(crate) different: Vec<(String, Vec<String>)>,
+    pub(crate) different: BTreeMap<String, Vec<String>>,
     /// Files that the run gives and the folder lacks, or has empty.
-    pub(crate) missing: Vec<(String, String)>,
+    pub(crate) missing: BTreeMap<String, String>,
     /// Files that the folder has and the run does not give.
     pub(crate) left_over: Vec<String>,
 }
@@ -36,9 +36,11 @@ pub(crate) fn compare(seen: &Transcript, expected: &BTreeMap<String, Option<Valu
             Some(Some(wanted)) => {
                 let mut words = Vec::new();
                 differences("", wanted, value, &mut words);
-                found.different.push((file.clone(), words));
+                found.different.insert(file.clone(), words);
             }
-            Some(None) | None => found.missing.push((file.clone(), pretty(value))),
+            Some(None) | None => {
+                found.missing.insert(file.clone(), short(value));
+            }
         }
     }
     let left = expected.keys().filter(|file| !seen.iter().any(|(name, _)| name == *file));
@@ -123,14 +125,15 @@ mod tests {
         ]);
         let found = compare(&seen, &wanted);
         assert_eq!(found.left_over, ["2-request.json", "losses.json"]);
-        assert_eq!(found.missing, [("result.json".to_owned(), "\"absent\"\n".to_owned())]);
+        assert_eq!(found.missing, BTreeMap::from([("result.json".to_owned(), "\"absent\"".to_owned())]));
         let words = [
             "/b/1: expected 3, is 2",
             "/c/x: expected \"old\", is \"new\"",
             "/e: expected 5, is not there",
             "/d: not expected, is 4",
         ];
-        assert_eq!(found.different, [("1-request.json".to_owned(), words.map(str::to_owned).to_vec())]);
+        let words = words.map(str::to_owned).to_vec();
+        assert_eq!(found.different, BTreeMap::from([("1-request.json".to_owned(), words)]));
         assert!(!found.holds() && !same(&seen, &wanted));
     }
 
@@ -143,6 +146,6 @@ mod tests {
         let many = json!((0..50).collect::<Vec<_>>());
         let other = json!((1..51).collect::<Vec<_>>());
         let found = compare(&vec![("a".to_owned(), many)], &expected(&[("a", Some(other))]));
-        assert_eq!(found.different[0].1.len(), MOST + 1);
+        assert_eq!(found.different["a"].len(), MOST + 1);
     }
 }

@@ -6,13 +6,12 @@
 use super::case::Case;
 use super::mutate::walk::{Here, Spot, walk};
 use super::run::run_guarded;
-use crate::adapter::{Made, Seen};
+use crate::adapter::{Made, Seen, Watcher};
 use adapter_contract::Descriptor;
 use mappings::ConceptMap;
 use mappings::fhirpath::Expression;
 use mappings::program::{PathPart, Place, Program, RuleId, Unmapped};
 use mappings::run::Watch;
-use std::cell::RefCell;
 use std::sync::Arc;
 
 /// Most rows of one map that are counted; a longer one wants a `codes` case.
@@ -80,13 +79,13 @@ impl Coverage {
 
 /// Runs all cases and says what they reached. The program is only looked at.
 pub(crate) fn coverage(program: &mut Program, descriptor: &Descriptor, cases: &[Case]) -> Coverage {
-    let seen = RefCell::new(Seen::default());
+    let seen = Watcher::default();
     let subject = Made { descriptor, program, seen: Some(&seen) };
     for case in cases {
         // What a case that panics has reached does not count for less.
         let _ = run_guarded(case, &subject);
     }
-    let seen = seen.into_inner();
+    let seen = seen.into_seen();
     let mut points = Vec::new();
     let mut maps: Vec<Map> = Vec::new();
     walk(program, &mut |here, spot| {

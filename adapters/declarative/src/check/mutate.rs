@@ -7,7 +7,7 @@ mod change;
 mod codes;
 pub(crate) mod walk;
 
-pub(crate) use walk::exchange_name;
+pub(crate) use codes::map_of;
 
 use super::case::Case;
 use super::compare::same;
@@ -77,9 +77,8 @@ pub(crate) fn score(
     for mut mutant in mutants(program, descriptor) {
         flip(program, descriptor, &mut mutant.kind);
         let subject = Made { descriptor, program, seen: None };
-        let noticed = cases.iter().any(|case| {
-            run_guarded(case, &subject).map_or(true, |seen| !same(&seen, &case.expected))
-        });
+        let noticed =
+            cases.iter().any(|case| run_guarded(case, &subject).map_or(true, |seen| !same(&seen, &case.expected)));
         flip(program, descriptor, &mut mutant.kind);
         let name = (mutant.target, mutant.words);
         let declaration = declared.iter().find(|one| (&one.target, &one.change) == (&name.0, &name.1));

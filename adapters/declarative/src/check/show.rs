@@ -66,7 +66,8 @@ impl Checked {
         }
         score(text, "Mutants noticed", self.mutation);
         if self.equivalent_mutants > 0 {
-            let _ = writeln!(text, "  {} declared in the manifest", count(self.equivalent_mutants, "equivalent mutant"));
+            let _ =
+                writeln!(text, "  {} declared in the manifest", count(self.equivalent_mutants, "equivalent mutant"));
         }
         lines(text, &self.survivors);
     }

@@ -5,14 +5,13 @@
 //! not written is not changed. What remains and still changes nothing is for the author to declare.
 
 use super::walk::{Here, Spot};
-use mappings::fhirpath::{Expression, Scope, Shape, ShapeKind, compile};
+use mappings::fhirpath::{Expression, Scope, compile};
 use mappings::program::{
-    AcceptedLoss, Answer, CodeRule, Count, DateFormat, DatePart, Each, Empty, Failure, Finish, Guard, Literal,
-    MaxLength, Method, Mismatch, Node, Outcome, Overflow, Partial, PathPart, Repeat, Request, Scalar, Setting, Source,
-    Then, TooMany, Transform, Unmapped, Value,
+    AcceptedLoss, CodeRule, Count, DateFormat, DatePart, Each, Empty, Failure, Finish, Guard, Literal, MaxLength,
+    Method, Mismatch, Node, Outcome, Overflow, Partial, PathPart, Repeat, Request, Scalar, Setting, Source, Then,
+    TooMany, Transform, Unmapped, Value,
 };
 use std::mem::swap;
-use std::sync::Arc;
 
 /// Stands after a text that was changed; no fixture has it.
 const OTHER: &str = "~";
@@ -45,7 +44,6 @@ pub(super) enum Change {
     Part(PathPart),
     Method(Method),
     Repeat(Repeat),
-    Shape(Option<Arc<Shape>>),
     Then(Then),
     SettingDefault(Option<String>),
     SettingPattern(Option<regex::Regex>),
@@ -70,7 +68,6 @@ pub(super) fn toggle(spot: Spot<'_>, change: &mut Change) {
         (Spot::Part(it), Change::Part(other)) => swap(it, other),
         (Spot::Request(it), Change::Method(other)) => swap(&mut it.method, other),
         (Spot::Request(it), Change::Repeat(other)) => swap(&mut it.repeat, other),
-        (Spot::Answer(it), Change::Shape(other)) => swap(&mut it.shape, other),
         (Spot::Outcome(it), Change::Then(other)) => swap(&mut it.then, other),
         (Spot::Guard(it), Change::Flag(other)) => swap(&mut it.unsafe_to_send, other),
         (Spot::Guard(it), Change::Words(other)) => swap(&mut it.element, other),
@@ -172,7 +169,6 @@ impl Constants {
                 all.add("part changed", Change::Part(PathPart::Literal(OTHER.to_owned())));
             }
             Spot::Request(request) => all.request(request),
-            Spot::Answer(answer) => all.answer(answer),
             Spot::Outcome(outcome) => all.outcome(outcome),
             Spot::Guard(guard) => all.guard(guard),
             Spot::Setting(setting) => all.setting(setting),
@@ -310,7 +306,9 @@ impl Changes {
         }
         let (words, overflow) = match &limit.overflow {
             Overflow::Refuse => ("cut, not refused", Overflow::Truncate { marker: String::new() }),
-            Overflow::Truncate { marker } => ("marker changed", Overflow::Truncate { marker: format!("{marker}{OTHER}") }),
+            Overflow::Truncate { marker } => {
+                ("marker changed", Overflow::Truncate { marker: format!("{marker}{OTHER}") })
+            }
         };
         self.add(words, Change::MaxLength(Some(MaxLength { overflow, ..limit.clone() })));
     }
@@ -336,13 +334,6 @@ impl Changes {
         self.add("method changed", Change::Method(method));
         let repeat = if request.repeat == Repeat::Safe { Repeat::LookUpFirst } else { Repeat::Safe };
         self.add("`repeat` changed", Change::Repeat(repeat));
-    }
-
-    fn answer(&mut self, answer: &Answer) {
-        if answer.shape.is_some() {
-            let any = Shape::scalar(ShapeKind::Any);
-            self.add("shape of the answer not checked", Change::Shape(Some(Arc::new(any))));
-        }
     }
 
     fn outcome(&mut self, outcome: &Outcome) {

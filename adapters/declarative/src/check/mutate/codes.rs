@@ -1,7 +1,7 @@
 //! Broken concept maps: one row removed, or leading to another code.
 
 use super::walk::{Spot, walk};
-use mappings::program::{Place, Program, Unmapped};
+use mappings::program::{CodeRule, Node, Place, Program, Unmapped, Value};
 use mappings::{ConceptMap, Match};
 use std::mem::swap;
 use std::sync::Arc;
@@ -71,7 +71,8 @@ fn of_map(used: &Used) -> Vec<(String, CodeMutant)> {
     };
     for row in used.map.rows().into_iter().take(MOST) {
         let (system, code) = (row.system, row.code);
-        let target = row.matches.iter().find(|found| found.equivalence.is_match()).and_then(|found| found.code.as_deref());
+        let target =
+            row.matches.iter().find(|found| found.equivalence.is_match()).and_then(|found| found.code.as_deref());
         let Some(target) = target else {
             // A row that says "nothing corresponds" does what no row would do.
             continue;
@@ -89,4 +90,28 @@ fn of_map(used: &Used) -> Vec<(String, CodeMutant)> {
         }
     }
     all
+}
+
+/// The concept map that the mapping knows by this name.
+pub(crate) fn map_of<'p>(program: &'p Program, name: &str) -> Option<&'p ConceptMap> {
+    let requests = program.exchanges.values().flatten().map(|step| &step.request);
+    let nodes = requests.flat_map(|request| {
+        let named = request.query.iter().chain(&request.headers).map(|(_, node)| node);
+        named.chain(request.body.iter().map(|body| &body.node))
+    });
+    nodes.into_iter().find_map(|node| rule_in(node, name)).map(|rule| rule.map.as_ref())
+}
+
+fn rule_in<'p>(node: &'p Node, name: &str) -> Option<&'p CodeRule> {
+    let of_value = |value: &'p Value| value.map.as_ref().filter(|rule| rule.name == name);
+    match node {
+        Node::Object(members) => members.iter().find_map(|member| rule_in(&member.node, name)),
+        Node::Each(each) => rule_in(&each.item, name),
+        Node::Value(value) => of_value(value),
+        Node::Lines(lines) => lines.parts.iter().find_map(of_value),
+        Node::Choose(alternatives) => alternatives.iter().find_map(|alternative| rule_in(&alternative.node, name)),
+        Node::Copy { .. } => None,
+        Node::When { node, .. } => rule_in(node, name),
+        Node::Shared(node) => rule_in(node, name),
+    }
 }

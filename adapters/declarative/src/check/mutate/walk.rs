@@ -9,7 +9,7 @@ use mappings::program::{
 };
 
 /// One place that can be broken.
-pub(super) enum Spot<'p> {
+pub(crate) enum Spot<'p> {
     /// What stands in one place of a target; it can be left out.
     Node(&'p mut Node),
     /// One value.
@@ -34,8 +34,6 @@ pub(super) enum Spot<'p> {
     Part(&'p mut PathPart),
     /// A request.
     Request(&'p mut Request),
-    /// How an answer's body is read.
-    Answer(&'p mut Answer),
     /// A meaning of an answer.
     Outcome(&'p mut Outcome),
     /// Words that stand in the mapping.
@@ -49,17 +47,17 @@ pub(super) enum Spot<'p> {
 }
 
 /// Where a place is.
-pub(super) struct Here {
+pub(crate) struct Here {
     /// What it fills, as reports print it.
-    pub(super) target: String,
+    pub(crate) target: String,
     /// File and line; of structure without a line of its own, that of the first rule in it.
-    pub(super) place: Option<Place>,
+    pub(crate) place: Option<Place>,
     /// Whether it stands in JSON, where types and empty lists can be seen.
-    pub(super) json: bool,
+    pub(crate) json: bool,
 }
 
 /// Shows every place of a program.
-pub(super) fn walk(program: &mut Program, visit: &mut dyn FnMut(&Here, Spot<'_>)) {
+pub(crate) fn walk(program: &mut Program, visit: &mut dyn FnMut(&Here, Spot<'_>)) {
     let Program { exchanges, rules, variables, guards, settings, accepted_losses, report, .. } = program;
     let mut walker = Walker { rules, visit };
     for variable in variables {
@@ -89,7 +87,7 @@ pub(super) fn walk(program: &mut Program, visit: &mut dyn FnMut(&Here, Spot<'_>)
 }
 
 /// As it stands in a mapping.
-pub(crate) const fn exchange_name(name: ExchangeName) -> &'static str {
+const fn exchange_name(name: ExchangeName) -> &'static str {
     match name {
         ExchangeName::Submit => "submit",
         ExchangeName::LookUp => "look-up",
@@ -208,9 +206,6 @@ impl Walker<'_> {
     }
 
     fn answer(&mut self, answer: &mut Answer, target: &str) {
-        let rule = answer.outcomes.first().map(|outcome| outcome.rule);
-        let here = self.here(target, rule, false);
-        (self.visit)(&here, Spot::Answer(answer));
         for (index, outcome) in answer.outcomes.iter_mut().enumerate() {
             let rule = outcome.rule;
             let below = format!("{target}.outcomes[{index}]");

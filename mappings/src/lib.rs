@@ -15,9 +15,10 @@ pub mod read_set;
 pub mod run;
 pub mod shared;
 mod source;
+mod spec;
 mod write;
 mod yaml;
 
-pub use write::WriteFault;
-pub use source::Files;
 pub use concept_map::{ConceptMap, Equivalence, Found, LoadError, Match, NotMapped, Translation};
+pub use source::Files;
+pub use write::WriteFault;

@@ -66,10 +66,10 @@ fn exactly_one(form: &'static Form, node: &Node, place: Span, faults: &mut Fault
 }
 
 fn unknown_key(form: &'static Form, name: &str, at: Span, faults: &mut Faults) {
-    let names = form.all_keys().map(|key| key.name);
-    let mend = match nearest(name, names.clone()) {
+    let names: Vec<&str> = form.all_keys().map(|key| key.name).collect();
+    let mend = match nearest(name, names.iter().copied()) {
         Some(near) => format!("Did you mean `{near}`?"),
-        None => format!("A {} has {}.", form.name, listed(&names.collect::<Vec<_>>())),
+        None => format!("A {} has {}.", form.name, listed(&names)),
     };
     faults.add(Code::UnknownKey, at, format!("A {} has no key `{name}`.", form.name), mend);
 }

@@ -81,7 +81,8 @@ static ACCEPTED: Form = Form {
     ],
 };
 
-const STEPS: Kind = Kind::List(&Kind::Form(&STEP));
+const STEPS: Kind = Kind::List(&STEP_FORM);
+static STEP_FORM: Kind = Kind::Form(&STEP);
 
 /// All exchanges.
 pub(crate) static EXCHANGES: Form = Form {
@@ -112,7 +113,7 @@ static STEP: Form = Form {
     ],
 };
 
-const NODES: Kind = Kind::Form(&TARGET);
+static NODES: Kind = Kind::Form(&TARGET);
 
 static REQUEST: Form = Form {
     name: "request",

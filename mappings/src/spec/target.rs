@@ -3,7 +3,7 @@
 use super::forms::TYPES;
 use super::{Form, Kind, Names, Word, beside, key, needed};
 
-const NODE: Kind = Kind::Form(&TARGET);
+static NODE: Kind = Kind::Form(&TARGET);
 /// Keys that make a target a value.
 const VALUE: &[&str] = &["from", "constant"];
 /// Keys that make a target text of some kind.
@@ -24,7 +24,7 @@ pub(crate) static TARGET: Form = Form {
         key("lines", Kind::List(&NODE), "Text of several lines, each a value; empty ones are left out."),
         key("copy", Kind::Path, "The FHIR element as it stands, with all below it. In a body of the format `json` or `fhir`."),
         key("use", Kind::Name, "A fragment."),
-        beside(&["each"], "items", NODE, "What each item becomes."),
+        beside(&["each"], "items", Kind::Form(&TARGET), "What each item becomes."),
         beside(&["each"], "limit", Kind::Count, "Most items. Needs `overflow`."),
         key("when", Kind::Path, "The target exists only if this holds."),
         key("class", Kind::Choice(CLASSES), "What kind of data it carries. Holds for all within that do not say otherwise."),

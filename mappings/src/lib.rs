@@ -5,9 +5,11 @@
 //! `concept-maps/`; [`shared`] names those that are built in.
 
 pub mod class;
+mod compile;
 mod concept_map;
 pub mod diagnostic;
 pub mod document;
+mod elements;
 pub mod fhirpath;
 pub mod program;
 pub mod read_set;
@@ -16,5 +18,6 @@ mod source;
 mod spec;
 mod yaml;
 
+pub use compile::{Capabilities, Compiled, Manifest, compile};
 pub use concept_map::{ConceptMap, Equivalence, LoadError, Match, NotMapped, Translation};
 pub use source::Files;

@@ -16,6 +16,7 @@ use crate::adapter::Made;
 use crate::fault::Fault;
 use crate::folder::{FIXTURES, Folder, MANIFEST};
 use crate::load::{Parts, parts};
+use crate::page;
 use adapter_contract::{StatusRow, TaskStatus};
 use case::Case;
 use compare::{Comparison, compare};
@@ -152,7 +153,7 @@ pub fn check(folder: &Folder) -> Checked {
     checked.version.clone_from(&parts.descriptor.version);
     checked.warnings.append(&mut parts.warnings);
     checked.warnings.extend(papers(folder));
-    checked.page = parts.program.read_set.page(&checked.name, &checked.version);
+    checked.page = page::page(&checked.name, &checked.version, &parts.program);
     match case::read_all(folder) {
         Ok(cases) => fixtures(&mut checked, parts, &cases),
         Err(faults) => checked.faults = faults,

@@ -17,6 +17,7 @@ mod fault;
 mod folder;
 mod load;
 mod manifest;
+mod page;
 mod report;
 mod shipped;
 

@@ -5,8 +5,7 @@ use crate::fault::Fault;
 use crate::folder::{Folder, MAPPING, content_hash};
 use crate::manifest::{self, Manifest};
 use adapter_contract::{AcceptedLoss, DataNeed, Descriptor};
-use mappings::Files;
-use mappings::compile::{self, Compiled};
+use mappings::{Compiled, Files, compile};
 use mappings::program::Program;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -33,7 +32,7 @@ pub(crate) fn parts(folder: &Folder) -> Result<Parts, Vec<Fault>> {
     let manifest = manifest::read(folder);
     // A mapping cannot be held against a manifest that is not there, but its own faults can be told.
     let known = manifest.as_ref().ok().map(for_compiler).unwrap_or_default();
-    let compiled = compile::compile(folder, MAPPING, &known);
+    let compiled = compile(folder, MAPPING, &known);
     let (manifest, Compiled { program, warnings }) = match (manifest, compiled) {
         (Ok(manifest), Ok(compiled)) => (manifest, compiled),
         (Ok(_), Err(faults)) => return Err(faults.iter().map(Fault::from).collect()),
@@ -49,10 +48,10 @@ pub(crate) fn parts(folder: &Folder) -> Result<Parts, Vec<Fault>> {
     Ok(Parts { program, descriptor, manifest, hash, warnings })
 }
 
-fn for_compiler(manifest: &Manifest) -> compile::Manifest {
+fn for_compiler(manifest: &Manifest) -> mappings::Manifest {
     let can = manifest.capabilities;
-    compile::Manifest {
-        capabilities: compile::Capabilities {
+    mappings::Manifest {
+        capabilities: mappings::Capabilities {
             cancel: can.cancel,
             hold: can.hold,
             look_up: can.look_up,

@@ -21,6 +21,8 @@ pub struct ReadElement {
     pub conveyed: bool,
     /// Whether nothing can be sent without it.
     pub needed: bool,
+    /// If it is an extension: the urls that are looked for. Others are passed over.
+    pub urls: Vec<String>,
     /// The rules that read it.
     pub rules: Vec<RuleId>,
 }

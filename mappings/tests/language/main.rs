@@ -1,0 +1,6 @@
+//! The mapping language from outside: what compiles, and what is said of what does not.
+
+mod fault_cases;
+mod faults;
+mod support;
+mod whole;

@@ -25,6 +25,7 @@ mod value;
 pub use answer::{Outcome, answer};
 pub use inputs::{HttpAnswer, Inputs, Keys};
 pub use node::MAX_BODY;
+pub(crate) use refusal::place;
 pub use refusal::{Cause, Refusal};
 pub use request::Rendered;
 pub use settings::check_settings;
@@ -32,15 +33,28 @@ pub use statements::{ReadStatement, ReadStatus, read_report};
 
 use crate::account::Account;
 use crate::fhirpath::NoTrace;
+use crate::loss::Places;
 use crate::program::{ExchangeName, Program, Step};
 use environment::Run;
 use record::{Record, Recorder};
 use store::{Given, Store};
 
-/// What one translation leaves to the next: how much room it needed. One for each thread.
+/// What one translation leaves to the next: how much room it needed, and what was learned of element paths. One for each
+/// thread; it is of use to one mapping at a time and holds no value of any referral.
 #[derive(Debug, Clone, Default)]
 pub struct Scratch {
     body: usize,
+    places: Option<Places>,
+}
+
+impl Scratch {
+    /// What is known of element paths under a mapping.
+    pub(crate) fn places(&mut self, program: &Program) -> &mut Places {
+        if self.places.as_ref().is_some_and(|places| !places.is_for(program)) {
+            self.places = None;
+        }
+        self.places.get_or_insert_with(|| Places::new(program))
+    }
 }
 
 /// Makes the request of one step.

@@ -5,3 +5,5 @@
 mod hand;
 #[path = "run/requests.rs"]
 mod requests;
+#[path = "run/losses.rs"]
+mod losses;

@@ -226,6 +226,33 @@ impl ConceptMap {
         self.len() == 0
     }
 
+    /// The code systems that it translates from, in alphabetical order.
+    #[must_use]
+    pub fn source_systems(&self) -> Vec<&str> {
+        let mut systems: Vec<&str> = self.sources.keys().map(String::as_str).collect();
+        systems.sort_unstable();
+        systems
+    }
+
+    /// Every source code with its system, in no order.
+    pub fn codes(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.sources
+            .iter()
+            .flat_map(|(system, source)| source.rows.keys().map(move |code| (system.as_str(), code.as_str())))
+    }
+
+    /// Every code that a translation can give, in no order and perhaps more than once.
+    pub fn targets(&self) -> impl Iterator<Item = &str> {
+        self.sources.values().flat_map(|source| {
+            let rows = source.rows.values().flat_map(|row| row.matches.iter());
+            let used = rows.filter(|found| found.equivalence.is_match()).filter_map(|found| found.code.as_deref());
+            used.chain(match &source.unmapped {
+                Some(Unmapped::Fixed(found)) => found.code.as_deref(),
+                _ => None,
+            })
+        })
+    }
+
     /// What `code` of `source_system` means in the target system.
     ///
     /// # Errors

@@ -6,9 +6,11 @@
 
 pub mod account;
 pub mod class;
+mod compile;
 mod concept_map;
 pub mod diagnostic;
 pub mod document;
+mod elements;
 pub mod explain;
 pub mod fhirpath;
 pub mod loss;
@@ -21,6 +23,7 @@ mod spec;
 mod write;
 mod yaml;
 
+pub use compile::{Capabilities, Compiled, Manifest, compile};
 pub use concept_map::{ConceptMap, Equivalence, Found, LoadError, Match, NotMapped, Translation};
 pub use source::Files;
 pub use write::WriteFault;

@@ -8,6 +8,7 @@ mod answer;
 mod code;
 mod date;
 mod environment;
+mod foresee;
 mod held;
 mod inputs;
 mod length;
@@ -23,6 +24,7 @@ mod text;
 mod value;
 
 pub use answer::{Outcome, answer};
+pub use foresee::foresee;
 pub use inputs::{HttpAnswer, Inputs, Keys};
 pub use node::MAX_BODY;
 pub(crate) use refusal::place;
@@ -83,10 +85,13 @@ pub fn request_explained(
     inputs: &Inputs<'_>,
     scratch: &mut Scratch,
 ) -> Result<(Rendered, Account), Box<Refusal>> {
-    let nodes = inputs.referral.map_or(0, |referral| referral.node_count());
-    let mut recorder = Recorder::new(exchange, nodes);
+    let mut recorder = recorder(exchange, inputs);
     let rendered = recorded(program, exchange, step, inputs, scratch, &mut recorder)?;
     Ok((rendered, recorder.into_account()))
+}
+
+fn recorder(exchange: ExchangeName, inputs: &Inputs<'_>) -> Recorder {
+    Recorder::new(exchange, inputs.referral.map_or(0, |referral| referral.node_count()))
 }
 
 fn recorded<R: Record>(
@@ -97,8 +102,19 @@ fn recorded<R: Record>(
     scratch: &mut Scratch,
     record: &mut R,
 ) -> Result<Rendered, Box<Refusal>> {
-    let declared = find(program, exchange, step)?;
     let given = Given { program, inputs, answered: None, foreseen: &[] };
+    made(given, exchange, step, scratch, record)
+}
+
+fn made<R: Record>(
+    given: Given<'_>,
+    exchange: ExchangeName,
+    step: usize,
+    scratch: &mut Scratch,
+    record: &mut R,
+) -> Result<Rendered, Box<Refusal>> {
+    let program = given.program;
+    let declared = find(program, exchange, step)?;
     let store = Store::new(program);
     let slots = store.bindings(given);
     let mut run = Run::new(given, &slots, &store, record);

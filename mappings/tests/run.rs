@@ -7,3 +7,7 @@ mod hand;
 mod requests;
 #[path = "run/losses.rs"]
 mod losses;
+#[path = "run/answers.rs"]
+mod answers;
+#[path = "run/written.rs"]
+mod written;

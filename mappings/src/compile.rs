@@ -24,7 +24,7 @@ use crate::ConceptMap;
 use crate::class::DataClass;
 use crate::diagnostic::{Code, Diagnostic, Faults};
 use crate::fhirpath::Shape;
-use crate::program::{Place, Program, RuleId, RuleInfo, Setting, Variable};
+use crate::program::{Identity, Place, Program, RuleId, RuleInfo, Setting, Variable};
 use crate::source::{Files, Sources, Span};
 use crate::spec::{self, Text};
 use crate::yaml::Node;
@@ -195,6 +195,7 @@ impl<'t> Compiler<'t> {
             report,
             report_shape,
             read_set,
+            identity: Identity::default(),
         })
     }
 

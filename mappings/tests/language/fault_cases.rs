@@ -128,6 +128,7 @@ pub(crate) const CASES: &[Case] = &[
     body("One: { from: \"%patient.birthDate\", type: integer, class: identity } #! M032"),
     body("One: { from: \"%patient.birthDate\", map: a, unmapped: keep, system: x, class: identity } #! M020 M032"),
     body("One: { from: \"%patient.id\", when: \"%patient.birthDate\", class: administrative } #! M033"),
+    body("One: { from: \"%serviceRequest.patientInstruction.substring(0, 8)\", class: need } #! M034"),
     // Values.
     body("One: { from: \"%serviceRequest.patientInstruction\", max-length: 8, class: need } #! M040"),
     body("All: { each: \"%patient.name\", limit: 3, items: { from: text, class: identity } } #! M040"),

@@ -10,9 +10,11 @@
 //! - [`generator::Generator`] makes referrals, each with what should become of it;
 //! - [`gp_system::GpSystem`] submits, cancels and follows them;
 //! - [`platform::FhirPlatform`] is a charity platform with a FHIR server (Gravity "Direct");
-//! - [`direct_light::DirectLightClient`] is one without (Gravity "Direct Light").
+//! - [`direct_light::DirectLightClient`] is one without (Gravity "Direct Light");
+//! - [`connect_families::ConnectFamilies`] is a double of the referral API of "Connect families to support".
 
 pub mod clock;
+pub mod connect_families;
 pub mod direct_light;
 pub mod fhir;
 pub mod generator;

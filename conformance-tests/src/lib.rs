@@ -12,6 +12,7 @@
 //! - [`platform::FhirPlatform`] is a charity platform with a FHIR server (Gravity "Direct");
 //! - [`direct_light::DirectLightClient`] is one without (Gravity "Direct Light");
 //! - [`connect_families::ConnectFamilies`] is a double of the referral API of "Connect families to support".
+//! - [`request_tracker::RequestTracker`] runs the real Request Tracker 5, where it is installed.
 
 pub mod clock;
 pub mod connect_families;
@@ -20,3 +21,4 @@ pub mod fhir;
 pub mod generator;
 pub mod gp_system;
 pub mod platform;
+pub mod request_tracker;

@@ -8,4 +8,5 @@ mod faults;
 mod gp;
 mod life;
 mod refusals;
+mod request_tracker;
 mod support;

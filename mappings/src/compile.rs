@@ -142,6 +142,8 @@ struct RuleRead {
     /// Nothing can be sent without it.
     needed: bool,
     class: DataClass,
+    /// Urls of the extensions that are looked for; empty = whatever stands at the path.
+    urls: Vec<String>,
 }
 
 impl<'t> Compiler<'t> {

@@ -163,7 +163,9 @@ impl Scene {
         let lists = [self.reasons.as_slice(), self.supporting.as_slice()];
         let request = resources::service_request(&mut random, number, &addresses, lists, &self.notes);
         let task = resources::task(&mut random, number, &addresses, self.supporting.first());
-        let task_address = random.urn();
+        // This chance is a copy from before the additions, which may have drawn the same address.
+        let taken = |url: &String| self.related.iter().any(|(other, _)| other == url);
+        let task_address = std::iter::repeat_with(|| random.urn()).find(|url| !taken(url)).expect("there are others");
         let entry = |url: &str, resource: &Value| json!({ "fullUrl": url, "resource": resource });
         let mut entries = vec![entry(&addresses.request, &request), entry(&addresses.patient, &self.patient)];
         entries.extend(self.referrer.iter().chain(&self.related).map(|(url, resource)| entry(url, resource)));

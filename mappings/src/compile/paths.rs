@@ -244,17 +244,19 @@ fn where_known(slot: Slot) -> &'static str {
     }
 }
 
-/// With a capital at the beginning and a full stop at the end.
+/// With a capital at the beginning and a full stop at the end. A lone name with a question mark is a suggestion.
 fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|first| {
-        if text.starts_with(|c: char| c.is_ascii_alphabetic()) && !text.contains('(') {
-            first.to_ascii_uppercase()
-        } else {
-            first
-        }
-    });
-    let mut made: String = first.into_iter().chain(letters).collect();
+    if let Some(name) = text.strip_suffix('?').filter(|name| !name.contains(' ')) {
+        return format!("Did you mean `{name}`?");
+    }
+    let first_word = text.split(' ').next().unwrap_or_default();
+    let is_word = first_word.len() < text.len() && first_word.chars().all(|c| c.is_ascii_lowercase());
+    let mut made = if is_word {
+        let (first, rest) = text.split_at(1);
+        first.to_uppercase() + rest
+    } else {
+        text.to_owned()
+    };
     if !made.ends_with(['.', '?', '!']) {
         made.push('.');
     }

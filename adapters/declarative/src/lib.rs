@@ -20,6 +20,7 @@ mod manifest;
 mod page;
 mod report;
 mod shipped;
+mod template;
 
 pub use adapter::DeclarativeAdapter;
 pub use fault::{Excerpt, Fault};
@@ -27,3 +28,4 @@ pub use folder::{Folder, FolderError, content_hash, folders_in};
 pub use load::load;
 pub use manifest::BUSINESS_STATUSES;
 pub use shipped::shipped;
+pub use template::Template;

@@ -24,7 +24,7 @@ use crate::ConceptMap;
 use crate::class::DataClass;
 use crate::diagnostic::{Code, Diagnostic, Faults};
 use crate::fhirpath::Shape;
-use crate::program::{Place, Program, RuleId, RuleInfo, Setting, Variable};
+use crate::program::{Identity, Place, Program, RuleId, RuleInfo, Setting, Variable};
 use crate::source::{Files, Sources, Span};
 use crate::spec::{self, Text};
 use crate::yaml::Node;
@@ -142,6 +142,8 @@ struct RuleRead {
     /// Nothing can be sent without it.
     needed: bool,
     class: DataClass,
+    /// Urls of the extensions that are looked for; empty = whatever stands at the path.
+    urls: Vec<String>,
 }
 
 impl<'t> Compiler<'t> {
@@ -193,6 +195,7 @@ impl<'t> Compiler<'t> {
             report,
             report_shape,
             read_set,
+            identity: Identity::default(),
         })
     }
 

@@ -60,7 +60,9 @@ struct Found {
 impl Faults {
     /// Notes a fault. The same fault at the same place counts once (a fragment may be used twice).
     pub(crate) fn add(&mut self, code: Code, at: Span, fault: impl Into<String>, mend: impl Into<String>) {
-        self.found.push(Found { at, code, fault: fault.into(), mend: mend.into() });
+        if !self.is_full() {
+            self.found.push(Found { at, code, fault: fault.into(), mend: mend.into() });
+        }
     }
 
     /// Notes something that may stand.
@@ -71,6 +73,11 @@ impl Faults {
     /// How many faults there are.
     pub(crate) fn count(&self) -> usize {
         self.found.len()
+    }
+
+    /// Whether there are more than will be listed, so that it is idle to look for further ones.
+    pub(crate) fn is_full(&self) -> bool {
+        self.found.len() > 4 * MOST
     }
 
     /// Faults and warnings, each in the order of the files.

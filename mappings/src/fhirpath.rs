@@ -17,8 +17,10 @@ mod item;
 mod lexer;
 mod nearest;
 mod parser;
+mod pattern;
 mod plan;
 mod shape;
+pub mod subset;
 mod temporal;
 mod types;
 

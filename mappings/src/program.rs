@@ -13,6 +13,7 @@ pub use target::*;
 
 use crate::class::{DataClass, Grade};
 use crate::fhirpath::{Expression, Shape};
+pub use crate::loss::Identity;
 use crate::read_set::ReadSet;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,6 +43,8 @@ pub struct Program {
     pub report_shape: Option<Arc<Shape>>,
     /// Which elements of the referral it can read.
     pub read_set: ReadSet,
+    /// Tells it apart from every other program in this process; `Identity::default()` makes a new one.
+    pub identity: Identity,
 }
 
 /// What an exchange is for.

@@ -8,6 +8,7 @@ mod answer;
 mod code;
 mod date;
 mod environment;
+mod foresee;
 mod held;
 mod inputs;
 mod length;
@@ -24,8 +25,10 @@ mod value;
 mod watch;
 
 pub use answer::{Outcome, answer};
+pub use foresee::foresee;
 pub use inputs::{HttpAnswer, Inputs, Keys};
 pub use node::MAX_BODY;
+pub(crate) use refusal::place;
 pub use refusal::{Cause, Refusal};
 pub use request::Rendered;
 pub use settings::check_settings;
@@ -34,15 +37,28 @@ pub use watch::{Watch, answer_watched, read_report_watched, request_watched};
 
 use crate::account::Account;
 use crate::fhirpath::NoTrace;
+use crate::loss::Places;
 use crate::program::{ExchangeName, Program, Step};
 use environment::Run;
 use record::{Record, Recorder};
 use store::{Given, Store};
 
-/// What one translation leaves to the next: how much room it needed. One for each thread.
+/// What one translation leaves to the next: how much room it needed, and what was learned of element paths. One for each
+/// thread; it is of use to one mapping at a time and holds no value of any referral.
 #[derive(Debug, Clone, Default)]
 pub struct Scratch {
     body: usize,
+    places: Option<Places>,
+}
+
+impl Scratch {
+    /// What is known of element paths under a mapping.
+    pub(crate) fn places(&mut self, program: &Program) -> &mut Places {
+        if self.places.as_ref().is_some_and(|places| !places.is_for(program)) {
+            self.places = None;
+        }
+        self.places.get_or_insert_with(|| Places::new(program))
+    }
 }
 
 /// Makes the request of one step.
@@ -71,10 +87,13 @@ pub fn request_explained(
     inputs: &Inputs<'_>,
     scratch: &mut Scratch,
 ) -> Result<(Rendered, Account), Box<Refusal>> {
-    let nodes = inputs.referral.map_or(0, |referral| referral.node_count());
-    let mut recorder = Recorder::new(exchange, nodes);
+    let mut recorder = recorder(exchange, inputs);
     let rendered = recorded(program, exchange, step, inputs, scratch, &mut recorder)?;
     Ok((rendered, recorder.into_account()))
+}
+
+fn recorder(exchange: ExchangeName, inputs: &Inputs<'_>) -> Recorder {
+    Recorder::new(exchange, inputs.referral.map_or(0, |referral| referral.node_count()))
 }
 
 fn recorded<R: Record>(
@@ -85,8 +104,19 @@ fn recorded<R: Record>(
     scratch: &mut Scratch,
     record: &mut R,
 ) -> Result<Rendered, Box<Refusal>> {
-    let declared = find(program, exchange, step)?;
     let given = Given { program, inputs, answered: None, foreseen: &[] };
+    made(given, exchange, step, scratch, record)
+}
+
+fn made<R: Record>(
+    given: Given<'_>,
+    exchange: ExchangeName,
+    step: usize,
+    scratch: &mut Scratch,
+    record: &mut R,
+) -> Result<Rendered, Box<Refusal>> {
+    let program = given.program;
+    let declared = find(program, exchange, step)?;
     let store = Store::new(program);
     let slots = store.bindings(given);
     let mut run = Run::new(given, &slots, &store, record);

@@ -5,3 +5,9 @@
 mod hand;
 #[path = "run/requests.rs"]
 mod requests;
+#[path = "run/losses.rs"]
+mod losses;
+#[path = "run/answers.rs"]
+mod answers;
+#[path = "run/written.rs"]
+mod written;

@@ -1,5 +1,6 @@
 //! What can only be said of a mapping as a whole: losses, unused names, the read-set.
 
+use super::paths::extension_path;
 use super::{Compiler, RuleRead, Thing};
 use crate::class::{covers, safety_elements};
 use crate::diagnostic::Code;
@@ -12,8 +13,8 @@ impl Compiler<'_> {
     pub(super) fn check_losses(&mut self, guards: &[Guard], accepted: &[AcceptedLoss]) {
         let at = self.tree.key_at("exchanges");
         for element in safety_elements() {
-            let read = self.reads.iter().any(|read| touches(element, &read.path));
-            let refused = guards.iter().any(|guard| touches(element, &guard.element));
+            let read = self.reads.iter().any(|read| touches(element, read));
+            let refused = guards.iter().any(|guard| covers(element, &guard.element) || covers(&guard.element, element));
             let stated = accepted.iter().any(|loss| covers(&loss.element, element) || loss.element == *element);
             if !read && !refused && !stated {
                 let fault = format!("{element} is safety content, and nothing is done with it.");
@@ -24,7 +25,7 @@ impl Compiler<'_> {
             }
         }
         for loss in accepted {
-            let sent = self.reads.iter().any(|read| read.conveyed && covers(&read.path, &loss.element));
+            let sent = self.reads.iter().any(|read| read.conveyed && is_all_of(read, &loss.element));
             if sent {
                 let fault = format!("{} is sent: it is not lost.", loss.element);
                 let place = self.acceptance_at(&loss.element);
@@ -63,15 +64,19 @@ impl Compiler<'_> {
                 class: read.class,
                 conveyed: false,
                 needed: false,
+                urls: Vec::new(),
                 rules: Vec::new(),
             });
             element.class = element.class.max(read.class);
             element.conveyed |= read.conveyed;
             element.needed |= read.needed;
+            element.urls.extend(read.urls.iter().cloned());
             element.rules.extend(read.rule);
         }
         let mut elements: Vec<ReadElement> = merged.into_values().collect();
         for element in &mut elements {
+            element.urls.sort_unstable();
+            element.urls.dedup();
             element.rules.sort_unstable();
             element.rules.dedup();
         }
@@ -79,7 +84,19 @@ impl Compiler<'_> {
     }
 }
 
-/// Whether one of two elements lies at or below the other.
-fn touches(element: &str, path: &str) -> bool {
-    covers(element, path) || covers(path, element)
+/// Whether a read looks at an element, at something in it or at all that it stands in.
+fn touches(element: &str, read: &RuleRead) -> bool {
+    paths(read).any(|path| covers(element, &path) || covers(&path, element))
+}
+
+/// Whether a read takes the whole of an element.
+fn is_all_of(read: &RuleRead, element: &str) -> bool {
+    paths(read).any(|path| covers(&path, element))
+}
+
+/// The path of a read; for extensions that are looked for by their url, one path each.
+fn paths(read: &RuleRead) -> impl Iterator<Item = String> {
+    let one = read.urls.is_empty().then(|| read.path.clone());
+    let named = read.urls.iter().map(|url| extension_path(&read.path, url));
+    one.into_iter().chain(named)
 }

@@ -28,7 +28,11 @@ static NAMES: LazyLock<Vec<NameRow>> = LazyLock::new(|| {
 });
 
 impl Compiler<'_> {
-    pub(super) fn unclassed(&mut self, at: Span) {
+    /// A field without a class. A word that is none was reported where it stands.
+    pub(super) fn unclassed(&mut self, node: &Node, at: Span) {
+        if node.has("class") {
+            return;
+        }
         let fault = "The field has no data class.";
         let mend =
             "Add `class`: administrative, demographic, need, contact, identity, clinical, third-party or safeguarding.";
@@ -38,7 +42,7 @@ impl Compiler<'_> {
     /// The class of a rule that reads a path: as said, and no weaker than what it reads.
     pub(super) fn class_of_rule(&mut self, node: &Node, path: &Path, at: At<'_>) -> DataClass {
         let Some(said) = self.class_key(node).or(at.class) else {
-            self.unclassed(at.place);
+            self.unclassed(node, at.place);
             return path.class;
         };
         let gravest = path.conveyed().map(|element| (self.class_of(element, &path.urls), element)).max();
@@ -57,7 +61,7 @@ impl Compiler<'_> {
 
     pub(super) fn class_of_constant(&mut self, node: &Node, at: At<'_>) -> DataClass {
         let Some(said) = self.class_key(node).or(at.class) else {
-            self.unclassed(at.place);
+            self.unclassed(node, at.place);
             return DataClass::Administrative;
         };
         self.check_exposed(said, at);

@@ -1,7 +1,7 @@
 //! Paths: compiled where they stand, their faults put at their place in the file, their reads kept.
 
 use super::env::Env;
-use super::mentions::{calls, extension_urls, mentions};
+use super::mentions::{Mention, calls, extension_urls, mentions};
 use super::{Compiler, RuleRead, Thing};
 use crate::class::{DataClass, class_of};
 use crate::diagnostic::Code;
@@ -57,6 +57,7 @@ impl Compiler<'_> {
                     well = false;
                     self.unknown_here(text, mention.at.clone(), mention.name, where_known(slot));
                 }
+                (Some(Slot::Settings | Slot::Header), _) if self.lacks_backticks(text, mention) => well = false,
                 (Some(Slot::Settings), _) => {
                     if let Some(member) = mention.member {
                         self.uses(Thing::Setting, member);
@@ -94,6 +95,25 @@ impl Compiler<'_> {
                 None
             }
         }
+    }
+
+    /// `%settings.account-id` is a subtraction to FHIRPath; a name with a hyphen needs backticks.
+    fn lacks_backticks(&mut self, text: Text<'_>, mention: &Mention<'_>) -> bool {
+        let (Some(member), Some(rest)) = (mention.member, text.text.get(mention.at.end..)) else { return false };
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        let tail = rest.get(..rest.find(|c| !is_name(c)).unwrap_or(rest.len())).unwrap_or_default();
+        let whole = format!("{member}{tail}");
+        let known = mention.name == Slot::Header.name() || self.settings.iter().any(|setting| setting.name == whole);
+        if !rest.starts_with('-') || tail.len() < 2 || !known {
+            return false;
+        }
+        if mention.name == Slot::Settings.name() {
+            self.uses(Thing::Setting, &whole);
+        }
+        let at = self.at_part(text, mention.at.start..mention.at.end + tail.len());
+        let fault = format!("%{}.{whole} reads as a subtraction.", mention.name);
+        self.fault(Code::Path, at, fault, format!("Put the name into backticks: %{}.`{whole}`.", mention.name));
+        true
     }
 
     fn unknown_here(&mut self, text: Text<'_>, part: Range<usize>, name: &str, known: &str) {
@@ -134,11 +154,10 @@ impl Compiler<'_> {
 
     /// The class of a path; of extensions that are named by their url, that of the gravest.
     pub(super) fn class_of(&self, path: &str, urls: &[String]) -> DataClass {
-        let Some((before, after)) = path.split_once(".extension").filter(|_| !urls.is_empty()) else {
+        if urls.is_empty() || !path.contains(".extension") {
             return class_of(path);
-        };
-        let one = |url: &String| class_of(&format!("{before}.extension({url}){after}"));
-        urls.iter().map(one).max().unwrap_or(DataClass::Clinical)
+        }
+        urls.iter().map(|url| class_of(&extension_path(path, url))).max().unwrap_or(DataClass::Clinical)
     }
 
     /// Keeps what a rule reads.
@@ -157,7 +176,8 @@ impl Compiler<'_> {
             let needed = required && conveyed && sources == 1;
             let table = self.class_of(element, &path.urls);
             let class = if conveyed { table.max(class) } else { table };
-            self.reads.push(RuleRead { rule, path: element.clone(), conveyed, needed, class });
+            let urls = if element.contains(".extension") { path.urls.clone() } else { Vec::new() };
+            self.reads.push(RuleRead { rule, path: element.clone(), conveyed, needed, class, urls });
         }
     }
 
@@ -189,6 +209,14 @@ impl Compiler<'_> {
     }
 }
 
+/// The path with the url of its first extension in brackets: `Patient.extension(http://…).valueBoolean`.
+pub(super) fn extension_path(path: &str, url: &str) -> String {
+    match path.split_once(".extension") {
+        Some((before, after)) => format!("{before}.extension({url}){after}"),
+        None => path.to_owned(),
+    }
+}
+
 /// Whether a condition holds whatever the referral says.
 pub(super) fn always(text: Option<Text<'_>>) -> bool {
     text.is_none_or(|text| text.text.trim() == "true")
@@ -216,17 +244,19 @@ fn where_known(slot: Slot) -> &'static str {
     }
 }
 
-/// With a capital at the beginning and a full stop at the end.
+/// With a capital at the beginning and a full stop at the end. A lone name with a question mark is a suggestion.
 fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|first| {
-        if text.starts_with(|c: char| c.is_ascii_alphabetic()) && !text.contains('(') {
-            first.to_ascii_uppercase()
-        } else {
-            first
-        }
-    });
-    let mut made: String = first.into_iter().chain(letters).collect();
+    if let Some(name) = text.strip_suffix('?').filter(|name| !name.contains(' ')) {
+        return format!("Did you mean `{name}`?");
+    }
+    let first_word = text.split(' ').next().unwrap_or_default();
+    let is_word = first_word.len() < text.len() && first_word.chars().all(|c| c.is_ascii_lowercase());
+    let mut made = if is_word {
+        let (first, rest) = text.split_at(1);
+        first.to_uppercase() + rest
+    } else {
+        text.to_owned()
+    };
     if !made.ends_with(['.', '?', '!']) {
         made.push('.');
     }

@@ -1,9 +1,9 @@
 //! Targets: objects, arrays, choices, lines, copies, fragments. Values have files of their own.
 
 use super::env::Env;
-use super::paths::{always, type_names};
-use super::{Compiler, Says, Thing};
-use crate::class::DataClass;
+use super::paths::{Path, always, type_names};
+use super::{Compiler, RuleRead, Says, Thing};
+use crate::class::{DataClass, covers};
 use crate::diagnostic::Code;
 use crate::program::{Alternative, Each, Format, Lines, Member, Node as Target, RuleId, TooMany};
 use crate::source::Span;
@@ -98,6 +98,15 @@ impl<'t> Compiler<'t> {
         for Entry { key, key_at, value } in members {
             let target = format!("{}.{key}", at.target);
             let Some(node) = self.target(value, at.within(&target, *key_at, at.class)) else { continue };
+            if matches!(at.format, Some(Format::Xml { .. })) && !is_xml_name(key) {
+                let fault = format!("`{key}` cannot be a name in XML.");
+                self.fault(
+                    Code::BodyMisfit,
+                    *key_at,
+                    fault,
+                    "Use letters, digits, `_`, `-`, `.`; `@name` for an attribute, `#text` for text.",
+                );
+            }
             let mut json = serde_json::Value::from(key.as_str()).to_string();
             json.push(':');
             made.push(Member { name: key.clone(), json, node });
@@ -111,9 +120,10 @@ impl<'t> Compiler<'t> {
     fn each(&mut self, node: &'t Node, at: At<'_>) -> Option<Target> {
         let over = node.text("each")?;
         let path = self.path(over, at.env);
+        let class = path.as_ref().map_or(DataClass::Administrative, |path| path.class);
         let says = Says {
             target: at.target,
-            class: at.class.unwrap_or_default(),
+            class: class.max(at.class.unwrap_or_default()),
             means: node.text("means"),
             because: node.text("because"),
             text: over.text,
@@ -122,25 +132,24 @@ impl<'t> Compiler<'t> {
         let limit = self.limit_of_items(node);
         let mut env = at.env.clone();
         match &path {
-            // Only where the items lie is read; what is taken of them is the items' own business.
-            Some(path) => {
-                let required = node.flag("required") && !at.optional;
-                self.keep_items(rule, path, required);
-                match path.result().types.as_slice() {
-                    [one] => env = env.starting_from(Some(one.clone())),
-                    types => {
-                        let fault = format!("The items are of {} kinds: {}.", types.len(), type_names(path.result()));
-                        self.fault(Code::WrongType, over.at, fault, "Keep one kind with ofType().");
-                        env.broken = true;
-                    }
+            Some(path) => match path.result().types.as_slice() {
+                [one] => env = env.starting_from(Some(one.clone())),
+                types => {
+                    let fault = format!("The items are of {} kinds: {}.", types.len(), type_names(path.result()));
+                    self.fault(Code::WrongType, over.at, fault, "Keep one kind with ofType().");
+                    env.broken = true;
                 }
-            }
+            },
             None => env.broken = true,
         }
         let target = format!("{}[]", at.target);
         let items = node.get("items")?;
         let inner = At { env: &env, optional: true, ..at.within(&target, node.key_at("items"), at.class) };
+        let before = self.reads.len();
         let item = self.target(items, inner);
+        if let Some(path) = &path {
+            self.keep_items(rule, path, before);
+        }
         let omit_empty = match node.text("empty").map(|text| text.text) {
             Some("array") => false,
             None | Some("omit") => true,
@@ -232,6 +241,10 @@ impl<'t> Compiler<'t> {
             let inner = At { in_lines: true, ..at.within(&target, part.at, self.class_key(part).or(at.class)) };
             parts.extend(self.value(part, inner));
         }
+        let gravest = parts.iter().filter_map(|part| self.rules.get(part.rule.0 as usize)).map(|rule| rule.class).max();
+        if let (Some(gravest), Some(whole)) = (gravest, self.rules.get_mut(rule.0 as usize)) {
+            whole.class = whole.class.max(gravest);
+        }
         if node.list("lines").is_empty() {
             self.fault(Code::MissingKey, node.key_at("lines"), "There are no lines.", "Add a value for each line.");
         }
@@ -305,14 +318,26 @@ impl<'t> Compiler<'t> {
         }
     }
 
-    /// What `each` reads to find its items: that they are there. The items' own rules say what is taken of them.
-    fn keep_items(&mut self, rule: RuleId, path: &super::paths::Path, required: bool) {
-        self.keep_reads(Some(rule), path, DataClass::Administrative, false, false);
-        if let (true, Some(element)) = (required, path.conveyed().next()) {
-            let (path, class) = (element.to_owned(), self.class_of(element, &path.urls));
-            self.reads.push(super::RuleRead { rule: Some(rule), path, conveyed: false, needed: true, class });
+    /// What `each` reads: what its conditions look at; and the items themselves only if nothing is taken of them, since
+    /// else the rules of the items say more exactly what is read.
+    fn keep_items(&mut self, rule: RuleId, path: &Path, before: usize) {
+        let inner: Vec<String> = self.reads.iter().skip(before).map(|read| read.path.clone()).collect();
+        let mut kept = path.reads.clone();
+        kept.retain(|(element, conveyed)| !conveyed || !inner.iter().any(|read| covers(element, read)));
+        for (element, _) in kept {
+            let class = self.class_of(&element, &path.urls);
+            let urls = if element.contains(".extension") { path.urls.clone() } else { Vec::new() };
+            self.reads.push(RuleRead { rule: Some(rule), path: element, conveyed: false, needed: false, class, urls });
         }
     }
+}
+
+fn is_xml_name(name: &str) -> bool {
+    let bare = name.strip_prefix('@').unwrap_or(name);
+    let mut letters = bare.chars();
+    name == "#text"
+        || (letters.next().is_some_and(|first| first.is_alphabetic() || first == '_')
+            && letters.all(|c| c.is_alphanumeric() || "_-.:".contains(c)))
 }
 
 const NOT_A_LINE: [&str; 6] = ["fields", "each", "choose", "lines", "copy", "use"];

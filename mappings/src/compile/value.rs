@@ -56,7 +56,12 @@ impl<'t> Compiler<'t> {
         let text = node.text("from")?;
         let format = if at.is_body { None } else { node.text("format") };
         let parts = format.map(|format| (format, self.date_parts(format)));
-        let kind = self.kind_of(node, parts.as_ref().and_then(|(_, parts)| parts.as_deref()));
+        let kind = match &parts {
+            Some((_, Some(parts))) => self.kind_by_pattern(node, parts),
+            // The pattern was reported; that it is a date is what it was meant to say.
+            Some((_, None)) => self.scalar_kind(node).unwrap_or(Scalar::Date),
+            None => self.scalar_kind(node).unwrap_or(if node.has("map") { Scalar::Code } else { Scalar::Text }),
+        };
         let class_said = self.class_key(node).or(at.class);
         let path = self.path(text, at.env);
         let map = self.code_rule(node, path.as_ref());
@@ -66,7 +71,7 @@ impl<'t> Compiler<'t> {
             // What does not need the path is still looked at, so that all faults come at once.
             self.known_element(node.text("means"));
             if class_said.is_none() {
-                self.unclassed(at.place);
+                self.unclassed(node, at.place);
             }
             return None;
         };
@@ -102,10 +107,9 @@ impl<'t> Compiler<'t> {
         Some(Value { rule, source, kind, map, format, join, transforms, label, finish })
     }
 
-    /// The type of a value: as said, or by the date pattern, or text.
-    fn kind_of(&mut self, node: &Node, parts: Option<&[DatePart]>) -> Scalar {
+    /// The type of a value with a date pattern.
+    fn kind_by_pattern(&mut self, node: &Node, parts: &[DatePart]) -> Scalar {
         let said = self.scalar_kind(node);
-        let Some(parts) = parts else { return said.unwrap_or(Scalar::Text) };
         let timed = parts.iter().any(|part| matches!(part, DatePart::Hour | DatePart::Minute | DatePart::Second));
         let by_pattern = if timed { Scalar::DateTime } else { Scalar::Date };
         match said {

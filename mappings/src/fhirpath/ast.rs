@@ -82,34 +82,6 @@ pub(super) enum Operator {
 }
 
 impl Operator {
-    /// As it is written.
-    pub(super) const fn symbol(self) -> &'static str {
-        match self {
-            Self::Multiply => "*",
-            Self::Divide => "/",
-            Self::Div => "div",
-            Self::Mod => "mod",
-            Self::Add => "+",
-            Self::Subtract => "-",
-            Self::Concatenate => "&",
-            Self::Union => "|",
-            Self::Less => "<",
-            Self::LessOrEqual => "<=",
-            Self::Greater => ">",
-            Self::GreaterOrEqual => ">=",
-            Self::Equal => "=",
-            Self::Equivalent => "~",
-            Self::NotEqual => "!=",
-            Self::NotEquivalent => "!~",
-            Self::In => "in",
-            Self::Contains => "contains",
-            Self::And => "and",
-            Self::Or => "or",
-            Self::Xor => "xor",
-            Self::Implies => "implies",
-        }
-    }
-
     /// How tightly it binds, as in the grammar: a higher one binds more tightly. `is` and `as` have 9.
     pub(super) const fn binding(self) -> u8 {
         match self {

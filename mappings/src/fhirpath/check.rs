@@ -4,8 +4,10 @@
 mod functions;
 mod literals;
 mod members;
+mod narrow;
 mod operators;
 mod reads;
+mod texts;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -39,6 +41,11 @@ impl Part {
     /// The same items, handled by another operation.
     fn with(self, op: impl FnOnce(Box<Op>) -> Op) -> Self {
         Self { op: op(Box::new(self.op)), ..self }
+    }
+
+    /// What is always empty.
+    fn nothing() -> Self {
+        Self::new(Op::Nothing, Vec::new(), false, true)
     }
 
     fn is_nothing(&self) -> bool {
@@ -118,12 +125,12 @@ impl Checker<'_> {
 
     fn part(&mut self, node: &Node, focus: &Focus) -> Option<Part> {
         match &node.syntax {
-            Syntax::Empty => Some(Part::new(Op::Nothing, Vec::new(), false, true)),
+            Syntax::Empty => Some(Part::nothing()),
             Syntax::Boolean(_) | Syntax::Text(_) | Syntax::Number(_) | Syntax::Temporal(_) | Syntax::Quantity => {
                 self.literal(node)
             }
             Syntax::Special(special) => self.special(*special, &node.at, focus),
-            Syntax::Variable(name) => self.variable(name, &node.at, focus),
+            Syntax::Variable(name) => self.variable(name, &node.at),
             Syntax::Member(None, name) => self.first_member(name, focus),
             Syntax::Member(Some(input), name) => {
                 let input = self.part(input, focus)?;
@@ -131,7 +138,7 @@ impl Checker<'_> {
             }
             Syntax::Call(input, name, arguments) => self.call(input.as_deref(), name, arguments, node, focus),
             Syntax::Index(input, index) => self.index(input, index, focus),
-            Syntax::Sign(minus, operand) => self.sign(*minus, operand, node),
+            Syntax::Sign(minus, operand) => self.sign(*minus, operand, node, focus),
             Syntax::Binary(operator, left, right) => self.binary(*operator, left, right, node, focus),
             Syntax::TypeTest(cast, input, name) => self.type_test(*cast, input, name, node, focus),
         }
@@ -158,7 +165,7 @@ impl Checker<'_> {
         }
     }
 
-    fn variable(&mut self, name: &str, at: &Range<usize>, focus: &Focus) -> Option<Part> {
+    fn variable(&mut self, name: &str, at: &Range<usize>) -> Option<Part> {
         if let Some(slot) = self.scope.slot(name) {
             self.variables.insert(slot);
             let holds = self.scope.variables.get(slot)?.holds.clone();
@@ -172,7 +179,11 @@ impl Checker<'_> {
             "ucum" => text("http://unitsofmeasure.org"),
             "sct" => text("http://snomed.info/sct"),
             "loinc" => text("http://loinc.org"),
-            "context" | "resource" => self.context(name, at, focus),
+            "context" | "resource" => self.context(name, at),
+            _ if name.starts_with("vs-") => text(&name.replacen("vs-", "http://hl7.org/fhir/ValueSet/", 1)),
+            _ if name.starts_with("ext-") => {
+                text(&name.replacen("ext-", "http://hl7.org/fhir/StructureDefinition/", 1))
+            }
             _ => {
                 let known = self.scope.variables.iter().map(|variable| variable.name.as_str());
                 let fault = Fault::new(at.clone(), format!("%{name} is not declared here"));
@@ -186,7 +197,7 @@ impl Checker<'_> {
     }
 
     /// `%context` and, where the context is a resource, `%resource`.
-    fn context(&mut self, name: &str, at: &Range<usize>, _: &Focus) -> Option<Part> {
+    fn context(&mut self, name: &str, at: &Range<usize>) -> Option<Part> {
         self.context = true;
         match &self.scope.context {
             None => self.fault(no_context(at)),
@@ -205,10 +216,7 @@ impl Checker<'_> {
     fn one(&mut self, node: &Node, focus: &Focus, what: &str) -> Option<Part> {
         let part = self.part(node, focus)?;
         if part.holds.many {
-            return self.fault(
-                Fault::new(node.at.clone(), format!("{what} takes one item, and here may be several"))
-                    .mend("choose one with first(), where(…).first(), or join them with join(', ')"),
-            );
+            return self.fault(many(node.at.clone(), what));
         }
         Some(part)
     }
@@ -226,6 +234,11 @@ impl Checker<'_> {
                 .mend("compare it, or ask whether it is there with exists()"),
         )
     }
+}
+
+fn many(at: Range<usize>, what: &str) -> Fault {
+    Fault::new(at, format!("{what} takes one item, and here may be several"))
+        .mend("choose one with first() or where(…).first(), or put texts together with join(', ')")
 }
 
 fn no_context(at: &Range<usize>) -> Fault {

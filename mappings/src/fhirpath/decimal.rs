@@ -74,9 +74,56 @@ fn read_exponent(text: &str) -> i64 {
     }
 }
 
+/// How many zeros an exponent may add.
+const MAX_ZEROS: usize = 400;
+
+/// The number without exponent, with the digits that it has. `None` if its zeros would fill a page.
+pub(super) fn expanded(number: &str) -> Option<String> {
+    let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |mantissa| ("-", mantissa));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let shift = read_exponent(exponent);
+    let zeros = usize::try_from(shift.unsigned_abs()).unwrap_or(usize::MAX);
+    if zeros > MAX_ZEROS {
+        return None;
+    }
+    let mut digits = format!("{whole}{fraction}");
+    let point = if shift < 0 {
+        digits.insert_str(0, &"0".repeat(zeros));
+        whole.len()
+    } else {
+        let missing = zeros.saturating_sub(fraction.len());
+        digits.push_str(&"0".repeat(missing));
+        whole.len() + zeros
+    };
+    let (whole, fraction) = digits.split_at(point.min(digits.len()));
+    let whole = whole.trim_start_matches('0');
+    let whole = if whole.is_empty() { "0" } else { whole };
+    let point = if fraction.is_empty() { "" } else { "." };
+    Some([sign, whole, point, fraction].concat())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn writes_a_number_without_exponent() {
+        assert_eq!(expanded("1e500"), None);
+        for (number, plain) in [
+            ("1e2", "100"),
+            ("1.5e1", "15"),
+            ("1.50e1", "15.0"),
+            ("1.25E3", "1250"),
+            ("12e-1", "1.2"),
+            ("-1e-3", "-0.001"),
+            ("0e5", "0"),
+            ("120.5e-2", "1.205"),
+        ] {
+            assert_eq!(expanded(number).as_deref(), Some(plain), "{number}");
+            assert_eq!(compare(number, plain), Ordering::Equal, "{number}");
+        }
+    }
 
     #[test]
     fn compares_by_value_and_not_by_spelling() {

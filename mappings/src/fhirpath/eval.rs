@@ -1,7 +1,12 @@
 //! The evaluator: items flow from operation to operation without being collected, and stop as soon as nobody wants
 //! more. Every step is counted, so that no document makes an evaluation endless.
 
+mod collections;
 mod compare;
+mod convert;
+mod deep;
+mod resolve;
+mod texts;
 mod walk;
 
 use std::borrow::Cow;
@@ -15,6 +20,9 @@ use super::types::NodeType;
 
 /// How many steps one evaluation may take.
 pub const MAX_STEPS: u64 = 5_000_000;
+
+/// How many bytes of a text cost one step.
+const BYTES_A_STEP: u64 = 64;
 
 /// Why a flow of items ends early.
 pub(super) enum Stop {
@@ -160,14 +168,30 @@ impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
                     if machine.boolean(test, inner)? == Some(true) { out(machine, value) } else { Ok(()) }
                 })
             }
-            Op::Select { from, to } => {
+            Op::Select { from, to, counted } => {
                 let mut index = 0;
                 self.stream(from, focus, &mut |machine, value| {
+                    if *counted {
+                        machine.examine(&value);
+                    }
                     let inner = Focus { this: Some(&value), index };
                     index += 1;
                     machine.stream(to, inner, out)
                 })
             }
+            Op::Skip(from, number) => self.skip(from, *number, focus, out),
+            Op::Take(from, number) => self.take(from, *number, focus, out),
+            Op::OfType { from, wanted } => self.of_type(from, *wanted, focus, out),
+            Op::Resolve { from, targets } => {
+                self.stream(from, focus, &mut |machine, value| machine.resolve(targets, &value, out))
+            }
+            Op::Distinct(from) => {
+                let all = self.distinct(from, focus)?;
+                all.into_iter().try_for_each(|value| out(self, value))
+            }
+            Op::Set { set, left, right } => self.set(*set, left, right, focus, out),
+            Op::Split { from, separator } => self.split(from, separator, focus, out),
+            Op::ToChars(from) => self.to_chars(from, focus, out),
             Op::Choose { test, yes, no } => {
                 let chosen = if self.boolean(test, focus)? == Some(true) { yes } else { no };
                 self.stream(chosen, focus, out)
@@ -197,19 +221,35 @@ impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
                 })?;
                 Ok(found)
             }
+            Op::Last(from) => {
+                let mut found = None;
+                self.stream(from, focus, &mut |_, value| {
+                    found = Some(value);
+                    Ok(())
+                })?;
+                Ok(found)
+            }
             Op::Not(from) => {
                 let Some(value) = self.single(from, focus)? else { return Ok(None) };
                 let Some(truth) = self.truth(&value)? else { return Ok(None) };
                 Ok(Some(self.computed(Item::Boolean(!truth), &[&value])))
             }
-            Op::Logic { .. } | Op::Exists { .. } | Op::Equal { .. } | Op::Compare { .. } => {
-                Ok(self.boolean(op, focus)?.map(|truth| Value::plain(Item::Boolean(truth))))
+            Op::Count(from) => self.count(from, focus),
+            Op::Arithmetic { sign, left, right } => self.arithmetic(*sign, left, right, focus),
+            Op::Concatenate { left, right, strict } => self.concatenate(left, right, *strict, focus),
+            Op::Text { function, from, arguments } => self.text(*function, from, arguments, focus),
+            Op::ReplaceMatches { from, pattern, substitution } => {
+                self.replace_matches(from, pattern, substitution, focus)
             }
+            Op::Join { from, separator } => self.join(from, separator, focus),
+            Op::Convert { from, to } => self.convert(from, *to, focus),
+            Op::GetValue(from) => self.get_value(from, focus),
+            _ if op.is_test() => Ok(self.boolean(op, focus)?.map(|truth| Value::plain(Item::Boolean(truth)))),
             _ => self.first(op, focus),
         }
     }
 
-    fn first(&mut self, op: &'e Op, focus: Focus<'_, 'e>) -> Result<Option<Value<'e>>, Stop> {
+    pub(super) fn first(&mut self, op: &'e Op, focus: Focus<'_, 'e>) -> Result<Option<Value<'e>>, Stop> {
         let mut found = None;
         match self.stream(op, focus, &mut |_, value| {
             found = Some(value);
@@ -248,6 +288,16 @@ impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
                 Ok(equal?.map(|equal| equal == *wanted))
             }
             Op::Compare { left, right, order } => self.compare(left, right, *order, focus),
+            Op::Equivalent { left, right, wanted } => Ok(Some(self.equivalent(left, right, focus)? == *wanted)),
+            Op::Is { from, wanted } => self.is(from, *wanted, focus),
+            Op::All { from, test } => self.all(from, test, focus),
+            Op::Truths { from, all, of } => self.truths(from, *all, *of, focus),
+            Op::IsDistinct(from) => self.is_distinct(from, focus),
+            Op::Subset { small, large } => self.subset(small, large, focus),
+            Op::In { item, collection } => self.is_in(item, collection, focus),
+            Op::Matches { from, pattern } => self.matches(from, pattern, focus),
+            Op::Converts { from, to } => self.converts(from, *to, focus),
+            Op::HasValue(from) => self.has_value(from, focus),
             _ => match self.single(op, focus)? {
                 Some(value) => {
                     self.examine(&value);
@@ -258,7 +308,7 @@ impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
         }
     }
 
-    fn truth(&self, value: &Value<'e>) -> Result<Option<bool>, Stop> {
+    pub(super) fn truth(&mut self, value: &Value<'e>) -> Result<Option<bool>, Stop> {
         match self.system(&value.item)? {
             Some(Item::Boolean(truth)) => Ok(Some(truth)),
             _ => Ok(None),
@@ -266,11 +316,25 @@ impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
     }
 
     /// An item as one of FHIRPath's own types.
-    pub(super) fn system(&self, item: &Item<'e>) -> Result<Option<Item<'e>>, Stop> {
+    pub(super) fn system(&mut self, item: &Item<'e>) -> Result<Option<Item<'e>>, Stop> {
         match item {
-            Item::Node(node) => Ok(node.value()?),
+            Item::Node(node) => {
+                if node.ty.is_primitive() {
+                    self.read(node.doc.raw(node.id).len())?;
+                }
+                Ok(node.value()?)
+            }
+            Item::Text(text) => {
+                self.read(text.len())?;
+                Ok(Some(item.clone()))
+            }
             other => Ok(Some(other.clone())),
         }
+    }
+
+    /// Counts the work on so many bytes.
+    fn read(&mut self, bytes: usize) -> Flow {
+        self.step(bytes as u64 / BYTES_A_STEP)
     }
 
     fn variable(&mut self, slot: usize, out: Out<'_, 'm, 'e, T>) -> Flow {
@@ -340,6 +404,29 @@ const fn combine(logic: Logic, left: Option<bool>, right: Option<bool>) -> Optio
         (Logic::Implies, Some(false), _) | (Logic::Implies, _, Some(true)) => Some(true),
         (Logic::Implies, Some(true), right) => right,
         _ => None,
+    }
+}
+
+impl Op {
+    /// Whether this answers a question, so that what it reads is examined and not passed on.
+    const fn is_test(&self) -> bool {
+        matches!(
+            self,
+            Self::Logic { .. }
+                | Self::Exists { .. }
+                | Self::Equal { .. }
+                | Self::Compare { .. }
+                | Self::Equivalent { .. }
+                | Self::Is { .. }
+                | Self::All { .. }
+                | Self::Truths { .. }
+                | Self::IsDistinct(_)
+                | Self::Subset { .. }
+                | Self::In { .. }
+                | Self::Matches { .. }
+                | Self::Converts { .. }
+                | Self::HasValue(_)
+        )
     }
 }
 

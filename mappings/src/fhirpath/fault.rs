@@ -47,6 +47,14 @@ pub enum EvaluationFault {
         /// The type that the element has.
         expected: &'static str,
     },
+    /// Two elements that hold quantities, which differ in writing and may be equal in amount.
+    #[error(
+        "{location} holds a quantity, and quantities in different writing cannot be compared here; compare elements without one"
+    )]
+    Quantities {
+        /// The path of the quantity in its document.
+        location: String,
+    },
     /// More steps than an evaluation may take.
     #[error("the evaluation was stopped after {limit} steps; the document is too large for this expression")]
     TooMuchWork {

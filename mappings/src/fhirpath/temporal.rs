@@ -8,7 +8,6 @@ use super::types::System;
 /// A date, date with time, or time, in parts. What is not written is `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Temporal<'t> {
-    /// Days since 1970-01-01 of the first day that is meant; 0 for a time.
     year: Option<i32>,
     month: Option<u32>,
     day: Option<u32>,
@@ -86,11 +85,6 @@ impl<'t> Temporal<'t> {
             self.fraction = fraction.trim_end_matches('0');
         }
         parts.next().is_none().then_some(())
-    }
-
-    /// Whether a time of day is written.
-    pub(super) const fn has_time(&self) -> bool {
-        self.hour.is_some()
     }
 
     /// The same instant with this offset; `self` must have minutes.

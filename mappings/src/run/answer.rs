@@ -1,8 +1,8 @@
 //! What an answer of the platform means: the first outcome whose condition holds.
 //!
-//! A body that is no JSON, or not of the declared shape, is never half believed. It does not hinder outcomes that ask
-//! only for status and headers (an error page of a proxy), but as soon as an outcome would look into it, or a success
-//! would rest on it, the answer is unreadable.
+//! A body that is no JSON, or not of the declared shape, is never half believed. With a status of success the answer is
+//! then unreadable. With any other status (an error page of a proxy) conditions find nothing in it, and an outcome that
+//! would take something from it is unreadable.
 
 use super::environment::Run;
 use super::inputs::{HttpAnswer, Inputs};
@@ -140,7 +140,7 @@ impl<'e, R: Record> Reader<'_, 'e, '_, R> {
 
     fn tried(&mut self, outcome: &'e program::Outcome) -> Result<Option<Outcome>, Stop> {
         if let Some(when) = &outcome.when {
-            let focus = self.focus(when)?;
+            let focus = self.body.clone().ok().flatten();
             let holds = self.run.holds(when, focus.as_ref()).map_err(unreadable)?;
             if !holds {
                 return Ok(None);

@@ -23,8 +23,8 @@ pub(crate) fn fits(text: &str, most: u32, count: Count) -> bool {
 /// The longest beginning of `text` that leaves room for `marker` within `most` units, and the marker behind it.
 ///
 /// Whole characters only: no scalar value and no surrogate pair is halved, combining marks go with the character that
-/// they stand on, and a carriage return is not left without its line feed. White space before the marker goes. A marker
-/// that does not fit by itself gives nothing; the compiler refuses such a rule.
+/// they stand on, and a carriage return is not left without its line feed. A marker that does not fit by itself gives
+/// nothing; the compiler refuses such a rule.
 pub(crate) fn cut(text: &str, most: u32, count: Count, marker: &str) -> String {
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let Some(room) = most.checked_sub(measure(marker, count)) else { return String::new() };
@@ -37,7 +37,7 @@ pub(crate) fn cut(text: &str, most: u32, count: Count, marker: &str) -> String {
         }
         end = at + each.len_utf8();
     }
-    let kept = text.get(..whole(text, end)).unwrap_or_default().trim_end();
+    let kept = text.get(..whole(text, end)).unwrap_or_default();
     let mut out = String::with_capacity(kept.len() + marker.len());
     out.push_str(kept);
     out.push_str(marker);
@@ -139,8 +139,8 @@ mod tests {
     }
 
     #[test]
-    fn white_space_before_the_marker_goes_and_a_marker_too_long_gives_nothing() {
-        assert_eq!(cut("help with debt", 6, Count::Characters, "…"), "help…");
+    fn a_marker_of_any_length_is_inside_and_one_too_long_gives_nothing() {
+        assert_eq!(cut("help with debt", 6, Count::Characters, "…"), "help …");
         assert_eq!(cut("help with debt", 2, Count::Characters, "[cut]"), "");
         assert_eq!(cut("help with debt", 9, Count::Characters, "[cut]"), "help[cut]");
     }

@@ -182,7 +182,7 @@ fn span(start: usize, end: usize) -> Span {
     Span { start: small(start), end: small(end) }
 }
 
-/// An event for each source of a field, or one without a place if it has none.
+/// An event for each source of a field. What has none came from no referral, and is no loss of one.
 pub(crate) fn lose_sources<R: Record>(
     record: &mut R,
     begun: Begun,
@@ -194,9 +194,6 @@ pub(crate) fn lose_sources<R: Record>(
         return;
     }
     let count = record.sources(begun).len();
-    if count == 0 {
-        record.lost(Event { reason, rule, node: None, detail });
-    }
     for at in 0..count {
         let node = record.sources(begun).get(at).copied();
         record.lost(Event { reason, rule, node, detail });

@@ -30,7 +30,9 @@ impl<'e, R: Record> Run<'e, '_, R> {
     }
 
     fn finish(&mut self, held: Held<'e>, value: &'e Value, begun: Begun) -> Result<Held<'e>, Cause> {
-        self.end(held, value.rule, value.kind, &value.finish, begun)
+        // A date in a platform's pattern is text from here on.
+        let kind = if value.format.is_some() { Scalar::Text } else { value.kind };
+        self.end(held, value.rule, kind, &value.finish, begun)
     }
 
     fn sourced(&mut self, value: &'e Value, focus: Option<&Item<'e>>, begun: Begun) -> Result<Held<'e>, Cause> {

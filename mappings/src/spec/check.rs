@@ -16,6 +16,9 @@ pub(crate) fn check(form: &'static Form, node: &Node, place: Span, faults: &mut 
     let alternatives = form.alternatives();
     let chosen: Vec<_> = entries.iter().filter(|entry| alternatives.contains(&entry.key.as_str())).collect();
     for entry in entries {
+        if faults.is_full() {
+            return;
+        }
         let Some(key) = form.all_keys().find(|key| key.name == entry.key) else {
             unknown_key(form, &entry.key, entry.key_at, faults);
             continue;

@@ -4,6 +4,7 @@ use crate::diagnostic::{Code, Faults};
 use crate::source::{Files, Sources, Span, size};
 use crate::spec::nearest;
 use crate::yaml::{self, Entry, Node, Value};
+use std::collections::HashMap;
 
 /// How many files may stand in one chain.
 const DEEPEST: usize = 4;
@@ -100,53 +101,59 @@ impl Loader<'_> {
 
 /// Lays `over` over `base`.
 fn merge(base: Node, over: Node, faults: &mut Faults) -> Node {
-    match (base.value, over.value) {
-        (Value::Map(below), Value::Map(above)) if !is_rule(&above) => {
-            let mut merged = below;
-            for entry in above {
-                lay(&mut merged, entry, faults);
-            }
-            Node { at: over.at, value: Value::Map(merged) }
-        }
+    let value = match (base.value, over.value) {
+        (Value::Map(below), Value::Map(above)) if !is_rule(&above) => Value::Map(merge_maps(below, above, faults)),
         (Value::List(below), Value::List(above)) if has_steps(&below) && has_steps(&above) => {
-            let mut merged = below;
-            for step in above {
-                let name = |node: &Node| node.text("step").map(|text| text.text.to_owned());
-                match merged.iter().position(|other| name(other) == name(&step)) {
-                    Some(at) => {
-                        let other = merged.remove(at);
-                        merged.insert(at, merge(other, step, faults));
-                    }
-                    None => merged.push(step),
-                }
-            }
-            Node { at: over.at, value: Value::List(merged) }
+            Value::List(merge_steps(below, above, faults))
         }
-        (_, value) => Node { at: over.at, value },
-    }
+        (_, value) => value,
+    };
+    Node { at: over.at, value }
 }
 
-fn lay(merged: &mut Vec<Entry>, entry: Entry, faults: &mut Faults) {
-    let found = merged.iter().position(|other| other.key == entry.key);
-    if removes(&entry.value) {
-        match found {
-            Some(at) => drop(merged.remove(at)),
-            None => {
+fn merge_maps(below: Vec<Entry>, above: Vec<Entry>, faults: &mut Faults) -> Vec<Entry> {
+    let places: HashMap<String, usize> =
+        below.iter().enumerate().map(|(place, entry)| (entry.key.clone(), place)).collect();
+    let mut merged: Vec<Option<Entry>> = below.into_iter().map(Some).collect();
+    for entry in above {
+        let place = places.get(&entry.key).and_then(|place| merged.get_mut(*place));
+        match (removes(&entry.value), place) {
+            (true, Some(place)) => *place = None,
+            (true, None) => {
                 let fault = format!("`{}` does not stand in the file that is extended.", entry.key);
                 faults.add(Code::RemovesNothing, entry.key_at, fault, "Correct the name, or remove this.");
             }
+            (false, Some(place)) => {
+                let value = match place.take() {
+                    Some(other) => merge(other.value, entry.value, faults),
+                    None => entry.value,
+                };
+                *place = Some(Entry { value, ..entry });
+            }
+            (false, None) => merged.push(Some(entry)),
         }
-        return;
     }
-    match found.and_then(|at| merged.get_mut(at)) {
-        Some(other) => {
-            let hollow = Node { at: other.value.at, value: Value::List(Vec::new()) };
-            let below = std::mem::replace(&mut other.value, hollow);
-            other.key_at = entry.key_at;
-            other.value = merge(below, entry.value, faults);
+    merged.into_iter().flatten().collect()
+}
+
+/// Steps are laid over each other by their names; new ones follow.
+fn merge_steps(below: Vec<Node>, above: Vec<Node>, faults: &mut Faults) -> Vec<Node> {
+    let name = |node: &Node| node.text("step").map(|text| text.text.to_owned());
+    let places: HashMap<String, usize> =
+        below.iter().enumerate().filter_map(|(place, step)| Some((name(step)?, place))).collect();
+    let mut merged: Vec<Option<Node>> = below.into_iter().map(Some).collect();
+    for step in above {
+        match name(&step).and_then(|name| places.get(&name)).and_then(|place| merged.get_mut(*place)) {
+            Some(place) => {
+                *place = match place.take() {
+                    Some(other) => Some(merge(other, step, faults)),
+                    None => Some(step),
+                };
+            }
+            None => merged.push(Some(step)),
         }
-        None => merged.push(entry),
     }
+    merged.into_iter().flatten().collect()
 }
 
 fn removes(node: &Node) -> bool {

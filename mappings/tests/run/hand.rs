@@ -4,7 +4,7 @@ use mappings::class::DataClass;
 use mappings::document::Document;
 use mappings::fhirpath::{Expression, Scope, Shape, ShapeKind, System, Type, Use, compile};
 use mappings::program::{
-    Answer, Body, ExchangeName, Finish, Format, Member, Method, Node, Place, Program, Repeat, Request, RuleId, RuleInfo,
+    Answer, Body, ExchangeName, Finish, Format, Identity, Member, Method, Node, Place, Program, Repeat, Request, RuleId, RuleInfo,
     Scalar, Setting, Slot, Source, Step, Value, Variable,
 };
 use mappings::read_set::{ReadElement, ReadSet};
@@ -58,6 +58,7 @@ impl Hand {
             report: None,
             report_shape: None,
             read_set: ReadSet::default(),
+            identity: Identity::default(),
         };
         Self { program, scope }
     }
@@ -209,4 +210,14 @@ pub fn referral(service_request: &str, patient: &str) -> String {
         comma(service_request),
         comma(patient)
     )
+}
+
+/// female and male have a row each, other one that is wider, and unknown none.
+pub fn gender_map() -> std::sync::Arc<mappings::ConceptMap> {
+    let map = r#"{"resourceType":"ConceptMap","status":"active","group":[{
+        "source":"http://hl7.org/fhir/administrative-gender","target":"http://platform.example/gender","element":[
+        {"code":"female","target":[{"code":"F","equivalence":"equal"}]},
+        {"code":"male","target":[{"code":"M","equivalence":"equivalent"}]},
+        {"code":"other","target":[{"code":"N","equivalence":"wider"}]}]}]}"#;
+    std::sync::Arc::new(mappings::ConceptMap::load(map).unwrap())
 }

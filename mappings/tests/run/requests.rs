@@ -96,6 +96,7 @@ fn dates_are_written_in_the_platforms_pattern() {
     let format = |partial| {
         move |value: &mut Value| {
             let parts = vec![DatePart::Day, slash(), DatePart::Month, slash(), DatePart::Year];
+            value.kind = Scalar::Date;
             value.format = Some(DateFormat { parts, partial });
         }
     };

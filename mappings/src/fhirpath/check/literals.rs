@@ -2,10 +2,10 @@
 
 use super::super::ast::{Node, Syntax};
 use super::super::fault::Fault;
-use super::super::plan::{Literal, Op};
+use super::super::plan::{Arithmetic, Literal, Op};
 use super::super::temporal;
 use super::super::types::System;
-use super::{Checker, Part};
+use super::{Checker, Focus, Part};
 
 impl Checker<'_> {
     pub(super) fn literal(&mut self, node: &Node) -> Option<Part> {
@@ -37,19 +37,26 @@ impl Checker<'_> {
         }
     }
 
-    /// `-5` and `+5`.
-    pub(super) fn sign(&mut self, minus: bool, operand: &Node, node: &Node) -> Option<Part> {
-        let Syntax::Number(number) = &operand.syntax else {
-            return self.fault(
-                Fault::new(node.at.clone(), "a sign can stand only before a number here")
-                    .mend("write 0 - x for an Integer"),
-            );
-        };
-        let signed = if minus { format!("-{number}") } else { number.clone() };
-        if number.contains('.') {
-            return Some(Part::system(Op::Literal(Literal::Decimal(signed.into())), System::Decimal, false));
+    /// `-5`, `+5` and `-x`.
+    pub(super) fn sign(&mut self, minus: bool, operand: &Node, node: &Node, focus: &Focus) -> Option<Part> {
+        if let Syntax::Number(number) = &operand.syntax {
+            let signed = if minus { format!("-{number}") } else { number.clone() };
+            return self.number(&signed, node);
         }
-        self.number(&signed, node)
+        let part = self.one(operand, focus, "a sign")?;
+        if !part.is_nothing() && part.only_system() != Some(System::Integer) {
+            let problem = format!("a sign stands before numbers, and this is {}", part.names());
+            return self.fault(Fault::new(node.at.clone(), problem).mend("put what follows the number in brackets"));
+        }
+        if !minus {
+            return Some(part);
+        }
+        let sources = part.paths();
+        let zero = Box::new(Op::Literal(Literal::Integer(0)));
+        let op = Op::Arithmetic { sign: Arithmetic::Subtract, left: zero, right: Box::new(part.op) };
+        let mut part = Part::system(op, System::Integer, true);
+        part.sources = sources;
+        Some(part)
     }
 
     fn temporal(&mut self, text: &str, node: &Node) -> Option<Part> {

@@ -47,27 +47,12 @@ impl<'e, T: Trace> Machine<'_, 'e, T> {
         Ok(answer)
     }
 
-    fn examined(&mut self, op: &'e Op, focus: Focus<'_, 'e>) -> Result<Option<Value<'e>>, Stop> {
-        let found = self.single(op, focus)?;
-        if let Some(value) = &found {
-            self.examine(value);
-        }
-        Ok(found)
-    }
-
-    fn all_examined(&mut self, op: &'e Op, focus: Focus<'_, 'e>) -> Result<Vec<Value<'e>>, Stop> {
-        let mut all = Vec::new();
-        self.stream(op, focus, &mut |machine, value| {
-            machine.examine(&value);
-            all.push(value);
-            Ok(())
-        })?;
-        Ok(all)
-    }
-
     /// `=` of two items.
     pub(super) fn equal(&mut self, left: &Value<'e>, right: &Value<'e>) -> Result<Option<bool>, Stop> {
         let (Some(a), Some(b)) = (self.system(&left.item)?, self.system(&right.item)?) else { return Ok(None) };
+        if let (Item::Node(a), Item::Node(b)) = (&a, &b) {
+            return self.deep(a, b);
+        }
         Ok(match (&a, &b) {
             (Item::Text(a), Item::Text(b)) => Some(a == b),
             (Item::Boolean(a), Item::Boolean(b)) => Some(a == b),
@@ -76,6 +61,23 @@ impl<'e, T: Trace> Machine<'_, 'e, T> {
                 Err(()) => Some(false),
             },
         })
+    }
+
+    /// `~` of two items or of nothing.
+    pub(super) fn equivalent(&mut self, left: &'e Op, right: &'e Op, focus: Focus<'_, 'e>) -> Result<bool, Stop> {
+        let left = self.examined(left, focus)?;
+        let right = self.examined(right, focus)?;
+        let a = left.as_ref().map_or(Ok(None), |left| self.system(&left.item))?;
+        let b = right.as_ref().map_or(Ok(None), |right| self.system(&right.item))?;
+        match (&a, &b, &left, &right) {
+            (None, None, ..) => Ok(true),
+            (Some(Item::Text(a)), Some(Item::Text(b)), ..) => {
+                self.step((a.len() + b.len()) as u64 / 64)?;
+                Ok(folded(a) == folded(b))
+            }
+            (Some(_), Some(_), Some(left), Some(right)) => Ok(self.equal(left, right)? == Some(true)),
+            _ => Ok(false),
+        }
     }
 
     pub(super) fn compare(
@@ -125,6 +127,11 @@ impl<'e, T: Trace> Machine<'_, 'e, T> {
     }
 }
 
+/// A text without regard to case, with each run of blanks as one.
+fn folded(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").to_uppercase().to_lowercase()
+}
+
 fn number<'i>(item: &'i Item<'_>) -> Option<std::borrow::Cow<'i, str>> {
     match item {
         Item::Integer(number) => Some(number.to_string().into()),
@@ -143,7 +150,7 @@ fn moment<'i>(item: &'i Item<'_>) -> Option<(&'i str, System)> {
 }
 
 /// Only a node can be written wrongly: what is computed has been checked.
-fn malformed(value: &Value<'_>, system: System) -> Stop {
+pub(super) fn malformed(value: &Value<'_>, system: System) -> Stop {
     use super::super::fault::EvaluationFault;
     match &value.item {
         Item::Node(node) => node.malformed(system).into(),

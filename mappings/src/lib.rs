@@ -13,6 +13,7 @@ mod elements;
 pub mod fhirpath;
 pub mod program;
 pub mod read_set;
+pub mod schema;
 pub mod shared;
 mod source;
 mod spec;

@@ -4,7 +4,17 @@
 //! it will stand beside [`ConceptMap`] and use it for codes. The maps that more than one adapter needs are files under
 //! `concept-maps/`; [`shared`] names those that are built in.
 
+pub mod class;
 mod concept_map;
+pub mod diagnostic;
+pub mod document;
+pub mod fhirpath;
+pub mod program;
+pub mod read_set;
 pub mod shared;
+mod source;
+mod spec;
+mod yaml;
 
 pub use concept_map::{ConceptMap, Equivalence, LoadError, Match, NotMapped, Translation};
+pub use source::Files;

@@ -116,7 +116,17 @@ fn diagnostic(found: Found, sources: &Sources) -> Diagnostic {
 
 /// Text with whatever would not show, or would show something else than it is, replaced. Keeps the number of characters.
 fn visible(text: &str) -> String {
-    text.chars().map(|c| if c == '\t' { ' ' } else if is_hidden(c) || c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| {
+            if c == '\t' {
+                ' '
+            } else if is_hidden(c) || c.is_control() {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 /// Characters that change the order of what is shown, or show nothing.

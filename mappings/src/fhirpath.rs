@@ -30,7 +30,7 @@ use plan::Op;
 pub use check::{Read, Use};
 pub use eval::MAX_STEPS;
 pub use fault::{EvaluationFault, Fault};
-pub use item::{Binding, Environment, Item, NoTrace, Node, Trace};
+pub use item::{Binding, Computed, Environment, Item, NoTrace, Node, Trace};
 pub use parser::{MAX_DEPTH, MAX_LENGTH};
 pub use shape::{Member, Shape, ShapeKind};
 pub use types::{FhirType, NodeType, ResultType, Scope, System, Type};
@@ -43,6 +43,7 @@ pub struct Expression {
     result: ResultType,
     reads: Vec<Read>,
     variables: Vec<usize>,
+    context: bool,
     /// The types of nodes to which each slot may be bound.
     bound: Vec<Vec<NodeType>>,
 }
@@ -61,6 +62,7 @@ pub fn compile(text: &str, scope: &Scope) -> Result<Expression, Vec<Fault>> {
         result: checked.part.holds,
         reads: checked.reads,
         variables: checked.variables.into_iter().collect(),
+        context: checked.context,
         bound: bound.collect(),
     })
 }
@@ -88,6 +90,12 @@ impl Expression {
     #[must_use]
     pub fn variables(&self) -> &[usize] {
         &self.variables
+    }
+
+    /// Whether it starts from its context anywhere.
+    #[must_use]
+    pub const fn uses_context(&self) -> bool {
+        self.context
     }
 
     /// Evaluates the expression and shows each item of the result to `visit`, in order, until it breaks off. `focus`

@@ -115,7 +115,11 @@ impl Form {
 
     /// Keys of which exactly one has to stand there.
     pub(crate) fn alternatives(&self) -> &'static [&'static str] {
-        if self.exactly_one.is_empty() { self.and.map(|form| form.exactly_one).unwrap_or_default() } else { self.exactly_one }
+        if self.exactly_one.is_empty() {
+            self.and.map(|form| form.exactly_one).unwrap_or_default()
+        } else {
+            self.exactly_one
+        }
     }
 }
 
@@ -148,8 +152,7 @@ impl Names {
         match self {
             Self::Any => true,
             Self::Plain => {
-                first.is_ascii_lowercase()
-                    && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+                first.is_ascii_lowercase() && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
             }
             Self::Variable => first.is_ascii_lowercase() && bytes.all(|b| b.is_ascii_alphanumeric()),
             Self::Shape => first.is_ascii_uppercase() && bytes.all(|b| b.is_ascii_alphanumeric()),

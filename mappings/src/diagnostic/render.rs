@@ -32,14 +32,14 @@ fn draw(diagnostic: &Diagnostic, level: Level<'_>) -> String {
     let snippet = Snippet::source(line.as_str())
         .line_start(diagnostic.line as usize)
         .annotation(AnnotationKind::Primary.span(span));
-    let origin = Origin::path(diagnostic.file.as_str())
-        .line(diagnostic.line as usize)
-        .char_column(diagnostic.column as usize);
-    let group = level
-        .primary_title(diagnostic.fault.as_str())
-        .id(diagnostic.code.id())
-        .element(origin)
-        .element(snippet)
-        .element(Level::HELP.message(diagnostic.mend.as_str()));
+    let title = level.primary_title(diagnostic.fault.as_str()).id(diagnostic.code.id());
+    let group = if diagnostic.source_column == 1 {
+        title.element(snippet.path(diagnostic.file.as_str()))
+    } else {
+        // Of a long line only a part is shown, and the column of that would be wrong.
+        let origin = Origin::path(diagnostic.file.as_str());
+        title.element(origin.line(diagnostic.line as usize).char_column(diagnostic.column as usize)).element(snippet)
+    };
+    let group = group.element(Level::HELP.message(diagnostic.mend.as_str()));
     Renderer::plain().render(&[group])
 }

@@ -100,13 +100,7 @@ pub const CODES: &[CodeInfo] = &[
         "A value of the wrong kind",
         "For example a list where one text is wanted, or a number in quotes.",
     ),
-    row(
-        Code::UnknownWord,
-        "M014",
-        STRUCTURE,
-        "A word that is not among those allowed",
-        "The mend names the words.",
-    ),
+    row(Code::UnknownWord, "M014", STRUCTURE, "A word that is not among those allowed", "The mend names the words."),
     row(
         Code::BadName,
         "M015",
@@ -122,13 +116,7 @@ pub const CODES: &[CodeInfo] = &[
         "None or several of keys that exclude each other",
         "A target is exactly one of `fields`, `each`, `from`, `constant`, `choose`, `lines`, `copy`, `use`.",
     ),
-    row(
-        Code::BadNumber,
-        "M017",
-        STRUCTURE,
-        "A number out of bounds",
-        "Lengths and limits are whole numbers from 1.",
-    ),
+    row(Code::BadNumber, "M017", STRUCTURE, "A number out of bounds", "Lengths and limits are whole numbers from 1."),
     row(
         Code::UnknownName,
         "M020",

@@ -45,7 +45,12 @@ impl Loader<'_> {
         let Some(at) = entries.iter().position(|entry| entry.key == "extends") else { return Some(tree) };
         let base = entries.remove(at).value;
         let Some(base_name) = base.as_text().map(|text| text.text.to_owned()) else {
-            self.faults.add(Code::WrongKind, base.at, "`extends` wants the name of a file.", "Name another mapping file.");
+            self.faults.add(
+                Code::WrongKind,
+                base.at,
+                "`extends` wants the name of a file.",
+                "Name another mapping file.",
+            );
             return Some(tree);
         };
         self.chain.push(name.to_owned());

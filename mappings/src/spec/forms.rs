@@ -5,8 +5,21 @@ use super::{Form, Kind, Names, Word, key, needed};
 
 /// Every form, in the order of the reference.
 pub(crate) const FORMS: &[&Form] = &[
-    &MAPPING, &SETTING, &GUARD, &ACCEPTED, &EXCHANGES, &STEP, &REQUEST, &BODY, &TARGET, &super::target::OTHER_CODE,
-    &ANSWER, &OUTCOME, &REPORTS, &OUTPUT, &REPORT,
+    &MAPPING,
+    &SETTING,
+    &GUARD,
+    &ACCEPTED,
+    &EXCHANGES,
+    &STEP,
+    &REQUEST,
+    &BODY,
+    &TARGET,
+    &super::target::OTHER_CODE,
+    &ANSWER,
+    &OUTCOME,
+    &REPORTS,
+    &OUTPUT,
+    &REPORT,
 ];
 
 /// A whole mapping.
@@ -18,14 +31,46 @@ pub(crate) static MAPPING: Form = Form {
     keys: &[
         needed("mapping", Kind::Version, "The version of the language: 1."),
         needed("name", Kind::Name, "The adapter's name, as in `adapter.toml`."),
-        key("extends", Kind::File, "Another file of the folder, over which this one is laid: maps merge key by key, anything else replaces; `remove: true` takes a field away. At most four deep."),
-        key("settings", Kind::Map(Names::Plain, &Kind::Form(&SETTING)), "What the operator configures for this platform; in paths `%settings.name`."),
-        key("shapes", Kind::Map(Names::Shape, &Kind::Shape), "What the platform sends, so that paths into it can be checked. A member is `string`, `integer`, `decimal`, `boolean`, `date`, `date-time`, `any`, the name of a shape, a list with one of these (`[ string ]`: repeats), a map (an inner object), or the words that it may be, divided by bars (`New | Opened`)."),
-        key("concept-maps", Kind::Map(Names::Plain, &Kind::File), "FHIR R4 ConceptMaps by name: a file of the folder, or `shared:` and the name of one that ships with the gateway."),
-        key("variables", Kind::Map(Names::Variable, &Kind::Path), "Named expressions over the referral; in paths `%name`. Each may use those above it."),
-        key("fragments", Kind::Map(Names::Plain, &Kind::Form(&TARGET)), "Named pieces of a target, put in place by `use`."),
-        key("refuse", Kind::List(&Kind::Form(&GUARD)), "What makes a referral unfit for this platform. Asked in order before anything is sent."),
-        key("accepted-losses", Kind::List(&Kind::Form(&ACCEPTED)), "Safety content that the platform cannot take, with the reason why it may be lost."),
+        key(
+            "extends",
+            Kind::File,
+            "Another file of the folder, over which this one is laid: maps merge key by key, anything else replaces; `remove: true` takes a field away. At most four deep.",
+        ),
+        key(
+            "settings",
+            Kind::Map(Names::Plain, &Kind::Form(&SETTING)),
+            "What the operator configures for this platform; in paths `%settings.name`.",
+        ),
+        key(
+            "shapes",
+            Kind::Map(Names::Shape, &Kind::Shape),
+            "What the platform sends, so that paths into it can be checked. A member is `string`, `integer`, `decimal`, `boolean`, `date`, `date-time`, `any`, the name of a shape, a list with one of these (`[ string ]`: repeats), a map (an inner object), or the words that it may be, divided by bars (`New | Opened`).",
+        ),
+        key(
+            "concept-maps",
+            Kind::Map(Names::Plain, &Kind::File),
+            "FHIR R4 ConceptMaps by name: a file of the folder, or `shared:` and the name of one that ships with the gateway.",
+        ),
+        key(
+            "variables",
+            Kind::Map(Names::Variable, &Kind::Path),
+            "Named expressions over the referral; in paths `%name`. Each may use those above it.",
+        ),
+        key(
+            "fragments",
+            Kind::Map(Names::Plain, &Kind::Form(&TARGET)),
+            "Named pieces of a target, put in place by `use`.",
+        ),
+        key(
+            "refuse",
+            Kind::List(&Kind::Form(&GUARD)),
+            "What makes a referral unfit for this platform. Asked in order before anything is sent.",
+        ),
+        key(
+            "accepted-losses",
+            Kind::List(&Kind::Form(&ACCEPTED)),
+            "Safety content that the platform cannot take, with the reason why it may be lost.",
+        ),
         needed("exchanges", Kind::Form(&EXCHANGES), "What is said to the platform."),
         key("report", Kind::Form(&REPORT), "How a pushed body (webhook) is read."),
     ],
@@ -77,7 +122,11 @@ static ACCEPTED: Form = Form {
     and: None,
     keys: &[
         needed("element", Kind::Element, "The element; covers all below it."),
-        needed("because", Kind::Words, "Why it may be lost. Shown in each loss report, where the loss counts as notable."),
+        needed(
+            "because",
+            Kind::Words,
+            "Why it may be lost. Shown in each loss report, where the loss counts as notable.",
+        ),
     ],
 };
 
@@ -92,7 +141,11 @@ pub(crate) static EXCHANGES: Form = Form {
     and: None,
     keys: &[
         needed("submit", STEPS, "Give the platform the referral."),
-        key("look-up", STEPS, "Ask whether the platform has it, by `%keys.idempotency`. Needs the capability `look-up`."),
+        key(
+            "look-up",
+            STEPS,
+            "Ask whether the platform has it, by `%keys.idempotency`. Needs the capability `look-up`.",
+        ),
         key("read", STEPS, "Read the status of one referral, `%platformReferral`."),
         key("poll", STEPS, "Ask what has changed since `%cursor`. Needs the capability `poll`."),
         key("cancel", STEPS, "Tell that the sender has withdrawn it. Needs the capability `cancel`."),
@@ -122,7 +175,11 @@ static REQUEST: Form = Form {
     and: None,
     keys: &[
         needed("method", Kind::Choice(METHODS), "The HTTP method."),
-        needed("path", Kind::Template, "Path below the base address. A FHIRPath in braces gives a part of one segment and is percent-encoded; it must be administrative, since addresses are logged."),
+        needed(
+            "path",
+            Kind::Template,
+            "Path below the base address. A FHIRPath in braces gives a part of one segment and is percent-encoded; it must be administrative, since addresses are logged.",
+        ),
         needed("repeat", Kind::Choice(REPEATS), "What it means to send the request a second time."),
         key("query", Kind::Map(Names::Any, &NODES), "Query parameters, percent-encoded; administrative only."),
         key("headers", Kind::Map(Names::Header, &NODES), "Headers; administrative only."),
@@ -172,8 +229,16 @@ static ANSWER: Form = Form {
     exactly_one: &[],
     and: None,
     keys: &[
-        key("shape", Kind::Name, "The shape of the body. A body that does not fit is unreadable, whatever its status. Without a shape no path may look into it."),
-        needed("outcomes", Kind::List(&Kind::Form(&OUTCOME)), "The first whose condition holds; if none does, the HTTP status decides."),
+        key(
+            "shape",
+            Kind::Name,
+            "The shape of the body. A body that does not fit is unreadable, whatever its status. Without a shape no path may look into it.",
+        ),
+        needed(
+            "outcomes",
+            Kind::List(&Kind::Form(&OUTCOME)),
+            "The first whose condition holds; if none does, the HTTP status decides.",
+        ),
     ],
 };
 
@@ -188,8 +253,16 @@ static OUTCOME: Form = Form {
         key("platform-referral", Kind::Path, "delivered: the platform's name for the referral."),
         key("reports", Kind::Form(&REPORTS), "delivered, reports: what the answer says of the status."),
         key("step", Kind::Name, "next: the step that follows."),
-        key("notes", Kind::Map(Names::Variable, &Kind::Path), "next: what later steps need, as `%progress.name`. No patient data."),
-        key("cursor", Kind::Map(Names::Variable, &Kind::Path), "reports of a poll: where the next poll starts, as `%cursor.name`."),
+        key(
+            "notes",
+            Kind::Map(Names::Variable, &Kind::Path),
+            "next: what later steps need, as `%progress.name`. No patient data.",
+        ),
+        key(
+            "cursor",
+            Kind::Map(Names::Variable, &Kind::Path),
+            "reports of a poll: where the next poll starts, as `%cursor.name`.",
+        ),
         key("more", Kind::Path, "reports of a poll: whether the next page is waiting."),
         key("code", Kind::Choice(FAILURES), "failed: which failure."),
         key("diagnostic", Kind::Words, "failed: constant words for the operator. No patient data."),
@@ -219,7 +292,11 @@ static REPORTS: Form = Form {
     and: None,
     keys: &[
         key("each", Kind::Path, "Gives one item for each statement; without it the body is one."),
-        key("changed", Kind::Path, "The statement says only that something changed: the platform's name for the referral, which is then read."),
+        key(
+            "changed",
+            Kind::Path,
+            "The statement says only that something changed: the platform's name for the referral, which is then read.",
+        ),
         key("platform-referral", Kind::Path, "The platform's name for the referral."),
         key("key", Kind::Path, "Our `%keys.idempotency`, where the platform repeats it."),
         key("event", Kind::Path, "Names the statement: the same name is the same statement."),

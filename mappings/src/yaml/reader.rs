@@ -50,7 +50,8 @@ fn hidden_characters(source: &Source, file: u16, faults: &mut Faults) {
         let allowed = matches!(c, '\n' | '\r' | '\t') || (at == 0 && c == '\u{feff}');
         if !allowed && (is_hidden(c) || c.is_control()) {
             let span = Span { file, start: size(at), end: size(at + c.len_utf8()) };
-            let fault = format!("The character U+{:04X} does not show, or changes the order of what shows.", u32::from(c));
+            let fault =
+                format!("The character U+{:04X} does not show, or changes the order of what shows.", u32::from(c));
             faults.add(
                 Code::HiddenCharacter,
                 span,
@@ -187,7 +188,8 @@ impl Reader<'_> {
             let first = *seen.entry(scalar.text.clone()).or_insert(line);
             let again = seen.len() == before;
             if again {
-                let fault = format!("The key `{}` stands here a second time; line {first} has it already.", scalar.text);
+                let fault =
+                    format!("The key `{}` stands here a second time; line {first} has it already.", scalar.text);
                 self.faults.add(Code::DuplicateKey, at, fault, "Keep one of them.");
             }
             *key = Some(Key { text: scalar.text, at, again });

@@ -37,7 +37,7 @@ fn template(folder: &Path) -> String {
             if path.is_dir() {
                 todo.push((format!("{relative}/"), path));
             } else {
-                let _ = write!(text, "({relative:?}, include_bytes!({:?}).as_slice()),\n", path.display().to_string());
+                let _ = writeln!(text, "({relative:?}, include_bytes!({:?}).as_slice()),", path.display().to_string());
             }
         }
     }

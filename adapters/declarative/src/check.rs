@@ -17,7 +17,6 @@ use crate::fault::Fault;
 use crate::folder::{FIXTURES, Folder, MANIFEST};
 use crate::load::{Parts, parts};
 use crate::manifest::Manifest;
-use crate::page;
 use adapter_contract::{StatusRow, TaskStatus};
 use case::Case;
 use compare::{Comparison, compare};
@@ -154,7 +153,7 @@ pub fn check(folder: &Folder) -> Checked {
     checked.version.clone_from(&parts.descriptor.version);
     checked.warnings.append(&mut parts.warnings);
     checked.warnings.extend(papers(folder));
-    checked.page = page::page(&checked.name, &checked.version, &parts.program);
+    checked.page = mappings::read_set::page(&parts.program);
     match case::read_all(folder) {
         Ok(cases) => fixtures(&mut checked, parts, &cases),
         Err(faults) => checked.faults = faults,

@@ -17,7 +17,6 @@ mod fault;
 mod folder;
 mod load;
 mod manifest;
-mod page;
 mod report;
 mod shipped;
 mod template;

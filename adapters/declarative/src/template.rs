@@ -60,6 +60,22 @@ mod tests {
     use super::Template;
     use crate::check::check;
     use crate::folder::Folder;
+    use std::path::Path;
+
+    /// With `UPDATE_FIXTURES` set, what the template's fixtures expect is written as it is now, for review.
+    #[test]
+    fn the_template_is_up_to_date() {
+        let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("template");
+        let read = Folder::read_all(&place).unwrap();
+        let files = read.files().map(|(file, bytes)| (file.to_owned(), bytes.to_vec()));
+        let checked = check(&Folder::new(super::NAME, files));
+        if std::env::var_os("UPDATE_FIXTURES").is_some() {
+            for (file, text) in &checked.writes {
+                std::fs::write(place.join(file), text).unwrap();
+            }
+        }
+        assert!(checked.passed(), "{}", checked.to_text());
+    }
 
     #[test]
     fn a_new_folder_passes_at_once_under_any_name() {

@@ -24,6 +24,25 @@ fn main() {
     }
     text.push(']');
     fs::write(out.join("shipped.rs"), text).expect("the list is written");
+    fs::write(out.join("template.rs"), template(&own.join("template"))).expect("the list is written");
+}
+
+/// Every file of the folder that `adapter new` copies.
+fn template(folder: &Path) -> String {
+    let mut text = String::from("&[");
+    let mut todo = vec![(String::new(), folder.to_path_buf())];
+    while let Some((prefix, folder)) = todo.pop() {
+        for path in sorted(&folder) {
+            let relative = format!("{prefix}{}", path.file_name().expect("an entry has a name").to_string_lossy());
+            if path.is_dir() {
+                todo.push((format!("{relative}/"), path));
+            } else {
+                let _ = writeln!(text, "({relative:?}, include_bytes!({:?}).as_slice()),", path.display().to_string());
+            }
+        }
+    }
+    text.push(']');
+    text
 }
 
 /// What makes the adapter: manifest, mapping files, concept maps. `folder.rs` has the same rule, and a test compares.

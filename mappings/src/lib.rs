@@ -17,6 +17,7 @@ pub mod loss;
 pub mod program;
 pub mod read_set;
 pub mod run;
+pub mod schema;
 pub mod shared;
 mod source;
 mod spec;

@@ -3,7 +3,8 @@
 use crate::exchange;
 use crate::fault::Fault;
 use adapter_contract::{
-    Account, Adapter, Answer, Descriptor, Exchange, Progress, Reading, Report, Settings, Step, TranslateError,
+    Account, Adapter, Answer, Descriptor, Exchange, HttpRequest, Progress, Reading, Report, Settings, Step,
+    TranslateError,
 };
 use mappings::program::Program;
 use mappings::run::Watch;
@@ -36,6 +37,16 @@ impl DeclarativeAdapter {
     #[must_use]
     pub fn program(&self) -> &Program {
         &self.program
+    }
+
+    /// All requests that a submission would take, without the platform's answers: what only an answer can tell stands as
+    /// its name in brackets. None for another purpose.
+    ///
+    /// # Errors
+    /// [`TranslateError`] of the first request that would not be made.
+    pub fn foreseen(&self, exchange: &Exchange<'_>) -> Result<Vec<HttpRequest>, TranslateError> {
+        let foreseen = crate::account::foresee(self.made(), exchange)?;
+        Ok(foreseen.map(|foreseen| foreseen.requests).unwrap_or_default())
     }
 
     fn made(&self) -> Made<'_> {
@@ -97,7 +108,7 @@ impl Adapter for Made<'_> {
     }
 
     fn account(&self, exchange: &Exchange<'_>) -> Result<Option<Account>, TranslateError> {
-        crate::account::account(*self, exchange)
+        Ok(crate::account::foresee(*self, exchange)?.map(|foreseen| foreseen.account))
     }
 
     fn read_report(&self, report: &Report<'_>) -> Result<Vec<Reading>, TranslateError> {

@@ -16,12 +16,12 @@ use crate::adapter::Made;
 use crate::fault::Fault;
 use crate::folder::{FIXTURES, Folder, MANIFEST};
 use crate::load::{Parts, parts};
-use crate::page;
+use crate::manifest::Manifest;
 use adapter_contract::{StatusRow, TaskStatus};
 use case::Case;
 use compare::{Comparison, compare};
 use coverage::Part;
-use mappings::program::{Place, Program};
+use mappings::program::{self, Program};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -153,7 +153,7 @@ pub fn check(folder: &Folder) -> Checked {
     checked.version.clone_from(&parts.descriptor.version);
     checked.warnings.append(&mut parts.warnings);
     checked.warnings.extend(papers(folder));
-    checked.page = page::page(&checked.name, &checked.version, &parts.program);
+    checked.page = mappings::read_set::page(&parts.program);
     match case::read_all(folder) {
         Ok(cases) => fixtures(&mut checked, parts, &cases),
         Err(faults) => checked.faults = faults,
@@ -185,7 +185,8 @@ fn fixtures(checked: &mut Checked, parts: Parts, cases: &[Case]) {
         Part::ALL.into_iter().map(|part| (part.name().to_owned(), ratio(covered.of(part)))).collect();
     checked.statuses = statuses(&descriptor.statuses, &covered);
     let missed = covered.points.iter().filter(|point| !point.reached);
-    checked.not_covered = missed.map(|point| line(&program, point.place, &point.target, "not exercised")).collect();
+    let places = Places { program: &program, manifest: &manifest };
+    checked.not_covered = missed.map(|point| places.line(point.place, &point.target, "not exercised")).collect();
     // Broken rules are told from right ones by what the fixtures expect: first they must hold.
     if !checked.cases.iter().all(|case| case.passed) {
         return;
@@ -193,7 +194,8 @@ fn fixtures(checked: &mut Checked, parts: Parts, cases: &[Case]) {
     let score = mutate::score(&mut program, &mut descriptor, cases, &manifest.equivalent);
     checked.mutation = Ratio { of: score.noticed, all: score.mutants };
     checked.equivalent_mutants = score.equivalent;
-    checked.survivors = score.survivors.iter().map(|one| line(&program, one.place, &one.target, &one.change)).collect();
+    let places = Places { program: &program, manifest: &manifest };
+    checked.survivors = score.survivors.iter().map(|one| places.line(one.place, &one.target, &one.change)).collect();
     for (line, words) in score.stale {
         let mut fault = Fault::of_file(MANIFEST, words).mend("take the declaration out");
         fault.line = line;
@@ -248,14 +250,43 @@ fn status_target(row: &StatusRow) -> String {
     format!("statuses.{}", row.platform)
 }
 
-fn line(program: &Program, place: Option<Place>, target: &str, what: &str) -> Line {
-    let place = place.map(|place| shown(program, place)).unwrap_or_default();
-    Line { place, target: target.to_owned(), what: what.to_owned() }
+/// Where a rule stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Place {
+    /// On a line of the mapping.
+    Mapping(program::Place),
+    /// In this row of the manifest's status table.
+    Status(usize),
+    /// Nowhere in particular.
+    Nowhere,
 }
 
-fn shown(program: &Program, place: Place) -> String {
-    let file = program.files.get(usize::from(place.file)).map_or("mapping", String::as_str);
-    format!("{file}:{}", place.line)
+impl From<Option<program::Place>> for Place {
+    fn from(place: Option<program::Place>) -> Self {
+        place.map_or(Self::Nowhere, Self::Mapping)
+    }
+}
+
+/// Tells where rules stand.
+struct Places<'a> {
+    program: &'a Program,
+    manifest: &'a Manifest,
+}
+
+impl Places<'_> {
+    fn line(&self, place: Place, target: &str, what: &str) -> Line {
+        let place = match place {
+            Place::Mapping(place) => {
+                let file = self.program.files.get(usize::from(place.file)).map_or("mapping", String::as_str);
+                format!("{file}:{}", place.line)
+            }
+            Place::Status(row) => {
+                format!("{MANIFEST}:{}", self.manifest.status_lines.get(row).copied().unwrap_or_default())
+            }
+            Place::Nowhere => String::new(),
+        };
+        Line { place, target: target.to_owned(), what: what.to_owned() }
+    }
 }
 
 impl run::Subject for Made<'_> {

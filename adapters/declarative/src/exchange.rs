@@ -133,11 +133,26 @@ fn index(made: Made<'_>, exchange: &Exchange<'_>, progress: &Progress) -> Result
 }
 
 /// Reads the referral, if there is one, and shows the rest beside it.
-pub(crate) fn with_inputs<R>(
+fn with_inputs<R>(
     exchange: &Exchange<'_>,
     notes: &Notes,
     work: impl FnOnce(&Inputs<'_>) -> Result<R, Box<Refusal>>,
 ) -> Result<R, TranslateError> {
+    let document = match exchange.purpose {
+        Purpose::Submit { referral } => Some(Document::parse(referral.bundle()).map_err(|error| unreadable(&error))?),
+        _ => None,
+    };
+    inputs(exchange, notes, |inputs| work(&Inputs { referral: document.as_ref(), ..*inputs }))
+        .map_err(|refusal| refused(&refusal))
+}
+
+/// A referral that the gateway gave and that cannot be read.
+pub(crate) fn unreadable(error: &mappings::document::DocumentError) -> TranslateError {
+    TranslateError::new("referral", format!("is no JSON that can be read: {error}"))
+}
+
+/// Everything that paths may read, but for the referral.
+pub(crate) fn inputs<R>(exchange: &Exchange<'_>, notes: &Notes, work: impl FnOnce(&Inputs<'_>) -> R) -> R {
     let mut cursor_notes = Notes::new();
     let mut inputs = Inputs {
         settings: exchange.settings,
@@ -146,13 +161,7 @@ pub(crate) fn with_inputs<R>(
         progress: notes,
         ..Inputs::none()
     };
-    let document;
     match &exchange.purpose {
-        Purpose::Submit { referral } => {
-            document = Document::parse(referral.bundle())
-                .map_err(|error| TranslateError::new("referral", format!("is no JSON that can be read: {error}")))?;
-            inputs.referral = Some(&document);
-        }
         Purpose::Tell { platform_referral, reason, .. } => {
             inputs.platform_referral = Some(&platform_referral.0);
             inputs.reason = *reason;
@@ -164,9 +173,9 @@ pub(crate) fn with_inputs<R>(
             }
             inputs.cursor = &cursor_notes;
         }
-        Purpose::LookUp => {}
+        Purpose::Submit { .. } | Purpose::LookUp => {}
     }
-    work(&inputs).map_err(|refusal| refused(&refusal))
+    work(&inputs)
 }
 
 /// A cursor that another version of the adapter left and that says nothing here counts for none: polling starts anew,
@@ -183,7 +192,7 @@ fn kept(cursor: Vec<(String, String)>) -> Option<Cursor> {
     serde_json::to_string(&members).ok().map(Cursor)
 }
 
-fn request(rendered: Rendered) -> HttpRequest {
+pub(crate) fn request(rendered: Rendered) -> HttpRequest {
     let query = form_urlencoded::parse(rendered.query.as_bytes());
     HttpRequest {
         method: match rendered.method {

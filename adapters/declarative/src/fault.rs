@@ -79,19 +79,26 @@ impl Fault {
         if let Some(code) = &self.code {
             title = title.id(code.as_str());
         }
-        let mut origin = Origin::path(self.file.as_str());
-        if self.line > 0 {
-            origin = origin.line(self.line as usize).char_column(self.column as usize);
-        }
-        let mut group = title.element(origin);
-        if let Some(excerpt) = &self.excerpt {
-            let text = excerpt.text.as_str();
-            let byte = |chars: usize| text.char_indices().nth(chars).map_or(text.len(), |(at, _)| at);
-            let before = self.column.saturating_sub(excerpt.from) as usize;
-            let span = byte(before)..byte(before + excerpt.length as usize);
-            let snippet = Snippet::source(text).line_start(self.line as usize);
-            group = group.element(snippet.annotation(AnnotationKind::Primary.span(span)));
-        }
+        let origin = Origin::path(self.file.as_str());
+        let there = || origin.clone().line(self.line as usize).char_column(self.column as usize);
+        let mut group = match &self.excerpt {
+            None if self.line == 0 => title.element(origin),
+            None => title.element(there()),
+            Some(excerpt) => {
+                let text = excerpt.text.as_str();
+                let byte = |chars: usize| text.char_indices().nth(chars).map_or(text.len(), |(at, _)| at);
+                let before = self.column.saturating_sub(excerpt.from) as usize;
+                let span = byte(before)..byte(before + excerpt.length as usize);
+                let snippet = Snippet::source(text).line_start(self.line as usize);
+                let snippet = snippet.annotation(AnnotationKind::Primary.span(span));
+                // Of a long line only a part is shown, and the column of that would be wrong.
+                if excerpt.from == 1 {
+                    title.element(snippet.path(self.file.as_str()))
+                } else {
+                    title.element(there()).element(snippet)
+                }
+            }
+        };
         if let Some(mend) = &self.mend {
             group = group.element(Level::HELP.message(mend.as_str()));
         }

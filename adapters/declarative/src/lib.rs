@@ -17,9 +17,9 @@ mod fault;
 mod folder;
 mod load;
 mod manifest;
-mod page;
 mod report;
 mod shipped;
+mod template;
 
 pub use adapter::DeclarativeAdapter;
 pub use fault::{Excerpt, Fault};
@@ -27,3 +27,4 @@ pub use folder::{Folder, FolderError, content_hash, folders_in};
 pub use load::load;
 pub use manifest::BUSINESS_STATUSES;
 pub use shipped::shipped;
+pub use template::Template;

@@ -5,8 +5,8 @@ use crate::fault::Fault;
 use crate::folder::{Folder, MAPPING, content_hash};
 use crate::manifest::{self, Manifest};
 use adapter_contract::{AcceptedLoss, DataNeed, Descriptor};
-use mappings::{Compiled, Files, compile};
 use mappings::program::Program;
+use mappings::{Compiled, Files, compile};
 use std::borrow::Cow;
 use std::sync::Arc;
 

@@ -64,6 +64,8 @@ pub(crate) struct Manifest {
     pub(crate) limits: Limits,
     /// Status words.
     pub(crate) statuses: Vec<StatusRow>,
+    /// The line of each of these rows.
+    pub(crate) status_lines: Vec<u32>,
     /// Mutants that no fixture can notice.
     pub(crate) equivalent: Vec<EquivalentMutant>,
 }
@@ -152,6 +154,7 @@ fn manifest(document: &DeTable<'_>, folder: &str, place: &mut Place<'_>) -> Opti
             answer_bytes: answer_bytes?,
             poll_seconds: poll_seconds?,
         },
+        status_lines: statuses.iter().flatten().map(|(_, at)| Fault::at(MANIFEST, place.text, *at, "").line).collect(),
         statuses: statuses.into_iter().map(|row| Some(row?.0)).collect::<Option<_>>()?,
         equivalent: equivalent.into_iter().collect::<Option<_>>()?,
     })
@@ -207,8 +210,7 @@ fn twice(rows: &[Option<(StatusRow, usize)>], place: &mut Place<'_>) {
 
 fn check_name(name: Option<&(String, usize)>, folder: &str, place: &mut Place<'_>) {
     let Some((name, at)) = name else { return };
-    let letters = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
-    if name.len() > 64 || !name.starts_with(|first: char| first.is_ascii_lowercase()) || !name.bytes().all(letters) {
+    if !is_name(name) {
         place.fault(
             *at,
             format!("`{name}` is no name of an adapter"),
@@ -218,6 +220,12 @@ fn check_name(name: Option<&(String, usize)>, folder: &str, place: &mut Place<'_
         let mend = format!("name the folder `{name}`, or write name = \"{folder}\"");
         place.fault(*at, format!("the adapter is named `{name}` but its folder `{folder}`"), mend);
     }
+}
+
+/// Whether an adapter may be called so.
+pub(crate) fn is_name(name: &str) -> bool {
+    let letters = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+    name.len() <= 64 && name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(letters)
 }
 
 fn check_version(version: Option<&(String, usize)>, place: &mut Place<'_>) {

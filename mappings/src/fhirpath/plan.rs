@@ -243,6 +243,8 @@ pub(super) struct Step {
 pub(super) struct Move {
     /// `None` where the item can have no other type.
     pub(super) from: Option<NodeType>,
+    /// Whether the item is a primitive, whose members are those of its twin.
+    pub(super) primitive: bool,
     /// For a choice, its stem, by which most members are passed over.
     pub(super) stem: Option<Box<str>>,
     pub(super) ways: Box<[Way]>,

@@ -3,6 +3,7 @@
 //!
 //! It says what was reached, not whether anybody looked at the result; for that there are mutants.
 
+use super::Place;
 use super::case::Case;
 use super::mutate::walk::{Here, Spot, walk};
 use super::run::run_guarded;
@@ -10,7 +11,7 @@ use crate::adapter::{Made, Seen, Watcher};
 use adapter_contract::Descriptor;
 use mappings::ConceptMap;
 use mappings::fhirpath::Expression;
-use mappings::program::{PathPart, Place, Program, RuleId, Unmapped};
+use mappings::program::{self, PathPart, Program, RuleId, Unmapped};
 use mappings::run::Watch;
 use std::sync::Arc;
 
@@ -54,7 +55,7 @@ pub(crate) struct Point {
     pub(crate) part: Part,
     /// What it is, in words.
     pub(crate) target: String,
-    pub(crate) place: Option<Place>,
+    pub(crate) place: Place,
     pub(crate) reached: bool,
 }
 
@@ -90,7 +91,7 @@ pub(crate) fn coverage(program: &mut Program, descriptor: &Descriptor, cases: &[
     let mut maps: Vec<Map> = Vec::new();
     walk(program, &mut |here, spot| {
         let mut add = |part, target: String, reached| {
-            points.push(Point { part, target, place: here.place, reached });
+            points.push(Point { part, target, place: here.place.into(), reached });
         };
         match &spot {
             Spot::Value(value) => {
@@ -116,10 +117,10 @@ pub(crate) fn coverage(program: &mut Program, descriptor: &Descriptor, cases: &[
         }
     });
     points.extend(maps.iter().flat_map(|map| map.points(&seen)));
-    points.extend(descriptor.statuses.iter().map(|row| Point {
+    points.extend(descriptor.statuses.iter().enumerate().map(|(at, row)| Point {
         part: Part::Status,
         target: format!("statuses.{}", row.platform),
-        place: None,
+        place: Place::Status(at),
         reached: seen.statuses.contains(&row.platform),
     }));
     Coverage { points }
@@ -134,7 +135,7 @@ fn both_ways(here: &Here, condition: &Expression, watch: &Watch, add: &mut dyn F
 /// A code map, and the rules that use it.
 struct Map {
     name: String,
-    place: Option<Place>,
+    place: Option<program::Place>,
     map: Arc<ConceptMap>,
     rules: Vec<RuleId>,
 }
@@ -152,7 +153,7 @@ impl Map {
         let row = |row: mappings::MapRow<'_>| Point {
             part: Part::CodeRow,
             target: format!("concept-maps.{}: {}", self.name, row.code),
-            place: self.place,
+            place: self.place.into(),
             reached: whole || self.rules.iter().any(|rule| seen.watch.mapped(*rule, Some(row.place))),
         };
         self.map.rows().into_iter().take(MOST_ROWS).map(row).collect()

@@ -9,6 +9,7 @@ pub(crate) mod walk;
 
 pub(crate) use codes::map_of;
 
+use super::Place;
 use super::case::Case;
 use super::compare::same;
 use super::run::run_guarded;
@@ -17,7 +18,7 @@ use crate::manifest::EquivalentMutant;
 use adapter_contract::{Descriptor, StatusRow, TaskStatus};
 use change::{Change, Constants, toggle};
 use codes::CodeMutant;
-use mappings::program::{Place, Program};
+use mappings::program::Program;
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::swap;
 use walk::walk;
@@ -30,7 +31,7 @@ pub(crate) struct Survivor {
     /// How it was broken.
     pub(crate) change: String,
     /// Where it stands.
-    pub(crate) place: Option<Place>,
+    pub(crate) place: Place,
 }
 
 /// What became of all mutants.
@@ -52,7 +53,7 @@ pub(crate) struct Score {
 struct Mutant {
     target: String,
     words: String,
-    place: Option<Place>,
+    place: Place,
     kind: Kind,
 }
 
@@ -105,7 +106,7 @@ pub(crate) fn score(
             score.stale.push((one.line, "there is no such mutant (any more)".to_owned()));
         }
     }
-    score.survivors.sort_by_key(|one| one.place);
+    score.survivors.sort_by(|one, other| one.place.cmp(&other.place));
     score
 }
 
@@ -136,18 +137,19 @@ fn mutants(program: &mut Program, descriptor: &Descriptor) -> Vec<Mutant> {
     walk(program, &mut |here, spot| {
         for (words, change) in constants.changes(here, &spot) {
             let kind = Kind::Spot(number, change);
-            all.push(Mutant { target: here.target.clone(), words, place: here.place, kind });
+            all.push(Mutant { target: here.target.clone(), words, place: here.place.into(), kind });
         }
         number += 1;
     });
     for (words, mutant) in codes::mutants(program) {
         let target = format!("concept-maps.{}", mutant.name);
-        all.push(Mutant { target, words, place: mutant.place, kind: Kind::Code(mutant) });
+        all.push(Mutant { target, words, place: mutant.place.into(), kind: Kind::Code(mutant) });
     }
     for (at, row) in descriptor.statuses.iter().enumerate() {
         for (words, other) in status_changes(row) {
             let target = format!("statuses.{}", row.platform);
-            all.push(Mutant { target, words: words.to_owned(), place: None, kind: Kind::Status(at, Some(other)) });
+            let (words, kind) = (words.to_owned(), Kind::Status(at, Some(other)));
+            all.push(Mutant { target, words, place: Place::Status(at), kind });
         }
     }
     numbered(&mut all);

@@ -45,7 +45,7 @@ fn a_right_manifest_is_read_whole() {
     assert_eq!((manifest.name.as_str(), manifest.version.as_str()), ("example", "0.1.0"));
     assert!(manifest.capabilities.cancel && manifest.capabilities.look_up && !manifest.capabilities.hold);
     assert_eq!(manifest.limits, Limits { steps: 4, answer_seconds: 20, answer_bytes: 1_048_576, poll_seconds: 300 });
-    assert_eq!(manifest.statuses.len(), 2);
+    assert_eq!((manifest.statuses.len(), manifest.status_lines.as_slice()), (2, [19, 24].as_slice()));
     assert_eq!((manifest.statuses[0].status, manifest.statuses[1].status), (Some(TaskStatus::Requested), None));
     let mutant = EquivalentMutant { target: "create.path".to_owned(), change: "removed".to_owned(), line: 28 };
     assert_eq!(manifest.equivalent, [mutant]);

@@ -44,7 +44,7 @@ fn every_loss_that_the_schema_check_does_not_see_is_in_the_report() {
     let referrer = found("ServiceRequest.requester", LossReason::Replaced);
     assert_eq!(referrer.because.as_deref(), Some("The service's own software does so."));
     let sex = found("Patient.gender", LossReason::CodeWidened);
-    assert_eq!(sex.rule.as_deref(), Some("mapping.yaml:31"));
+    assert_eq!(sex.rule.as_deref(), Some("mapping.yaml:30"));
     found("Patient.birthDate", LossReason::NoField);
 }
 

@@ -79,11 +79,9 @@ mod tests {
 
     #[test]
     fn what_is_declared_fits_and_more_may_be_there() {
-        for json in [
-            r#"{"id":7,"status":{"name":"New","x":[]},"tags":["a",1,true,null],"more":{}}"#,
-            r#"{"id":null}"#,
-            "{}",
-        ] {
+        for json in
+            [r#"{"id":7,"status":{"name":"New","x":[]},"tags":["a",1,true,null],"more":{}}"#, r#"{"id":null}"#, "{}"]
+        {
             assert_eq!(check(json), Ok(()), "{json}");
         }
     }

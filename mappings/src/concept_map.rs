@@ -4,7 +4,10 @@
 //! named error and never a guess. What this reader cannot honour (`dependsOn`, `product`, `other-map`) is refused when
 //! the map is loaded, because half a rule is a wrong rule.
 
+mod rows;
 mod wire;
+
+pub use rows::MapRow;
 
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -73,6 +76,27 @@ impl Translation {
     pub fn code(&self) -> Option<&str> {
         self.matches.iter().filter(|found| found.equivalence.is_match()).find_map(|found| found.code.as_deref())
     }
+}
+
+/// What a map says of one code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found<'m> {
+    /// A row lists it.
+    Row {
+        /// The first target code that may be used, if there is one.
+        code: Option<&'m str>,
+        /// How near it is.
+        equivalence: Equivalence,
+        /// Index of the group.
+        group: u32,
+        /// Index of the row in its group.
+        element: u32,
+    },
+    /// The map's rule for codes that it does not list answers.
+    Rule {
+        /// The code that stands for all others; absent where the source code itself is to be passed on.
+        code: Option<&'m str>,
+    },
 }
 
 /// Why a code has no translation. The code itself is named: codes of a code system are no patient data.
@@ -205,6 +229,33 @@ impl ConceptMap {
         self.len() == 0
     }
 
+    /// The code systems that it translates from, in alphabetical order.
+    #[must_use]
+    pub fn source_systems(&self) -> Vec<&str> {
+        let mut systems: Vec<&str> = self.sources.keys().map(String::as_str).collect();
+        systems.sort_unstable();
+        systems
+    }
+
+    /// Every source code with its system, in no order.
+    pub fn codes(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.sources
+            .iter()
+            .flat_map(|(system, source)| source.rows.keys().map(move |code| (system.as_str(), code.as_str())))
+    }
+
+    /// Every code that a translation can give, in no order and perhaps more than once.
+    pub fn targets(&self) -> impl Iterator<Item = &str> {
+        self.sources.values().flat_map(|source| {
+            let rows = source.rows.values().flat_map(|row| row.matches.iter());
+            let used = rows.filter(|found| found.equivalence.is_match()).filter_map(|found| found.code.as_deref());
+            used.chain(match &source.unmapped {
+                Some(Unmapped::Fixed(found)) => found.code.as_deref(),
+                _ => None,
+            })
+        })
+    }
+
     /// What `code` of `source_system` means in the target system.
     ///
     /// # Errors
@@ -227,6 +278,27 @@ impl ConceptMap {
             None => return Err(NotMapped::Code { system: source_system.to_owned(), code: code.to_owned() }),
         };
         Ok(Translation { matches: vec![found], by_unmapped_rule: true })
+    }
+
+    /// As [`ConceptMap::translate`], borrowed and with the place of the row, for a caller that translates often. A row
+    /// whose targets all say that nothing corresponds has no code.
+    #[must_use]
+    pub fn find(&self, source_system: &str, code: &str) -> Option<Found<'_>> {
+        let source = self.sources.get(source_system)?;
+        if let Some(row) = source.rows.get(code) {
+            let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+            let usable = row.matches.iter().find(|found| found.equivalence.is_match() && found.code.is_some());
+            return Some(Found::Row {
+                code: usable.and_then(|found| found.code.as_deref()),
+                equivalence: usable.map_or(Equivalence::Unmatched, |found| found.equivalence),
+                group: small(row.place.group),
+                element: small(row.place.element),
+            });
+        }
+        match source.unmapped.as_ref()? {
+            Unmapped::Fixed(found) => Some(Found::Rule { code: found.code.as_deref() }),
+            Unmapped::Provided { .. } => Some(Found::Rule { code: None }),
+        }
     }
 
     fn add_group(&mut self, index: usize, group: wire::Group) -> Result<(), LoadError> {

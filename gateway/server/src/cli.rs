@@ -1,5 +1,6 @@
 //! The command line. Exit codes: 0 done, 1 the thing checked is not right, 2 usage, 3 the environment failed.
 
+mod adapter;
 mod config;
 mod route;
 mod serve;
@@ -67,7 +68,7 @@ enum Command {
         #[command(subcommand)]
         action: RouteAction,
     },
-    /// Adapters of this build.
+    /// Lists, makes and proves adapters.
     Adapter {
         #[command(subcommand)]
         action: AdapterAction,
@@ -107,6 +108,28 @@ enum RouteAction {
 enum AdapterAction {
     /// Lists them with what they can do.
     List {
+        /// A folder of adapter folders, beside those of this build.
+        #[arg(long, value_name = "DIR")]
+        adapters: Option<PathBuf>,
+        /// `text` or `json`.
+        #[arg(long, default_value = "text", value_parser = ["text", "json"])]
+        format: String,
+    },
+    /// Makes a folder for a new adapter, with an example that passes every check.
+    New {
+        /// Its name: lower-case letters, digits and hyphens.
+        name: String,
+        /// Where the folder is made.
+        #[arg(long = "in", value_name = "DIR", default_value = ".")]
+        place: PathBuf,
+    },
+    /// Proves an adapter folder: manifest, mapping, data need, fixtures, coverage, mutants.
+    Check {
+        /// The folder.
+        folder: PathBuf,
+        /// Writes what the fixtures expect as the adapter does it now, for review.
+        #[arg(long)]
+        update: bool,
         /// `text` or `json`.
         #[arg(long, default_value = "text", value_parser = ["text", "json"])]
         format: String,
@@ -124,7 +147,13 @@ pub async fn run() -> ExitCode {
         Command::Route { action: RouteAction::Explain { file, config, tenant, format } } => {
             route::explain(&file, &config, tenant.as_deref(), &format)
         }
-        Command::Adapter { action: AdapterAction::List { format } } => config::adapters(&format),
+        Command::Adapter { action: AdapterAction::List { adapters, format } } => {
+            adapter::list(adapters.as_deref(), &format)
+        }
+        Command::Adapter { action: AdapterAction::New { name, place } } => adapter::new(&name, &place),
+        Command::Adapter { action: AdapterAction::Check { folder, update, format } } => {
+            adapter::prove(&folder, update, &format)
+        }
     };
     exit.into()
 }

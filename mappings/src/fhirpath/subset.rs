@@ -84,7 +84,7 @@ pub const FUNCTIONS: &[Function] = &[
     within(EXISTENCE, "not", "not()", "The input must be a Boolean.", "active.not()"),
     within(FILTER, "where", "where(criteria)", "The criterion must be a Boolean.", "name.where(use = 'official')"),
     within(FILTER, "select", "select(projection)", "", "name.select(given.first())"),
-    within(FILTER, "ofType", "ofType(type)", "Only items of exactly this type, as the cases for R4 have it: `code` is not kept by `ofType(string)`.", "deceased.ofType(boolean)"),
+    within(FILTER, "ofType", "ofType(type)", "Items of this type and of types derived from it: `value.ofType(string)` of an extension keeps a `code` too. Where only derived types can occur, it is refused: the text of N1 and the official cases for R4 disagree there.", "deceased.ofType(boolean)"),
     outside(FILTER, "repeat", "it is recursion: its cost follows from the document alone", "write the path for each level that is meant"),
     outside(FILTER, "repeatAll", "it is recursion, and may not end", "write the path for each level that is meant"),
     outside(FILTER, "sort", DRAFT, "take the items in the order of the document"),

@@ -145,12 +145,7 @@ fn shape_member(shape: &Arc<Shape>, name: &str) -> Option<Found> {
     let to = NodeType::Shape(member.shape.kind());
     let way = Way { key: Key::new(name), twin: None, to, repeats: member.repeats };
     Some(Found {
-        route: Move {
-            from: Some(NodeType::Shape(shape.kind())),
-            primitive: false,
-            stem: None,
-            ways: Box::new([way]),
-        },
+        route: Move { from: Some(NodeType::Shape(shape.kind())), primitive: false, stem: None, ways: Box::new([way]) },
         types: vec![Type::Shape(Arc::clone(&member.shape))],
         repeats: member.repeats,
         may_be_missing: true,

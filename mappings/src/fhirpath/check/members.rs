@@ -34,10 +34,11 @@ impl Checker<'_> {
             return self
                 .fault(Fault::new(name.at.clone(), format!("a path cannot start from {} here", name.text)).mend(mend));
         };
-        if let ([Type::Fhir(fhir)], false) = (this.holds.types.as_slice(), focus.inner) {
-            if name.text.starts_with(|first: char| first.is_ascii_uppercase()) && is_a(fhir.name, &name.text) {
-                return Some(this.clone());
-            }
+        if let ([Type::Fhir(fhir)], false) = (this.holds.types.as_slice(), focus.inner)
+            && name.text.starts_with(|first: char| first.is_ascii_uppercase())
+            && is_a(fhir.name, &name.text)
+        {
+            return Some(this.clone());
         }
         self.member(this.clone(), name)
     }

@@ -95,7 +95,8 @@ struct Compiler<'t> {
     faults: Faults,
     settings: Vec<Setting>,
     settings_shape: Arc<Shape>,
-    shapes: BTreeMap<String, Arc<Shape>>,
+    /// With the number of their parts.
+    shapes: BTreeMap<String, (Arc<Shape>, usize)>,
     /// Shapes that list the words they may be, with the place of the list.
     enumerations: Vec<(Arc<Shape>, Vec<String>, Span)>,
     maps: BTreeMap<String, Arc<ConceptMap>>,

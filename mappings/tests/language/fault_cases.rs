@@ -168,6 +168,9 @@ pub(crate) const CASES: &[Case] = &[
           \x20       query: { who: { from: \"%patient.gender\", class: demographic } } #! M054\n",
     ),
     over("refuse:\n  - when: \"%patient.gender = 'male'\"\n    element: Patient.sex #! M055\n    because: x\n"),
+    over(
+        "refuse:\n  - when: \"%patient.gender = 'male'\"\n    element: ServiceRequest.orderDetail #! M053\n    because: x\n",
+    ),
     // Codes.
     over("concept-maps: { a: base.yaml } #! M022 M060\n"),
     over(

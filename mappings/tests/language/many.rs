@@ -136,6 +136,26 @@ fn fragments_that_multiply_are_stopped() {
 }
 
 #[test]
+fn shapes_and_variables_that_multiply_are_stopped() {
+    let mut shapes = "shapes:\n  S0: { a: string }\n".to_owned();
+    for n in 1..31 {
+        shapes.push_str(&format!("  S{n}: {{ a: S{m}, b: S{m} }}\n", m = n - 1));
+    }
+    shapes.push_str("exchanges: { submit: [ { step: create, answer: { shape: S30 } } ] }\n");
+    let (faults, _) = faults_over_base(&shapes, none());
+    assert_eq!(ids(&faults), ["M005", "M005"], "{}", render_all(&faults, &[]));
+    let mut chain = "shapes:\n".to_owned();
+    for n in 0..20_000 {
+        chain.push_str(&format!("  S{n}: {{ a: S{} }}\n", n + 1));
+    }
+    let (faults, _) = faults_over_base(&chain, none());
+    assert!(ids(&faults).contains(&"M021") && faults.len() <= 500);
+    let variables: String = (0..20_000).map(|n| format!("  v{n}: \"%patient.id\"\n")).collect();
+    let (faults, _) = faults_over_base(&format!("variables:\n{variables}"), none());
+    assert!(ids(&faults).contains(&"M005"));
+}
+
+#[test]
 fn large_files_end_with_a_fault_or_a_program() {
     let large = format!("{BASE}# {}\n", "x".repeat(1 << 20));
     let faults = in_folder(&folder(&[("mapping.yaml", &large)]));

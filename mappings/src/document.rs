@@ -229,6 +229,7 @@ impl<'t> Document<'t> {
 
     /// What a value is.
     #[must_use]
+    #[inline]
     pub fn kind(&self, id: NodeId) -> Kind {
         self.entry(id).kind
     }
@@ -250,6 +251,7 @@ impl<'t> Document<'t> {
 
     /// A string, decoded; `None` for any other kind.
     #[must_use]
+    #[inline]
     pub fn string(&self, id: NodeId) -> Option<Cow<'t, str>> {
         let entry = self.entry(id);
         if entry.kind != Kind::String {

@@ -4,22 +4,25 @@
 
 use super::{Entry, Kind, MAX_BYTES, MAX_DEPTH, MAX_NODES, Problem, text};
 
-type Failure = (usize, Problem);
-
-/// Reads a whole text; answers whether any key holds an escape.
-pub(super) fn scan(text: &str, entries: &mut Vec<Entry>) -> Result<bool, Failure> {
+/// Reads a whole text; answers whether any key holds an escape. A failure has its place.
+pub(super) fn scan(text: &str, entries: &mut Vec<Entry>) -> Result<bool, (usize, Problem)> {
     if text.len() > MAX_BYTES {
         return Err((MAX_BYTES, Problem::TooLong));
     }
-    let mut scanner = Scanner { bytes: text.as_bytes(), at: 0, entries, escaped_keys: false };
-    scanner.document()?;
-    Ok(scanner.escaped_keys)
+    let mut scanner = Scanner { bytes: text.as_bytes(), at: 0, entries, name: Name::default(), escaped_keys: false };
+    match scanner.document() {
+        Ok(()) => Ok(scanner.escaped_keys),
+        Err(problem) => Err((scanner.at, problem)),
+    }
 }
 
 struct Scanner<'a> {
     bytes: &'a [u8],
+    /// The next byte; where a failure is told, its place.
     at: usize,
     entries: &'a mut Vec<Entry>,
+    /// The key of the next value.
+    name: Name,
     escaped_keys: bool,
 }
 
@@ -39,85 +42,104 @@ struct Open {
     object: bool,
 }
 
+/// All that are open, the innermost last.
+struct Stack {
+    below: [Open; MAX_DEPTH],
+    depth: usize,
+}
+
+impl Stack {
+    fn push(&mut self, open: Open) -> bool {
+        let slot = self.below.get_mut(self.depth);
+        let fits = slot.is_some();
+        if let Some(slot) = slot {
+            *slot = open;
+            self.depth += 1;
+        }
+        fits
+    }
+
+    fn top(&self) -> Option<Open> {
+        self.below.get(self.depth.checked_sub(1)?).copied()
+    }
+}
+
+/// What follows a value.
+#[derive(PartialEq, Eq)]
+enum After {
+    Value,
+    End,
+}
+
 impl Scanner<'_> {
-    fn document(&mut self) -> Result<(), Failure> {
-        let mut stack = [Open { entry: 0, object: false }; MAX_DEPTH];
-        let mut depth = 0;
-        let mut name = Name::default();
+    fn document(&mut self) -> Result<(), Problem> {
+        let mut open = Stack { below: [Open { entry: 0, object: false }; MAX_DEPTH], depth: 0 };
         loop {
-            // A value begins here.
-            let byte = self.skip_space().ok_or_else(|| self.failure(Problem::EndsEarly))?;
+            let Some(byte) = self.skip_space() else { return Err(Problem::EndsEarly) };
             if self.entries.len() >= MAX_NODES {
-                return Err(self.failure(Problem::TooManyNodes));
+                return Err(Problem::TooManyNodes);
             }
             if byte == b'{' || byte == b'[' {
-                let slot = stack.get_mut(depth).ok_or_else(|| self.failure(Problem::TooDeep))?;
-                *slot = Open { entry: index(self.entries.len()), object: byte == b'{' };
-                let open = *slot;
-                depth += 1;
-                self.push(if open.object { Kind::Object } else { Kind::Array }, name, self.at, 0);
+                let object = byte == b'{';
+                if !open.push(Open { entry: index(self.entries.len()), object }) {
+                    return Err(Problem::TooDeep);
+                }
+                self.push(if object { Kind::Object } else { Kind::Array }, self.at, 0);
                 self.at += 1;
-                if !self.closes(open) {
-                    name = self.name(open)?;
+                if self.skip_space() != Some(if object { b'}' } else { b']' }) {
+                    self.name(open.top())?;
                     continue;
                 }
             } else {
-                self.scalar(byte, name)?;
+                self.scalar(byte)?;
             }
-            // A value has ended: go on with the innermost open array or object that has more.
-            loop {
-                let Some(open) = depth.checked_sub(1).and_then(|top| stack.get(top)).copied() else {
-                    return match self.skip_space() {
-                        None => Ok(()),
-                        Some(_) => Err(self.failure(Problem::TrailingText)),
-                    };
-                };
-                if self.ends_at_close(open) {
-                    depth -= 1;
-                    continue;
+            if self.after(&mut open)? == After::End {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Goes on behind a value: closes what ends here, and steps to the next value of what does not.
+    #[inline]
+    fn after(&mut self, open: &mut Stack) -> Result<After, Problem> {
+        while let Some(top) = open.top() {
+            let close = if top.object { b'}' } else { b']' };
+            match self.skip_space() {
+                Some(b',') => {
+                    self.at += 1;
+                    self.name(Some(top))?;
+                    return Ok(After::Value);
                 }
-                match self.skip_space() {
-                    Some(b',') => {
-                        self.at += 1;
-                        name = self.name(open)?;
-                        break;
+                Some(byte) if byte == close => {
+                    self.at += 1;
+                    let (end, next) = (index(self.at), index(self.entries.len()));
+                    if let Some(entry) = self.entries.get_mut(top.entry as usize) {
+                        entry.end = end;
+                        entry.next = next;
                     }
-                    Some(b'}' | b']') if self.closes(open) => {}
-                    Some(_) => return Err(self.failure(Problem::NoComma)),
-                    None => return Err(self.failure(Problem::EndsEarly)),
+                    open.depth -= 1;
                 }
+                Some(_) => return Err(Problem::NoComma),
+                None => return Err(Problem::EndsEarly),
             }
         }
-    }
-
-    /// Closes an array or object whose closing bracket stands here.
-    fn closes(&mut self, open: Open) -> bool {
-        if self.skip_space() != Some(if open.object { b'}' } else { b']' }) {
-            return false;
+        match self.skip_space() {
+            None => Ok(After::End),
+            Some(_) => Err(Problem::TrailingText),
         }
-        self.at += 1;
-        let (end, next) = (index(self.at), index(self.entries.len()));
-        if let Some(entry) = self.entries.get_mut(open.entry as usize) {
-            entry.end = end;
-            entry.next = next;
-        }
-        true
-    }
-
-    /// Whether this one has just been closed.
-    fn ends_at_close(&self, open: Open) -> bool {
-        self.entries.get(open.entry as usize).is_some_and(|entry| entry.next != 0)
     }
 
     /// The key that must stand here, with its colon; nothing in an array.
-    fn name(&mut self, open: Open) -> Result<Name, Failure> {
-        if !open.object {
-            return Ok(Name::default());
-        }
+    #[inline]
+    fn name(&mut self, open: Option<Open>) -> Result<(), Problem> {
+        let Some(open) = open.filter(|open| open.object) else {
+            self.name = Name::default();
+            return Ok(());
+        };
         match self.skip_space() {
             Some(b'"') => {}
-            Some(_) => return Err(self.failure(Problem::NoName)),
-            None => return Err(self.failure(Problem::EndsEarly)),
+            Some(_) => return Err(Problem::NoName),
+            None => return Err(Problem::EndsEarly),
         }
         let start = self.at + 1;
         let escaped = self.string()?;
@@ -129,35 +151,37 @@ impl Scanner<'_> {
             flags |= Entry::ESCAPED_KEY;
         }
         // An escaped key may decode to one that begins with an underscore.
-        if name.first() == Some(&b'_') || escaped {
-            if let Some(entry) = self.entries.get_mut(open.entry as usize) {
-                entry.flags |= Entry::TWINS;
-            }
+        if (name.first() == Some(&b'_') || escaped)
+            && let Some(entry) = self.entries.get_mut(open.entry as usize)
+        {
+            entry.flags |= Entry::TWINS;
         }
         let tag = text::tag(name);
         match self.skip_space() {
             Some(b':') => self.at += 1,
-            Some(_) => return Err(self.failure(Problem::NoColon)),
-            None => return Err(self.failure(Problem::EndsEarly)),
+            Some(_) => return Err(Problem::NoColon),
+            None => return Err(Problem::EndsEarly),
         }
-        Ok(Name { start: index(start), end: index(end), flags, tag })
+        self.name = Name { start: index(start), end: index(end), flags, tag };
+        Ok(())
     }
 
-    fn scalar(&mut self, byte: u8, name: Name) -> Result<(), Failure> {
+    #[inline]
+    fn scalar(&mut self, byte: u8) -> Result<(), Problem> {
         let start = self.at;
         match byte {
             b'"' => {
                 let escaped = self.string()?;
-                self.push(Kind::String, name, start, if escaped { Entry::ESCAPED } else { 0 });
+                self.push(Kind::String, start, if escaped { Entry::ESCAPED } else { 0 });
             }
             b'-' | b'0'..=b'9' => {
                 self.number()?;
-                self.push(Kind::Number, name, start, 0);
+                self.push(Kind::Number, start, 0);
             }
-            b't' => self.word(b"true", Kind::Bool, name)?,
-            b'f' => self.word(b"false", Kind::Bool, name)?,
-            b'n' => self.word(b"null", Kind::Null, name)?,
-            _ => return Err(self.failure(Problem::NoValue)),
+            b't' => self.word(b"true", Kind::Bool)?,
+            b'f' => self.word(b"false", Kind::Bool)?,
+            b'n' => self.word(b"null", Kind::Null)?,
+            _ => return Err(Problem::NoValue),
         }
         if let Some(entry) = self.entries.last_mut() {
             entry.end = index(self.at);
@@ -165,19 +189,20 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    fn word(&mut self, word: &[u8], kind: Kind, name: Name) -> Result<(), Failure> {
+    fn word(&mut self, word: &[u8], kind: Kind) -> Result<(), Problem> {
         if !self.bytes.get(self.at..).unwrap_or_default().starts_with(word) {
-            return Err(self.failure(Problem::NoValue));
+            return Err(Problem::NoValue);
         }
-        self.push(kind, name, self.at, 0);
+        self.push(kind, self.at, 0);
         self.at += word.len();
         Ok(())
     }
 
     /// Writes an entry. The end of a scalar, and end and subtree of an array or object, are filled in later.
-    fn push(&mut self, kind: Kind, name: Name, start: usize, flags: u8) {
-        let container = matches!(kind, Kind::Array | Kind::Object);
-        let next = if container { 0 } else { index(self.entries.len() + 1) };
+    #[inline]
+    fn push(&mut self, kind: Kind, start: usize, flags: u8) {
+        let name = self.name;
+        let next = index(self.entries.len() + 1);
         self.entries.push(Entry {
             start: index(start),
             end: 0,
@@ -191,7 +216,8 @@ impl Scanner<'_> {
     }
 
     /// Steps over a string, from its opening quote to behind its closing one; answers whether it holds an escape.
-    fn string(&mut self) -> Result<bool, Failure> {
+    #[inline]
+    fn string(&mut self) -> Result<bool, Problem> {
         let mut at = self.at + 1;
         let mut escaped = false;
         loop {
@@ -203,22 +229,30 @@ impl Scanner<'_> {
                 }
                 Some(b'\\') => {
                     escaped = true;
-                    at += escape(self.bytes, at)?;
+                    match escape(self.bytes, at) {
+                        Ok(length) => at += length,
+                        Err((place, problem)) => {
+                            self.at = place;
+                            return Err(problem);
+                        }
+                    }
                 }
-                Some(_) => return Err((at, Problem::ControlCharacter)),
-                None => return Err((at, Problem::EndsEarly)),
+                other => {
+                    self.at = at;
+                    return Err(if other.is_some() { Problem::ControlCharacter } else { Problem::EndsEarly });
+                }
             }
         }
     }
 
-    fn number(&mut self) -> Result<(), Failure> {
+    fn number(&mut self) -> Result<(), Problem> {
         if self.peek() == Some(b'-') {
             self.at += 1;
         }
         match self.peek() {
             Some(b'0') => self.at += 1,
             Some(b'1'..=b'9') => self.digits()?,
-            _ => return Err(self.failure(Problem::Number)),
+            _ => return Err(Problem::Number),
         }
         if self.peek() == Some(b'.') {
             self.at += 1;
@@ -231,22 +265,23 @@ impl Scanner<'_> {
             }
             self.digits()?;
         }
-        if matches!(self.peek(), Some(b'0'..=b'9')) { Err(self.failure(Problem::Number)) } else { Ok(()) }
+        if matches!(self.peek(), Some(b'0'..=b'9')) { Err(Problem::Number) } else { Ok(()) }
     }
 
     /// One digit or more.
-    fn digits(&mut self) -> Result<(), Failure> {
+    fn digits(&mut self) -> Result<(), Problem> {
         let start = self.at;
         while matches!(self.peek(), Some(b'0'..=b'9')) {
             self.at += 1;
         }
-        if self.at == start { Err(self.failure(Problem::Number)) } else { Ok(()) }
+        if self.at == start { Err(Problem::Number) } else { Ok(()) }
     }
 
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
+    #[inline]
     fn skip_space(&mut self) -> Option<u8> {
         loop {
             match self.bytes.get(self.at) {
@@ -254,10 +289,6 @@ impl Scanner<'_> {
                 other => return other.copied(),
             }
         }
-    }
-
-    const fn failure(&self, problem: Problem) -> Failure {
-        (self.at, problem)
     }
 }
 
@@ -272,6 +303,7 @@ const HIGHS: u64 = ONES << 7;
 
 /// The first byte at or behind `at` that ends a run of plain characters: a quote, a backslash, a control character, or
 /// the end of the text.
+#[inline]
 fn plain_end(bytes: &[u8], mut at: usize) -> usize {
     while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
         let word = u64::from_le_bytes(*chunk);
@@ -292,7 +324,7 @@ fn plain_end(bytes: &[u8], mut at: usize) -> usize {
 }
 
 /// The length of the escape whose backslash stands at `at`.
-fn escape(bytes: &[u8], at: usize) -> Result<usize, Failure> {
+fn escape(bytes: &[u8], at: usize) -> Result<usize, (usize, Problem)> {
     match bytes.get(at + 1) {
         Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(2),
         Some(b'u') => match unit(bytes, at + 2)? {
@@ -314,7 +346,7 @@ fn escape(bytes: &[u8], at: usize) -> Result<usize, Failure> {
 }
 
 /// Four hexadecimal digits.
-fn unit(bytes: &[u8], at: usize) -> Result<u32, Failure> {
+fn unit(bytes: &[u8], at: usize) -> Result<u32, (usize, Problem)> {
     let mut value = 0;
     for place in at..at + 4 {
         let byte = bytes.get(place).ok_or((place, Problem::EndsEarly))?;

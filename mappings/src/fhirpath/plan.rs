@@ -18,7 +18,11 @@ pub(super) enum Op {
     Index,
     /// The item that the whole evaluation starts from.
     Context,
-    Variable(usize),
+    Variable {
+        slot: usize,
+        /// Whether it may hold several items.
+        many: bool,
+    },
     Path {
         from: Box<Op>,
         steps: Box<[Step]>,
@@ -243,6 +247,8 @@ pub(super) struct Step {
 pub(super) struct Move {
     /// `None` where the item can have no other type.
     pub(super) from: Option<NodeType>,
+    /// Whether the item is a primitive, whose members are those of its twin.
+    pub(super) primitive: bool,
     /// For a choice, its stem, by which most members are passed over.
     pub(super) stem: Option<Box<str>>,
     pub(super) ways: Box<[Way]>,

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::super::item::{Item, Trace};
-use super::super::plan::{Op, Order};
+use super::super::plan::{Literal, Op, Order};
 use super::super::types::System;
 use super::super::{decimal, temporal};
 use super::{Focus, Machine, Stop, Value};
@@ -16,6 +16,12 @@ impl<'e, T: Trace> Machine<'_, 'e, T> {
         focus: Focus<'_, 'e>,
     ) -> Result<Option<bool>, Stop> {
         let left = self.examined(left, focus)?;
+        if let Op::Literal(Literal::Text(text)) = right {
+            // What nearly every criterion does.
+            let Some(left) = left else { return Ok(None) };
+            let system = self.system(&left.item)?;
+            return Ok(system.map(|item| matches!(item, Item::Text(found) if *found == **text)));
+        }
         let right = self.examined(right, focus)?;
         let (Some(left), Some(right)) = (left, right) else { return Ok(None) };
         self.equal(&left, &right)
@@ -127,9 +133,9 @@ impl<'e, T: Trace> Machine<'_, 'e, T> {
     }
 }
 
-/// A text without regard to case, with each run of blanks as one.
+/// A text without regard to case, with all blanks as the same one.
 fn folded(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").to_uppercase().to_lowercase()
+    text.replace(char::is_whitespace, " ").to_uppercase().to_lowercase()
 }
 
 fn number<'i>(item: &'i Item<'_>) -> Option<std::borrow::Cow<'i, str>> {

@@ -102,11 +102,14 @@ impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
         let (mut found, mut sure) = (None, false);
         for entry in doc.children(entries) {
             self.step(1)?;
-            let Some(resource) = doc.get(entry, "resource") else { continue };
             let url = text(doc, entry, "fullUrl");
             let url = url.as_deref().unwrap_or_default();
+            if relative.is_none() && url != reference {
+                continue;
+            }
+            let Some(resource) = doc.get(entry, "resource") else { continue };
             let (matches, exact) = match relative {
-                None => (url == reference, true),
+                None => (true, true),
                 Some((name, id)) => {
                     let exact = base.as_deref().is_some_and(|base| url.strip_prefix(base) == Some(reference));
                     let ends = url.strip_suffix(reference).is_some_and(|rest| rest.ends_with('/'));

@@ -24,8 +24,7 @@ impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
         let Some(route) = step.moves.iter().find(|route| route.from.is_none_or(|from| from == node.ty)) else {
             return Ok(());
         };
-        // The members of a primitive are those of its twin.
-        let object = if node.ty.is_primitive() { node.twin } else { Some(node.id) };
+        let object = if route.primitive { node.twin } else { Some(node.id) };
         let Some(object) = object else { return Ok(()) };
         if route.stem.is_some() {
             return self.choice(route, rest, node.doc, object, out);

@@ -130,8 +130,8 @@ struct VariableFacts {
     cuts: bool,
     /// Urls of the extensions that it looks for.
     urls: Vec<String>,
-    /// The gravest class that it carries beside what the referral's elements have.
-    class: DataClass,
+    /// The gravest class of what it uses that is no element of the referral.
+    other: DataClass,
 }
 
 /// One element that one rule reads.

@@ -238,7 +238,7 @@ impl<'t> Compiler<'t> {
                 self.broken.insert(key.clone());
                 continue;
             };
-            let facts = VariableFacts { reads: path.reads, cuts: path.cuts, urls: path.urls, class: path.class };
+            let facts = VariableFacts { reads: path.reads, cuts: path.cuts, urls: path.urls, other: path.other };
             self.variables.push(Variable { name: key.clone(), expression: path.expression });
             self.variable_facts.push(facts);
         }

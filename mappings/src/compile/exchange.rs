@@ -376,9 +376,9 @@ impl<'t> Compiler<'t> {
             );
         }
         self.check_type(&path, kind, text.at);
-        if path.class != DataClass::Administrative {
+        if path.seen != DataClass::Administrative {
             let what = target.rsplit('.').next().unwrap_or(target);
-            let fault = format!("`{what}` would hold {} data.", path.class.word());
+            let fault = format!("`{what}` would hold {} data.", path.seen.word());
             self.fault(
                 Code::PatientDataOutside,
                 text.at,

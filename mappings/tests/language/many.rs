@@ -80,6 +80,19 @@ error[M030]: Patient has no element nam.
 }
 
 #[test]
+fn of_a_long_line_the_part_around_the_place_is_drawn() {
+    let long = "é".repeat(1_000);
+    let field = format!("A: {{ label: {long}, from: \"%patient.nam\", class: identity, transform: [ {long} ] }}");
+    let (faults, _) = faults_over_base(&in_body(&field), none());
+    let path = faults.iter().find(|fault| fault.code.id() == "M030").expect("the path is wrong");
+    assert!(path.column > 1_000 && path.source_column > 900 && path.source_line.chars().count() == 160);
+    let shown: String = path.source_line.chars().skip((path.column - path.source_column) as usize).take(3).collect();
+    assert_eq!(shown, "nam");
+    let drawn = render(path);
+    assert!(drawn.contains(&format!("--> mapping.yaml:9:{}", path.column)) && drawn.contains("^^^"), "{drawn}");
+}
+
+#[test]
 fn files_that_extend_each_other_end() {
     let chain = |names: &[&str]| {
         let mut folder = folder(&[]);

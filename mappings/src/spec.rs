@@ -10,8 +10,7 @@ mod target;
 mod view;
 
 pub(crate) use check::{check, nearest};
-pub(crate) use forms::{EXCHANGES, FORMS, MAPPING};
-pub(crate) use target::TARGET;
+pub(crate) use forms::{FORMS, MAPPING};
 pub(crate) use view::Text;
 
 /// A map with known keys.

@@ -46,7 +46,8 @@ pub struct Capabilities {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct DataNeed {
-    /// Element path without indexes, for example `Patient.name` or `ServiceRequest.code`; covers all below it.
+    /// Element path without indexes, for example `Patient.name` or `ServiceRequest.code`; covers all below it. One kind of
+    /// extension is named with its URL: `Patient.extension(http://…/patient-interpreterRequired)`.
     pub path: String,
     /// What kind of data it is, for the page that an information-governance lead signs.
     pub class: DataClass,

@@ -11,6 +11,9 @@
 
 mod bundle;
 mod filter;
+mod whole;
+
+pub use whole::Whole;
 
 use adapter_contract::{DataNeed, IdempotencyKey, MinimisedReferral};
 use filter::Filter;
@@ -38,6 +41,8 @@ pub struct Minimised {
     /// Paths of elements that were there and are not sent, each the topmost that went; a type alone stands for whole
     /// resources. Sorted, without values.
     pub removed: Vec<String>,
+    /// The same as `referral`, as a document.
+    pub document: Json,
 }
 
 /// The referral makes no sense to this recipient without these elements, and they are missing or may not be sent.
@@ -73,8 +78,9 @@ pub fn minimise(source: &Source<'_>, needs: &[DataNeed], key: &IdempotencyKey) -
     if !paths.is_empty() {
         return Err(MissingNeeded { paths });
     }
-    let referral = MinimisedReferral::new(bundle::collection(kept.resources, &names).to_text());
-    Ok(Minimised { referral, removed: kept.removed.into_iter().collect() })
+    let document = bundle::collection(kept.resources, &names);
+    let referral = MinimisedReferral::new(document.to_text());
+    Ok(Minimised { referral, removed: kept.removed.into_iter().collect(), document })
 }
 
 /// Filtered resources by `Type/id`, in the Bundle's order.

@@ -75,5 +75,5 @@ async fn covered(gateway: &Gateway, platform: &PlatformId, task: &str) -> Result
         Err(ViewError::Store(error)) => return Err(error),
         Err(ViewError::Missing(_)) => return Ok(false),
     };
-    Ok(view.consent(gateway, platform, Stage::Attempt).await?.verdict == Verdict::Permit)
+    Ok(view.consent(gateway, &platform, Stage::Attempt).await?.verdict == Verdict::Permit)
 }

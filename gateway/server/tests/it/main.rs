@@ -4,8 +4,12 @@
 mod bad_input;
 mod bad_updates;
 mod delivery;
+mod losses;
 mod official_examples;
+mod preview;
 mod reading;
+mod reload;
+mod scripted;
 mod sender;
 mod status_back;
 mod support;

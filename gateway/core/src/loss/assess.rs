@@ -1,0 +1,225 @@
+//! What would be lost: the referral is minimised and the adapter asked for its account, as if it were sent now.
+
+use super::grading::{gravest, named};
+use super::{LossReport, Policy};
+use crate::identity::PlatformId;
+use crate::minimise::{Minimised, Whole, minimise};
+use adapter_contract::{
+    AcceptedLoss, Account, Adapter, Descriptor, Exchange, Grade, Keys, Loss, LossReason, Purpose, Settings,
+    TranslateError,
+};
+use gateway_fhir::Json;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The adapter of one platform as it is at this moment, with what the configuration says of both.
+#[derive(Clone)]
+pub struct Translator {
+    /// Who translates.
+    pub adapter: Arc<dyn Adapter>,
+    /// What it is given.
+    pub settings: Settings,
+    /// What losses lead to.
+    pub policy: Policy,
+}
+
+/// Finds the translator of a platform.
+pub trait Translators: Sync {
+    /// As it is now; `None` if no such platform is configured here.
+    fn translator(&self, platform: &PlatformId) -> Option<Translator>;
+}
+
+/// Nobody translates: nothing can be said of losses.
+impl Translators for () {
+    fn translator(&self, _platform: &PlatformId) -> Option<Translator> {
+        None
+    }
+}
+
+/// Elements that were taken away before translating, by source: each with the reason that it gives.
+pub struct Removed<'a> {
+    /// Why.
+    pub reason: LossReason,
+    /// Element paths, each the topmost that went; a type alone stands for whole resources.
+    pub paths: &'a [String],
+}
+
+/// What is asked about.
+pub struct Asking<'a> {
+    /// The referral.
+    pub whole: &'a Whole,
+    /// Who would translate.
+    pub adapter: &'a dyn Adapter,
+    /// The platform's settings.
+    pub settings: &'a Settings,
+    /// When the referral was accepted: FHIR instant.
+    pub accepted_at: &'a str,
+    /// The names under which it goes.
+    pub keys: Keys<'a>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Assessment {
+    /// It can be said to this platform, with these losses.
+    Told {
+        /// What does not arrive.
+        report: LossReport,
+        /// What does: the adapter's account, if it gives one.
+        account: Option<Account>,
+        /// The Bundle that the adapter is given.
+        minimised: Box<Minimised>,
+    },
+    /// It cannot be said to this platform.
+    Unsayable {
+        /// Why, in words without patient data.
+        words: String,
+        /// True if the reason is that safety content would be lost.
+        unsafe_to_send: bool,
+    },
+}
+
+impl Assessment {
+    /// The report, if there is one.
+    #[must_use]
+    pub fn report(&self) -> Option<&LossReport> {
+        match self {
+            Self::Told { report, .. } => Some(report),
+            Self::Unsayable { .. } => None,
+        }
+    }
+}
+
+/// Minimises, asks the adapter, joins both.
+#[must_use]
+pub fn assess(asking: &Asking<'_>) -> Assessment {
+    let descriptor = asking.adapter.descriptor();
+    let minimised = match minimise(&asking.whole.source(), &descriptor.data_needs, asking.keys.idempotency) {
+        Ok(minimised) => minimised,
+        Err(missing) => {
+            let words = format!("This platform needs what the referral does not have: {}.", missing.paths.join(", "));
+            return Assessment::Unsayable { words, unsafe_to_send: false };
+        }
+    };
+    let purpose = Purpose::Submit { referral: &minimised.referral };
+    let (settings, accepted_at, keys) = (asking.settings, asking.accepted_at, asking.keys);
+    let exchange = Exchange { purpose, at: None, keys, settings, accepted_at };
+    let account = match asking.adapter.account(&exchange) {
+        Ok(account) => account,
+        Err(error) => return unsayable(&error),
+    };
+    // What the adapter does not declare, it has no field for. Consent and policy take nothing away by element yet.
+    let removed = [Removed { reason: LossReason::NoField, paths: &minimised.removed }];
+    let report = joined(descriptor, asking.whole, &minimised.document, &removed, account.as_ref());
+    Assessment::Told { report, account, minimised: Box::new(minimised) }
+}
+
+fn unsayable(error: &TranslateError) -> Assessment {
+    Assessment::Unsayable { words: error.to_string(), unsafe_to_send: error.unsafe_to_send }
+}
+
+/// One report of what was taken away before translating and of what the adapter says.
+fn joined(
+    descriptor: &Descriptor,
+    whole: &Whole,
+    sent: &Json,
+    removed: &[Removed<'_>],
+    account: Option<&Account>,
+) -> LossReport {
+    let mut losses: Vec<Loss> = Vec::new();
+    let sent: Vec<&Json> = sent.items("entry").iter().filter_map(|entry| entry.get("resource")).collect();
+    let whole: Vec<&Json> = whole.resources().collect();
+    for source in removed {
+        for path in source.paths.iter().filter(|path| is_content(path)) {
+            let (found, left) = (at(path, &whole), at(path, &sent));
+            let gone = |element: &String, count: u32| count - left.get(element).map_or(0, |(left, _)| count.min(*left));
+            // As many as there were: then something within them went.
+            let in_part = found.iter().all(|(element, (count, _))| gone(element, *count) == 0);
+            for (element, (count, grade)) in &found {
+                let count = if in_part { *count } else { gone(element, *count) };
+                if count > 0 {
+                    losses.push(Loss {
+                        element: element.clone(),
+                        reason: source.reason,
+                        // Which of several went cannot be told: the gravest counts.
+                        grade: grade.unwrap_or(Grade::Informational),
+                        count,
+                        detail: in_part.then(|| "in part".to_owned()),
+                        rule: None,
+                        because: None,
+                    });
+                }
+            }
+        }
+    }
+    losses.extend(account.into_iter().flat_map(|account| account.losses.iter().cloned()));
+    for loss in &mut losses {
+        accept(loss, &descriptor.accepted_losses);
+    }
+    LossReport::new(&descriptor.name, &descriptor.version, once(losses), account.is_some())
+}
+
+/// Ids and where a Task stands belong to the conversation, not to the referral: every system has its own.
+fn is_content(path: &str) -> bool {
+    !path.ends_with(".id") && path != "Task.status"
+}
+
+/// The grade that the adapter's author gives, with the author's words; the nearest declaration counts.
+fn accept(loss: &mut Loss, accepted: &[AcceptedLoss]) {
+    let covers = |one: &&AcceptedLoss| {
+        loss.element.strip_prefix(&one.element).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '(']))
+    };
+    let Some(nearest) = accepted.iter().filter(covers).max_by_key(|one| one.element.len()) else { return };
+    loss.grade = loss.grade.min(nearest.grade);
+    loss.because.get_or_insert_with(|| nearest.because.clone());
+}
+
+/// Element, reason, figures and rule.
+type Name = (String, &'static str, Option<String>, Option<String>);
+
+/// The same loss is told once, with its number.
+fn once(losses: Vec<Loss>) -> Vec<Loss> {
+    let mut kept: BTreeMap<Name, Loss> = BTreeMap::new();
+    for loss in losses {
+        let name = (loss.element.clone(), super::reason_word(loss.reason), loss.detail.clone(), loss.rule.clone());
+        kept.entry(name)
+            .and_modify(|known| {
+                known.count = known.count.saturating_add(loss.count);
+                known.grade = known.grade.max(loss.grade);
+            })
+            .or_insert(loss);
+    }
+    kept.into_values().collect()
+}
+
+/// What stands at a path in some resources: how many elements, and the gravest grade, by the name under which they are
+/// told. An extension is told under its URL, everything else under its path.
+fn at(path: &str, resources: &[&Json]) -> BTreeMap<String, (u32, Option<Grade>)> {
+    let (kind, rest) = path.split_once('.').unwrap_or((path, ""));
+    let steps: Vec<&str> = rest.split('.').filter(|step| !step.is_empty()).collect();
+    let mut found = BTreeMap::new();
+    for resource in resources.iter().filter(|resource| resource.text("resourceType") == Some(kind)) {
+        walk(resource, kind, &steps, &mut found);
+    }
+    found
+}
+
+fn walk(value: &Json, path: &str, steps: &[&str], found: &mut BTreeMap<String, (u32, Option<Grade>)>) {
+    match (value, steps) {
+        (Json::Array(items), _) => items.iter().for_each(|item| walk(item, path, steps, found)),
+        (Json::Null, _) => {}
+        (_, []) => {
+            let (count, grade) = found.entry(named(value, path)).or_default();
+            *count = count.saturating_add(1);
+            *grade = gravest(value, path).max(*grade);
+        }
+        (_, [step, rest @ ..]) => {
+            // `_birthDate` holds what extends `birthDate`.
+            for name in [(*step).to_owned(), format!("_{step}")] {
+                if let Some(inner) = value.get(&name) {
+                    walk(inner, &format!("{path}.{step}"), rest, found);
+                }
+            }
+        }
+    }
+}

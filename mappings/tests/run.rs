@@ -11,3 +11,7 @@ mod losses;
 mod answers;
 #[path = "run/written.rs"]
 mod written;
+#[path = "run/property.rs"]
+mod property;
+#[path = "run/national.rs"]
+mod national;

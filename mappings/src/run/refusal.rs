@@ -112,12 +112,17 @@ impl Refusal {
     }
 }
 
-/// Makes the refusal of a rule. `element` is where the value stands, if it stands somewhere; else what the rule means
-/// or reads.
+/// Makes the refusal of a rule. `element` is where the value stands, if the caller knows; else what the rule means, or
+/// the first element that it passes on.
 pub(crate) fn refuse(program: &Program, rule: RuleId, element: Option<String>, cause: Cause) -> Box<Refusal> {
     let info = program.rules.get(rule.0 as usize);
+    let reads = || {
+        let mut elements = program.read_set.elements.iter().filter(|element| element.rules.contains(&rule));
+        elements.clone().find(|element| element.conveyed).or_else(|| elements.next()).map(|element| element.path.clone())
+    };
     let element = element
         .or_else(|| info.and_then(|info| info.means.clone()))
+        .or_else(reads)
         .or_else(|| info.map(|info| info.text.clone()).filter(|text| !text.is_empty()))
         .unwrap_or_else(|| "the request".to_owned());
     Box::new(Refusal {

@@ -4,8 +4,11 @@ use crate::written::program;
 use mappings::program::{ExchangeName, Failure, Program};
 use mappings::run::{Cause, HttpAnswer, Inputs, Outcome, ReadStatement, ReadStatus, answer, check_settings, read_report};
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-const FAMILIES: &str = include_str!("../mappings/families.yaml");
+const FAMILIES: &str = include_str!("mappings/families.yaml");
+
+pub static FAMILIES_PROGRAM: LazyLock<Program> = LazyLock::new(|| program(FAMILIES));
 
 fn says(program: &Program, exchange: ExchangeName, http: (u16, &[(&str, &str)], &str)) -> Outcome {
     let (status, headers, body) = http;
@@ -61,7 +64,7 @@ fn a_page_of_a_poll_is_read_with_its_cursor() {
         panic!("no reports");
     };
     assert!(more);
-    assert_eq!(cursor, [("page".to_owned(), "3".to_owned())]);
+    assert_eq!(cursor, [("page".to_owned(), "4".to_owned())]);
     let status = |id: &str, event: &str, status: &str, instant: &str| {
         ReadStatement::Status(Box::new(ReadStatus {
             platform_referral: id.to_owned(),
@@ -74,13 +77,13 @@ fn a_page_of_a_poll_is_read_with_its_cursor() {
     assert!(
         statements
             == [
-                status("1", "new", "New", "2026-03-01T10:00:00Z"),
-                status("2", "Declined", "Declined", "2026-03-02T10:00:00Z")
+                status("1", "1-New", "New", "2026-03-01T10:00:00Z"),
+                status("2", "2-Declined", "Declined", "2026-03-02T10:00:00Z")
             ]
     );
     let last = r#"{"items":[],"pageNumber":4,"totalPages":4}"#;
     let made = says(&families, ExchangeName::Poll, (200, &[], last));
-    assert!(made == Outcome::Reports { statements: vec![], cursor: vec![("page".into(), "4".into())], more: false });
+    assert!(made == Outcome::Reports { statements: vec![], cursor: vec![("page".into(), "5".into())], more: false });
     let nameless = r#"{"items":[{"status":{"name":"New"}}]}"#;
     assert!(problem(&says(&families, ExchangeName::Poll, (200, &[], nameless))).contains("missing"));
 }

@@ -96,6 +96,7 @@ impl Hand {
                     class: DataClass::Clinical,
                     conveyed,
                     needed: false,
+                    urls: Vec::new(),
                     rules: vec![id],
                 }),
             }

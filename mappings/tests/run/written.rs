@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 pub fn program(mapping: &str) -> Program {
     let files = BTreeMap::from([
         ("mapping.yaml".to_owned(), mapping.as_bytes().to_vec()),
-        ("concept-maps/gender.json".to_owned(), include_bytes!("../mappings/gender.json").to_vec()),
+        ("concept-maps/gender.json".to_owned(), include_bytes!("mappings/gender.json").to_vec()),
     ]);
     let manifest = Manifest {
         capabilities: Capabilities { poll: mapping.contains("poll:"), push: mapping.contains("report:"), ..Default::default() },

@@ -130,6 +130,13 @@ pub fn class_of(path: &str) -> DataClass {
     row(path).class.unwrap_or(DataClass::Clinical)
 }
 
+/// The gravest class of an element and all that can stand below it: what somebody is given who is given the whole.
+#[must_use]
+pub fn gravest_within(path: &str) -> DataClass {
+    let below = TABLE.rows.iter().filter(|(element, _)| covers(path, element)).filter_map(|(_, row)| row.class);
+    below.fold(class_of(path), DataClass::max)
+}
+
 /// How grave it is to lose an element, as long as nothing is known of its value.
 #[must_use]
 pub fn grade_of(path: &str) -> Grade {

@@ -129,3 +129,6 @@ impl Scalar {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

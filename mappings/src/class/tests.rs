@@ -34,7 +34,7 @@ fn the_longest_row_decides_and_datatypes_have_rows_of_their_own() {
         ("Patient.identifier.value", DataClass::Identity, Grade::Notable),
         ("Patient.identifier.system", DataClass::Administrative, Grade::Informational),
         ("Patient.telecom.value", DataClass::Contact, Grade::Notable),
-        ("Patient.contact.name.text", DataClass::ThirdParty, Grade::Informational),
+        ("Patient.contact.name.text", DataClass::ThirdParty, Grade::Notable),
         ("Patient.deceasedDateTime", DataClass::Clinical, Grade::Unsafe),
         ("ServiceRequest.reasonCode.coding.display", DataClass::Clinical, Grade::Informational),
         ("ServiceRequest.reasonCode.coding.code", DataClass::Clinical, Grade::Notable),
@@ -46,6 +46,19 @@ fn the_longest_row_decides_and_datatypes_have_rows_of_their_own() {
         ("Basic.code", DataClass::Clinical, Grade::Notable),
     ] {
         assert_eq!((class_of(path), grade_of(path)), (class, grade), "{path}");
+    }
+}
+
+#[test]
+fn the_whole_of_an_element_is_as_grave_as_the_gravest_in_it() {
+    for (path, class) in [
+        ("Patient.name", DataClass::Identity),
+        ("Patient", DataClass::ThirdParty),
+        ("ServiceRequest", DataClass::Safeguarding),
+        ("ServiceRequest.code", DataClass::Need),
+        ("Patient.extension", DataClass::Clinical),
+    ] {
+        assert_eq!(gravest_within(path), class, "{path}");
     }
 }
 

@@ -233,10 +233,12 @@ impl Compiler<'_> {
         if finish.one_of.as_ref().is_some_and(|(words, _)| !words.contains(&text)) {
             broken.push("one-of");
         }
-        if let (Some((least, most, _)), Literal::Integer(number)) = (finish.range, literal) {
-            if !(least..=most).contains(number) {
-                broken.push("min and max");
-            }
+        let outside = match (finish.range, literal) {
+            (Some((least, most, _)), Literal::Integer(number)) => !(least..=most).contains(number),
+            _ => false,
+        };
+        if outside {
+            broken.push("min and max");
         }
         for limit in broken {
             let fault = format!("The value that stands here does not fit `{limit}` of its own field.");

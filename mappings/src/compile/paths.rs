@@ -3,7 +3,7 @@
 use super::env::Env;
 use super::mentions::{Mention, calls, extension_urls, mentions};
 use super::{Compiler, RuleRead, Thing};
-use crate::class::{DataClass, class_of};
+use crate::class::{DataClass, class_of, gravest_within};
 use crate::diagnostic::Code;
 use crate::fhirpath::{self, Expression, ResultType, System, Type, Use};
 use crate::program::{RuleId, Slot};
@@ -155,7 +155,7 @@ impl Compiler<'_> {
     /// The class of a path; of extensions that are named by their url, that of the gravest.
     pub(super) fn class_of(&self, path: &str, urls: &[String]) -> DataClass {
         if urls.is_empty() || !path.contains(".extension") {
-            return class_of(path);
+            return gravest_within(path);
         }
         urls.iter().map(|url| class_of(&extension_path(path, url))).max().unwrap_or(DataClass::Clinical)
     }

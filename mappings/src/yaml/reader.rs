@@ -135,6 +135,7 @@ impl Reader<'_> {
             Event::Scalar(text, style, anchor, tag) => {
                 self.plain(at, anchor, tag.is_some())?;
                 let scalar = Scalar { text: text.into_owned(), style: style_of(style) };
+                let at = self.trimmed(&scalar, at);
                 self.scalar(scalar, at)
             }
             Event::SequenceStart(anchor, tag) => {
@@ -163,6 +164,18 @@ impl Reader<'_> {
             return self.refuse(at, "A tag (!name) stands here", "Remove it; quotes make a value text.");
         }
         Some(())
+    }
+
+    /// The parser lets a scalar reach to the next token, blanks and comments included.
+    fn trimmed(&self, scalar: &Scalar, at: Span) -> Span {
+        let raw = self.source.text.get(at.start as usize..at.end as usize).unwrap_or_default();
+        let length = match scalar.style {
+            Style::Plain if raw.starts_with(&scalar.text) => scalar.text.len(),
+            Style::Single => quoted_length(raw, |rest| if rest.starts_with("''") { 2 } else { 0 }),
+            Style::Double => quoted_length(raw, |rest| if rest.starts_with('\\') { 2 } else { 0 }),
+            _ => raw.trim_end().len(),
+        };
+        Span { end: at.start + size(length), ..at }
     }
 
     fn open(&mut self, at: Span, open: Open) -> Option<()> {
@@ -221,6 +234,22 @@ impl Reader<'_> {
         }
         Some(())
     }
+}
+
+/// Length of a quoted scalar with its quotes. `escaped` says how many bytes stand for one that is no end.
+fn quoted_length(raw: &str, escaped: impl Fn(&str) -> usize) -> usize {
+    let Some(quote) = raw.chars().next() else { return 0 };
+    let mut at = quote.len_utf8();
+    while let Some(rest) = raw.get(at..) {
+        let Some(next) = rest.chars().next() else { break };
+        match escaped(rest) {
+            0 if next == quote => return at + quote.len_utf8(),
+            0 => at += next.len_utf8(),
+            // What is escaped may be longer than one byte; it is no end in any case.
+            _ => at += 1 + rest.chars().nth(1).map_or(0, char::len_utf8),
+        }
+    }
+    raw.len()
 }
 
 const FRAGMENT: &str = "Write the repeated part as a fragment and name it with use.";

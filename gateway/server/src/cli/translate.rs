@@ -8,7 +8,6 @@ mod gather;
 mod show;
 
 use super::{Exit, complain, say};
-use crate::adapters::guarded;
 use crate::chance::Chance;
 use crate::clock::{Clock as _, SystemClock};
 use adapter_contract::{
@@ -100,7 +99,9 @@ fn translated(wanted: &Wanted) -> Result<(Chosen, Vec<String>, Vec<Translation>)
     let outcomes = resolved(&gathered.bundle).map_err(Stop::NotRight)?;
     let translations = translations(&outcomes, &chosen);
     if translations.is_empty() {
-        return Err(Stop::NotRight("There is no Task whose focus is a ServiceRequest: nothing would be sent.".to_owned()));
+        return Err(Stop::NotRight(
+            "There is no Task whose focus is a ServiceRequest: nothing would be sent.".to_owned(),
+        ));
     }
     Ok((chosen, gathered.notes, translations))
 }
@@ -154,8 +155,8 @@ fn said(whole: &Whole, chosen: &Chosen) -> Result<Said, String> {
         Assessment::Unsayable { words, unsafe_to_send: true } => Err(format!("It would be unsafe to send: {words}")),
         Assessment::Unsayable { words, unsafe_to_send: false } => Err(words),
         Assessment::Told { report, account, minimised } => {
-            let (requests, more) = requests(chosen, &minimised, settings, keys, &accepted_at)
-                .map_err(|error| error.to_string())?;
+            let (requests, more) =
+                requests(chosen, &minimised, settings, keys, &accepted_at).map_err(|error| error.to_string())?;
             Ok(Said { requests, more, account, report })
         }
     }
@@ -176,7 +177,7 @@ fn requests(
             let foreseen = adapter.foreseen(&exchange)?;
             Ok((foreseen.into_iter().map(PlatformRequest::Http).collect(), false))
         }
-        Translating::Code(adapter) => match guarded("exchange", || adapter.begin(&exchange))? {
+        Translating::Code(adapter) => match adapter.begin(&exchange)? {
             Step::Send(request, _) => Ok((vec![request], adapter.descriptor().limits.steps > 1)),
             // Some need no request at all.
             _ => Ok((Vec::new(), false)),

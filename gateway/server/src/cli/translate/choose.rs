@@ -91,8 +91,8 @@ fn settings(wanted: &Wanted) -> Result<Settings, Stop> {
         _ => return Err(Stop::Usage("--config and --platform belong together.".to_owned())),
     }
     if let Some(file) = &wanted.settings_file {
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| Stop::Environment(format!("{}: {error}", file.display())))?;
+        let text =
+            std::fs::read_to_string(file).map_err(|error| Stop::Environment(format!("{}: {error}", file.display())))?;
         let read: Settings = toml::from_str(&text).map_err(|error| {
             Stop::Usage(format!("{}: settings are lines of name = \"value\".\n{error}", file.display()))
         })?;

@@ -24,6 +24,7 @@ use coverage::Part;
 use mappings::program::{self, Program};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 /// Least percentage of coverage, and of mutants that are noticed, with which a folder passes.
 pub const LEAST_PERCENT: usize = 90;
@@ -139,6 +140,9 @@ impl Checked {
     }
 }
 
+/// Which requirements the adapter answers for.
+const CONFORMANCE: &str = "conformance.toml";
+
 /// Checks a folder that was read whole.
 #[must_use]
 pub fn check(folder: &Folder) -> Checked {
@@ -164,11 +168,22 @@ pub fn check(folder: &Folder) -> Checked {
 /// What people need beside the machine.
 fn papers(folder: &Folder) -> Vec<Fault> {
     let wanted = [
-        ("README.md", "is missing: say what is carried, what is not, and which settings there are"),
-        ("conformance.toml", "is missing: say for each AD-* requirement where it is shown"),
+        ("README.md", "README.md is missing: say what is carried, what is not, and which settings there are"),
+        (CONFORMANCE, "conformance.toml is missing: say for each AD-* requirement where it is shown"),
     ];
     let missing = wanted.into_iter().filter(|(file, _)| folder.get(file).is_none());
-    missing.map(|(file, words)| Fault::of_file(file, words)).collect()
+    let mut faults: Vec<Fault> = missing.map(|(file, words)| Fault::of_file(file, words)).collect();
+    let text = folder.get(CONFORMANCE).map(String::from_utf8_lossy).unwrap_or_default();
+    if let Err(error) = toml::from_str::<BTreeMap<String, BTreeMap<String, String>>>(&text) {
+        let at = error.span().map_or(0, |span| span.start);
+        let fault = Fault::at(CONFORMANCE, &text, at, error.message());
+        faults.push(
+            fault.mend(
+                "write [adapter], [gateway] and [not-applicable], each with lines of AD-… = \"where it is shown\"",
+            ),
+        );
+    }
+    faults
 }
 
 fn fixtures(checked: &mut Checked, parts: Parts, cases: &[Case]) {

@@ -160,6 +160,6 @@ mod tests {
         assert!(fault.as_warning().to_string().starts_with("warning: must be text"));
         let end = Fault::at("adapter.toml", text, text.len(), "ends");
         assert_eq!((end.line, end.column, end.excerpt), (3, 1, None));
-        assert_eq!(Fault::of_file("x.yaml", "is missing").to_string(), "error: is missing\n --> x.yaml");
+        assert_eq!(Fault::of_file("x.yaml", "x.yaml is missing").to_string(), "error: x.yaml is missing\n--> x.yaml");
     }
 }

@@ -88,10 +88,10 @@ pub(crate) struct EquivalentMutant {
 pub(crate) fn read(folder: &Folder) -> Result<Manifest, Vec<Fault>> {
     let Some(bytes) = folder.get(MANIFEST) else {
         let mend = "write one with name, version, format, [capabilities], [limits] and [[statuses]]";
-        return Err(vec![Fault::of_file(MANIFEST, "is missing: every adapter has a manifest").mend(mend)]);
+        return Err(vec![Fault::of_file(MANIFEST, "adapter.toml is missing: every adapter has a manifest").mend(mend)]);
     };
     let Ok(text) = std::str::from_utf8(bytes) else {
-        return Err(vec![Fault::of_file(MANIFEST, "is not UTF-8 text")]);
+        return Err(vec![Fault::of_file(MANIFEST, "adapter.toml is not UTF-8 text")]);
     };
     let (document, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {

@@ -4,6 +4,7 @@ mod adapter;
 mod config;
 mod route;
 mod serve;
+mod translate;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -16,6 +17,8 @@ pub enum Exit {
     Done,
     /// The thing that was checked is not right.
     NotRight,
+    /// The command was used in a wrong way.
+    Usage,
     /// The environment failed.
     Environment,
 }
@@ -25,6 +28,7 @@ impl From<Exit> for ExitCode {
         match exit {
             Exit::Done => Self::SUCCESS,
             Exit::NotRight => Self::from(1),
+            Exit::Usage => Self::from(2),
             Exit::Environment => Self::from(3),
         }
     }
@@ -68,6 +72,8 @@ enum Command {
         #[command(subcommand)]
         action: RouteAction,
     },
+    /// Shows what becomes of a referral at one platform: the request, field by field, and what is lost. Sends nothing.
+    Translate(TranslateArguments),
     /// Lists, makes and proves adapters.
     Adapter {
         #[command(subcommand)]
@@ -102,6 +108,57 @@ enum RouteAction {
         #[arg(long, default_value = "text", value_parser = ["text", "json"])]
         format: String,
     },
+}
+
+#[derive(Debug, clap::Args)]
+struct TranslateArguments {
+    /// The adapter that translates.
+    #[arg(long, value_name = "NAME")]
+    adapter: String,
+    /// A Bundle as a sender posts it; or other Bundles and single resources, which are put together.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// A folder of adapter folders, beside those of this build.
+    #[arg(long, value_name = "DIR")]
+    adapters: Option<PathBuf>,
+    /// One of the adapter's settings; may be given several times.
+    #[arg(short = 's', long = "set", value_name = "NAME=VALUE")]
+    settings: Vec<String>,
+    /// A TOML file with the adapter's settings.
+    #[arg(long = "settings", value_name = "FILE")]
+    settings_file: Option<PathBuf>,
+    /// A configuration whose platform has the settings.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The id of that platform.
+    #[arg(long, value_name = "ID")]
+    platform: Option<String>,
+    /// One line for each field: where its value comes from, by which rule, and what was done to it.
+    #[arg(long)]
+    explain: bool,
+    /// Shows values in the explanation, in place of keyed hashes.
+    #[arg(long, requires = "explain")]
+    reveal: bool,
+    /// `text` or `json`.
+    #[arg(long, default_value = "text", value_parser = ["text", "json"])]
+    format: String,
+}
+
+impl From<TranslateArguments> for translate::Wanted {
+    fn from(arguments: TranslateArguments) -> Self {
+        Self {
+            adapter: arguments.adapter,
+            files: arguments.files,
+            adapters: arguments.adapters,
+            settings_file: arguments.settings_file,
+            settings: arguments.settings,
+            config: arguments.config,
+            platform: arguments.platform,
+            explain: arguments.explain,
+            reveal: arguments.reveal,
+            json: arguments.format == "json",
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -147,6 +204,7 @@ pub async fn run() -> ExitCode {
         Command::Route { action: RouteAction::Explain { file, config, tenant, format } } => {
             route::explain(&file, &config, tenant.as_deref(), &format)
         }
+        Command::Translate(arguments) => translate::run(&arguments.into()),
         Command::Adapter { action: AdapterAction::List { adapters, format } } => {
             adapter::list(adapters.as_deref(), &format)
         }

@@ -53,6 +53,9 @@ pub(crate) enum Asks {
 struct CaseFile {
     /// What the case shows, in a sentence.
     about: String,
+    /// AD-* requirements of the conformance suite that it shows; `conformance.toml` has to claim them.
+    #[serde(default)]
+    requirements: Vec<String>,
     purpose: Asks,
     /// Over those of `fixtures/settings.json`; null takes one away.
     #[serde(default)]
@@ -178,7 +181,7 @@ impl Reader<'_> {
 
     fn case(&mut self, shared: &Settings, referrals: &mut BTreeSet<String>) -> Option<Case> {
         if self.folder.get(&self.path("case.json")).is_none() {
-            let words = "is missing: it says what the case asks (`purpose`) and what it shows (`about`)";
+            let words = "case.json is missing: it says what the case asks (`purpose`) and what it shows (`about`)";
             self.fault("case.json", words);
             return None;
         }
@@ -187,6 +190,7 @@ impl Reader<'_> {
             self.fault("case.json", "`about` is empty: say in a sentence what the case shows");
         }
         self.members(&case);
+        self.requirements(&case.requirements);
         let referral = if case.purpose == Asks::Submit { Some(self.referral(&case, referrals)?) } else { None };
         let report = if case.purpose == Asks::Report { self.report()? } else { Vec::new() };
         let answers = self.answers();
@@ -220,6 +224,17 @@ impl Reader<'_> {
             map: case.map,
             expected,
         })
+    }
+
+    /// What a case says that it shows has to be claimed in `conformance.toml`.
+    fn requirements(&mut self, named: &[String]) {
+        let text = self.folder.get("conformance.toml").map(String::from_utf8_lossy).unwrap_or_default();
+        let claims: toml::Table = toml::from_str(&text).unwrap_or_default();
+        let claimed =
+            |id: &str| claims.get("adapter").and_then(toml::Value::as_table).is_some_and(|all| all.contains_key(id));
+        for id in named.iter().filter(|id| !claimed(id)) {
+            self.fault("case.json", format!("`{id}` is not claimed under [adapter] in conformance.toml"));
+        }
     }
 
     /// Members that mean nothing for this purpose, or that it lacks.

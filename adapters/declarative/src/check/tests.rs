@@ -3,6 +3,7 @@
 use super::case::{Case, read_all};
 use super::compare::compare;
 use super::run::{Subject, promises, run, run_guarded};
+use crate::fault::Fault;
 use crate::folder::Folder;
 use adapter_contract::{
     Adapter, Answer, Capabilities, Cursor, Descriptor, Exchange, HttpRequest, Limits, Method, PlatformReferralId,
@@ -125,7 +126,8 @@ fn one(files: &[(&str, &str)]) -> Case {
 
 fn faults(files: &[(&str, &str)]) -> String {
     let faults = read_all(&folder(files)).expect_err("there are faults");
-    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    let line = |fault: &Fault| format!("{}:{}:{}: {}", fault.file, fault.line, fault.column, fault.words);
+    faults.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -160,7 +162,7 @@ fn a_case_without_an_answer_is_about_its_request() {
     assert_eq!(seen.iter().map(|(file, _)| file.as_str()).collect::<Vec<_>>(), ["1-request.json"]);
     let found = compare(&seen, &case.expected);
     assert_eq!(found.missing.len(), 1);
-    assert!(found.missing["1-request.json"].contains("\"gender\":\"female\""), "{found:#?}");
+    assert!(found.missing["1-request.json"].contains("look-up"), "{found:#?}");
 }
 
 #[test]
@@ -223,23 +225,25 @@ fn faults_of_fixture_files_are_told_together() {
         ("answer/1-answer.json", r#"{"status": 20}"#),
         ("answer/3-answer.json", r#"{"status": 200}"#),
         ("report/case.json", r#"{"about": "A.", "purpose": "report"}"#),
+        ("claims/case.json", r#"{"about": "A.", "purpose": "look-up", "requirements": ["AD-XXX-001"]}"#),
     ]);
     for words in [
-        "fixtures/stray.json: belongs to no case",
-        "fixtures/referrals/unused.json: no case uses this referral",
-        "fixtures/none/case.json: is missing",
+        "fixtures/stray.json:0:0: belongs to no case",
+        "fixtures/referrals/unused.json:0:0: no case uses this referral",
+        "fixtures/none/case.json:0:0: case.json is missing",
         "fixtures/broken/case.json:2:12: expected value",
         "fixtures/unknown/case.json:1:45: unknown field `colour`",
-        "fixtures/bare/case.json: `about` is empty",
-        "fixtures/bare/case.json: `platform-referral` is missing",
-        "fixtures/bare/case.json: `map` means nothing",
-        "fixtures/lost/case.json: there is no fixtures/referrals/nobody.json",
-        "fixtures/empty/case.json: a submit needs a referral",
-        "fixtures/form/case.json: changes: /no/way: leads nowhere",
-        "fixtures/form/referral.json: a referral is a Bundle of type collection",
-        "fixtures/answer/1-answer.json: `status` must be an HTTP status",
-        "fixtures/answer/3-answer.json: no step of this case reads it",
-        "fixtures/report/case.json: a report needs a body",
+        "fixtures/bare/case.json:0:0: `about` is empty",
+        "fixtures/bare/case.json:0:0: `platform-referral` is missing",
+        "fixtures/bare/case.json:0:0: `map` means nothing",
+        "fixtures/lost/case.json:0:0: there is no fixtures/referrals/nobody.json",
+        "fixtures/empty/case.json:0:0: a submit needs a referral",
+        "fixtures/form/case.json:0:0: changes: /no/way: leads nowhere",
+        "fixtures/form/referral.json:0:0: a referral is a Bundle of type collection",
+        "fixtures/answer/1-answer.json:0:0: `status` must be an HTTP status",
+        "fixtures/answer/3-answer.json:0:0: no step of this case reads it",
+        "fixtures/report/case.json:0:0: a report needs a body",
+        "fixtures/claims/case.json:0:0: `AD-XXX-001` is not claimed",
     ] {
         assert!(said.contains(words), "{words} is not in\n{said}");
     }

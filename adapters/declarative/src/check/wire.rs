@@ -111,9 +111,23 @@ pub(super) fn readings(readings: &[Reading]) -> Vec<Value> {
     readings.iter().map(one).collect()
 }
 
-/// A refusal to translate.
+/// A refusal to translate, without the place of the rule: it moves with every line that is added above it.
 pub(super) fn refused(error: &TranslateError) -> Value {
-    json!({ "refused": { "path": error.path, "reason": error.reason, "unsafe-to-send": error.unsafe_to_send } })
+    let reason = without_place(&error.reason);
+    json!({ "refused": { "path": error.path, "reason": reason, "unsafe-to-send": error.unsafe_to_send } })
+}
+
+/// `… (for field, mapping.yaml:41)` becomes `… (for field)`, and `… (mapping.yaml:41)` becomes `…`.
+fn without_place(reason: &str) -> String {
+    let Some((words, place)) = reason.strip_suffix(')').and_then(|reason| reason.rsplit_once([' '])) else {
+        return reason.to_owned();
+    };
+    let is_place = place.rsplit_once(".yaml:").is_some_and(|(_, line)| line.parse::<u32>().is_ok());
+    match (is_place, place.starts_with('('), words.strip_suffix(',')) {
+        (true, true, _) => words.to_owned(),
+        (true, false, Some(words)) => format!("{words})"),
+        _ => reason.to_owned(),
+    }
 }
 
 /// The loss report, without the places of rules: they move with every line that is added above them.
@@ -128,4 +142,42 @@ pub(super) fn account(fields: &[FieldLine]) -> Value {
         |line| json!({ "target": line.target, "sources": line.sources, "steps": line.steps, "class": line.class }),
     );
     Value::Array(lines.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{answer, without_place};
+    use adapter_contract::Answer;
+    use serde_json::json;
+
+    #[test]
+    fn places_of_rules_are_left_out() {
+        for (given, left) in [
+            ("is missing (for create.body.Name, mapping.yaml:41)", "is missing (for create.body.Name)"),
+            ("Not to be sent. (mapping-base.yaml:7)", "Not to be sent."),
+            ("as it stands (for a, b)", "as it stands (for a, b)"),
+            ("no place", "no place"),
+        ] {
+            assert_eq!(without_place(given), left);
+        }
+    }
+
+    #[test]
+    fn answers_are_read_or_refused_in_words() {
+        let read = answer(&json!({"status": 200, "headers": {"ETag": "1"}, "text": ["a", "b"]})).unwrap();
+        let headers = vec![("etag".to_owned(), "1".to_owned())];
+        assert_eq!(read, Answer::Http { status: 200, headers, body: b"a\nb".to_vec() });
+        for (wrong, words) in [
+            (json!([]), "must be an object"),
+            (json!({"status": 200, "boddy": 1}), "no member `boddy`"),
+            (json!({"status": 9}), "HTTP status"),
+            (json!({"status": 200, "body": 1, "text": ""}), "not both"),
+            (json!({"status": 200, "text": 1}), "`text` must be"),
+            (json!({"status": 200, "headers": []}), "`headers` must be"),
+            (json!({"status": 200, "headers": {"a": 1}}), "each header is text"),
+        ] {
+            let said = answer(&wrong).unwrap_err();
+            assert!(said.contains(words), "{wrong}: {said}");
+        }
+    }
 }

@@ -1,15 +1,16 @@
 //! `adapter list`, `adapter new`, `adapter check`.
 
 use super::{Exit, complain, say};
-use crate::adapters;
+use crate::adapters::Registry;
 use crate::clock::{Clock as _, SystemClock};
-use adapter_contract::Descriptor;
+use adapter_contract::{Adapter, Descriptor};
 use adapter_declarative::check::{Checked, check};
-use adapter_declarative::{Folder, Template, folders_in, load};
+use adapter_declarative::{Folder, Template, shipped};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::json;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 /// One row of the list.
 struct Row {
@@ -17,17 +18,11 @@ struct Row {
     source: String,
 }
 
-/// Lists the adapters of this build, and those of a folder of folders. A folder of that name takes the place of one that
-/// is built in, as it does in the gateway.
+/// Lists the adapters of this build, and those of a folder of folders.
 pub(super) fn list(folders: Option<&Path>, format: &str) -> Exit {
-    let (mut rows, broken) = match rows(folders) {
-        Ok(rows) => rows,
-        Err(words) => {
-            complain(&words);
-            return Exit::Environment;
-        }
-    };
-    rows.sort_by(|one, other| one.descriptor.name.cmp(&other.descriptor.name));
+    let mut registry = Registry::built_in();
+    let faults = folders.map(|folder| registry.add_folder(folder)).unwrap_or_default();
+    let rows = rows(&registry);
     if format == "json" {
         let rows: Vec<_> = rows
             .iter()
@@ -41,37 +36,25 @@ pub(super) fn list(folders: Option<&Path>, format: &str) -> Exit {
     } else {
         say(&table(&rows));
     }
-    for words in &broken {
-        complain(words);
+    for fault in &faults {
+        complain(&format!("{}: {}", fault.folder.display(), fault.words));
     }
-    if broken.is_empty() { Exit::Done } else { Exit::NotRight }
+    if faults.is_empty() { Exit::Done } else { Exit::NotRight }
 }
 
-fn rows(folders: Option<&Path>) -> Result<(Vec<Row>, Vec<String>), String> {
-    let mut rows: Vec<Row> = adapters::all()
-        .iter()
-        .map(|adapter| Row { descriptor: adapter.descriptor().clone(), source: "code".to_owned() })
-        .collect();
-    let mut broken = Vec::new();
-    let mut put = |folder: &Folder, source: String| match load(folder) {
-        Ok(adapter) => {
-            let descriptor = adapter_contract::Adapter::descriptor(adapter.as_ref()).clone();
-            rows.retain(|row| row.descriptor.name != descriptor.name);
-            rows.push(Row { descriptor, source });
-        }
-        Err(faults) => broken.push(format!(
-            "{source}: does not load ({} faults); see `vcse-gateway adapter check {source}`",
-            faults.len()
-        )),
+fn rows(registry: &Registry) -> Vec<Row> {
+    let shipped: Vec<String> = shipped().iter().map(|folder| folder.name().to_owned()).collect();
+    let folders = registry.folders();
+    let row = |adapter: Arc<dyn Adapter>| {
+        let descriptor = adapter.descriptor().clone();
+        let source = match folders.get(&descriptor.name) {
+            Some(folder) => folder.path.display().to_string(),
+            None if shipped.contains(&descriptor.name) => "built in".to_owned(),
+            None => "code".to_owned(),
+        };
+        Row { descriptor, source }
     };
-    for folder in adapter_declarative::shipped() {
-        put(&folder, "built in".to_owned());
-    }
-    for path in folders.map(folders_in).transpose().map_err(|error| error.to_string())?.unwrap_or_default() {
-        let folder = Folder::read(&path).map_err(|error| error.to_string())?;
-        put(&folder, path.display().to_string());
-    }
-    Ok((rows, broken))
+    registry.all().into_iter().map(row).collect()
 }
 
 fn table(rows: &[Row]) -> String {

@@ -143,7 +143,7 @@ async fn adopted(
     report: &StatusReport,
 ) -> Result<Vec<Change>, StoreError> {
     let parked = gateway.store.parked_reports(&platform.id, &report.platform_referral, &referral.key).await?;
-    // Only an acknowledgement makes a name known, and it has seen to what only says "changed".
+    // What only says "changed" waits for the acknowledgement, which makes a read of it.
     let parked = parked.into_iter().filter(|record| !record.is_only_changed());
     let adopt = |mut record: ReportRecord| {
         record.referral = Some(referral.id.clone());

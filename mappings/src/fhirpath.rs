@@ -34,7 +34,7 @@ pub use bound::Size;
 pub use check::{Read, Use};
 pub use eval::MAX_STEPS;
 pub use fault::{EvaluationFault, Fault};
-pub use item::{Binding, Environment, Item, NoTrace, Node, Trace};
+pub use item::{Binding, Computed, Environment, Item, NoTrace, Node, Trace};
 pub use parser::{MAX_DEPTH, MAX_LENGTH};
 pub use shape::{Member, Shape, ShapeKind};
 pub use types::{FhirType, NodeType, ResultType, Scope, System, Type};
@@ -47,6 +47,7 @@ pub struct Expression {
     result: ResultType,
     reads: Vec<Read>,
     variables: Vec<usize>,
+    context: bool,
     /// The types of nodes to which each slot may be bound.
     bound: Vec<Vec<NodeType>>,
 }
@@ -65,6 +66,7 @@ pub fn compile(text: &str, scope: &Scope) -> Result<Expression, Vec<Fault>> {
         result: checked.part.holds,
         reads: checked.reads,
         variables: checked.variables.into_iter().collect(),
+        context: checked.context,
         bound: bound.collect(),
     })
 }
@@ -92,6 +94,12 @@ impl Expression {
     #[must_use]
     pub fn variables(&self) -> &[usize] {
         &self.variables
+    }
+
+    /// Whether it starts from its context anywhere.
+    #[must_use]
+    pub const fn uses_context(&self) -> bool {
+        self.context
     }
 
     /// The most steps that an evaluation takes over documents of this size; a bound, seldom reached.

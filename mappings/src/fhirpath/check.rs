@@ -85,18 +85,21 @@ pub(super) struct Checked {
     pub(super) part: Part,
     pub(super) reads: Vec<Read>,
     pub(super) variables: BTreeSet<usize>,
+    /// Whether any part starts from the context.
+    pub(super) context: bool,
 }
 
 /// Checks an expression in a scope.
 pub(super) fn check(node: &Node, scope: &Scope) -> Result<Checked, Vec<Fault>> {
-    let mut checker = Checker { scope, faults: Vec::new(), reads: Vec::new(), variables: BTreeSet::new() };
+    let mut checker =
+        Checker { scope, faults: Vec::new(), reads: Vec::new(), variables: BTreeSet::new(), context: false };
     let this = scope.context.clone().map(|context| Part::new(Op::This, vec![context], false, false));
     let part = checker.part(node, &Focus { this, inner: false });
     match part {
         Some(part) if checker.faults.is_empty() => {
             checker.conveyed(&part);
             let reads = reads::strongest(checker.reads);
-            Ok(Checked { part, reads, variables: checker.variables })
+            Ok(Checked { part, reads, variables: checker.variables, context: checker.context })
         }
         _ => {
             checker.faults.sort_by_key(|fault| (fault.at.start, fault.at.end));
@@ -111,6 +114,7 @@ pub(super) struct Checker<'s> {
     faults: Vec<Fault>,
     reads: Vec<Read>,
     variables: BTreeSet<usize>,
+    context: bool,
 }
 
 impl Checker<'_> {
@@ -144,7 +148,10 @@ impl Checker<'_> {
     fn special(&mut self, special: Special, at: &Range<usize>, focus: &Focus) -> Option<Part> {
         match special {
             Special::This => match &focus.this {
-                Some(this) => Some(this.clone()),
+                Some(this) => {
+                    self.context |= !focus.inner;
+                    Some(this.clone())
+                }
                 None => self.fault(no_context(at)),
             },
             Special::Index if focus.inner => Some(Part::system(Op::Index, System::Integer, false)),
@@ -192,6 +199,7 @@ impl Checker<'_> {
 
     /// `%context` and, where the context is a resource, `%resource`.
     fn context(&mut self, name: &str, at: &Range<usize>) -> Option<Part> {
+        self.context = true;
         match &self.scope.context {
             None => self.fault(no_context(at)),
             Some(Type::Fhir(fhir)) if name == "resource" && !fhir.is_resource() => self.fault(

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use crate::document::{Document, NodeId};
 
 use super::fault::EvaluationFault;
-use super::item::{Binding, Environment, Item, Node, Trace};
+use super::item::{Binding, Computed, Environment, Item, Node, Trace};
 use super::plan::{Literal, Logic, Op};
 use super::types::NodeType;
 
@@ -356,7 +356,24 @@ impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
                 self.step(1)?;
                 out(self, Value::plain(item.clone()))
             }),
+            Binding::Later(cell) => cell.get().into_iter().flatten().try_for_each(|computed| {
+                self.step(1)?;
+                let value = self.bound_value(computed);
+                out(self, value)
+            }),
         }
+    }
+
+    /// What another evaluation computed, with the sources that it had there.
+    fn bound_value(&mut self, computed: &'e Computed<'e>) -> Value<'e> {
+        let item = computed.item.clone();
+        let Some(bundle) = self.environment.bundle.filter(|_| T::ACTIVE && !computed.sources.is_empty()) else {
+            return Value::plain(item);
+        };
+        let place = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+        let start = place(self.sources.len());
+        self.sources.extend(computed.sources.iter().map(|id| (bundle, *id)));
+        Value { item, sources: (start, place(self.sources.len())) }
     }
 
     /// A node that a variable is bound to, with the type that the scope declares. Of several declared types, the one

@@ -1,6 +1,7 @@
 //! Items: what an evaluation gives, and what it is given. Knows how a node of a document reads as a value.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use crate::document::{Document, Kind, NodeId};
 
@@ -151,6 +152,18 @@ pub enum Binding<'e> {
     Boolean(bool),
     /// What another expression gave.
     Items(&'e [Item<'e>]),
+    /// What another expression gave, with its sources; nothing until the cell is filled, which whoever binds it does
+    /// before the first evaluation that uses the slot.
+    Later(&'e OnceCell<Vec<Computed<'e>>>),
+}
+
+/// What an expression gave, and what that was made of.
+#[derive(Debug, Clone)]
+pub struct Computed<'e> {
+    /// The item.
+    pub item: Item<'e>,
+    /// For an item that is no node, the nodes of [`Environment::bundle`] that it was made of.
+    pub sources: Vec<NodeId>,
 }
 
 /// What an evaluation may read beside its focus.

@@ -74,7 +74,18 @@ pub(crate) fn refusal(text: &str) -> Vec<Fault> {
 }
 
 /// Evaluates with variables and without context.
-pub(crate) fn with(text: &str, scope: &Scope, slots: &[Binding<'_>]) -> Vec<String> {
+pub(crate) fn with<'s>(text: &str, scope: &Scope, slots: &'s [Binding<'s>]) -> Vec<String> {
+    let found = try_with(text, scope, slots);
+    found.unwrap_or_else(|fault| panic!("{text}: {fault}"))
+}
+
+pub(crate) fn try_with<'s>(
+    text: &str,
+    scope: &Scope,
+    slots: &'s [Binding<'s>],
+) -> Result<Vec<String>, EvaluationFault> {
     let expression = compile(text, scope).unwrap_or_else(|faults| panic!("{text}: {faults:?}"));
-    evaluate(&expression, &Environment { slots, bundle: None }, None, &mut NoTrace).unwrap()
+    // An expression lives as long as what is bound to its variables.
+    let expression: &'static Expression = Box::leak(Box::new(expression));
+    evaluate(expression, &Environment { slots, bundle: None }, None, &mut NoTrace)
 }

@@ -1,7 +1,9 @@
 //! Read-sets, and the trace of what an evaluation passed on and what it only looked at.
 
+use std::cell::OnceCell;
+
 use mappings::document::{Document, NodeId};
-use mappings::fhirpath::{Environment, Scope, Trace, Use, compile};
+use mappings::fhirpath::{Binding, Computed, Environment, Item, Scope, Trace, Type, Use, compile};
 
 use crate::{PATIENT, evaluate, fhir, patient, root};
 
@@ -123,4 +125,42 @@ fn the_trace_names_the_very_values() {
         evaluate(&expression, &Environment::default(), Some(root(&document, "Patient")), &mut seen).unwrap();
         assert_eq!((seen.conveyed, seen.examined), (strings(conveyed), strings(examined)), "{text}");
     }
+}
+
+#[test]
+fn an_expression_tells_whether_it_starts_from_its_context() {
+    let scope = patient().variable("other", fhir("Patient"));
+    for (text, uses) in [
+        ("name.given", true),
+        ("%other.name.given", false),
+        ("%other.name.where(use = 'official').exists()", false),
+        ("%other.name.where(use = %resource.gender).exists()", true),
+        ("%context.name", true),
+        ("$this", true),
+        ("exists()", true),
+        ("where(active).name", true),
+        ("iif(%other.active, %other.name, 'x')", false),
+        ("%other.name.select($this.given.where($this = 'a'))", false),
+        ("'a' & 'b'", false),
+    ] {
+        assert_eq!(compile(text, &scope).unwrap().uses_context(), uses, "{text}");
+    }
+}
+
+#[test]
+fn a_value_computed_earlier_keeps_what_it_was_made_of() {
+    let document = Document::parse(PATIENT).unwrap();
+    let gender = document.get(document.root(), "gender").unwrap();
+    let scope = Scope::new().variable("word", Type::text());
+    let expression = compile("%word & '!'", &scope).unwrap();
+    let cell = OnceCell::new();
+    let slots = [Binding::Later(&cell)];
+    let environment = Environment { slots: &slots, bundle: Some(&document) };
+    let ask = || {
+        let mut seen = Seen::default();
+        (evaluate(&expression, &environment, None, &mut seen).unwrap(), seen.conveyed)
+    };
+    assert_eq!(ask(), (strings(&["!"]), Vec::new()), "nothing is there before it is computed");
+    cell.set(vec![Computed { item: Item::Text("FEMALE".into()), sources: vec![gender] }]).unwrap();
+    assert_eq!(ask(), (strings(&["FEMALE!"]), strings(&["Patient.gender"])));
 }

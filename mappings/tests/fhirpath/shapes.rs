@@ -1,9 +1,9 @@
 //! Paths over a platform's own JSON, whose shape is declared.
 
 use mappings::document::Document;
-use mappings::fhirpath::{Binding, Environment, EvaluationFault, NoTrace, Scope, Shape, ShapeKind, Type, compile};
+use mappings::fhirpath::{Binding, EvaluationFault, Scope, Shape, ShapeKind, Type, compile};
 
-use crate::{evaluate, with};
+use crate::{try_with, with};
 
 const ANSWER: &str = r#"{"id":12345678901,"ok":true,"state":"open","closed":null,"score":0.10,"when":"2026-03-02",
     "events":[{"at":"2026-03-02T10:00:00Z","by":"Example"},{"at":"2026-03-03T10:00:00Z"}],"tags":["a","b"],"any":7}"#;
@@ -71,8 +71,7 @@ fn an_answer_that_is_not_as_declared_is_a_named_fault() {
     let document = Document::parse(r#"{"state":{"a":1},"when":"soon","tags":"x"}"#).unwrap();
     let slots = [Binding::Node(&document, document.root())];
     for text in ["%answer.state & ''", "%answer.when < @2026-01-01"] {
-        let expression = compile(text, &scope()).unwrap();
-        let found = evaluate(&expression, &Environment { slots: &slots, bundle: None }, None, &mut NoTrace);
+        let found = try_with(text, &scope(), &slots);
         assert!(matches!(found, Err(EvaluationFault::Malformed { .. })), "{text}: {found:?}");
     }
     assert_eq!(with("%answer.tags", &scope(), &slots), ["x"], "one item where an array is declared is one item");

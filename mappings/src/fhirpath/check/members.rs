@@ -34,6 +34,7 @@ impl Checker<'_> {
             return self
                 .fault(Fault::new(name.at.clone(), format!("a path cannot start from {} here", name.text)).mend(mend));
         };
+        self.context |= !focus.inner;
         if let ([Type::Fhir(fhir)], false) = (this.holds.types.as_slice(), focus.inner)
             && name.text.starts_with(|first: char| first.is_ascii_uppercase())
             && is_a(fhir.name, &name.text)

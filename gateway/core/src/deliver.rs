@@ -9,7 +9,7 @@ mod losses;
 
 pub use losses::{Weighed, weigh};
 
-use crate::accept::{audit_line, decision_detail, version_of};
+use crate::accept::{audit_line, decision_detail, new_row, version_of};
 use crate::align::service_request_follows;
 use crate::change::{Change, Check, Disposition, ReportRecord, Transaction};
 use crate::classify::{self, Class};
@@ -153,7 +153,13 @@ pub fn acknowledged(
     for report in &receipt.reports {
         changes.push(Change::RecordReport(Box::new(record(job, report, new_id()))));
     }
-    for report in parked {
+    if let Some(read) = parked.iter().find(|report| report.is_only_changed()) {
+        // It is no statement of this referral, so it stays without one; what changed is read now.
+        changes.push(Change::DisposeReport { id: read.id.clone(), disposition: Disposition::Unchanged });
+        let row = new_row(&referral, new_id(), Errand::Read, 0, job.now, job.schedule);
+        changes.extend(row.map(|row| Change::PutOutbox(Box::new(row))));
+    }
+    for report in parked.iter().filter(|report| !report.is_only_changed()) {
         let mut adopted = report.clone();
         adopted.referral = Some(referral.id.clone());
         adopted.disposition = Disposition::Recorded;

@@ -114,7 +114,10 @@ pub(crate) async fn take(
                     continue;
                 }
                 let Some(referral) = gateway.store.referral_at_platform(&platform.id, &name, None).await? else {
-                    // It overtook the acknowledgement, which reads the status itself; polling catches the rest.
+                    // It overtook the acknowledgement, or is about what is not ours: read once the name is known.
+                    let (id, now) = (gateway.new_id(), gateway.clock.now());
+                    let record = ReportRecord::changed(id, platform.id.clone(), name, source, now);
+                    changes.push(Change::RecordReport(Box::new(record)));
                     continue;
                 };
                 let rows = gateway.store.outbox(&referral.id).await?;
@@ -140,12 +143,14 @@ async fn adopted(
     report: &StatusReport,
 ) -> Result<Vec<Change>, StoreError> {
     let parked = gateway.store.parked_reports(&platform.id, &report.platform_referral, &referral.key).await?;
+    // What only says "changed" waits for the acknowledgement, which makes a read of it.
+    let parked = parked.into_iter().filter(|record| !record.is_only_changed());
     let adopt = |mut record: ReportRecord| {
         record.referral = Some(referral.id.clone());
         record.disposition = Disposition::Recorded;
         Change::RecordReport(Box::new(record))
     };
-    Ok(parked.into_iter().map(adopt).collect())
+    Ok(parked.map(adopt).collect())
 }
 
 fn recorded(

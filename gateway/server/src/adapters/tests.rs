@@ -39,7 +39,7 @@ impl FolderReader for Same {
     }
 
     fn read(&self, _: &Path) -> Result<(Arc<dyn Adapter>, String), Vec<String>> {
-        Ok((Arc::from(adapter_fhir_task::adapter()), "hash".to_owned()))
+        Ok((with_code().remove(0), "hash".to_owned()))
     }
 }
 

@@ -247,6 +247,30 @@ async fn a_panic_in_an_account_holds_one_referral() {
 }
 
 #[tokio::test]
+async fn a_change_that_overtakes_the_acknowledgement_is_read_after_it() {
+    let mut two = script(&[]);
+    two["steps"] = json!(["one", "two"]);
+    let scene = Scene::start(&two, "", Setup::default()).await;
+    scene.platform.away(Some("two"));
+    scene.platform.changed.store(true, std::sync::atomic::Ordering::SeqCst);
+    let sent = scene.world.submit(&bundle(0)).await;
+    let (food, name) =
+        (gateway_core::identity::PlatformId("food".to_owned()), adapter_contract::PlatformReferralId("42".to_owned()));
+    let key = scene.world.referral().await.key;
+    eventually("a parked change", || async {
+        let parked = scene.world.store().parked_reports(&food, &name, &key).await.unwrap();
+        (parked.len() == 1).then_some(())
+    })
+    .await;
+    scene.platform.changed.store(false, std::sync::atomic::Ordering::SeqCst);
+    scene.platform.away(None);
+    let task = scene.world.task_becomes(&sent.path("Task"), "accepted").await;
+    assert!(!task.to_string().contains("\"changed\""), "{task}");
+    assert!(scene.world.store().parked_reports(&food, &name, &key).await.unwrap().is_empty());
+    scene.world.stop().await;
+}
+
+#[tokio::test]
 async fn changed_referrals_of_a_poll_are_read_in_as_many_steps_as_it_takes() {
     let scene = Scene::start(&script(&[]), "", Setup::default()).await;
     let world = &scene.world;

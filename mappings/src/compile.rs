@@ -95,7 +95,8 @@ struct Compiler<'t> {
     faults: Faults,
     settings: Vec<Setting>,
     settings_shape: Arc<Shape>,
-    shapes: BTreeMap<String, Arc<Shape>>,
+    /// With the number of their parts.
+    shapes: BTreeMap<String, (Arc<Shape>, usize)>,
     /// Shapes that list the words they may be, with the place of the list.
     enumerations: Vec<(Arc<Shape>, Vec<String>, Span)>,
     maps: BTreeMap<String, Arc<ConceptMap>>,
@@ -129,8 +130,8 @@ struct VariableFacts {
     cuts: bool,
     /// Urls of the extensions that it looks for.
     urls: Vec<String>,
-    /// The gravest class that it carries beside what the referral's elements have.
-    class: DataClass,
+    /// The gravest class of what it uses that is no element of the referral.
+    other: DataClass,
 }
 
 /// One element that one rule reads.

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
+use std::sync::Arc;
 
 /// How near a target is to its source: R4 `concept-map-equivalence`, read from target to source ("target is wider").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
@@ -51,8 +52,8 @@ impl Equivalence {
 /// One target of a source code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Match {
-    /// Target code system (`group.target`).
-    pub system: Option<String>,
+    /// Target code system (`group.target`); shared by all rows of a group, of which there may be very many.
+    pub system: Option<Arc<str>>,
     /// Target code; absent only for [`Equivalence::Unmatched`].
     pub code: Option<String>,
     /// Words for people, if the map has them.
@@ -173,7 +174,7 @@ struct Row {
 
 #[derive(Debug, Clone)]
 enum Unmapped {
-    Provided { system: Option<String> },
+    Provided { system: Option<Arc<str>> },
     Fixed(Match),
 }
 
@@ -309,6 +310,8 @@ impl ConceptMap {
             ));
         };
         let source = self.sources.entry(system).or_default();
+        source.rows.reserve(group.element.len());
+        let target_system: Option<Arc<str>> = group.target.map(Arc::from);
         for (element, row) in group.element.into_iter().enumerate() {
             let place = Place { group: index, element };
             let Some(code) = row.code else {
@@ -318,7 +321,7 @@ impl ConceptMap {
                 .target
                 .into_iter()
                 .enumerate()
-                .map(|(at, target)| target.into_match(group.target.as_deref(), || format!("{place}.target[{at}]")))
+                .map(|(at, target)| target.into_match(target_system.as_ref(), || format!("{place}.target[{at}]")))
                 .collect::<Result<Vec<_>, _>>()?;
             match source.rows.entry(code) {
                 Entry::Vacant(free) => free.insert(Row { place, matches }),
@@ -336,7 +339,7 @@ impl ConceptMap {
         if source.unmapped.is_some() {
             return Err(invalid(place, "another group of the same source has a rule for unmapped codes already"));
         }
-        source.unmapped = Some(rule.into_rule(group.target, place)?);
+        source.unmapped = Some(rule.into_rule(target_system, place)?);
         Ok(())
     }
 }

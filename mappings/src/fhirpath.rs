@@ -9,6 +9,7 @@
 //! steps have limits. So the cost of an evaluation has a bound that follows from expression and document.
 
 mod ast;
+mod bound;
 mod check;
 mod decimal;
 mod eval;
@@ -29,6 +30,7 @@ use std::ops::ControlFlow;
 use eval::{Focus, Machine, Stop, Value};
 use plan::Op;
 
+pub use bound::Size;
 pub use check::{Read, Use};
 pub use eval::MAX_STEPS;
 pub use fault::{EvaluationFault, Fault};
@@ -100,6 +102,12 @@ impl Expression {
         self.context
     }
 
+    /// The most steps that an evaluation takes over documents of this size; a bound, seldom reached.
+    #[must_use]
+    pub fn most_steps(&self, size: Size) -> u64 {
+        bound::most_steps(&self.op, size)
+    }
+
     /// Evaluates the expression and shows each item of the result to `visit`, in order, until it breaks off. `focus`
     /// is the item from which paths start.
     ///
@@ -113,6 +121,20 @@ impl Expression {
         trace: &mut T,
         visit: &mut dyn FnMut(Item<'e>) -> ControlFlow<()>,
     ) -> Result<(), EvaluationFault> {
+        self.evaluate_counted(environment, focus, trace, visit).map(|_| ())
+    }
+
+    /// As [`evaluate`](Self::evaluate), and tells how many steps it took.
+    ///
+    /// # Errors
+    /// As [`evaluate`](Self::evaluate).
+    pub fn evaluate_counted<'e, T: Trace>(
+        &'e self,
+        environment: &Environment<'e>,
+        focus: Option<Item<'e>>,
+        trace: &mut T,
+        visit: &mut dyn FnMut(Item<'e>) -> ControlFlow<()>,
+    ) -> Result<u64, EvaluationFault> {
         let this = focus.clone().map(Value::plain);
         let mut machine = Machine::new(environment, &self.bound, focus, trace);
         let focus = Focus { this: this.as_ref(), index: 0 };
@@ -124,7 +146,7 @@ impl Expression {
             }
         });
         match flow {
-            Ok(()) | Err(Stop::Done) => Ok(()),
+            Ok(()) | Err(Stop::Done) => Ok(machine.steps),
             Err(Stop::Fault(fault)) => Err(*fault),
         }
     }

@@ -86,7 +86,7 @@ pub struct RuleId(pub u32);
 pub struct RuleInfo {
     /// Where it stands.
     pub place: Place,
-    /// The field that it fills, for example `create.body.Referral.ReasonForSupport` or `poll.reports.status`.
+    /// The field that it fills, for example `submit.create.body.Referral.ReasonForSupport`: exchange, step, place.
     pub target: String,
     /// What kind of data it carries.
     pub class: DataClass,

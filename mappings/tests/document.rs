@@ -1,4 +1,5 @@
 //! The document model against `serde_json`: the same texts are JSON, and the same things stand in them.
+#![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
 use mappings::document::{Buffer, Document, Key, Kind, MAX_DEPTH, NodeId, Problem};
 use proptest::prelude::*;

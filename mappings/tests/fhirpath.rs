@@ -1,4 +1,5 @@
 //! The language from outside: what compiles, what it gives, what it reads, and how it is refused.
+#![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
 use std::ops::ControlFlow;
 

@@ -1,11 +1,12 @@
 //! Guards and accepted losses.
 
 use super::env::Env;
+use super::finish::touches;
 use super::{Compiler, Says};
 use crate::class::Grade;
 use crate::diagnostic::Code;
 use crate::elements;
-use crate::program::{AcceptedLoss, Guard};
+use crate::program::{AcceptedLoss, Guard, RuleId};
 use crate::source::Span;
 use crate::spec::Text;
 
@@ -37,10 +38,21 @@ impl Compiler<'_> {
                 );
             }
             let Some(when) = self.condition(when, &env, Some(rule)) else { continue };
+            self.check_guard(rule, element);
             let (element, because) = (element.text.to_owned(), because.text.to_owned());
             made.push(Guard { rule, when, element, unsafe_to_send: node.flag("unsafe"), because });
         }
         made
+    }
+
+    /// A guard counts as something that is done about its element: it has to look at it.
+    fn check_guard(&mut self, rule: RuleId, element: Text<'_>) {
+        let mut reads = self.reads.iter().filter(|read| read.rule == Some(rule));
+        if elements::find_or_choice(element.text) && !reads.any(|read| touches(element.text, read)) {
+            let fault = format!("The condition does not look at {}.", element.text);
+            let mend = "Name the element that the condition looks at, or correct the condition.";
+            self.fault(Code::MeansAnother, element.at, fault, mend);
+        }
     }
 
     pub(super) fn accepted_losses(&mut self) -> Vec<AcceptedLoss> {

@@ -14,6 +14,15 @@ use std::sync::Arc;
 
 /// Concept maps may be large, since they are data; this is some hundred thousand rows.
 const MOST_MAP_BYTES: usize = 64 << 20;
+/// Most variables of a mapping: each path is compiled in sight of all before it.
+const MOST_VARIABLES: usize = 200;
+/// Deepest nesting of shapes in each other.
+const DEEPEST_SHAPE: usize = 32;
+/// Most parts of a shape, those of shapes within it counted wherever they stand.
+const LARGEST_SHAPE: usize = 10_000;
+
+/// A shape and how many parts it has.
+type Sized = (Arc<Shape>, usize);
 
 impl<'t> Compiler<'t> {
     pub(super) fn declare_settings(&mut self) {
@@ -66,9 +75,9 @@ impl<'t> Compiler<'t> {
         at: Span,
         declared: &BTreeMap<&'t str, &'t Entry>,
         open: &mut Vec<String>,
-    ) -> Option<Arc<Shape>> {
-        if let Some(made) = self.shapes.get(name) {
-            return Some(Arc::clone(made));
+    ) -> Option<Sized> {
+        if let Some((made, size)) = self.shapes.get(name) {
+            return Some((Arc::clone(made), *size));
         }
         let Some(entry) = declared.get(name) else {
             let mend = match nearest(name, declared.keys().copied().chain(KINDS.iter().map(|kind| kind.0))) {
@@ -78,17 +87,22 @@ impl<'t> Compiler<'t> {
             self.fault(Code::UnknownName, at, format!("There is no shape `{name}`."), mend);
             return None;
         };
-        if open.iter().any(|other| other == name) {
-            let fault = format!("The shape `{name}` contains itself.");
+        if open.iter().any(|other| other == name) || open.len() >= DEEPEST_SHAPE {
+            let fault = format!("The shape `{name}` contains itself, or shapes are more than {DEEPEST_SHAPE} deep.");
             self.fault(Code::Cycle, at, fault, "Declare it as deep as paths go, and no deeper.");
             return None;
         }
         open.push(name.to_owned());
         let made = self.shape(&entry.value, declared, open);
         open.pop();
-        let made = made?;
-        self.shapes.insert(name.to_owned(), Arc::clone(&made));
-        Some(made)
+        let (made, size) = made?;
+        if size > LARGEST_SHAPE {
+            let fault = format!("The shape `{name}` has more than {LARGEST_SHAPE} parts.");
+            self.fault(Code::TooLarge, entry.key_at, fault, "Declare only what paths look at.");
+            return None;
+        }
+        self.shapes.insert(name.to_owned(), (Arc::clone(&made), size));
+        Some((made, size))
     }
 
     fn shape(
@@ -96,10 +110,11 @@ impl<'t> Compiler<'t> {
         node: &'t Node,
         declared: &BTreeMap<&'t str, &'t Entry>,
         open: &mut Vec<String>,
-    ) -> Option<Arc<Shape>> {
+    ) -> Option<Sized> {
         match &node.value {
             Value::Map(members) => {
                 let mut made = Shape::object();
+                let mut size: usize = 1;
                 for member in members {
                     let (inner, repeats) = match &member.value.value {
                         Value::List(items) => match items.as_slice() {
@@ -117,10 +132,11 @@ impl<'t> Compiler<'t> {
                         },
                         _ => (&member.value, false),
                     };
-                    let Some(inner) = self.shape(inner, declared, open) else { continue };
+                    let Some((inner, parts)) = self.shape(inner, declared, open) else { continue };
+                    size = size.saturating_add(parts);
                     made = if repeats { made.repeated(&member.key, inner) } else { made.member(&member.key, inner) };
                 }
-                Some(Arc::new(made))
+                Some((Arc::new(made), size))
             }
             Value::List(_) => {
                 let mend = "Give the array a name as a member of an object.";
@@ -134,13 +150,13 @@ impl<'t> Compiler<'t> {
                     return None;
                 };
                 if let Some((_, kind)) = KINDS.iter().find(|(name, _)| *name == text.text) {
-                    return Some(Arc::new(Shape::scalar(*kind)));
+                    return Some((Arc::new(Shape::scalar(*kind)), 1));
                 }
                 if text.text.contains('|') {
                     let words: Vec<String> = text.text.split('|').map(|word| word.trim().to_owned()).collect();
                     let made = Arc::new(Shape::scalar(ShapeKind::Text));
                     self.enumerations.push((Arc::clone(&made), words, text.at));
-                    return Some(made);
+                    return Some((made, 1));
                 }
                 self.uses(Thing::Shape, text.text);
                 self.named_shape(text.text, text.at, declared, open)
@@ -211,13 +227,18 @@ impl<'t> Compiler<'t> {
                 self.fault(Code::BadName, *key_at, fault, "Give the variable another name.");
                 continue;
             }
+            if self.variables.len() >= MOST_VARIABLES {
+                let fault = format!("There are more than {MOST_VARIABLES} variables.");
+                self.fault(Code::TooLarge, *key_at, fault, "Write paths where they are used.");
+                return;
+            }
             let env = Env::referral(self.variables.len());
             let Some(path) = self.path(text, &env) else {
                 // Later uses of the name would only repeat the fault: it stands for nothing that could be known.
                 self.broken.insert(key.clone());
                 continue;
             };
-            let facts = VariableFacts { reads: path.reads, cuts: path.cuts, urls: path.urls, class: path.class };
+            let facts = VariableFacts { reads: path.reads, cuts: path.cuts, urls: path.urls, other: path.other };
             self.variables.push(Variable { name: key.clone(), expression: path.expression });
             self.variable_facts.push(facts);
         }

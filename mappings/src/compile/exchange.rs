@@ -23,6 +23,9 @@ const EXCHANGES: [(&str, ExchangeName); 7] = [
     ("release", ExchangeName::Release),
 ];
 
+/// Most names of notes in one exchange; those beyond it are unknown to paths.
+const MOST_NAMES: usize = 100;
+
 /// One exchange while it is compiled.
 #[derive(Clone, Copy)]
 struct This<'t> {
@@ -216,7 +219,7 @@ impl<'t> Compiler<'t> {
 
     pub(super) fn shape_named(&mut self, name: Text<'_>) -> Option<Arc<crate::fhirpath::Shape>> {
         self.uses(Thing::Shape, name.text);
-        if let Some(shape) = self.shapes.get(name.text) {
+        if let Some((shape, _)) = self.shapes.get(name.text) {
             return Some(Arc::clone(shape));
         }
         let names = self.tree.map("shapes").iter().map(|entry| entry.key.as_str());
@@ -373,9 +376,9 @@ impl<'t> Compiler<'t> {
             );
         }
         self.check_type(&path, kind, text.at);
-        if path.class != DataClass::Administrative {
+        if path.seen != DataClass::Administrative {
             let what = target.rsplit('.').next().unwrap_or(target);
-            let fault = format!("`{what}` would hold {} data.", path.class.word());
+            let fault = format!("`{what}` would hold {} data.", path.seen.word());
             self.fault(
                 Code::PatientDataOutside,
                 text.at,
@@ -402,7 +405,7 @@ fn keys_of(steps: &[Node], key: &str) -> Vec<String> {
         .flat_map(|outcome| outcome.map(key))
         .map(|entry| entry.key.as_str())
         .collect();
-    names.into_iter().map(str::to_owned).collect()
+    names.into_iter().take(MOST_NAMES).map(str::to_owned).collect()
 }
 
 const fn reads_only(name: ExchangeName) -> bool {

@@ -85,7 +85,7 @@ impl Compiler<'_> {
 }
 
 /// Whether a read looks at an element, at something in it or at all that it stands in.
-fn touches(element: &str, read: &RuleRead) -> bool {
+pub(super) fn touches(element: &str, read: &RuleRead) -> bool {
     paths(read).any(|path| covers(element, &path) || covers(&path, element))
 }
 

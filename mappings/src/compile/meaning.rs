@@ -45,9 +45,10 @@ impl Compiler<'_> {
             self.unclassed(node, at.place);
             return path.class;
         };
-        let gravest = path.conveyed().map(|element| (self.class_of(element, &path.urls), element)).max();
+        let elements = path.reads.iter().map(|(element, _)| (self.class_of(element, &path.urls), element));
+        let gravest = elements.filter(|(class, _)| *class == path.class).max();
         if path.class > said {
-            let what = match gravest.filter(|(class, _)| *class == path.class) {
+            let what = match gravest {
                 Some((class, element)) => format!("{element} is {}", class.word()),
                 None => format!("what it carries is {}", path.class.word()),
             };
@@ -55,7 +56,7 @@ impl Compiler<'_> {
             let place = node.get("class").map_or(at.place, |node| node.at);
             self.fault(Code::WeakerClass, place, fault, format!("Write `class: {}`.", path.class.word()));
         }
-        self.check_exposed(said.max(path.class), at);
+        self.check_exposed(said.max(path.seen), at);
         said
     }
 
@@ -77,7 +78,7 @@ impl Compiler<'_> {
     }
 
     /// A constant says the same of everybody. Where the field stands for something of the referral it has to say why.
-    pub(super) fn check_constant(&mut self, node: &Node, at: At<'_>, class: DataClass) {
+    pub(super) fn check_constant(&mut self, node: &Node, at: At<'_>, class: DataClass, place: Span) {
         self.known_element(node.text("means"));
         if node.has("means") && node.has("because") {
             return;
@@ -101,7 +102,7 @@ impl Compiler<'_> {
             }
         };
         let mend = format!("Read {element} with `from`; or add `means` and `because` with the reason.");
-        self.fault(Code::ConstantUnexplained, node.key_at("constant"), fault, mend);
+        self.fault(Code::ConstantUnexplained, place, fault, mend);
     }
 
     /// A field that says what it means has to read that; one whose name says it, too.

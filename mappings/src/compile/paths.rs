@@ -22,8 +22,12 @@ pub(super) struct Path {
     pub(super) cuts: bool,
     /// Urls of extensions that it looks for.
     pub(super) urls: Vec<String>,
-    /// The gravest class of what it passes on.
+    /// The gravest class of what it passes on. What it computes says something of all that it looks at.
     pub(super) class: DataClass,
+    /// The gravest class of all that it looks at.
+    pub(super) seen: DataClass,
+    /// The gravest class of what it uses that is no element of the referral.
+    pub(super) other: DataClass,
 }
 
 impl Path {
@@ -133,7 +137,7 @@ impl Compiler<'_> {
             expression.reads().iter().map(|read| (read.path.clone(), read.use_ == Use::Conveyed)).collect();
         let mut cuts = calls(expression.text(), "substring");
         let mut urls: Vec<String> = extension_urls(expression.text()).into_iter().map(str::to_owned).collect();
-        let mut class = class;
+        let mut other = class;
         for at in expression.variables().iter().filter_map(|slot| slot.checked_sub(Slot::FIRST_NAMED)) {
             let (Some(variable), Some(facts)) = (self.variables.get(at), self.variable_facts.get(at)) else { continue };
             // Items that come from elements carry their paths on; of computed ones the paths end in the variable.
@@ -141,15 +145,19 @@ impl Compiler<'_> {
             reads.extend(facts.reads.iter().filter(|(_, conveyed)| computed || !conveyed).cloned());
             cuts |= facts.cuts;
             urls.extend(facts.urls.iter().cloned());
-            class = class.max(facts.class);
+            other = other.max(facts.other);
             let name = variable.name.clone();
             self.uses(Thing::Variable, &name);
         }
         reads.sort_by(|left, right| left.0.cmp(&right.0).then(right.1.cmp(&left.1)));
         reads.dedup_by(|later, earlier| later.0 == earlier.0);
-        let carried = reads.iter().filter(|(_, conveyed)| *conveyed).map(|(path, _)| self.class_of(path, &urls)).max();
-        let class = carried.map_or(class, |carried| class.max(carried));
-        Path { expression, reads, cuts, urls, class }
+        let gravest = |all: bool| {
+            let counted = reads.iter().filter(|(_, conveyed)| all || *conveyed);
+            counted.map(|(path, _)| self.class_of(path, &urls)).fold(other, DataClass::max)
+        };
+        let computed = expression.result().types.iter().any(|ty| ty.path().is_none());
+        let (class, seen) = (gravest(computed), gravest(true));
+        Path { expression, reads, cuts, urls, class, seen, other }
     }
 
     /// The class of a path; of extensions that are named by their url, that of the gravest.

@@ -135,8 +135,8 @@ impl<'t> Compiler<'t> {
             self.fault(Code::SeveralIntoOne, text.at, fault, "Say which with first() or where(…).");
         }
         self.check_type(&path, crate::program::Scalar::Text, text.at);
-        if path.class != DataClass::Administrative {
-            let fault = format!("The address would hold {} data.", path.class.word());
+        if path.seen != DataClass::Administrative {
+            let fault = format!("The address would hold {} data.", path.seen.word());
             let mend = "Send it in the body. Addresses are written to logs by everybody on the way.";
             self.fault(Code::PatientDataOutside, text.at, fault, mend);
         }

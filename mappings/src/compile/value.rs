@@ -35,7 +35,7 @@ impl<'t> Compiler<'t> {
         let says =
             Says { target: at.target, class, means: node.text("means"), because: node.text("because"), text: "" };
         let rule = self.rule(node.key_at("constant"), says);
-        self.check_constant(node, at, class);
+        self.check_constant(node, at, class, node.key_at("constant"));
         let transforms = self.transforms(node, kind);
         let finish = self.finish(node, kind, None, Some((&literal, at_value)));
         let label = node.text("label").map(|text| text.text.to_owned());
@@ -99,7 +99,12 @@ impl<'t> Compiler<'t> {
             text: text.text,
         };
         let rule = self.rule(node.key_at("from"), says);
-        self.check_meaning(node, &path, at, text.at);
+        if path.reads.is_empty() && path.expression.variables().is_empty() {
+            // A literal in a path is a constant by another name.
+            self.check_constant(node, at, class, text.at);
+        } else {
+            self.check_meaning(node, &path, at, text.at);
+        }
         let needed = finish.required && finish.default.is_none() && !at.optional && !at.in_lines;
         self.keep_reads(Some(rule), &path, class, true, needed);
         let label = node.text("label").map(|text| text.text.to_owned());

@@ -151,10 +151,10 @@ impl Scanner<'_> {
             flags |= Entry::ESCAPED_KEY;
         }
         // An escaped key may decode to one that begins with an underscore.
-        if name.first() == Some(&b'_') || escaped {
-            if let Some(entry) = self.entries.get_mut(open.entry as usize) {
-                entry.flags |= Entry::TWINS;
-            }
+        if (name.first() == Some(&b'_') || escaped)
+            && let Some(entry) = self.entries.get_mut(open.entry as usize)
+        {
+            entry.flags |= Entry::TWINS;
         }
         let tag = text::tag(name);
         match self.skip_space() {

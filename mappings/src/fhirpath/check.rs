@@ -169,7 +169,7 @@ impl Checker<'_> {
         if let Some(slot) = self.scope.slot(name) {
             self.variables.insert(slot);
             let holds = self.scope.variables.get(slot)?.holds.clone();
-            return Some(Part { op: Op::Variable(slot), holds, sources: Vec::new() });
+            return Some(Part { op: Op::Variable { slot, many: holds.many }, holds, sources: Vec::new() });
         }
         let text = |text: &str| {
             let literal = super::plan::Literal::Text(text.into());

@@ -156,7 +156,7 @@ impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
                 Some(item) => out(self, Value::plain(item)),
                 None => Ok(()),
             },
-            Op::Variable(slot) => self.variable(*slot, out),
+            Op::Variable { slot, .. } => self.variable(*slot, out),
             Op::Path { from, steps } => {
                 self.stream(from, focus, &mut |machine, value| machine.walk(steps, &value, out))
             }
@@ -191,7 +191,7 @@ impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
             }
             Op::Set { set, left, right } => self.set(*set, left, right, focus, out),
             Op::Split { from, separator } => self.split(from, separator, focus, out),
-            Op::ToChars(from) => self.to_chars(from, focus, out),
+            Op::ToChars(from) => self.each_character(from, focus, out),
             Op::Choose { test, yes, no } => {
                 let chosen = if self.boolean(test, focus)? == Some(true) { yes } else { no };
                 self.stream(chosen, focus, out)

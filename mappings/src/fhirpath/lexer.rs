@@ -144,7 +144,7 @@ impl<'a> Lexer<'a> {
                 text.push_str(&self.take(|character| character.is_ascii_digit()));
             }
             let rest = self.rest();
-            let zone = rest.strip_prefix(['+', '-']).is_some_and(|rest| is_offset(rest));
+            let zone = rest.strip_prefix(['+', '-']).is_some_and(is_offset);
             if rest.starts_with('Z') {
                 self.at += 1;
                 text.push('Z');

@@ -18,7 +18,11 @@ pub(super) enum Op {
     Index,
     /// The item that the whole evaluation starts from.
     Context,
-    Variable(usize),
+    Variable {
+        slot: usize,
+        /// Whether it may hold several items.
+        many: bool,
+    },
     Path {
         from: Box<Op>,
         steps: Box<[Step]>,

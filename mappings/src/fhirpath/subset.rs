@@ -84,7 +84,7 @@ pub const FUNCTIONS: &[Function] = &[
     within(EXISTENCE, "not", "not()", "The input must be a Boolean.", "active.not()"),
     within(FILTER, "where", "where(criteria)", "The criterion must be a Boolean.", "name.where(use = 'official')"),
     within(FILTER, "select", "select(projection)", "", "name.select(given.first())"),
-    within(FILTER, "ofType", "ofType(type)", "Only items of exactly this type, as the cases for R4 have it: `code` is not kept by `ofType(string)`.", "deceased.ofType(boolean)"),
+    within(FILTER, "ofType", "ofType(type)", "Items of this type and of types derived from it: `value.ofType(string)` of an extension keeps a `code` too. Where only derived types can occur, it is refused: the text of N1 and the official cases for R4 disagree there.", "deceased.ofType(boolean)"),
     outside(FILTER, "repeat", "it is recursion: its cost follows from the document alone", "write the path for each level that is meant"),
     outside(FILTER, "repeatAll", "it is recursion, and may not end", "write the path for each level that is meant"),
     outside(FILTER, "sort", DRAFT, "take the items in the order of the document"),
@@ -181,6 +181,49 @@ pub const FUNCTIONS: &[Function] = &[
     outside(OTHER, "type", "its result has a type that is no element and no value", "ask with is"),
     outside(OTHER, "defineVariable", "variables belong to the mapping, where they are declared and typed", VARIABLE),
     outside(OTHER, "coalesce", DRAFT, "iif(a.exists(), a, b)"),
+];
+
+/// An operator, or a form of literal or name, and its place in the subset.
+#[derive(Debug, Clone, Copy)]
+pub struct Form {
+    /// How it is written.
+    pub form: &'static str,
+    /// What it takes and gives here, or why it is refused.
+    pub note: &'static str,
+    /// An expression over a Patient that compiles, or, if the form is refused, one that does not.
+    pub example: &'static str,
+    /// Whether it is in.
+    pub inside: bool,
+}
+
+const fn form(inside: bool, form: &'static str, example: &'static str, note: &'static str) -> Form {
+    Form { form, note, example, inside }
+}
+
+/// Everything that is written without brackets.
+#[rustfmt::skip]
+pub const FORMS: &[Form] = &[
+    form(true, "`'text'`, `12`, `1.50`, `true`, `{}`", "1.50", "An Integer has 32 bits. A decimal keeps its digits."),
+    form(true, "`@2026-01-31`, `@2026-01-31T09:30:00Z`, `@T09:30`", "birthDate < @2026-01-31", "What the calendar does not have is refused."),
+    form(false, "`4 days`, `5 'mg'`", "birthDate + 4 days", "Comparing and adding quantities needs unit conversion."),
+    form(true, "`a.b`", "name.given", "The elements of R4, a choice by its stem: `value`, not `valueQuantity`. An unknown element is refused."),
+    form(true, "`Patient.a`", "Patient.name", "The type of the context, at the start of a path."),
+    form(true, "`a[0]`", "name[0]", "The index is a literal."),
+    form(true, "`$this`, `$index`", "name.where($index = 0)", "`$index` inside `where`, `select`, `all` and `exists`."),
+    form(false, "`$total`", "name.select($total)", "It belongs to `aggregate`."),
+    form(true, "`%name`", "%context.name", "A declared variable; `%context`; `%resource` where the context is a resource; `%ucum`, `%sct`, `%loinc`, `` %`vs-name` ``, `` %`ext-name` ``."),
+    form(true, "`=` `!=`", "gender = 'male'", "Also of whole collections and of datatypes. What can never be equal is refused. Quantities, resources and narratives are refused as a whole."),
+    form(true, "`~` `!~`", "gender ~ 'MALE'", "For single texts, Integers, Booleans, dates and times. Case and kind of blank do not matter."),
+    form(true, "`<` `<=` `>` `>=`", "birthDate < @2000", "For single numbers, texts (by Unicode code point), dates and times. Empty where the precision, or a missing offset, leaves it open: there is no default time zone."),
+    form(true, "`and` `or` `xor` `implies`", "active and gender = 'male'", "For single Booleans; logic of three values."),
+    form(true, "`\\|`", "name.given | name.family", "As `union()`."),
+    form(true, "`in` `contains`", "gender in ('male' | 'female')", ""),
+    form(true, "`is` `as`", "deceased is boolean", "`is` holds for derived types too; `as` is `ofType` for one item. No types of `Element.id`, `Resource.id` and `Extension.url`: releases disagree on them."),
+    form(true, "`+` `&`", "'a' & gender", "For texts. `&` takes nothing as an empty text."),
+    form(true, "`+` `-` `*` `div` `mod`", "name.count() + 1", "For Integers; a result above 32 bits, and a division by zero, are empty."),
+    form(false, "`+` `-` `*` `div` `mod` of decimals", "1.5 + 1.5", "Decimals are passed on with their digits, not computed."),
+    form(false, "`/`", "1 / 2", "It gives decimals that have no exact digits."),
+    form(false, "`+` `-` of dates", "birthDate + 1", "It needs quantities."),
 ];
 
 /// The function of this name.

@@ -255,8 +255,10 @@ pub(super) fn ancestor(name: &str) -> Option<&'static str> {
         _ if elements::is_resource_type(name) => "DomainResource",
         "Timing" | "Dosage" | "ElementDefinition" | "MarketingStatus" | "Population" | "ProdCharacteristic"
         | "ProductShelfLife" | "SubstanceAmount" => "BackboneElement",
-        "Timing.repeat" => "Element",
-        _ if name.contains('.') && !name.starts_with("ElementDefinition.") => "BackboneElement",
+        _ if name.contains('.') => {
+            let (under, _) = name.rsplit_once('.')?;
+            elements::members(under).find(|element| element.path == name)?.types.first()?.code
+        }
         _ => "Element",
     })
 }

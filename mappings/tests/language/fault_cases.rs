@@ -158,8 +158,10 @@ pub(crate) const CASES: &[Case] = &[
     // Data classes and meaning.
     body("One: { from: \"%patient.id\" } #! M050"),
     body("One: { from: \"%patient.name.family.first()\", class: contact } #! M051"),
+    body("Sex: { from: \"iif(%patient.gender = 'female', 'F', 'M')\", class: administrative } #! M051"),
     body("Urgency: { constant: routine, class: administrative } #! M052"),
     body("Note: { constant: none, class: clinical } #! M052"),
+    body("Urgency: { from: \"'routine'\", class: administrative } #! M052"),
     body("One: { from: \"%patient.name.text.first()\", means: Patient.birthDate, class: identity } #! M053"),
     body("ReferrerName: { from: \"%serviceRequest.performer.display.first()\", class: administrative } #! M053"),
     over(
@@ -168,6 +170,9 @@ pub(crate) const CASES: &[Case] = &[
           \x20       query: { who: { from: \"%patient.gender\", class: demographic } } #! M054\n",
     ),
     over("refuse:\n  - when: \"%patient.gender = 'male'\"\n    element: Patient.sex #! M055\n    because: x\n"),
+    over(
+        "refuse:\n  - when: \"%patient.gender = 'male'\"\n    element: ServiceRequest.orderDetail #! M053\n    because: x\n",
+    ),
     // Codes.
     over("concept-maps: { a: base.yaml } #! M022 M060\n"),
     over(

@@ -80,6 +80,19 @@ error[M030]: Patient has no element nam.
 }
 
 #[test]
+fn of_a_long_line_the_part_around_the_place_is_drawn() {
+    let long = "é".repeat(1_000);
+    let field = format!("A: {{ label: {long}, from: \"%patient.nam\", class: identity, transform: [ {long} ] }}");
+    let (faults, _) = faults_over_base(&in_body(&field), none());
+    let path = faults.iter().find(|fault| fault.code.id() == "M030").expect("the path is wrong");
+    assert!(path.column > 1_000 && path.source_column > 900 && path.source_line.chars().count() == 160);
+    let shown: String = path.source_line.chars().skip((path.column - path.source_column) as usize).take(3).collect();
+    assert_eq!(shown, "nam");
+    let drawn = render(path);
+    assert!(drawn.contains(&format!("--> mapping.yaml:9:{}", path.column)) && drawn.contains("^^^"), "{drawn}");
+}
+
+#[test]
 fn files_that_extend_each_other_end() {
     let chain = |names: &[&str]| {
         let mut folder = folder(&[]);
@@ -133,6 +146,26 @@ fn fragments_that_multiply_are_stopped() {
     text.push_str(&in_body("Bomb: { use: f15 }"));
     let (faults, _) = faults_over_base(&text, none());
     assert_eq!(ids(&faults), ["M005"], "{}", render_all(&faults, &[]));
+}
+
+#[test]
+fn shapes_and_variables_that_multiply_are_stopped() {
+    let mut shapes = "shapes:\n  S0: { a: string }\n".to_owned();
+    for n in 1..31 {
+        shapes.push_str(&format!("  S{n}: {{ a: S{m}, b: S{m} }}\n", m = n - 1));
+    }
+    shapes.push_str("exchanges: { submit: [ { step: create, answer: { shape: S30 } } ] }\n");
+    let (faults, _) = faults_over_base(&shapes, none());
+    assert_eq!(ids(&faults), ["M005", "M005"], "{}", render_all(&faults, &[]));
+    let mut chain = "shapes:\n".to_owned();
+    for n in 0..20_000 {
+        chain.push_str(&format!("  S{n}: {{ a: S{} }}\n", n + 1));
+    }
+    let (faults, _) = faults_over_base(&chain, none());
+    assert!(ids(&faults).contains(&"M021") && faults.len() <= 500);
+    let variables: String = (0..20_000).map(|n| format!("  v{n}: \"%patient.id\"\n")).collect();
+    let (faults, _) = faults_over_base(&format!("variables:\n{variables}"), none());
+    assert!(ids(&faults).contains(&"M005"));
 }
 
 #[test]

@@ -211,10 +211,10 @@ impl Checker<'_> {
 
     /// A literal that counts items.
     fn whole_number(&mut self, node: &Node) -> Option<usize> {
-        if let Syntax::Number(number) = &node.syntax {
-            if let Some(number) = number.parse::<i32>().ok().and_then(|number| usize::try_from(number).ok()) {
-                return Some(number);
-            }
+        if let Syntax::Number(number) = &node.syntax
+            && let Some(number) = number.parse::<i32>().ok().and_then(|number| usize::try_from(number).ok())
+        {
+            return Some(number);
         }
         self.fault(
             Fault::new(node.at.clone(), "a number of items must be written as a whole number from 0")

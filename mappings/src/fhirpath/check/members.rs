@@ -35,10 +35,11 @@ impl Checker<'_> {
                 .fault(Fault::new(name.at.clone(), format!("a path cannot start from {} here", name.text)).mend(mend));
         };
         self.context |= !focus.inner;
-        if let ([Type::Fhir(fhir)], false) = (this.holds.types.as_slice(), focus.inner) {
-            if name.text.starts_with(|first: char| first.is_ascii_uppercase()) && is_a(fhir.name, &name.text) {
-                return Some(this.clone());
-            }
+        if let ([Type::Fhir(fhir)], false) = (this.holds.types.as_slice(), focus.inner)
+            && name.text.starts_with(|first: char| first.is_ascii_uppercase())
+            && is_a(fhir.name, &name.text)
+        {
+            return Some(this.clone());
         }
         self.member(this.clone(), name)
     }
@@ -146,12 +147,7 @@ fn shape_member(shape: &Arc<Shape>, name: &str) -> Option<Found> {
     let to = NodeType::Shape(member.shape.kind());
     let way = Way { key: Key::new(name), twin: None, to, repeats: member.repeats };
     Some(Found {
-        route: Move {
-            from: Some(NodeType::Shape(shape.kind())),
-            primitive: false,
-            stem: None,
-            ways: Box::new([way]),
-        },
+        route: Move { from: Some(NodeType::Shape(shape.kind())), primitive: false, stem: None, ways: Box::new([way]) },
         types: vec![Type::Shape(Arc::clone(&member.shape))],
         repeats: member.repeats,
         may_be_missing: true,

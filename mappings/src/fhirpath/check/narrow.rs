@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::super::ast::{Name, Node, Syntax};
 use super::super::fault::Fault;
 use super::super::nearest::nearest;
-use super::super::plan::{Literal, Move, Op, Step, Wanted};
+use super::super::plan::{Literal, Move, Op, Step, Wanted, Way};
 use super::super::types::{FhirType, NodeType, System, Type, is_a, is_resource};
 use super::functions::Call;
 use super::{Checker, Focus, Part};
@@ -76,8 +76,8 @@ impl Checker<'_> {
         Some(Part::system(Op::Is { from: Box::new(input.op), wanted }, System::Boolean, may_be_empty))
     }
 
-    /// Keeps items of exactly this type. Where that can keep nothing because the items are of types derived from it,
-    /// releases of the specification disagree, so it is refused.
+    /// Keeps items of this type and of those derived from it. Where only derived ones can occur, the official cases for
+    /// R4 keep none and the text of N1 keeps all: that is refused.
     fn narrowed(&mut self, input: Part, wanted: Wanted, at: &Range<usize>) -> Option<Part> {
         self.distinct_ids(&input, at)?;
         self.no_shapes(&input, at)?;
@@ -90,6 +90,13 @@ impl Checker<'_> {
             let (names, wanted) = (input.names(), wanted.name());
             let problem = format!("nothing here is a {wanted}: it is {names}");
             return self.fault(Fault::new(at.clone(), problem).mend("name a type that can occur here"));
+        }
+        let exact = |ty: &Type| !matches!((ty, wanted), (Type::Fhir(fhir), Wanted::Fhir(name)) if fhir.name != name);
+        if !types.is_empty() && !types.iter().any(exact) {
+            let (names, wanted) = (input.names(), wanted.name());
+            let problem =
+                format!("{names} is derived from {wanted}, and releases of R4 disagree on whether it is kept");
+            return self.fault(Fault::new(at.clone(), problem).mend("name the derived type, or leave the type out"));
         }
         let all = types.len() == input.holds.types.len() && types == input.holds.types;
         let may_be_empty = input.holds.may_be_empty || !all;
@@ -220,11 +227,11 @@ impl Wanted {
     }
 }
 
-/// What of a type is exactly the wanted one.
+/// What of a type is the wanted one or derived from it.
 fn kept(ty: &Type, wanted: Wanted) -> Option<Type> {
     match (ty, wanted) {
         (Type::System(system), Wanted::System(wanted)) if *system == wanted => Some(ty.clone()),
-        (Type::Fhir(fhir), Wanted::Fhir(wanted)) if fhir.name == wanted => Some(ty.clone()),
+        (Type::Fhir(fhir), Wanted::Fhir(wanted)) if is_a(fhir.name, wanted) => Some(ty.clone()),
         (Type::Fhir(fhir), Wanted::Fhir(wanted))
             if matches!(fhir.name, "Resource" | "DomainResource") && is_a(wanted, fhir.name) =>
         {
@@ -234,32 +241,39 @@ fn kept(ty: &Type, wanted: Wanted) -> Option<Type> {
     }
 }
 
-/// Narrows the last step of a path to the one member that is wanted, or filters what comes.
+/// Narrows the last step of a path to the members that are wanted, or filters what comes.
 fn narrow(op: Op, wanted: Wanted) -> Op {
     let Wanted::Fhir(name) = wanted else { return Op::OfType { from: Box::new(op), wanted } };
     let Op::Path { from, steps } = op else { return Op::OfType { from: Box::new(op), wanted } };
     let mut steps = steps.into_vec();
-    let certain = steps.last().is_some_and(|step| step.ways().any(|way| way == NodeType::Fhir(name)));
-    if !certain {
+    if !steps.last().is_some_and(|step| step.leads_to(name)) {
         return Op::OfType { from: Box::new(Op::Path { from, steps: steps.into() }), wanted };
     }
     if let Some(step) = steps.pop() {
-        steps.push(step.narrowed(NodeType::Fhir(name)));
+        steps.push(step.narrowed(name));
     }
     Op::Path { from, steps: steps.into() }
 }
 
 impl Step {
-    fn ways(&self) -> impl Iterator<Item = NodeType> + '_ {
-        self.moves.iter().flat_map(|route| route.ways.iter().map(|way| way.to))
+    fn leads_to(&self, name: &str) -> bool {
+        self.moves.iter().flat_map(|route| &route.ways).any(|way| way.is(name))
     }
 
-    fn narrowed(self, wanted: NodeType) -> Self {
+    fn narrowed(self, name: &str) -> Self {
         let route = |route: Move| {
-            let ways: Vec<_> = route.ways.into_vec().into_iter().filter(|way| way.to == wanted).collect();
-            Move { stem: None, ways: ways.into(), ..route }
+            let ways: Vec<_> = route.ways.into_vec().into_iter().filter(|way| way.is(name)).collect();
+            // One member is found sooner by its name.
+            let stem = route.stem.filter(|_| ways.len() > 1);
+            Move { stem, ways: ways.into(), ..route }
         };
         Self { moves: self.moves.into_vec().into_iter().map(route).collect() }
+    }
+}
+
+impl Way {
+    fn is(&self, name: &str) -> bool {
+        matches!(self.to, NodeType::Fhir(found) if is_a(found, name))
     }
 }
 

@@ -70,10 +70,9 @@ impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
         self.stream(from, focus, &mut |machine, mut value| {
             machine.step(1)?;
             if let (Item::Node(node), Wanted::Fhir(name)) = (&mut value.item, wanted) {
-                if machine.type_of(node.doc, node.id, node.ty) != Some(name) {
-                    return Ok(());
-                }
-                node.ty = NodeType::Fhir(name);
+                let found = machine.type_of(node.doc, node.id, node.ty).filter(|found| is_a(found, name));
+                let Some(found) = found else { return Ok(()) };
+                node.ty = NodeType::Fhir(found);
             } else if system(&value.item) != Some(wanted) {
                 return Ok(());
             }

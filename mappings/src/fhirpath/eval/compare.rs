@@ -133,9 +133,9 @@ impl<'e, T: Trace> Machine<'_, 'e, T> {
     }
 }
 
-/// A text without regard to case, with each run of blanks as one.
+/// A text without regard to case, with all blanks as the same one.
 fn folded(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").to_uppercase().to_lowercase()
+    text.replace(char::is_whitespace, " ").to_uppercase().to_lowercase()
 }
 
 fn number<'i>(item: &'i Item<'_>) -> Option<std::borrow::Cow<'i, str>> {

@@ -44,10 +44,10 @@ impl<'e, T: Trace> Machine<'_, 'e, T> {
     }
 
     fn converted(&mut self, value: &Value<'e>, to: System) -> Result<Option<Item<'e>>, Stop> {
-        if let Item::Node(node) = &value.item {
-            if node.ty == NodeType::Shape(ShapeKind::Scalar) {
-                return Ok(scalar(node).map(Item::Text));
-            }
+        if let Item::Node(node) = &value.item
+            && node.ty == NodeType::Shape(ShapeKind::Scalar)
+        {
+            return Ok(scalar(node).map(Item::Text));
         }
         let Some(item) = self.system(&value.item)? else { return Ok(None) };
         Ok(match to {

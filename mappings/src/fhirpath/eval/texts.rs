@@ -236,7 +236,7 @@ impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
         Ok(())
     }
 
-    pub(super) fn to_chars(&mut self, from: &'e Op, focus: Focus<'_, 'e>, out: Out<'_, 'm, 'e, T>) -> Flow {
+    pub(super) fn each_character(&mut self, from: &'e Op, focus: Focus<'_, 'e>, out: Out<'_, 'm, 'e, T>) -> Flow {
         let Some((value, text)) = self.text_of(from, focus)? else { return Ok(()) };
         for character in text.chars() {
             self.step(1)?;

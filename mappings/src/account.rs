@@ -72,7 +72,11 @@ pub(crate) struct Position {
 pub(crate) enum Did {
     Constant,
     /// The row is named by its place: its words would tell the value.
-    Mapped { group: u32, element: u32, equivalence: Equivalence },
+    Mapped {
+        group: u32,
+        element: u32,
+        equivalence: Equivalence,
+    },
     /// The map's or the rule's answer to codes without a row.
     MappedByRule,
     KeptUnmapped,
@@ -81,7 +85,11 @@ pub(crate) enum Did {
     DayOnly,
     Joined(u32),
     Transformed(Transform),
-    Cut { from: u32, to: u32, count: Count },
+    Cut {
+        from: u32,
+        to: u32,
+        count: Count,
+    },
     Defaulted,
     Copied,
     Base64,
@@ -123,13 +131,9 @@ pub(crate) enum LeftOut {
 impl Account {
     /// Adds what another step of the same exchange conveyed. Both must have been made from the same referral text.
     pub fn merge(&mut self, other: &Self) {
-        let [steps, sources, values, positions] = [
-            self.steps.len(),
-            self.sources.len(),
-            self.values.len(),
-            self.positions.len(),
-        ]
-        .map(|length| u32::try_from(length).unwrap_or(u32::MAX));
+        let [steps, sources, values, positions] =
+            [self.steps.len(), self.sources.len(), self.values.len(), self.positions.len()]
+                .map(|length| u32::try_from(length).unwrap_or(u32::MAX));
         let shift = |position: u32| if position == 0 { 0 } else { position + positions };
         self.fields.extend(other.fields.iter().map(|field| Field {
             position: shift(field.position),

@@ -36,7 +36,7 @@ pub use eval::MAX_STEPS;
 pub use fault::{EvaluationFault, Fault};
 pub use item::{Binding, Computed, Environment, Item, NoTrace, Node, Trace};
 pub use parser::{MAX_DEPTH, MAX_LENGTH};
-pub use shape::{Member, Shape, ShapeKind};
+pub use shape::{LIST, Member, Shape, ShapeKind};
 pub use types::{FhirType, NodeType, ResultType, Scope, System, Type};
 
 /// A compiled expression.

@@ -93,7 +93,7 @@ pub fn request_explained(
 }
 
 fn recorder(exchange: ExchangeName, inputs: &Inputs<'_>) -> Recorder {
-    Recorder::new(exchange, inputs.referral.map_or(0, |referral| referral.node_count()))
+    Recorder::new(exchange, inputs.referral)
 }
 
 fn recorded<R: Record>(

@@ -1,12 +1,14 @@
 //! `cargo xtask`: everything that is done to this repository besides building it. Nothing has to be installed first.
 //!
 //! `check` holds the rules, `test` is what the build server runs, `bench` measures, `generate-r4-tables` remakes a
-//! committed file. What a command needs from outside (cargo-deny, the R4 examples) it puts below `target/`.
+//! committed file. What a command needs from outside (cargo-deny, the R4 examples) it puts below `target/`; Request
+//! Tracker alone is installed on the machine, by root and if it is missing.
 
 mod check;
 mod examples;
 mod links;
 mod r4_tables;
+mod request_tracker;
 mod steps;
 
 use anyhow::Result;
@@ -69,12 +71,16 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
         }
         Task::Test { without_examples } => {
             let examples = if without_examples { None } else { Some(steps.step("R4 examples", examples::fetch)?) };
+            let request_tracker = steps.step("Request Tracker", || Ok(request_tracker::prepare()))?;
             check::run(steps)?;
             let mut tests = cargo();
             // The layout tests are among them. Benches have a command of their own.
             tests.args(["test", "--workspace", "--no-fail-fast", "--locked"]);
             if let Some(folder) = examples {
                 tests.env(examples::VARIABLE, folder);
+            }
+            if request_tracker {
+                tests.env(request_tracker::VARIABLE, "required");
             }
             steps.command("tests", &mut tests)
         }

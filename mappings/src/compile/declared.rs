@@ -134,15 +134,26 @@ impl<'t> Compiler<'t> {
                     };
                     let Some((inner, parts)) = self.shape(inner, declared, open) else { continue };
                     size = size.saturating_add(parts);
-                    made = if repeats { made.repeated(&member.key, inner) } else { made.member(&member.key, inner) };
+                    made = match inner.members() {
+                        // The name of a shape that is an array.
+                        [items] if inner.is_list() => made.repeated(&member.key, Arc::clone(&items.shape)),
+                        _ if repeats => made.repeated(&member.key, inner),
+                        _ => made.member(&member.key, inner),
+                    };
                 }
                 Some((Arc::new(made), size))
             }
-            Value::List(_) => {
-                let mend = "Give the array a name as a member of an object.";
-                self.fault(Code::WrongKind, node.at, "A shape begins with an object, not an array.", mend);
-                None
-            }
+            Value::List(items) => match items.as_slice() {
+                [one] => {
+                    let (item, size) = self.shape(one, declared, open)?;
+                    Some((Arc::new(Shape::list(item)), size.saturating_add(1)))
+                }
+                _ => {
+                    let mend = "Write `[ string ]`, or `[ Part ]` with the name of a shape.";
+                    self.fault(Code::WrongKind, node.at, "A list of a shape has one item: what repeats.", mend);
+                    None
+                }
+            },
             Value::Scalar(_) => {
                 let Some(text) = node.as_text() else {
                     let fault = "A shape is a kind, the name of a shape, a list with one of these, or a map.";

@@ -91,7 +91,8 @@ pub(super) struct Checked {
 
 /// Checks an expression in a scope.
 pub(super) fn check(node: &Node, scope: &Scope) -> Result<Checked, Vec<Fault>> {
-    let mut checker = Checker { scope, faults: Vec::new(), reads: Vec::new(), variables: BTreeSet::new(), context: false };
+    let mut checker =
+        Checker { scope, faults: Vec::new(), reads: Vec::new(), variables: BTreeSet::new(), context: false };
     let this = scope.context.clone().map(|context| Part::new(Op::This, vec![context], false, false));
     let part = checker.part(node, &Focus { this, inner: false });
     match part {

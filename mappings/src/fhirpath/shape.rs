@@ -59,7 +59,12 @@ impl ShapeKind {
 pub struct Shape {
     kind: ShapeKind,
     members: Vec<Member>,
+    /// Whether the JSON is an array, read as an object whose one member is [`LIST`].
+    list: bool,
 }
+
+/// The one member of a shape that is an array.
+pub const LIST: &str = "items";
 
 /// A declared member of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,13 +81,25 @@ impl Shape {
     /// A value that is no object.
     #[must_use]
     pub const fn scalar(kind: ShapeKind) -> Self {
-        Self { kind, members: Vec::new() }
+        Self { kind, members: Vec::new(), list: false }
     }
 
     /// An object, without members yet.
     #[must_use]
     pub const fn object() -> Self {
         Self::scalar(ShapeKind::Object)
+    }
+
+    /// A document that is an array: paths find its items under [`LIST`], since a path begins at one value.
+    #[must_use]
+    pub fn list(item: impl Into<Arc<Self>>) -> Self {
+        Self { list: true, ..Self::object().repeated(LIST, item) }
+    }
+
+    /// Whether the JSON is an array.
+    #[must_use]
+    pub const fn is_list(&self) -> bool {
+        self.list
     }
 
     /// Adds a member that stands once.

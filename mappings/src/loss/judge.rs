@@ -8,6 +8,9 @@ use crate::document::{Document, Kind, NodeId};
 use crate::program::{Program, RuleId};
 use std::sync::Arc;
 
+/// The code that forbids to contact the person.
+const CONTACT_PROHIBITED: &str = "contacting-subject-prohibited";
+
 /// One loss, in figures.
 #[derive(Debug, Clone)]
 pub struct Lost {
@@ -33,7 +36,7 @@ pub(super) fn judge(account: &Account, program: &Program, document: &Document<'_
     for node in account.events.iter().filter_map(|event| event.node) {
         arrived.set_range(node.index(), document.descendants_end(node).index());
     }
-    let mut judge = Judge { account, program, document, places, arrived, lost: Vec::with_capacity(32) };
+    let mut judge = Judge { account, program, document, places, arrived, partly: false, lost: Vec::with_capacity(32) };
     judge.document();
     for event in &account.events {
         judge.event(event);
@@ -48,6 +51,9 @@ struct Judge<'a, 'd> {
     places: &'a mut Places,
     /// What reached a field, and what an event tells of.
     arrived: Bits,
+    /// Something of the safety content around the present value arrived, so that the recipient is warned: the rest is
+    /// notable, and no longer unsafe.
+    partly: bool,
     lost: Vec<Lost>,
 }
 
@@ -102,11 +108,20 @@ impl Judge<'_, '_> {
                 return;
             }
         }
+        let before = self.enter(start, end, place);
         if kind == Kind::Array {
             document.children(id).for_each(|item| self.element(item, place));
         } else {
             self.members(id, place);
         }
+        self.partly = before;
+    }
+
+    /// Notes whether something of this safety content arrived; gives what held around it.
+    fn enter(&mut self, start: usize, end: usize, place: PlaceId) -> bool {
+        let before = self.partly;
+        self.partly |= self.places.get(place).grade == Grade::Unsafe && self.arrived.has_any(start, end);
+        before
     }
 
     fn members(&mut self, object: NodeId, place: PlaceId) {
@@ -135,8 +150,11 @@ impl Judge<'_, '_> {
 
     /// A member's value, or each of its items: each is judged by itself.
     fn items(&mut self, id: NodeId, place: PlaceId) {
-        if self.document.kind(id) == Kind::Array {
-            self.document.children(id).for_each(|item| self.element(item, place));
+        let document = self.document;
+        if document.kind(id) == Kind::Array {
+            let before = self.enter(id.index(), document.descendants_end(id).index(), place);
+            document.children(id).for_each(|item| self.element(item, place));
+            self.partly = before;
         } else {
             self.element(id, place);
         }
@@ -223,7 +241,22 @@ impl Judge<'_, '_> {
         if found.by_value && self.is_harmless(id, &found.path) {
             grade = Grade::Informational;
         }
+        if self.partly && grade == Grade::Unsafe && !self.stands_alone(id) {
+            grade = Grade::Notable;
+        }
         self.add(place, reason, rule, grade, values, Detail::Nothing);
+    }
+
+    /// Whether a value says by itself what nobody may miss, whatever else arrived: the code that forbids to contact the
+    /// person (HL7 SDOH Clinical Care, `ServiceRequest.orderDetail`), or the language that the person prefers.
+    fn stands_alone(&self, id: NodeId) -> bool {
+        let document = self.document;
+        match document.kind(id) {
+            Kind::Object | Kind::Array => document.children(id).any(|child| self.stands_alone(child)),
+            Kind::String => document.string(id).is_some_and(|text| text == CONTACT_PROHIBITED),
+            Kind::Bool => document.key(id).is_some_and(|key| key == "preferred") && document.raw(id) == "true",
+            Kind::Null | Kind::Number => false,
+        }
     }
 
     /// Whether the table says of the codes and values that decide here that their loss does no harm.

@@ -156,9 +156,11 @@ impl Places {
 fn known(program: &Program) -> Known {
     let submit = submit_rules(program);
     let small = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
-    let read = program.read_set.elements.iter().filter(|element| {
-        element.conveyed && element.rules.iter().any(|rule| submit.contains(rule))
-    });
+    let read = program
+        .read_set
+        .elements
+        .iter()
+        .filter(|element| element.conveyed && element.rules.iter().any(|rule| submit.contains(rule)));
     let mut accepted: Vec<(String, u32)> =
         program.accepted_losses.iter().enumerate().map(|(at, loss)| (loss.element.clone(), small(at))).collect();
     // The nearest acceptance decides.

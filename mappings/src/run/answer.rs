@@ -82,8 +82,11 @@ pub(super) fn recorded<R: Record>(
     record: &mut R,
 ) -> Result<Outcome, Box<Refusal>> {
     let declared = &super::find(program, exchange, step)?.answer;
-    let text = std::str::from_utf8(http.body).map_err(|_| "the body is not UTF-8".to_owned());
-    let parsed = text.and_then(|text| Document::parse(text).map_err(|error| format!("the body is no JSON: {error}")));
+    let text = shape::text(http.body, declared.shape.as_deref());
+    let parsed = match &text {
+        Ok(text) => Document::parse(text).map_err(|error| format!("the body is no JSON: {error}")),
+        Err(problem) => Err(problem.clone()),
+    };
     let body = read_body(declared, parsed.as_ref());
     let answered = Answered { status: i64::from(http.status), headers: http.headers };
     let given = Given { program, inputs, answered: Some(answered), foreseen: &[] };

@@ -18,12 +18,7 @@ pub(crate) struct Run<'e, 'r, R> {
 }
 
 impl<'e, 'r, R: Record> Run<'e, 'r, R> {
-    pub(crate) fn new(
-        given: Given<'e>,
-        slots: &'e [Binding<'e>],
-        store: &'e Store<'e>,
-        record: &'r mut R,
-    ) -> Self {
+    pub(crate) fn new(given: Given<'e>, slots: &'e [Binding<'e>], store: &'e Store<'e>, record: &'r mut R) -> Self {
         Self { given, environment: Environment { slots, bundle: given.inputs.referral }, store, record }
     }
 
@@ -118,11 +113,13 @@ struct Kept<'c, R> {
     sources: Vec<(usize, NodeId)>,
 }
 
-impl<R: Trace> Trace for Kept<'_, R> {
+impl<R: Record> Trace for Kept<'_, R> {
     const ACTIVE: bool = R::ACTIVE;
 
-    fn conveyed(&mut self, _: &Document<'_>, id: NodeId) {
-        self.sources.push((self.reached.get(), id));
+    fn conveyed(&mut self, document: &Document<'_>, id: NodeId) {
+        if self.record.is_referral(document) {
+            self.sources.push((self.reached.get(), id));
+        }
     }
 
     fn examined(&mut self, document: &Document<'_>, id: NodeId) {

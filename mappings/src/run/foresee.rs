@@ -39,12 +39,14 @@ fn course(steps: &[Step]) -> Vec<usize> {
     while let Some(at) = next.filter(|at| !course.contains(at)) {
         course.push(at);
         let outcomes = steps.get(at).map(|step| step.answer.outcomes.as_slice()).unwrap_or_default();
-        next = outcomes.iter().find_map(|outcome| match &outcome.then {
-            Then::Next { step, .. } => Some(Some(*step)),
-            Then::Delivered { .. } => Some(None),
-            _ => None,
-        })
-        .flatten();
+        next = outcomes
+            .iter()
+            .find_map(|outcome| match &outcome.then {
+                Then::Next { step, .. } => Some(Some(*step)),
+                Then::Delivered { .. } => Some(None),
+                _ => None,
+            })
+            .flatten();
     }
     course
 }

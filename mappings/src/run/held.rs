@@ -145,9 +145,8 @@ fn integer(digits: &str) -> Option<i64> {
 
 /// A number as JSON writes one.
 fn is_decimal(text: &str) -> bool {
-    serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok_and(|raw| {
-        raw.get() == text && text.starts_with(|first: char| first == '-' || first.is_ascii_digit())
-    })
+    serde_json::from_str::<&serde_json::value::RawValue>(text)
+        .is_ok_and(|raw| raw.get() == text && text.starts_with(|first: char| first == '-' || first.is_ascii_digit()))
 }
 
 #[cfg(test)]

@@ -8,9 +8,7 @@ use super::refusal::{Cause, Refusal};
 use crate::account::{Detail, Did, Event, LossReason};
 use crate::document::{Kind, NodeId};
 use crate::fhirpath::{Expression, Item};
-use crate::program::{
-    Each, Empty, Finish, Lines, Member, Node, Overflow, RuleId, Scalar, TooMany,
-};
+use crate::program::{Each, Empty, Finish, Lines, Member, Node, Overflow, RuleId, Scalar, TooMany};
 use crate::write::Json;
 use std::borrow::Cow;
 use std::ops::ControlFlow;
@@ -42,7 +40,11 @@ impl<'e, R: Record> Run<'e, '_, R> {
                 Ok(false)
             }
             Node::When { condition, node } => {
-                if self.chosen(Some(condition), focus)? { self.node(node, focus, json) } else { Ok(false) }
+                if self.chosen(Some(condition), focus)? {
+                    self.node(node, focus, json)
+                } else {
+                    Ok(false)
+                }
             }
             Node::Copy { rule, from, required } => self.copy(*rule, from, *required, focus, json),
             Node::Shared(node) => self.node(node, focus, json),

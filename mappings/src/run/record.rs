@@ -13,6 +13,10 @@ use crate::program::{ExchangeName, RuleId};
 pub(crate) trait Record: Trace {
     /// Whether anybody listens.
     const ON: bool;
+    /// Whether this is the document whose losses are judged.
+    fn is_referral(&self, _: &Document<'_>) -> bool {
+        false
+    }
     /// The places reached in the list of sources and of steps: where a field begins.
     fn begin(&self) -> Begun;
     /// A step of the present field.
@@ -82,15 +86,23 @@ pub(crate) struct Recorder {
     exchange: ExchangeName,
     position: u32,
     account: Account,
+    /// Where the referral's text lies: settings, keys and notes are documents too, and their nodes are not the referral's.
+    referral: Option<usize>,
+}
+
+/// What tells one document from another.
+fn name(document: &Document<'_>) -> usize {
+    document.text().as_ptr().addr()
 }
 
 impl Recorder {
-    /// A recorder for one request made from a document of so many values.
-    pub(crate) fn new(exchange: ExchangeName, nodes: usize) -> Self {
+    /// A recorder for one request made from this referral.
+    pub(crate) fn new(exchange: ExchangeName, referral: Option<&Document<'_>>) -> Self {
+        let nodes = referral.map_or(0, Document::node_count);
         let mut account = Account::default();
         account.conveyed.clear(nodes);
         account.examined.clear(nodes);
-        Self { exchange, position: 0, account }
+        Self { exchange, position: 0, account, referral: referral.map(name) }
     }
 
     /// What was recorded.
@@ -100,11 +112,16 @@ impl Recorder {
 }
 
 impl Trace for Recorder {
-    fn conveyed(&mut self, _: &Document<'_>, id: NodeId) {
-        self.account.sources.push(id);
+    fn conveyed(&mut self, document: &Document<'_>, id: NodeId) {
+        if self.is_referral(document) {
+            self.account.sources.push(id);
+        }
     }
 
     fn examined(&mut self, document: &Document<'_>, id: NodeId) {
+        if !self.is_referral(document) {
+            return;
+        }
         let end = document.descendants_end(id).index();
         self.account.examined.set_range(id.index(), end);
     }
@@ -112,6 +129,10 @@ impl Trace for Recorder {
 
 impl Record for Recorder {
     const ON: bool = true;
+
+    fn is_referral(&self, document: &Document<'_>) -> bool {
+        self.referral == Some(name(document))
+    }
 
     fn begin(&self) -> Begun {
         Begun { sources: self.account.sources.len(), steps: self.account.steps.len() }
@@ -183,13 +204,7 @@ fn span(start: usize, end: usize) -> Span {
 }
 
 /// An event for each source of a field. What has none came from no referral, and is no loss of one.
-pub(crate) fn lose_sources<R: Record>(
-    record: &mut R,
-    begun: Begun,
-    reason: LossReason,
-    rule: RuleId,
-    detail: Detail,
-) {
+pub(crate) fn lose_sources<R: Record>(record: &mut R, begun: Begun, reason: LossReason, rule: RuleId, detail: Detail) {
     if !R::ON {
         return;
     }

@@ -118,7 +118,11 @@ pub(crate) fn refuse(program: &Program, rule: RuleId, element: Option<String>, c
     let info = program.rules.get(rule.0 as usize);
     let reads = || {
         let mut elements = program.read_set.elements.iter().filter(|element| element.rules.contains(&rule));
-        elements.clone().find(|element| element.conveyed).or_else(|| elements.next()).map(|element| element.path.clone())
+        elements
+            .clone()
+            .find(|element| element.conveyed)
+            .or_else(|| elements.next())
+            .map(|element| element.path.clone())
     };
     let element = element
         .or_else(|| info.and_then(|info| info.means.clone()))

@@ -16,9 +16,7 @@ pub fn check_settings(program: &Program, settings: &BTreeMap<String, String>) ->
     for declared in &program.settings {
         check(declared, settings.get(&declared.name)).map_err(|problem| refused(&declared.name, problem))?;
     }
-    let known = |name: &str| {
-        GIVEN.contains(&name) || program.settings.iter().any(|declared| declared.name == name)
-    };
+    let known = |name: &str| GIVEN.contains(&name) || program.settings.iter().any(|declared| declared.name == name);
     match settings.keys().find(|name| !known(name)) {
         Some(name) => Err(refused(name, "the mapping declares no such setting; remove it or mend its name".to_owned())),
         None => Ok(()),

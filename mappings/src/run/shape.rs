@@ -4,7 +4,26 @@
 //! null, which paths read as empty; but one that is there has the declared kind.
 
 use crate::document::{Document, Kind, NodeId};
-use crate::fhirpath::{Shape, ShapeKind};
+use crate::fhirpath::{LIST, Shape, ShapeKind};
+use std::borrow::Cow;
+
+/// The text in which paths are looked up: the body itself, or, where the shape is an array, an object with the body as
+/// its one member.
+///
+/// # Errors
+/// Why it is no JSON, in words.
+pub(super) fn text<'t>(body: &'t [u8], shape: Option<&Shape>) -> Result<Cow<'t, str>, String> {
+    let text = std::str::from_utf8(body).map_err(|_| "the body is not UTF-8".to_owned())?;
+    if !shape.is_some_and(Shape::is_list) {
+        return Ok(Cow::Borrowed(text));
+    }
+    // By itself first: what is no JSON could become JSON within the object.
+    let document = Document::parse(text).map_err(|error| format!("the body is no JSON: {error}"))?;
+    if document.kind(document.root()) != Kind::Array {
+        return Err("the body is not the declared array".to_owned());
+    }
+    Ok(Cow::Owned(format!("{{\"{LIST}\":{text}}}")))
+}
 
 /// Says where a document is not of a shape: a path without values.
 pub(super) fn fits(document: &Document<'_>, id: NodeId, shape: &Shape) -> Result<(), String> {
@@ -60,11 +79,9 @@ mod tests {
 
     #[test]
     fn what_is_declared_fits_and_more_may_be_there() {
-        for json in [
-            r#"{"id":7,"status":{"name":"New","x":[]},"tags":["a",1,true,null],"more":{}}"#,
-            r#"{"id":null}"#,
-            "{}",
-        ] {
+        for json in
+            [r#"{"id":7,"status":{"name":"New","x":[]},"tags":["a",1,true,null],"more":{}}"#, r#"{"id":null}"#, "{}"]
+        {
             assert_eq!(check(json), Ok(()), "{json}");
         }
     }

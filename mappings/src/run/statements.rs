@@ -75,8 +75,8 @@ pub(super) fn recorded<R: Record>(
 ) -> Result<Vec<ReadStatement>, Box<Refusal>> {
     let refused = |problem: String| Refusal::of("the report", Cause::Unreadable(problem));
     let Some(reading) = &program.report else { return Err(Refusal::of("the report", Cause::NoSuchStep)) };
-    let text = std::str::from_utf8(body).map_err(|_| refused("it is not UTF-8".to_owned()))?;
-    let document = Document::parse(text).map_err(|error| refused(error.to_string()))?;
+    let text = shape::text(body, program.report_shape.as_deref()).map_err(refused)?;
+    let document = Document::parse(&text).map_err(|error| refused(error.to_string()))?;
     let focus = pushed(program, &document).map_err(refused)?;
     let inputs = Inputs { settings, ..Inputs::none() };
     let given = Given { program, inputs: &inputs, answered: None, foreseen: &[] };

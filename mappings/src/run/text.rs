@@ -103,7 +103,8 @@ fn after_tag<'t>(tail: &'t str, out: &mut String) -> &'t str {
     if let Some(comment) = tail.strip_prefix("<!--") {
         return comment.split_once("-->").map_or("", |(_, after)| after);
     }
-    let opens = tail.as_bytes().get(1).is_some_and(|next| next.is_ascii_alphabetic() || matches!(next, b'/' | b'!' | b'?'));
+    let opens =
+        tail.as_bytes().get(1).is_some_and(|next| next.is_ascii_alphabetic() || matches!(next, b'/' | b'!' | b'?'));
     let Some(end) = tag_end(tail).filter(|_| opens) else {
         out.push('<');
         return skip_one(tail);
@@ -141,7 +142,20 @@ fn tag_name(tag: &str) -> String {
 fn breaks_line(name: &str) -> bool {
     matches!(
         name,
-        "br" | "p" | "div" | "li" | "ul" | "ol" | "tr" | "table" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "blockquote"
+        "br" | "p"
+            | "div"
+            | "li"
+            | "ul"
+            | "ol"
+            | "tr"
+            | "table"
+            | "h1"
+            | "h2"
+            | "h3"
+            | "h4"
+            | "h5"
+            | "h6"
+            | "blockquote"
     )
 }
 
@@ -212,7 +226,10 @@ mod tests {
     #[test]
     fn white_space() {
         check(Transform::Trim, &[(" a b\u{a0}", "a b"), ("a", "a"), ("", "")]);
-        check(Transform::CollapseWhitespace, &[("a  b\r\n\tc", "a b c"), ("a b", "a b"), (" a", " a"), ("a\u{a0}b", "a b")]);
+        check(
+            Transform::CollapseWhitespace,
+            &[("a  b\r\n\tc", "a b c"), ("a b", "a b"), (" a", " a"), ("a\u{a0}b", "a b")],
+        );
         check(Transform::SingleLine, &[("a\r\nb\nc\rd\u{2028}e", "a b c d e"), ("a\n\nb", "a  b"), ("a", "a")]);
     }
 
@@ -220,7 +237,10 @@ mod tests {
     fn letters_and_digits() {
         check(Transform::Upper, &[("straße", "STRASSE"), ("A", "A")]);
         check(Transform::Lower, &[("ÉA", "éa")]);
-        check(Transform::DigitsOnly, &[("+44 7700 900 123", "447700900123"), ("12", "12"), ("x", ""), ("\u{0661}", "")]);
+        check(
+            Transform::DigitsOnly,
+            &[("+44 7700 900 123", "447700900123"), ("12", "12"), ("x", ""), ("\u{0661}", "")],
+        );
     }
 
     #[test]

@@ -122,7 +122,16 @@ impl<'e, R: Record> Run<'e, '_, R> {
     ) -> Result<Held<'e>, Cause> {
         let Some(text) = held.characters().filter(|text| !text.is_empty()) else { return Ok(Held::Nothing) };
         let mut out = String::with_capacity(16);
-        match (date::write(&text, format, &mut out), format.partial) {
+        let formatted = if format.parts.is_empty() {
+            // No pattern: a date-time stands as it came, if it is whole.
+            if date::is_date_time(&text) {
+                return Ok(Held::text(text));
+            }
+            Formatted::Partial
+        } else {
+            date::write(&text, format, &mut out)
+        };
+        match (formatted, format.partial) {
             (Formatted::Whole, _) => {
                 self.record.did(Did::Formatted);
                 if R::ON && text.contains('T') && !format.parts.contains(&DatePart::Hour) {

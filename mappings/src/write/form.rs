@@ -36,7 +36,8 @@ mod tests {
         let text = made(r#"{"a b":"x&y=z +ü\r\n","n":1.0,"l":["1","","3"],"t":true,"e":null}"#).unwrap();
         let url = url::Url::parse(&format!("http://127.0.0.1/?{text}")).unwrap();
         let pairs: Vec<_> = url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
-        let expected = [("a b", "x&y=z +ü\r\n"), ("n", "1.0"), ("l", "1"), ("l", ""), ("l", "3"), ("t", "true"), ("e", "")];
+        let expected =
+            [("a b", "x&y=z +ü\r\n"), ("n", "1.0"), ("l", "1"), ("l", ""), ("l", "3"), ("t", "true"), ("e", "")];
         assert_eq!(pairs, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     }
 

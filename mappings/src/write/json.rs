@@ -121,7 +121,8 @@ mod tests {
 
     #[test]
     fn every_character_survives_another_parser() {
-        let text: String = (0..0x3000_u32).filter_map(char::from_u32).chain(['\u{2028}', '\u{1f600}', '\u{10ffff}']).collect();
+        let text: String =
+            (0..0x3000_u32).filter_map(char::from_u32).chain(['\u{2028}', '\u{1f600}', '\u{10ffff}']).collect();
         let mut json = Json::default();
         json.text(&text);
         assert_eq!(serde_json::from_slice::<String>(json.bytes()).unwrap(), text);

@@ -30,10 +30,7 @@ mod tests {
         let document = Document::parse(text).unwrap();
         let made: Vec<_> = document.children(document.root()).map(|id| plain(&document, id)).collect();
         let nested = || Err(WriteFault::Nested);
-        assert_eq!(
-            made,
-            [Ok("1.50".into()), Ok("a\nb".into()), Ok("".into()), Ok("true".into()), nested(), nested()]
-        );
+        assert_eq!(made, [Ok("1.50".into()), Ok("a\nb".into()), Ok("".into()), Ok("true".into()), nested(), nested()]);
     }
 
     #[test]

@@ -115,7 +115,8 @@ mod tests {
 
     #[test]
     fn elements_attributes_text_and_lists() {
-        let text = made(r##"{"@id":"7","Name":"Jo","Line":["1","2"],"Code":{"@system":"s","#text":"c"},"Empty":null}"##);
+        let text =
+            made(r##"{"@id":"7","Name":"Jo","Line":["1","2"],"Code":{"@system":"s","#text":"c"},"Empty":null}"##);
         assert_eq!(
             text.unwrap(),
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Referral xmlns=\"urn:example:a&amp;b\" id=\"7\"><Name>Jo</Name>\

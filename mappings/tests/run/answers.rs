@@ -2,7 +2,9 @@
 
 use crate::written::program;
 use mappings::program::{ExchangeName, Failure, Program};
-use mappings::run::{Cause, HttpAnswer, Inputs, Outcome, ReadStatement, ReadStatus, answer, check_settings, read_report};
+use mappings::run::{
+    Cause, HttpAnswer, Inputs, Outcome, ReadStatement, ReadStatus, answer, check_settings, read_report,
+};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -151,14 +153,13 @@ report:
 #[test]
 fn each_outcome_means_what_it_says() {
     let steps = program(STEPS);
-    let made = |status, headers: &[(&str, &str)], body: &str| says(&steps, ExchangeName::Submit, (status, headers, body));
+    let made =
+        |status, headers: &[(&str, &str)], body: &str| says(&steps, ExchangeName::Submit, (status, headers, body));
     let next = made(201, &[("ETag", "\"7\""), ("etag", "later")], r#"{"id":"t-1"}"#);
     let notes = vec![("etag".to_owned(), "\"7\"".to_owned()), ("id".to_owned(), "t-1".to_owned())];
     assert!(next == Outcome::Next { step: 1, notes });
-    let refused = Outcome::Failed {
-        code: Failure::Refused,
-        diagnostic: "The platform answered 200 with an error.".to_owned(),
-    };
+    let refused =
+        Outcome::Failed { code: Failure::Refused, diagnostic: "The platform answered 200 with an error.".to_owned() };
     assert!(made(200, &[], r#"{"message":"no such queue"}"#) == refused);
     assert!(made(404, &[], "gone") == Outcome::HttpFailure, "status alone decides: the body is not looked into");
     let kept = Outcome::Failed { code: Failure::PartlyStored, diagnostic: "A part was kept.".to_owned() };
@@ -190,7 +191,10 @@ fn a_submit_can_be_foreseen_without_any_answer() {
     let document = mappings::document::Document::parse(&text).unwrap();
     let inputs = Inputs { referral: Some(&document), ..Inputs::none() };
     let (requests, account) = mappings::run::foresee(&steps, &inputs, &mut mappings::run::Scratch::default()).unwrap();
-    assert_eq!(requests.iter().map(|request| request.path.as_str()).collect::<Vec<_>>(), ["tickets", "tickets/%28id%29"]);
+    assert_eq!(
+        requests.iter().map(|request| request.path.as_str()).collect::<Vec<_>>(),
+        ["tickets", "tickets/%28id%29"]
+    );
     assert_eq!(requests[1].headers[0].1, "(etag)");
     assert_eq!(account.field_count(), 3);
 }

@@ -4,8 +4,8 @@ use mappings::class::DataClass;
 use mappings::document::Document;
 use mappings::fhirpath::{Expression, Scope, Shape, ShapeKind, System, Type, Use, compile};
 use mappings::program::{
-    Answer, Body, ExchangeName, Finish, Format, Identity, Member, Method, Node, Place, Program, Repeat, Request, RuleId, RuleInfo,
-    Scalar, Setting, Slot, Source, Step, Value, Variable,
+    Answer, Body, ExchangeName, Finish, Format, Identity, Member, Method, Node, Place, Program, Repeat, Request,
+    RuleId, RuleInfo, Scalar, Setting, Slot, Source, Step, Value, Variable,
 };
 use mappings::read_set::{ReadElement, ReadSet};
 use mappings::run::{Inputs, Keys, Refusal, Rendered, Scratch};
@@ -145,7 +145,8 @@ impl Hand {
     /// Runs the first submit step over a referral.
     pub fn run(&self, referral: &str) -> Result<Rendered, Box<Refusal>> {
         let document = Document::parse(referral).unwrap();
-        let settings = BTreeMap::from([("account".to_owned(), "7".to_owned()), ("site".to_owned(), "north".to_owned())]);
+        let settings =
+            BTreeMap::from([("account".to_owned(), "7".to_owned()), ("site".to_owned(), "north".to_owned())]);
         let inputs = Inputs { settings: &settings, ..inputs(&document) };
         mappings::run::request(&self.program, ExchangeName::Submit, 0, &inputs, &mut Scratch::default())
     }

@@ -42,7 +42,9 @@ const NAME: &str = r#""name":[{"family":"Example","given":["Anna"]}]"#;
 
 #[test]
 fn what_no_rule_reads_is_named_with_its_grade() {
-    let patient = format!(r#"{NAME},"id":"x","birthDate":"1980-02-03","gender":"female","meta":{{"versionId":"1","profile":["p"],"security":[{{"code":"R"}}]}}"#);
+    let patient = format!(
+        r#"{NAME},"id":"x","birthDate":"1980-02-03","gender":"female","meta":{{"versionId":"1","profile":["p"],"security":[{{"code":"R"}}]}}"#
+    );
     let found = of_rule("%patient.name.family.first()", |_| {}, r#""priority":"urgent""#, &patient);
     assert_eq!(
         brief(&found),
@@ -58,7 +60,8 @@ fn what_no_rule_reads_is_named_with_its_grade() {
 
 #[test]
 fn what_a_rule_did_not_take_is_told_from_what_no_rule_reads() {
-    let patient = r#""telecom":[{"system":"phone","value":"1"},{"system":"email","value":"2"},{"system":"phone","value":"3"}]"#;
+    let patient =
+        r#""telecom":[{"system":"phone","value":"1"},{"system":"email","value":"2"},{"system":"phone","value":"3"}]"#;
     let found = of_rule("%patient.telecom.where(system = 'phone').value.first()", |_| {}, "", patient);
     assert_eq!(brief(&found), [("Patient.telecom", LossReason::NotChosen, Grade::Notable, 2)]);
     let two = r#""name":[{"use":"official","family":"A"},{"use":"old","family":"B"}]"#;
@@ -74,12 +77,18 @@ fn harmless_values_are_informational_and_others_unsafe() {
     };
     assert_eq!(grade(r#""priority":"routine""#, ""), Some(Grade::Notable), "the given name");
     assert_eq!(grade(r#""priority":"stat""#, ""), Some(Grade::Unsafe));
-    let speaks = |code: &str| format!(r#","communication":[{{"language":{{"coding":[{{"system":"s","code":"{code}"}}]}},"preferred":true}}]"#);
+    let speaks = |code: &str| {
+        format!(r#","communication":[{{"language":{{"coding":[{{"system":"s","code":"{code}"}}]}},"preferred":true}}]"#)
+    };
     assert_eq!(grade("", &speaks("en")), Some(Grade::Notable));
     assert_eq!(grade("", &speaks("pl")), Some(Grade::Unsafe));
     let extension = |url: &str| format!(r#","contact":[{{"extension":[{{"url":"{url}","valueString":"x"}}]}}]"#);
     assert_eq!(grade("", &extension("http://example.org/other")), Some(Grade::Notable));
-    assert_eq!(grade("", &extension("http://example.org/safeguarding")), Some(Grade::Unsafe), "inside what is lost whole");
+    assert_eq!(
+        grade("", &extension("http://example.org/safeguarding")),
+        Some(Grade::Unsafe),
+        "inside what is lost whole"
+    );
 }
 
 #[test]
@@ -171,12 +180,8 @@ fn codes_without_a_row_and_wider_codes_are_told() {
 fn a_concepts_own_words_are_lost_but_what_stands_beside_its_code_is_not() {
     let mut hand = Hand::new();
     let mut value = hand.value("create.body.v", "%patient.maritalStatus");
-    value.map = Some(CodeRule {
-        name: "gender".to_owned(),
-        map: gender_map(),
-        system: None,
-        unmapped: Unmapped::Refuse,
-    });
+    value.map =
+        Some(CodeRule { name: "gender".to_owned(), map: gender_map(), system: None, unmapped: Unmapped::Refuse });
     hand.submit(Format::Json, one(value));
     let concept = r#""maritalStatus":{"coding":[{"system":"http://example.org/x","code":"1"},
         {"system":"http://hl7.org/fhir/administrative-gender","code":"male","display":"Male"}],"text":"a man"}"#;
@@ -229,7 +234,10 @@ fn a_named_expression_conveys_what_is_used_of_it_and_no_more() {
     let yes = hand.value("create.body.y", "iif(%whole.exists(), 'yes', 'no')");
     let node = Node::Object(vec![member("p", Node::Value(Box::new(phone))), member("y", Node::Value(Box::new(yes)))]);
     hand.submit(Format::Json, node);
-    let text = referral("", &format!(r#"{NAME},"telecom":[{{"system":"phone","value":"1"}},{{"system":"phone","value":"2"}}]"#));
+    let text = referral(
+        "",
+        &format!(r#"{NAME},"telecom":[{{"system":"phone","value":"1"}},{{"system":"phone","value":"2"}}]"#),
+    );
     let document = Document::parse(&text).unwrap();
     let account = explained(&hand, &document);
     let lines = account.explain(&hand.program, &document, b"key", Values::Hidden);

@@ -19,8 +19,7 @@ fn losses() -> (serde_json::Value, Vec<Loss>) {
     let text = referral(REQUEST, r#""gender":"other","birthDate":"1980-02-03""#);
     let document = Document::parse(&text).unwrap();
     let scratch = &mut Scratch::default();
-    let (made, account) =
-        request_explained(&national, ExchangeName::Submit, 0, &inputs(&document), scratch).unwrap();
+    let (made, account) = request_explained(&national, ExchangeName::Submit, 0, &inputs(&document), scratch).unwrap();
     let body = serde_json::from_slice(&made.body.unwrap()).unwrap();
     (body, account.losses(&national, &document, scratch).in_words(&national))
 }
@@ -39,7 +38,10 @@ fn every_loss_that_the_schema_check_does_not_see_is_in_the_report() {
     let reason = found("ServiceRequest.reasonCode.text", LossReason::Truncated);
     assert_eq!((reason.grade, reason.detail.as_deref()), (Grade::Notable, Some("cut from 43 to 7 characters")));
     let urgency = found("ServiceRequest.priority", LossReason::Replaced);
-    assert_eq!((urgency.grade, urgency.because.as_deref()), (Grade::Notable, Some("Urgent referrals are made by telephone.")));
+    assert_eq!(
+        (urgency.grade, urgency.because.as_deref()),
+        (Grade::Notable, Some("Urgent referrals are made by telephone."))
+    );
     found("ServiceRequest.performerType", LossReason::Replaced);
     let referrer = found("ServiceRequest.requester", LossReason::Replaced);
     assert_eq!(referrer.because.as_deref(), Some("The service's own software does so."));

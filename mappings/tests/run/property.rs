@@ -48,7 +48,9 @@ fn code(codes: &'static [&'static str]) -> impl Strategy<Value = Value> {
 fn object(members: Vec<(&'static str, BoxedStrategy<Value>)>) -> BoxedStrategy<Value> {
     let parts: Vec<_> = members
         .into_iter()
-        .map(|(name, value)| proptest::option::of(value).prop_map(move |value| value.map(|value| (name.to_owned(), value))))
+        .map(|(name, value)| {
+            proptest::option::of(value).prop_map(move |value| value.map(|value| (name.to_owned(), value)))
+        })
         .collect();
     parts.prop_map(|parts| Value::Object(parts.into_iter().flatten().collect::<Map<_, _>>())).boxed()
 }
@@ -58,7 +60,11 @@ fn list(item: impl Strategy<Value = Value> + 'static) -> BoxedStrategy<Value> {
 }
 
 fn concept() -> BoxedStrategy<Value> {
-    let coding = object(vec![("system", text().boxed()), ("code", code(&["en", "pl", "x"]).boxed()), ("display", text().boxed())]);
+    let coding = object(vec![
+        ("system", text().boxed()),
+        ("code", code(&["en", "pl", "x"]).boxed()),
+        ("display", text().boxed()),
+    ]);
     object(vec![("coding", list(coding)), ("text", text().boxed())])
 }
 
@@ -72,7 +78,8 @@ fn extension() -> BoxedStrategy<Value> {
 }
 
 fn patient() -> BoxedStrategy<Value> {
-    let name = object(vec![("use", code(&["official", "old"]).boxed()), ("family", text().boxed()), ("given", list(text()))]);
+    let name =
+        object(vec![("use", code(&["official", "old"]).boxed()), ("family", text().boxed()), ("given", list(text()))]);
     let telecom = object(vec![
         ("system", code(&["phone", "email"]).boxed()),
         ("use", code(&["mobile", "home"]).boxed()),
@@ -85,7 +92,8 @@ fn patient() -> BoxedStrategy<Value> {
         ("country", text().boxed()),
         ("extension", list(extension())),
     ]);
-    let communication = object(vec![("language", concept()), ("preferred", any::<bool>().prop_map(Value::from).boxed())]);
+    let communication =
+        object(vec![("language", concept()), ("preferred", any::<bool>().prop_map(Value::from).boxed())]);
     let meta = object(vec![("versionId", text().boxed()), ("security", list(concept()))]);
     object(vec![
         ("id", text().boxed()),
@@ -110,9 +118,18 @@ fn service_request() -> BoxedStrategy<Value> {
         ("orderDetail", list(concept())),
         ("note", list(object(vec![("text", text().boxed()), ("time", date().boxed())]))),
         ("authoredOn", date().boxed()),
-        ("requester", object(vec![("reference", code(&["urn:uuid:9", "Organization/1", "#a"]).boxed()), ("display", text().boxed())])),
+        (
+            "requester",
+            object(vec![
+                ("reference", code(&["urn:uuid:9", "Organization/1", "#a"]).boxed()),
+                ("display", text().boxed()),
+            ]),
+        ),
         ("quantityQuantity", object(vec![("value", Just(json!(1.5)).boxed()), ("unit", text().boxed())])),
-        ("contained", list(object(vec![("id", text().boxed()), ("code", concept())]).prop_map(|value| typed("Condition", value)))),
+        (
+            "contained",
+            list(object(vec![("id", text().boxed()), ("code", concept())]).prop_map(|value| typed("Condition", value))),
+        ),
     ])
 }
 
@@ -123,9 +140,15 @@ fn typed(name: &str, value: Value) -> Value {
 }
 
 fn referral() -> impl Strategy<Value = String> {
-    let observation = object(vec![("code", concept()), ("valueString", text().boxed()), ("extension", list(extension()))]);
+    let observation =
+        object(vec![("code", concept()), ("valueString", text().boxed()), ("extension", list(extension()))]);
     let observations = proptest::collection::vec(observation, 0..3);
-    (service_request(), patient(), observations, proptest::option::of(object(vec![("status", text().boxed()), ("priority", code(&["stat"]).boxed())])))
+    (
+        service_request(),
+        patient(),
+        observations,
+        proptest::option::of(object(vec![("status", text().boxed()), ("priority", code(&["stat"]).boxed())])),
+    )
         .prop_map(|(request, patient, observations, task)| {
             let mut resources = vec![typed("ServiceRequest", request), typed("Patient", patient)];
             resources.extend(observations.into_iter().map(|value| typed("Observation", value)));
@@ -154,7 +177,8 @@ fn path(document: &Document<'_>, id: NodeId) -> Option<String> {
     }
     let last = parts.last()?.as_str();
     let structure = matches!(last, "resourceType" | "id" | "fullUrl");
-    let version = parts.contains(&"meta".to_owned()) && matches!(last, "versionId" | "lastUpdated" | "profile" | "source");
+    let version =
+        parts.contains(&"meta".to_owned()) && matches!(last, "versionId" | "lastUpdated" | "profile" | "source");
     let link = last == "reference"
         && document.string(id).is_some_and(|text| text.starts_with("urn:uuid:") || text.starts_with('#'));
     (inside && !structure && !version && !link).then(|| parts.join("."))

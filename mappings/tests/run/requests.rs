@@ -100,9 +100,8 @@ fn dates_are_written_in_the_platforms_pattern() {
             value.format = Some(DateFormat { parts, partial });
         }
     };
-    let born = |partial, date: &str| {
-        made("%patient.birthDate", format(partial), "", &format!(r#""birthDate":"{date}""#))
-    };
+    let born =
+        |partial, date: &str| made("%patient.birthDate", format(partial), "", &format!(r#""birthDate":"{date}""#));
     assert_eq!(born(Partial::Refuse, "1980-02-03"), Ok(json!("03/02/1980")));
     assert_eq!(born(Partial::Refuse, "1980-02"), Err(Cause::PartialDate));
     assert_eq!(born(Partial::Omit, "1980-02"), Ok(json!(LEFT_OUT)));
@@ -147,10 +146,8 @@ fn lists_have_an_item_for_each_and_limits() {
         let system = hand.path_from(context.clone(), "system");
         let number = hand.path_from(context, "value");
         let (kind, value) = (hand.value_of("create.body.t[].k", system), hand.value_of("create.body.t[].v", number));
-        let item = Node::Object(vec![
-            member("k", Node::Value(Box::new(kind))),
-            member("v", Node::Value(Box::new(value))),
-        ]);
+        let item =
+            Node::Object(vec![member("k", Node::Value(Box::new(kind))), member("v", Node::Value(Box::new(value)))]);
         let rule = hand.rule("create.body.t", Some(&over), None);
         let each = Each { rule, over, item: Box::new(item), limit, omit_empty };
         hand.submit(Format::Json, Node::Object(vec![member("t", Node::Each(each))]));
@@ -173,7 +170,8 @@ fn choices_and_conditions_take_the_first_that_holds() {
         let mut hand = Hand::new();
         let when = hand.path("%serviceRequest.priority = 'urgent'");
         let rule = hand.rule("create.body.v", Some(&when), None);
-        let constant = |text: &str| Node::Value(Box::new(plain(rule, Source::Constant(Literal::Text(text.to_owned())))));
+        let constant =
+            |text: &str| Node::Value(Box::new(plain(rule, Source::Constant(Literal::Text(text.to_owned())))));
         let condition = hand.path("%serviceRequest.priority.exists()");
         let choose = Node::Choose(vec![
             mappings::program::Alternative { when: Some(when), node: constant("now") },
@@ -318,7 +316,10 @@ fn a_guard_refuses_before_anything_is_made() {
     let detail = r#""orderDetail":[{"coding":[{"code":"contacting-subject-prohibited"}]}]"#;
     let refusal = hand.run(&referral(detail, "")).unwrap_err();
     assert!(refusal.unsafe_to_send);
-    assert_eq!((refusal.element.as_str(), refusal.rule.as_deref()), ("ServiceRequest.orderDetail", Some("mapping.yaml:1")));
+    assert_eq!(
+        (refusal.element.as_str(), refusal.rule.as_deref()),
+        ("ServiceRequest.orderDetail", Some("mapping.yaml:1"))
+    );
     let refusal = hand.run(&referral("", "")).unwrap_err();
     assert_eq!((refusal.cause, refusal.unsafe_to_send), (Cause::Missing, false));
 }

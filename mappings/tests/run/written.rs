@@ -12,7 +12,11 @@ pub fn program(mapping: &str) -> Program {
         ("concept-maps/gender.json".to_owned(), include_bytes!("mappings/gender.json").to_vec()),
     ]);
     let manifest = Manifest {
-        capabilities: Capabilities { poll: mapping.contains("poll:"), push: mapping.contains("report:"), ..Default::default() },
+        capabilities: Capabilities {
+            poll: mapping.contains("poll:"),
+            push: mapping.contains("report:"),
+            ..Default::default()
+        },
         statuses: ["New", "Opened", "Accepted", "Declined"].map(str::to_owned).to_vec(),
         steps: 5,
     };

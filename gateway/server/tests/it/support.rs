@@ -9,7 +9,7 @@ use gateway_core::referral::Referral;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -57,6 +57,39 @@ pub(crate) struct Setup {
     pub(crate) adapters: Option<(PathBuf, Arc<dyn FolderReader>)>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) poll_seconds: u32,
+    /// A platform besides.
+    pub(crate) besides: Option<Besides>,
+}
+
+/// A platform of another adapter, with its route.
+pub(crate) struct Besides {
+    /// ODS code by which referrals reach it.
+    pub(crate) ods: &'static str,
+    /// The adapter.
+    pub(crate) adapter: &'static str,
+    /// Its address.
+    pub(crate) base: String,
+    /// Scheme of its `Authorization`.
+    pub(crate) scheme: &'static str,
+    /// The secret behind the scheme.
+    pub(crate) token: String,
+    /// `name = "value"`, divided by commas.
+    pub(crate) settings: &'static str,
+}
+
+impl Besides {
+    fn section(&self, secret: &Path) -> String {
+        let Self { ods, adapter, base, scheme, settings, .. } = self;
+        let identifier =
+            format!("[{{ system = \"https://fhir.nhs.uk/Id/ods-organization-code\", value = \"{ods}\" }}]");
+        format!(
+            "\n[[platform]]\nid = \"besides\"\nname = \"Another platform\"\nadapter = \"{adapter}\"\n\
+             base-url = \"{base}\"\nauthorization = {{ scheme = \"{scheme}\", file = \"{}\" }}\npoll-seconds = 1\n\
+             identifiers = {identifier}\nsettings = {{ {settings} }}\n\n\
+             [[route]]\nname = \"besides\"\nplatform = \"besides\"\nrecipients = {identifier}\n",
+            secret.display()
+        )
+    }
 }
 
 impl Default for Setup {
@@ -72,6 +105,7 @@ impl Default for Setup {
             adapters: None,
             clock: Arc::new(SystemClock),
             poll_seconds: 1,
+            besides: None,
         }
     }
 }
@@ -96,7 +130,12 @@ impl World {
         let address = listener.local_addr().unwrap();
         let token = folder.path().join("token");
         std::fs::write(&token, PlatformConfig::default().token).unwrap();
-        let text = configuration(&address.to_string(), &token, &setup);
+        let mut text = configuration(&address.to_string(), &token, &setup);
+        if let Some(besides) = &setup.besides {
+            let secret = folder.path().join("secret");
+            std::fs::write(&secret, &besides.token).unwrap();
+            text += &besides.section(&secret);
+        }
         let config = match &setup.adapters {
             Some((_, reader)) => config::parse_with(&text, Arc::clone(reader)),
             None => config::parse(&text),
@@ -356,7 +395,7 @@ fn sha256(token: &str) -> String {
     Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn configuration(address: &str, token: &std::path::Path, setup: &Setup) -> String {
+fn configuration(address: &str, token: &Path, setup: &Setup) -> String {
     const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
     let client = |id: &str, tenant: &str, organisation: &str, more: &str| {
         format!(

@@ -3,43 +3,27 @@
 
 /// The pattern for the crate `regex`, or what is wrong with it.
 pub(super) fn translate(pattern: &str) -> Result<String, String> {
+    if pattern.is_empty() {
+        return Err("an empty pattern is read differently by dialects".to_owned());
+    }
     let mut translated = String::with_capacity(pattern.len());
     let mut characters = pattern.chars().peekable();
-    let mut class = false;
     // Whether the last item can be repeated.
     let mut repeatable = false;
     while let Some(character) = characters.next() {
         match character {
             '\\' => {
                 let escaped = characters.next().ok_or("a backslash at the end")?;
-                translated.push_str(&escape(escaped, class)?);
-                repeatable = !matches!(escaped, 'b' | 'B');
+                translated.push_str(&escape(escaped, false)?);
+                repeatable = escaped != 'b';
             }
-            ']' if class => {
-                class = false;
-                translated.push(']');
-                repeatable = true;
-            }
-            '[' if class => return Err("a [ inside a character class must be written \\[".to_owned()),
-            '&' | '~' | '-' if class && characters.peek() == Some(&character) => {
-                return Err(format!("{character}{character} inside a character class is read differently by dialects"));
-            }
-            _ if class => translated.push(character),
             '[' => {
-                class = true;
-                translated.push('[');
-                if characters.peek() == Some(&'^') {
-                    characters.next();
-                    translated.push('^');
-                }
-                if characters.peek() == Some(&']') {
-                    return Err("an empty character class, or a ] that must be written \\]".to_owned());
-                }
+                class(&mut characters, &mut translated)?;
+                repeatable = true;
             }
             '(' => {
                 translated.push('(');
-                if characters.peek() == Some(&'?') {
-                    characters.next();
+                if characters.next_if_eq(&'?').is_some() {
                     if characters.next() != Some(':') {
                         return Err(
                             "of the groups with (? only (?:…) is read: no look-around, flags or names".to_owned()
@@ -57,30 +41,46 @@ pub(super) fn translate(pattern: &str) -> Result<String, String> {
                 if character == '{' {
                     counts(&mut characters, &mut translated)?;
                 }
-                if characters.peek() == Some(&'?') {
-                    characters.next();
-                    translated.push('?');
-                }
+                translated.extend(characters.next_if_eq(&'?'));
                 repeatable = false;
             }
             ']' | '}' => return Err(format!("a {character} outside must be written \\{character}")),
-            '^' | '$' | '|' => {
-                translated.push(character);
-                repeatable = false;
-            }
             _ => {
                 translated.push(character);
-                repeatable = true;
+                repeatable = !matches!(character, '^' | '$' | '|');
             }
         }
     }
-    if class {
-        return Err("a character class that does not end".to_owned());
-    }
-    if pattern.is_empty() {
-        return Err("an empty pattern is read differently by dialects".to_owned());
-    }
     Ok(translated)
+}
+
+type Characters<'p> = std::iter::Peekable<std::str::Chars<'p>>;
+
+/// A character class, behind its opening bracket.
+fn class(characters: &mut Characters<'_>, translated: &mut String) -> Result<(), String> {
+    translated.push('[');
+    translated.extend(characters.next_if_eq(&'^'));
+    if characters.peek() == Some(&']') {
+        return Err("an empty character class, or a ] that must be written \\]".to_owned());
+    }
+    while let Some(character) = characters.next() {
+        match character {
+            ']' => {
+                translated.push(']');
+                return Ok(());
+            }
+            '\\' => {
+                let escaped = characters.next().ok_or("a backslash at the end")?;
+                translated.push_str(&escape(escaped, true)?);
+            }
+            '[' => return Err("a [ inside a character class must be written \\[".to_owned()),
+            '&' | '~' | '-' if characters.peek() == Some(&character) => {
+                return Err(format!("{character}{character} inside a character class is read differently by dialects"));
+            }
+            _ => translated.push(character),
+        }
+    }
+    Err("a character class that does not end".to_owned())
 }
 
 fn escape(escaped: char, class: bool) -> Result<String, String> {
@@ -143,4 +143,67 @@ pub(super) fn substitution(text: &str, groups: usize) -> Result<String, String> 
         }
     }
     Ok(translated)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_all_dialects_read_alike() {
+        for (pattern, text, matches) in [
+            (r"^\d{2}$", "12", true),
+            (r"^\d{2}$", "١٢", false),
+            (r"^\w+$", "a_1", true),
+            (r"^\w+$", "é", false),
+            (r"[\w-]+@[\d.]+", "a-b@1.2", true),
+            (r"\bcat\b", "a cat.", true),
+            (r"a\.b", "axb", false),
+            ("^(?:a|b)+?$", "abba", true),
+            ("[^a-c]", "abc", false),
+            (r"[\]\\]", "]", true),
+            ("a{2,}", "aa", true),
+            ("a.c", "a\nc", true),
+        ] {
+            let pattern = regex::RegexBuilder::new(&translate(pattern).unwrap()).dot_matches_new_line(true).build();
+            assert_eq!(pattern.unwrap().is_match(text), matches, "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_dialects_read_differently() {
+        for pattern in [
+            "",
+            "(?i)a",
+            "(?=a)",
+            "(?<n>a)",
+            r"(a)\1",
+            r"\pL",
+            r"\x41",
+            "[[:alpha:]]",
+            "[a&&b]",
+            "[]a]",
+            "a**",
+            "a*+",
+            "*a",
+            "a{,2}",
+            "a{x}",
+            "a]",
+            "a}",
+            r"\h",
+            r"[\b]",
+            "[a",
+            r"a\",
+            r"[\D]",
+            r"\B",
+            "^*",
+            "[a--b]",
+        ] {
+            assert!(translate(pattern).is_err(), "{pattern}");
+        }
+        assert_eq!(substitution("$1-$2", 2).as_deref(), Ok("${1}-${2}"));
+        for text in ["$", "$0", "$3", "$12", "$x", "${1}", r"\1"] {
+            assert!(substitution(text, 2).is_err(), "{text}");
+        }
+    }
 }

@@ -48,6 +48,11 @@ pub(super) fn read(text: &str, system: System) -> Option<Temporal<'_>> {
     Some(read)
 }
 
+/// As [`read`], for what FHIRPath writes itself: its clock has no leap second.
+pub(super) fn read_strict(text: &str, system: System) -> Option<Temporal<'_>> {
+    read(text, system).filter(|read| read.second != Some(60))
+}
+
 impl<'t> Temporal<'t> {
     fn date(&mut self, text: &str) -> Option<()> {
         let mut parts = text.split('-');
@@ -75,7 +80,8 @@ impl<'t> Temporal<'t> {
             self.minute = Some(digits(minute, 2).filter(|minute| *minute < 60)?);
         }
         if let Some(second) = parts.next() {
-            self.second = Some(digits(second, 2).filter(|second| *second < 60)?);
+            // FHIR has leap seconds; FHIRPath does not write them.
+            self.second = Some(digits(second, 2).filter(|second| *second <= 60)?);
         }
         if let Some(fraction) = fraction {
             self.second?;
@@ -194,4 +200,86 @@ fn civil_from_days(days: i64) -> (i32, u32, u32) {
     let year = year + era * 400 + i64::from(month <= 2);
     let small = |value: i64| u32::try_from(value).unwrap_or_default();
     (i32::try_from(year).unwrap_or_default(), small(month), small(day))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(left: &str, right: &str) -> Option<Ordering> {
+        let at = |text| read(text, System::DateTime).unwrap();
+        compare(&at(left), &at(right))
+    }
+
+    #[test]
+    fn what_the_calendar_and_the_clock_do_not_have_does_not_read() {
+        for text in [
+            "0000",
+            "26",
+            "2026-1",
+            "2026-13",
+            "2026-02-29",
+            "2026-00",
+            "2026-01-32",
+            "2026-01-31T",
+            "2026-01T10:00",
+            "2026-01-31T24:00",
+            "2026-01-31T10:60",
+            "2026-01-31T10:00:61",
+            "2026-01-31T10:00.5",
+            "2026-01-31T10Z",
+            "2026-01-31T10:00:00.",
+            "2026-01-31T10:00:00+15:00",
+            "2026-01-31T10:00:00+1:00",
+            "2026-01-31T10:00:00z",
+            "2026-01-31 10:00",
+            "2026-01-31-01",
+            " 2026",
+            "",
+        ] {
+            assert_eq!(read(text, System::DateTime), None, "{text}");
+        }
+        assert!(read("2024-02-29", System::Date).is_some() && read("2000-02-29", System::Date).is_some());
+        assert!(read("1900-02-29", System::Date).is_none() && read("2026-01-31T10:00", System::Date).is_none());
+        assert!(read("10:30:00.5", System::Time).is_some() && read("10:30Z", System::Time).is_none());
+        assert!(read("23:59:60", System::Time).is_some() && read_strict("23:59:60", System::Time).is_none());
+    }
+
+    #[test]
+    fn precision_and_offsets_decide_or_leave_it_open() {
+        use Ordering::{Equal, Greater, Less};
+        for (left, right, expected) in [
+            ("2026", "2026", Some(Equal)),
+            ("2026", "2027-05", Some(Less)),
+            ("2026", "2026-05", None),
+            ("2026-05", "2026-05-01", None),
+            ("2026-05-01", "2026-05-01T10:00:00Z", None),
+            ("2026-05-01", "2026-05-03T10:00:00Z", Some(Less)),
+            ("2026-05-01T10:00", "2026-05-01T10:00:00", None),
+            ("2026-05-01T10:00:00.0", "2026-05-01T10:00:00", Some(Equal)),
+            ("2026-05-01T10:00:00.10", "2026-05-01T10:00:00.1", Some(Equal)),
+            ("2026-05-01T10:00:00.09", "2026-05-01T10:00:00.1", Some(Less)),
+            ("2026-05-01T00:30:00+01:00", "2026-04-30T23:30:00Z", Some(Equal)),
+            ("2026-01-01T00:30:00+01:00", "2025-12-31T23:31:00Z", Some(Less)),
+            ("2024-03-01T00:00:00+01:00", "2024-02-29T23:00:00Z", Some(Equal)),
+            ("2026-05-01T10:00:00Z", "2026-05-01T10:00:00", None),
+            ("2026-05-01T10:00:00Z", "2026-05-03T10:00:00", Some(Less)),
+            ("2026-05-03T10:00:00Z", "2026-05-01T10:00:00", Some(Greater)),
+            ("2026-05-01T20:00:00-11:00", "2026-05-02", None),
+        ] {
+            assert_eq!(order(left, right), expected, "{left} {right}");
+            assert_eq!(order(right, left), expected.map(Ordering::reverse), "{right} {left}");
+        }
+    }
+
+    #[test]
+    fn days_are_counted_and_counted_back() {
+        assert_eq!(days_from_civil(1970, 1, 1), 0);
+        assert_eq!(days_from_civil(2000, 3, 1), 11_017);
+        for days in (-719_162..2_932_896).step_by(97) {
+            let (year, month, day) = civil_from_days(days);
+            assert_eq!(days_from_civil(year, month, day), days);
+            assert!((1..=month_length(year, month)).contains(&day));
+        }
+    }
 }

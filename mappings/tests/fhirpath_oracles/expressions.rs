@@ -77,16 +77,15 @@ fn json_name(element: &Element, ty: &str) -> String {
 
 /// Filters and picks.
 fn shape(chance: &mut Chance, mut made: Made) -> Made {
-    if !is_primitive(&made.ty) && made.ty != "Resource" && chance.percent(45) {
-        if let Some(test) = criterion(chance, &made) {
-            let function = *chance.pick(&["where", "where", "where", "exists", "all"]);
-            made.text = format!("{}.{function}({test})", made.text);
-            if function != "where" {
-                return boolean(made.text);
-            }
-            if let Some(next) = step(chance, &Made { text: made.text.clone(), ..copy(&made) }) {
-                made = next;
-            }
+    let complex = !is_primitive(&made.ty) && made.ty != "Resource" && chance.percent(45);
+    if let Some(test) = complex.then(|| criterion(chance, &made)).flatten() {
+        let function = *chance.pick(&["where", "where", "where", "exists", "all"]);
+        made.text = format!("{}.{function}({test})", made.text);
+        if function != "where" {
+            return boolean(made.text);
+        }
+        if let Some(next) = step(chance, &copy(&made)) {
+            made = next;
         }
     }
     match chance.below(9) {
@@ -196,10 +195,9 @@ fn stringy(ty: &str) -> bool {
 
 fn single(chance: &mut Chance, made: &Made) -> String {
     let text = &made.text;
-    if chance.percent(30) {
-        if let Some(test) = compared(chance, made) {
-            return if chance.percent(30) { format!("iif({test}, {text}, 'none')") } else { test };
-        }
+    let compares = chance.percent(30);
+    if let Some(test) = compares.then(|| compared(chance, made)).flatten() {
+        return if chance.percent(30) { format!("iif({test}, {text}, 'none')") } else { test };
     }
     if stringy(&made.ty) {
         let function = *chance.pick(&[

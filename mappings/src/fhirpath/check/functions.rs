@@ -78,7 +78,10 @@ impl Checker<'_> {
     pub(super) fn input(&mut self, call: &Call<'_>) -> Option<Part> {
         match (call.input, &call.focus.this) {
             (Some(input), _) => self.part(input, call.focus),
-            (None, Some(this)) => Some(this.clone()),
+            (None, Some(this)) => {
+                self.context |= !call.focus.inner;
+                Some(this.clone())
+            }
             (None, None) => self.fault(super::no_context(&call.name.at)),
         }
     }

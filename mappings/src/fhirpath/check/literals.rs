@@ -65,7 +65,7 @@ impl Checker<'_> {
             None if text.contains('T') => (System::DateTime, text.strip_suffix('T').unwrap_or(text)),
             None => (System::Date, text),
         };
-        if temporal::read(value, system).is_none() {
+        if temporal::read_strict(value, system).is_none() {
             return self.fault(
                 Fault::new(node.at.clone(), format!("this is no {} that the calendar or the clock has", system.name()))
                     .mend("for example @2026-01-31, @2026-01-31T09:30:00+00:00 or @T09:30"),

@@ -135,6 +135,8 @@ impl Checker<'_> {
             _ => None,
         });
         let Some(mend) = refused else { return Some(()) };
+        let several = part.holds.types.len() > 1;
+        let mend = if several { "choose one type with ofType(), and compare an element below it" } else { mend };
         let problem = format!("{} cannot be compared as a whole", part.names());
         self.fault(Fault::new(at, problem).mend(mend))
     }

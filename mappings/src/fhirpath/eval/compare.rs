@@ -20,7 +20,7 @@ impl<'e, T: Trace> Machine<'_, 'e, T> {
             // What nearly every criterion does.
             let Some(left) = left else { return Ok(None) };
             let system = self.system(&left.item)?;
-            return Ok(system.map(|item| matches!(item, Item::Text(found) if *found == **text)));
+            return Ok(Some(matches!(system, Some(Item::Text(found)) if *found == **text)));
         }
         let right = self.examined(right, focus)?;
         let (Some(left), Some(right)) = (left, right) else { return Ok(None) };
@@ -55,7 +55,12 @@ impl<'e, T: Trace> Machine<'_, 'e, T> {
 
     /// `=` of two items.
     pub(super) fn equal(&mut self, left: &Value<'e>, right: &Value<'e>) -> Result<Option<bool>, Stop> {
-        let (Some(a), Some(b)) = (self.system(&left.item)?, self.system(&right.item)?) else { return Ok(None) };
+        let (a, b) = match (self.system(&left.item)?, self.system(&right.item)?) {
+            (Some(a), Some(b)) => (a, b),
+            // A primitive without value is there, and equal to what has the same extensions and no value either.
+            (None, None) => return self.twins(&left.item, &right.item),
+            _ => return Ok(Some(false)),
+        };
         if let (Item::Node(a), Item::Node(b)) = (&a, &b) {
             return self.deep(a, b);
         }
@@ -73,16 +78,14 @@ impl<'e, T: Trace> Machine<'_, 'e, T> {
     pub(super) fn equivalent(&mut self, left: &'e Op, right: &'e Op, focus: Focus<'_, 'e>) -> Result<bool, Stop> {
         let left = self.examined(left, focus)?;
         let right = self.examined(right, focus)?;
-        let a = left.as_ref().map_or(Ok(None), |left| self.system(&left.item))?;
-        let b = right.as_ref().map_or(Ok(None), |right| self.system(&right.item))?;
-        match (&a, &b, &left, &right) {
-            (None, None, ..) => Ok(true),
-            (Some(Item::Text(a)), Some(Item::Text(b)), ..) => {
-                self.step((a.len() + b.len()) as u64 / 64)?;
-                Ok(folded(a) == folded(b))
-            }
-            (Some(_), Some(_), Some(left), Some(right)) => Ok(self.equal(left, right)? == Some(true)),
-            _ => Ok(false),
+        let (left, right) = match (&left, &right) {
+            (Some(left), Some(right)) => (left, right),
+            (None, None) => return Ok(true),
+            _ => return Ok(false),
+        };
+        match (self.system(&left.item)?, self.system(&right.item)?) {
+            (Some(Item::Text(a)), Some(Item::Text(b))) => Ok(folded(&a) == folded(&b)),
+            _ => Ok(self.equal(left, right)? == Some(true)),
         }
     }
 

@@ -26,9 +26,6 @@ impl<'e, T: Trace> Machine<'_, 'e, T> {
 
     pub(super) fn converts(&mut self, from: &'e Op, to: System, focus: Focus<'_, 'e>) -> Result<Option<bool>, Stop> {
         let Some(value) = self.examined(from, focus)? else { return Ok(None) };
-        if self.system(&value.item)?.is_none() {
-            return Ok(None);
-        }
         Ok(Some(self.converted(&value, to)?.is_some()))
     }
 
@@ -141,7 +138,7 @@ fn decimal_of(item: Item<'_>) -> Option<Cow<'_, str>> {
 
 fn moment<'e>(value: &Value<'e>, item: Item<'e>, to: System) -> Result<Option<Item<'e>>, Stop> {
     let text = match item {
-        Item::Text(text) if temporal::read(&text, to).is_some() => text,
+        Item::Text(text) if temporal::read_strict(&text, to).is_some() => text,
         Item::Text(_) => return Ok(None),
         Item::Date(text) => checked(value, text, System::Date)?,
         Item::DateTime(text) => checked(value, text, System::DateTime)?,

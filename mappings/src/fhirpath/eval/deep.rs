@@ -5,7 +5,7 @@ use gateway_fhir_elements as elements;
 use crate::document::{Document, Kind, NodeId};
 
 use super::super::fault::EvaluationFault;
-use super::super::item::{Node, Trace};
+use super::super::item::{Item, Node, Trace};
 use super::super::types::{NodeType, is_a};
 use super::{Machine, Stop, Value};
 
@@ -17,6 +17,16 @@ impl<'e, T: Trace> Machine<'_, 'e, T> {
             return Ok(Some(false));
         }
         self.objects(a, (left.doc, left.id), (right.doc, right.id))
+    }
+
+    /// `=` of two primitives that have extensions and no value.
+    pub(super) fn twins(&mut self, left: &Item<'e>, right: &Item<'e>) -> Result<Option<bool>, Stop> {
+        match (left, right) {
+            (Item::Node(left), Item::Node(right)) => {
+                self.objects("Element", (left.doc, left.id), (right.doc, right.id))
+            }
+            _ => Ok(Some(false)),
+        }
     }
 
     fn objects(
@@ -79,9 +89,7 @@ impl<'e, T: Trace> Machine<'_, 'e, T> {
             (Kind::Null, _) => Ok(Some(true)),
             (_, Some(member)) => {
                 let ty = NodeType::Fhir(member.type_code);
-                let value = |(doc, id): (&'e Document<'e>, NodeId)| {
-                    Value::plain(super::super::item::Item::Node(Node::new(doc, id, ty)))
-                };
+                let value = |(doc, id): (&'e Document<'e>, NodeId)| Value::plain(Item::Node(Node::new(doc, id, ty)));
                 if ty.system().is_none() {
                     return Ok(Some(left.0.string(left.1) == right.0.string(right.1)));
                 }

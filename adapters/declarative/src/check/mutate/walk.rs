@@ -201,7 +201,7 @@ impl Walker<'_> {
         (self.visit)(&here, Spot::Lines(lines));
         (self.visit)(&here, Spot::Finish(&mut lines.finish));
         for (index, part) in lines.parts.iter_mut().enumerate() {
-            self.value(part, &format!("{target}(line {})", index + 1), json);
+            self.value(part, &format!("{target}.lines[{index}]"), json);
         }
     }
 

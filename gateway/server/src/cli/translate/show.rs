@@ -165,12 +165,13 @@ fn explanation(text: &mut String, wanted: &Wanted, said: &Said, key: &str) {
     };
     let _ = writeln!(text, "\nFields ({})", account.fields.len());
     for line in &account.fields {
-        let from = if line.sources.is_empty() { "constant".to_owned() } else { line.sources.join(", ") };
+        let from = if line.sources.is_empty() { "-".to_owned() } else { line.sources.join(", ") };
+        let rule = if line.rule.is_empty() { String::new() } else { format!(" [{}]", line.rule) };
         let class = json!(line.class);
         let class = class.as_str().unwrap_or_default();
         let steps = if line.steps.is_empty() { String::new() } else { format!("; {}", line.steps.join("; ")) };
         let shown = if wanted.reveal { json!(line.value).to_string() } else { format!("#{}", hash(key, &line.value)) };
-        let _ = writeln!(text, "  {} <- {from} [{}] {class} {shown}{steps}", line.target, line.rule);
+        let _ = writeln!(text, "  {} <- {from}{rule} {class} {shown}{steps}", line.target);
     }
 }
 

@@ -3,8 +3,9 @@
 use crate::adapter::DeclarativeAdapter;
 use crate::fault::Fault;
 use crate::folder::{Folder, MAPPING, content_hash};
-use crate::manifest::{self, Manifest};
-use adapter_contract::{AcceptedLoss, DataNeed, Descriptor};
+use crate::manifest::{self, Known, Manifest};
+use adapter_contract::{AcceptedLoss, Capabilities, DataNeed, Descriptor};
+use mappings::diagnostic::Code;
 use mappings::program::Program;
 use mappings::{Compiled, Files, compile};
 use std::borrow::Cow;
@@ -30,16 +31,19 @@ pub fn load(folder: &Folder) -> Result<Arc<DeclarativeAdapter>, Vec<Fault>> {
 
 pub(crate) fn parts(folder: &Folder) -> Result<Parts, Vec<Fault>> {
     let manifest = manifest::read(folder);
-    // A mapping cannot be held against a manifest that is not there, but its own faults can be told.
-    let known = manifest.as_ref().ok().map(for_compiler).unwrap_or_default();
-    let compiled = compile(folder, MAPPING, &known);
+    // What could be read of a faulty manifest is enough to tell the mapping's own faults.
+    let known = match &manifest {
+        Ok(manifest) => manifest.known(),
+        Err(broken) => broken.known.clone(),
+    };
+    let compiled = compile(folder, MAPPING, &for_compiler(&known));
     let (manifest, Compiled { program, warnings }) = match (manifest, compiled) {
         (Ok(manifest), Ok(compiled)) => (manifest, compiled),
         (Ok(_), Err(faults)) => return Err(faults.iter().map(Fault::from).collect()),
-        (Err(faults), Ok(_)) => return Err(faults),
-        (Err(mut faults), Err(more)) => {
-            faults.extend(more.iter().filter(|fault| !is_of_manifest(fault)).map(Fault::from));
-            return Err(faults);
+        (Err(broken), Ok(_)) => return Err(broken.faults),
+        (Err(mut broken), Err(faults)) => {
+            broken.faults.extend(faults.iter().filter(|fault| can_be_told(fault.code, &known)).map(Fault::from));
+            return Err(broken.faults);
         }
     };
     let hash = content_hash(folder);
@@ -48,8 +52,9 @@ pub(crate) fn parts(folder: &Folder) -> Result<Parts, Vec<Fault>> {
     Ok(Parts { program, descriptor, manifest, hash, warnings })
 }
 
-fn for_compiler(manifest: &Manifest) -> mappings::Manifest {
-    let can = manifest.capabilities;
+fn for_compiler(known: &Known) -> mappings::Manifest {
+    let can = known.capabilities;
+    let can = can.unwrap_or(Capabilities { cancel: true, hold: true, look_up: true, poll: true, push: true });
     mappings::Manifest {
         capabilities: mappings::Capabilities {
             cancel: can.cancel,
@@ -58,8 +63,18 @@ fn for_compiler(manifest: &Manifest) -> mappings::Manifest {
             poll: can.poll,
             push: can.push,
         },
-        statuses: manifest.statuses.iter().map(|row| row.platform.clone()).collect(),
-        steps: manifest.limits.steps,
+        statuses: known.statuses.clone().unwrap_or_default(),
+        steps: known.steps.unwrap_or(u32::MAX),
+    }
+}
+
+/// Whether a fault of the mapping is one although a part of the manifest is not known.
+fn can_be_told(code: Code, known: &Known) -> bool {
+    match code {
+        Code::ExchangeMissing | Code::ExchangeUndeclared => known.capabilities.is_some(),
+        Code::StatusUnknown => known.statuses.is_some(),
+        Code::TooManySteps => known.steps.is_some(),
+        _ => true,
     }
 }
 
@@ -108,11 +123,6 @@ pub(crate) const fn grade(grade: mappings::class::Grade) -> adapter_contract::Gr
         Grade::Notable => adapter_contract::Grade::Notable,
         Grade::Unsafe => adapter_contract::Grade::Unsafe,
     }
-}
-
-/// A fault that is only there because the manifest could not be read.
-fn is_of_manifest(fault: &mappings::diagnostic::Diagnostic) -> bool {
-    fault.file == crate::folder::MANIFEST
 }
 
 impl Files for Folder {

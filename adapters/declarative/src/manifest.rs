@@ -81,17 +81,56 @@ pub(crate) struct EquivalentMutant {
     pub(crate) line: u32,
 }
 
+impl Manifest {
+    /// What the compiler has to know.
+    pub(crate) fn known(&self) -> Known {
+        Known {
+            capabilities: Some(self.capabilities),
+            statuses: Some(self.statuses.iter().map(|row| row.platform.clone()).collect()),
+            steps: Some(self.limits.steps),
+        }
+    }
+}
+
+/// What of a faulty manifest could be read nonetheless, so that the mapping can be held against it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Known {
+    /// What the platform can do.
+    pub(crate) capabilities: Option<Capabilities>,
+    /// Its status words.
+    pub(crate) statuses: Option<Vec<String>>,
+    /// Most requests of one exchange.
+    pub(crate) steps: Option<u32>,
+}
+
+/// A manifest that does not hold together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Broken {
+    /// Everything that is wrong.
+    pub(crate) faults: Vec<Fault>,
+    /// What is known nonetheless.
+    pub(crate) known: Known,
+}
+
+impl From<Fault> for Broken {
+    fn from(fault: Fault) -> Self {
+        Self { faults: vec![fault], known: Known::default() }
+    }
+}
+
 /// Reads `adapter.toml` of this folder.
 ///
 /// # Errors
 /// All faults.
-pub(crate) fn read(folder: &Folder) -> Result<Manifest, Vec<Fault>> {
+pub(crate) fn read(folder: &Folder) -> Result<Manifest, Broken> {
     let Some(bytes) = folder.get(MANIFEST) else {
         let mend = "write one with name, version, format, [capabilities], [limits] and [[statuses]]";
-        return Err(vec![Fault::of_file(MANIFEST, "adapter.toml is missing: every adapter has a manifest").mend(mend)]);
+        return Err(Fault::of_file(MANIFEST, "adapter.toml is missing: every adapter has a manifest")
+            .mend(mend)
+            .into());
     };
     let Ok(text) = std::str::from_utf8(bytes) else {
-        return Err(vec![Fault::of_file(MANIFEST, "adapter.toml is not UTF-8 text")]);
+        return Err(Fault::of_file(MANIFEST, "adapter.toml is not UTF-8 text").into());
     };
     let (document, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
@@ -99,21 +138,22 @@ pub(crate) fn read(folder: &Folder) -> Result<Manifest, Vec<Fault>> {
             let at = error.span().map_or(0, |span| span.start);
             Fault::at(MANIFEST, text, at, error.message().replace('\n', "; "))
         };
-        return Err(errors.iter().map(fault).collect());
+        return Err(Broken { faults: errors.iter().map(fault).collect(), known: Known::default() });
     }
     let mut place = Place { file: MANIFEST, text, faults: Vec::new() };
-    let manifest = manifest(document.get_ref(), folder.name(), &mut place);
+    let mut known = Known::default();
+    let manifest = manifest(document.get_ref(), folder.name(), &mut known, &mut place);
     match (manifest, place.faults.is_empty()) {
         (Some(manifest), true) => Ok(manifest),
         (_, _) => {
             place.faults.sort_by_key(|fault| (fault.line, fault.column));
-            Err(place.faults)
+            Err(Broken { faults: place.faults, known })
         }
     }
 }
 
 /// `None` only if a fault was noted.
-fn manifest(document: &DeTable<'_>, folder: &str, place: &mut Place<'_>) -> Option<Manifest> {
+fn manifest(document: &DeTable<'_>, folder: &str, known: &mut Known, place: &mut Place<'_>) -> Option<Manifest> {
     let mut top = Table::new(document, None, "", place);
     top.elsewhere("data-needs", "is derived from the mapping: what its rules read is what the adapter needs", place);
     top.elsewhere("accepted-losses", "stands in the mapping, beside the rules that it excuses", place);
@@ -122,46 +162,50 @@ fn manifest(document: &DeTable<'_>, folder: &str, place: &mut Place<'_>) -> Opti
     let format = top.text("format", place);
     let capabilities = top.table("capabilities", true, place).map(|mut table| {
         let mut is = |key: &str| table.boolean(key, place);
-        let read = (is("cancel"), is("hold"), is("look-up"), is("poll"), is("push"));
+        let read = [is("cancel"), is("hold"), is("look-up"), is("poll"), is("push")];
         table.end(place);
-        read
+        let [cancel, hold, look_up, poll, push] = read;
+        Some(Capabilities { cancel: cancel?, hold: hold?, look_up: look_up?, poll: poll?, push: push? })
     });
+    known.capabilities = capabilities.flatten();
     let limits = top.table("limits", true, place).map(|mut table| {
         let steps = table.number("steps", 1..=20, place);
         let answer_seconds = table.number("answer-seconds", 1..=300, place);
         let answer_bytes = table.number("answer-bytes", 1024..=64 * 1024 * 1024, place);
         let poll_seconds = table.number("poll-seconds", 1..=7 * 24 * 3600, place);
         table.end(place);
-        (steps, answer_seconds, answer_bytes, poll_seconds)
+        known.steps = steps;
+        Some(Limits {
+            steps: steps?,
+            answer_seconds: answer_seconds?,
+            answer_bytes: answer_bytes?,
+            poll_seconds: poll_seconds?,
+        })
     });
-    let statuses = top.tables("statuses", place).into_iter().map(|table| status(table, place)).collect::<Vec<_>>();
+    let read: Vec<_> = top.tables("statuses", place).into_iter().map(|table| status(table, place)).collect();
+    let words: Option<Vec<String>> = read.iter().map(|(word, _)| word.clone()).collect();
+    let statuses: Vec<_> = read.into_iter().map(|(_, row)| row).collect();
+    known.statuses = words;
     let equivalent = top.tables("equivalent-mutants", place).into_iter().map(|table| equivalent(table, place));
     let equivalent = equivalent.collect::<Vec<_>>();
     twice(&statuses, place);
     check_name(name.as_ref(), folder, place);
     check_version(version.as_ref(), place);
     top.end(place);
-    let (cancel, hold, look_up, poll, push) = capabilities?;
-    let (steps, answer_seconds, answer_bytes, poll_seconds) = limits?;
     Some(Manifest {
         name: name?.0,
         version: version?.0,
         format: format?.0,
-        capabilities: Capabilities { cancel: cancel?, hold: hold?, look_up: look_up?, poll: poll?, push: push? },
-        limits: Limits {
-            steps: steps?,
-            answer_seconds: answer_seconds?,
-            answer_bytes: answer_bytes?,
-            poll_seconds: poll_seconds?,
-        },
+        capabilities: known.capabilities?,
+        limits: limits.flatten()?,
         status_lines: statuses.iter().flatten().map(|(_, at)| Fault::at(MANIFEST, place.text, *at, "").line).collect(),
         statuses: statuses.into_iter().map(|row| Some(row?.0)).collect::<Option<_>>()?,
         equivalent: equivalent.into_iter().collect::<Option<_>>()?,
     })
 }
 
-/// One row of the status table, and the byte where its word stands.
-fn status(mut table: Table<'_>, place: &mut Place<'_>) -> Option<(StatusRow, usize)> {
+/// One row of the status table: its word, and the row with the byte where the word stands.
+fn status(mut table: Table<'_>, place: &mut Place<'_>) -> (Option<String>, Option<(StatusRow, usize)>) {
     let platform = table.text("platform", place);
     let status = table.optional_text("status", place).map(|(code, at)| {
         let read = code.parse::<TaskStatus>().ok();
@@ -179,13 +223,17 @@ fn status(mut table: Table<'_>, place: &mut Place<'_>) -> Option<(StatusRow, usi
         place.suggest(*at, words, code, &BUSINESS_STATUSES);
     }
     table.end(place);
-    let (platform, at) = platform?;
-    // A status that was given and could not be read is a fault, not an absent one.
-    let status = match status {
-        None => None,
-        Some(read) => Some(read?),
+    let word = platform.as_ref().map(|(word, _)| word.clone());
+    let row = || {
+        let (platform, at) = platform?;
+        // A status that was given and could not be read is a fault, not an absent one.
+        let status = match status {
+            None => None,
+            Some(read) => Some(read?),
+        };
+        Some((StatusRow { platform, status, business_status: business?.0 }, at))
     };
-    Some((StatusRow { platform, status, business_status: business?.0 }, at))
+    (word, row())
 }
 
 fn equivalent(mut table: Table<'_>, place: &mut Place<'_>) -> Option<EquivalentMutant> {

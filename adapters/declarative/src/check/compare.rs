@@ -20,6 +20,7 @@ pub(crate) struct Comparison {
     pub(crate) left_over: Vec<String>,
 }
 
+#[cfg(test)]
 impl Comparison {
     /// True if everything is as expected.
     pub(crate) fn holds(&self) -> bool {

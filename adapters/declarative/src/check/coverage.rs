@@ -112,7 +112,9 @@ pub(crate) fn coverage(program: &mut Program, descriptor: &Descriptor, cases: &[
             }
             Spot::Outcome(outcome) => add(Part::Outcome, here.target.clone(), seen.watch.followed(outcome.rule)),
             Spot::Condition(condition) => both_ways(here, condition, &seen.watch, &mut add),
-            Spot::When(Some(condition)) => both_ways(here, condition, &seen.watch, &mut add),
+            Spot::When(Some(condition)) | Spot::More(Some(condition)) => {
+                both_ways(here, condition, &seen.watch, &mut add)
+            }
             _ => {}
         }
     });
@@ -127,6 +129,10 @@ pub(crate) fn coverage(program: &mut Program, descriptor: &Descriptor, cases: &[
 }
 
 fn both_ways(here: &Here, condition: &Expression, watch: &Watch, add: &mut dyn FnMut(Part, String, bool)) {
+    // What stands there as a literal has one way only.
+    if matches!(condition.text(), "true" | "false") {
+        return;
+    }
     for (held, words) in [(true, "holds"), (false, "does not hold")] {
         add(Part::Condition, format!("{}: `{}` {words}", here.target, condition.text()), watch.gave(condition, held));
     }

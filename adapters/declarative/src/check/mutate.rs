@@ -181,3 +181,6 @@ fn numbered(all: &mut [Mutant]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

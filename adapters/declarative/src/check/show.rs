@@ -12,7 +12,7 @@ impl Checked {
             let _ = writeln!(text, "{fault}\n");
         }
         if self.version.is_empty() {
-            let _ = writeln!(text, "{}: {} do not load.", self.name, count(self.faults.len(), "fault"));
+            let _ = writeln!(text, "{}: {}; it does not load.", self.name, count(self.faults.len(), "fault"));
             return text;
         }
         for warning in &self.warnings {

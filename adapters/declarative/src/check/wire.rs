@@ -15,7 +15,7 @@ pub(super) fn request(request: &PlatformRequest, progress: &Progress) -> Value {
     json!({ "request": request, "progress": progress })
 }
 
-/// One HTTP request as people read it: a JSON body as JSON, other text as lines.
+/// One HTTP request as people read it: a JSON body as JSON, a form as its fields, other text as lines.
 pub(crate) fn http(request: &HttpRequest) -> Value {
     let mut members = Map::new();
     members.insert("method".to_owned(), json!(request.method));
@@ -25,15 +25,20 @@ pub(crate) fn http(request: &HttpRequest) -> Value {
     members.insert("repeat".to_owned(), json!(request.repeat));
     if let Some(bytes) = &request.body {
         let kind = request.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
-        let (name, value) = body(bytes, kind.is_some_and(|(_, kind)| kind.contains("json")));
+        let (name, value) = body(bytes, kind.map(|(_, kind)| kind.as_str()).unwrap_or_default());
         members.insert(name.to_owned(), value);
     }
     Value::Object(members)
 }
 
-fn body(bytes: &[u8], is_json: bool) -> (&'static str, Value) {
-    if is_json && let Ok(value) = serde_json::from_slice::<Value>(bytes) {
+fn body(bytes: &[u8], kind: &str) -> (&'static str, Value) {
+    if kind.contains("json")
+        && let Ok(value) = serde_json::from_slice::<Value>(bytes)
+    {
         return ("body", value);
+    }
+    if kind.starts_with("application/x-www-form-urlencoded") {
+        return ("form", form_urlencoded::parse(bytes).map(|(name, value)| json!([name, value])).collect());
     }
     match std::str::from_utf8(bytes) {
         Ok(text) if text.contains('\n') => ("text", json!(text.split('\n').collect::<Vec<_>>())),

@@ -36,7 +36,7 @@ because = "Nobody sees it."
 
 fn read_text(text: &str) -> Result<Manifest, Vec<String>> {
     let folder = Folder::new("example", [(MANIFEST.to_owned(), text.as_bytes().to_vec())]);
-    read(&folder).map_err(|faults| faults.iter().map(ToString::to_string).collect())
+    read(&folder).map_err(|broken| broken.faults.iter().map(ToString::to_string).collect())
 }
 
 #[test]
@@ -98,9 +98,9 @@ fn all_faults_are_told_at_once_and_in_order() {
 
 #[test]
 fn what_is_no_manifest_at_all_is_said() {
-    assert!(read(&Folder::new("example", [])).unwrap_err()[0].words.contains("is missing"));
+    assert!(read(&Folder::new("example", [])).unwrap_err().faults[0].words.contains("is missing"));
     let bytes = Folder::new("example", [(MANIFEST.to_owned(), vec![0xff, 0xfe])]);
-    assert!(read(&bytes).unwrap_err()[0].words.contains("UTF-8"));
+    assert!(read(&bytes).unwrap_err().faults[0].words.contains("UTF-8"));
     let turned = RIGHT.replace("Example API 3", "Example \u{202e}API 3");
     assert!(read_text(&turned).unwrap_err()[0].contains("control characters"));
 }

@@ -11,7 +11,7 @@ use super::{Exit, complain, say};
 use crate::chance::Chance;
 use crate::clock::{Clock as _, SystemClock};
 use adapter_contract::{
-    Account, Adapter, Exchange, IdempotencyKey, Keys, PlatformRequest, Purpose, Settings, Step, TranslateError,
+    Account, Exchange, IdempotencyKey, Keys, PlatformRequest, Purpose, Settings, Step, TranslateError,
 };
 use choose::{Chosen, Translating};
 use gateway_core::ingest::{self, Found, Outcome, patient_of};

@@ -64,7 +64,7 @@ pub(super) fn toggle(spot: Spot<'_>, change: &mut Change) {
         (Spot::Each(it), Change::Flag(other)) => swap(&mut it.omit_empty, other),
         (Spot::Copy(_, it), Change::Flag(other)) => swap(it, other),
         (Spot::Condition(it) | Spot::Path(it), Change::Expression(other)) => swap(it, other),
-        (Spot::When(it) | Spot::Optional(it), Change::Optional(other)) => swap(it, other),
+        (Spot::When(it) | Spot::More(it) | Spot::Optional(it), Change::Optional(other)) => swap(it, other),
         (Spot::Part(it), Change::Part(other)) => swap(it, other),
         (Spot::Request(it), Change::Method(other)) => swap(&mut it.method, other),
         (Spot::Request(it), Change::Repeat(other)) => swap(&mut it.repeat, other),
@@ -159,6 +159,13 @@ impl Constants {
                 }
                 all.add("condition never holds", Change::Optional(Some(self.never.clone())));
             }
+            Spot::More(Some(more)) => {
+                if more.text() != "true" {
+                    all.add("condition always holds", Change::Optional(Some(self.always.clone())));
+                }
+                all.add("condition never holds", Change::Optional(None));
+            }
+            Spot::More(None) => {}
             Spot::Path(_) => all.add("gives nothing", Change::Expression(self.nothing.clone())),
             Spot::Optional(Some(_)) => all.add("gives nothing", Change::Optional(None)),
             Spot::Optional(None) => {}

@@ -1,6 +1,7 @@
 //! Walks a compiled mapping and shows every place of it that can be broken, always in the same order.
 //!
-//! A place is shown before what lies within it, so that its number stays the same while it is changed.
+//! A place is shown before what lies within it, and whatever it holds, so that its number stays the same while it is
+//! changed.
 
 use mappings::fhirpath::Expression;
 use mappings::program::{
@@ -26,6 +27,8 @@ pub(crate) enum Spot<'p> {
     Condition(&'p mut Expression),
     /// A condition that may be absent, which means always.
     When(&'p mut Option<Expression>),
+    /// Whether another page is waiting; absent means that none is.
+    More(&'p mut Option<Expression>),
     /// A path that could give nothing.
     Path(&'p mut Expression),
     /// A path that could be absent.
@@ -201,7 +204,7 @@ impl Walker<'_> {
         (self.visit)(&here, Spot::Lines(lines));
         (self.visit)(&here, Spot::Finish(&mut lines.finish));
         for (index, part) in lines.parts.iter_mut().enumerate() {
-            self.value(part, &format!("{target}(line {})", index + 1), json);
+            self.value(part, &format!("{target}.lines[{index}]"), json);
         }
     }
 
@@ -241,10 +244,8 @@ impl Walker<'_> {
                     let here = at(self, &format!("cursor.{name}"));
                     (self.visit)(&here, Spot::Path(path));
                 }
-                if more.is_some() {
-                    let here = at(self, "more");
-                    (self.visit)(&here, Spot::When(more));
-                }
+                let here = at(self, "more");
+                (self.visit)(&here, Spot::More(more));
             }
             Then::Failed { diagnostic, .. } => {
                 let here = at(self, "diagnostic");

@@ -136,9 +136,10 @@ fn requests(text: &mut String, said: &Said) {
 }
 
 fn http_request(text: &mut String, http: &HttpRequest) {
+    let path = if http.path.is_empty() { "(the base address)" } else { &http.path };
     let query: Vec<String> = http.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
-    let _ = writeln!(text, "{} {}{query}", json!(http.method).as_str().unwrap_or_default(), http.path);
+    let _ = writeln!(text, "{} {}{query}", json!(http.method).as_str().unwrap_or_default(), path);
     for (name, value) in &http.headers {
         let _ = writeln!(text, "{name}: {value}");
     }
@@ -158,18 +159,19 @@ fn http_request(text: &mut String, http: &HttpRequest) {
 }
 
 fn explanation(text: &mut String, wanted: &Wanted, said: &Said, key: &str) {
-    let Some(account) = &said.account else {
-        let _ = writeln!(text, "\nFields: this adapter is code and does not explain itself.");
+    let Some(account) = said.account.as_ref().filter(|account| !account.fields.is_empty()) else {
+        let _ = writeln!(text, "\nFields: this adapter does not explain its fields.");
         return;
     };
     let _ = writeln!(text, "\nFields ({})", account.fields.len());
     for line in &account.fields {
-        let from = if line.sources.is_empty() { "constant".to_owned() } else { line.sources.join(", ") };
+        let from = if line.sources.is_empty() { "-".to_owned() } else { line.sources.join(", ") };
+        let rule = if line.rule.is_empty() { String::new() } else { format!(" [{}]", line.rule) };
         let class = json!(line.class);
         let class = class.as_str().unwrap_or_default();
         let steps = if line.steps.is_empty() { String::new() } else { format!("; {}", line.steps.join("; ")) };
         let shown = if wanted.reveal { json!(line.value).to_string() } else { format!("#{}", hash(key, &line.value)) };
-        let _ = writeln!(text, "  {} <- {from} [{}] {class} {shown}{steps}", line.target, line.rule);
+        let _ = writeln!(text, "  {} <- {from}{rule} {class} {shown}{steps}", line.target);
     }
 }
 

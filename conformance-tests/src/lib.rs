@@ -10,11 +10,15 @@
 //! - [`generator::Generator`] makes referrals, each with what should become of it;
 //! - [`gp_system::GpSystem`] submits, cancels and follows them;
 //! - [`platform::FhirPlatform`] is a charity platform with a FHIR server (Gravity "Direct");
-//! - [`direct_light::DirectLightClient`] is one without (Gravity "Direct Light").
+//! - [`direct_light::DirectLightClient`] is one without (Gravity "Direct Light");
+//! - [`connect_families::ConnectFamilies`] is a double of the referral API of "Connect families to support".
+//! - [`request_tracker::RequestTracker`] runs the real Request Tracker 5, where it is installed.
 
 pub mod clock;
+pub mod connect_families;
 pub mod direct_light;
 pub mod fhir;
 pub mod generator;
 pub mod gp_system;
 pub mod platform;
+pub mod request_tracker;

@@ -6,7 +6,7 @@
 //! It is not the guide in full: search knows a handful of parameters, versions before the latest are not kept, and the
 //! subscription is a setting instead of a resource.
 
-mod connection;
+pub(crate) mod connection;
 mod exchange;
 mod faults;
 pub(crate) mod life;

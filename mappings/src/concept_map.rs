@@ -4,12 +4,16 @@
 //! named error and never a guess. What this reader cannot honour (`dependsOn`, `product`, `other-map`) is refused when
 //! the map is loaded, because half a rule is a wrong rule.
 
+mod rows;
 mod wire;
+
+pub use rows::MapRow;
 
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
+use std::sync::Arc;
 
 /// How near a target is to its source: R4 `concept-map-equivalence`, read from target to source ("target is wider").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
@@ -48,8 +52,8 @@ impl Equivalence {
 /// One target of a source code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Match {
-    /// Target code system (`group.target`).
-    pub system: Option<String>,
+    /// Target code system (`group.target`); shared by all rows of a group, of which there may be very many.
+    pub system: Option<Arc<str>>,
     /// Target code; absent only for [`Equivalence::Unmatched`].
     pub code: Option<String>,
     /// Words for people, if the map has them.
@@ -73,6 +77,27 @@ impl Translation {
     pub fn code(&self) -> Option<&str> {
         self.matches.iter().filter(|found| found.equivalence.is_match()).find_map(|found| found.code.as_deref())
     }
+}
+
+/// What a map says of one code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found<'m> {
+    /// A row lists it.
+    Row {
+        /// The first target code that may be used, if there is one.
+        code: Option<&'m str>,
+        /// How near it is.
+        equivalence: Equivalence,
+        /// Index of the group.
+        group: u32,
+        /// Index of the row in its group.
+        element: u32,
+    },
+    /// The map's rule for codes that it does not list answers.
+    Rule {
+        /// The code that stands for all others; absent where the source code itself is to be passed on.
+        code: Option<&'m str>,
+    },
 }
 
 /// Why a code has no translation. The code itself is named: codes of a code system are no patient data.
@@ -149,7 +174,7 @@ struct Row {
 
 #[derive(Debug, Clone)]
 enum Unmapped {
-    Provided { system: Option<String> },
+    Provided { system: Option<Arc<str>> },
     Fixed(Match),
 }
 
@@ -205,6 +230,33 @@ impl ConceptMap {
         self.len() == 0
     }
 
+    /// The code systems that it translates from, in alphabetical order.
+    #[must_use]
+    pub fn source_systems(&self) -> Vec<&str> {
+        let mut systems: Vec<&str> = self.sources.keys().map(String::as_str).collect();
+        systems.sort_unstable();
+        systems
+    }
+
+    /// Every source code with its system, in no order.
+    pub fn codes(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.sources
+            .iter()
+            .flat_map(|(system, source)| source.rows.keys().map(move |code| (system.as_str(), code.as_str())))
+    }
+
+    /// Every code that a translation can give, in no order and perhaps more than once.
+    pub fn targets(&self) -> impl Iterator<Item = &str> {
+        self.sources.values().flat_map(|source| {
+            let rows = source.rows.values().flat_map(|row| row.matches.iter());
+            let used = rows.filter(|found| found.equivalence.is_match()).filter_map(|found| found.code.as_deref());
+            used.chain(match &source.unmapped {
+                Some(Unmapped::Fixed(found)) => found.code.as_deref(),
+                _ => None,
+            })
+        })
+    }
+
     /// What `code` of `source_system` means in the target system.
     ///
     /// # Errors
@@ -229,6 +281,27 @@ impl ConceptMap {
         Ok(Translation { matches: vec![found], by_unmapped_rule: true })
     }
 
+    /// As [`ConceptMap::translate`], borrowed and with the place of the row, for a caller that translates often. A row
+    /// whose targets all say that nothing corresponds has no code.
+    #[must_use]
+    pub fn find(&self, source_system: &str, code: &str) -> Option<Found<'_>> {
+        let source = self.sources.get(source_system)?;
+        if let Some(row) = source.rows.get(code) {
+            let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+            let usable = row.matches.iter().find(|found| found.equivalence.is_match() && found.code.is_some());
+            return Some(Found::Row {
+                code: usable.and_then(|found| found.code.as_deref()),
+                equivalence: usable.map_or(Equivalence::Unmatched, |found| found.equivalence),
+                group: small(row.place.group),
+                element: small(row.place.element),
+            });
+        }
+        match source.unmapped.as_ref()? {
+            Unmapped::Fixed(found) => Some(Found::Rule { code: found.code.as_deref() }),
+            Unmapped::Provided { .. } => Some(Found::Rule { code: None }),
+        }
+    }
+
     fn add_group(&mut self, index: usize, group: wire::Group) -> Result<(), LoadError> {
         let Some(system) = group.source else {
             return Err(invalid(
@@ -237,6 +310,8 @@ impl ConceptMap {
             ));
         };
         let source = self.sources.entry(system).or_default();
+        source.rows.reserve(group.element.len());
+        let target_system: Option<Arc<str>> = group.target.map(Arc::from);
         for (element, row) in group.element.into_iter().enumerate() {
             let place = Place { group: index, element };
             let Some(code) = row.code else {
@@ -246,7 +321,7 @@ impl ConceptMap {
                 .target
                 .into_iter()
                 .enumerate()
-                .map(|(at, target)| target.into_match(group.target.as_deref(), || format!("{place}.target[{at}]")))
+                .map(|(at, target)| target.into_match(target_system.as_ref(), || format!("{place}.target[{at}]")))
                 .collect::<Result<Vec<_>, _>>()?;
             match source.rows.entry(code) {
                 Entry::Vacant(free) => free.insert(Row { place, matches }),
@@ -264,7 +339,7 @@ impl ConceptMap {
         if source.unmapped.is_some() {
             return Err(invalid(place, "another group of the same source has a rule for unmapped codes already"));
         }
-        source.unmapped = Some(rule.into_rule(group.target, place)?);
+        source.unmapped = Some(rule.into_rule(target_system, place)?);
         Ok(())
     }
 }

@@ -9,6 +9,20 @@ pub const GRAVITY_ENROLMENT_STATUS: &str = include_str!("../concept-maps/gravity
 /// The same enrolment statuses to the `Task.status` that they amount to, for platforms that report nothing else.
 pub const GRAVITY_ENROLMENT_TASK_STATUS: &str = include_str!("../concept-maps/gravity-enrolment-task-status.json");
 
+/// Names by which mappings know them (`shared:gravity-task-status`).
+pub(crate) const NAMES: [&str; 3] =
+    ["gravity-task-status", "gravity-enrolment-status", "gravity-enrolment-task-status"];
+
+/// The map of this name.
+pub(crate) fn named(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "gravity-task-status" => GRAVITY_TASK_STATUS,
+        "gravity-enrolment-status" => GRAVITY_ENROLMENT_STATUS,
+        "gravity-enrolment-task-status" => GRAVITY_ENROLMENT_TASK_STATUS,
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use crate::{ConceptMap, NotMapped};

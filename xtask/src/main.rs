@@ -1,13 +1,16 @@
 //! `cargo xtask`: everything that is done to this repository besides building it. Nothing has to be installed first.
 //!
 //! `check` holds the rules, `test` is what the build server runs, `bench` measures, `consent` proves the consent rules,
-//! `generate-r4-tables` remakes a committed file. What a command needs from outside (cargo-deny, the R4 examples) it puts below `target/`.
+//! `generate-r4-tables` remakes a committed file. What a command needs from outside (cargo-deny, the R4 examples) it puts
+//! below `target/`; Request Tracker alone is installed on the machine, by root and if it is missing.
 
 mod check;
 mod consent;
 mod examples;
+mod fhirpath_js;
 mod links;
 mod r4_tables;
+mod request_tracker;
 mod steps;
 
 use anyhow::Result;
@@ -34,7 +37,7 @@ enum Task {
         #[arg(long)]
         without_examples: bool,
     },
-    /// Measures throughput; figures stand beside the store's own ceiling.
+    /// Measures translation beside hand-written code, and throughput beside the store's own ceiling.
     Bench,
     /// Proves the consent rules: cases, the small model against a second evaluator, mutants.
     Consent {
@@ -79,6 +82,8 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
         }
         Task::Test { without_examples } => {
             let examples = if without_examples { None } else { Some(steps.step("R4 examples", examples::fetch)?) };
+            let request_tracker = steps.step("Request Tracker", || Ok(request_tracker::prepare()))?;
+            let fhirpath_js = steps.step("FHIRPath in JavaScript", || Ok(fhirpath_js::prepare()))?;
             check::run(steps)?;
             let mut tests = cargo();
             // The layout tests are among them. Benches have a command of their own.
@@ -86,12 +91,21 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
             if let Some(folder) = examples {
                 tests.env(examples::VARIABLE, folder);
             }
+            if let Some(folder) = fhirpath_js {
+                tests.env(fhirpath_js::VARIABLE, folder);
+            }
+            if request_tracker {
+                tests.env(request_tracker::VARIABLE, "required");
+            }
             steps.command("tests", &mut tests)
         }
-        Task::Bench => steps.command(
-            "bench",
-            cargo().args(["bench", "--package", "vcse-gateway", "--bench", "throughput", "--bench", "micro"]),
-        ),
+        Task::Bench => {
+            steps.command("mappings", cargo().args(["bench", "--package", "mappings", "--bench", "translate"]))?;
+            steps.command(
+                "bench",
+                cargo().args(["bench", "--package", "vcse-gateway", "--bench", "throughput", "--bench", "micro"]),
+            )
+        }
         Task::Consent { full, mutants } => consent::run(steps, full, mutants),
         Task::GenerateR4Tables { from, out } => steps.step("R4 tables", || r4_tables::generate(&from, &root.join(out))),
     }

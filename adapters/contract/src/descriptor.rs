@@ -1,6 +1,6 @@
 //! What an adapter says of itself, before anything is sent.
 
-use crate::TaskStatus;
+use crate::{AcceptedLoss, TaskStatus};
 use serde::{Deserialize, Serialize};
 
 /// Name, abilities, data needs, limits and status table of one adapter.
@@ -17,6 +17,9 @@ pub struct Descriptor {
     pub capabilities: Capabilities,
     /// The elements it needs. What is not listed here does not exist in the referral that the adapter is given.
     pub data_needs: Vec<DataNeed>,
+    /// Losses that its author accepts in words; see [`AcceptedLoss`].
+    #[serde(default)]
+    pub accepted_losses: Vec<AcceptedLoss>,
     /// Bounds that the gateway holds for it.
     pub limits: Limits,
     /// Every status word that the platform publishes, and what it means.
@@ -43,7 +46,8 @@ pub struct Capabilities {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct DataNeed {
-    /// Element path without indexes, for example `Patient.name` or `ServiceRequest.code`; covers all below it.
+    /// Element path without indexes, for example `Patient.name` or `ServiceRequest.code`; covers all below it. One kind of
+    /// extension is named with its URL: `Patient.extension(http://…/patient-interpreterRequired)`.
     pub path: String,
     /// What kind of data it is, for the page that an information-governance lead signs.
     pub class: DataClass,
@@ -52,26 +56,27 @@ pub struct DataNeed {
     pub needed: bool,
 }
 
-/// Kinds of data, as information-governance leads speak of them.
+/// Kinds of data, as information-governance leads speak of them. Ordered from what says least about a person to what
+/// must be guarded most, so that a field can be told from one that is classed below the element that it carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DataClass {
-    /// Who the person is: names and identifiers.
-    Identity,
-    /// How to reach the person.
-    Contact,
+    /// References, dates, codes that carry no personal fact by themselves.
+    Administrative,
     /// Age, gender, language.
     Demographic,
     /// What help is asked for.
     Need,
+    /// How to reach the person.
+    Contact,
+    /// Who the person is: names and identifiers.
+    Identity,
     /// Health facts.
     Clinical,
-    /// Risk of harm.
-    Safeguarding,
     /// About somebody other than the person.
     ThirdParty,
-    /// References, dates, codes that carry no personal fact by themselves.
-    Administrative,
+    /// Risk of harm.
+    Safeguarding,
 }
 
 /// Bounds on what one adapter may cost.

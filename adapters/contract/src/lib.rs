@@ -32,6 +32,7 @@
 //!
 //! Nothing here knows HTTP libraries, FHIR models or the server.
 
+mod account;
 mod descriptor;
 mod exchange;
 mod failure;
@@ -40,6 +41,7 @@ mod request;
 mod status;
 pub mod systems;
 
+pub use account::{AcceptedLoss, Account, FieldLine, Grade, Loss, LossReason};
 pub use descriptor::{Capabilities, DataClass, DataNeed, Descriptor, Limits, StatusRow};
 pub use exchange::{
     Cursor, Exchange, IdempotencyKey, Keys, MinimisedReferral, PlatformReferralId, Progress, Purpose, Receipt,
@@ -83,6 +85,17 @@ pub trait Adapter: Send + Sync {
     fn resume(&self, exchange: &Exchange<'_>, progress: &Progress, answer: &Answer) -> Result<Step, TranslateError> {
         let _ = (exchange, progress, answer);
         Err(TranslateError::new("exchange", "this adapter has no exchange of more than one step"))
+    }
+
+    /// Says what the submission of this referral makes of each element, and what of it does not arrive. Sends nothing, and
+    /// needs no answer of the platform. `Ok(None)`: this adapter cannot say; the gateway then reports only what it took
+    /// away itself, and says that the rest is unknown.
+    ///
+    /// # Errors
+    /// As for [`begin`](Adapter::begin): this referral would not be sent.
+    fn account(&self, exchange: &Exchange<'_>) -> Result<Option<Account>, TranslateError> {
+        let _ = exchange;
+        Ok(None)
     }
 
     /// Reads what the platform sent by itself: a webhook body, a mail, a result file.

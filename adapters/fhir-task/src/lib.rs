@@ -4,8 +4,11 @@
 //! `read` and `poll` ask for its status, `report` reads what the platform sends by itself. `order` makes the
 //! gateway's own ServiceRequest and Task, `task` reads the platform's, `status` says what its words mean.
 //!
+//! `account` says what a submission carries and what it does not.
+//!
 //! The README beside `adapter.toml` has format, settings and limits.
 
+mod account;
 mod http;
 mod json;
 mod look_up;
@@ -21,7 +24,7 @@ mod task;
 mod tell;
 
 use adapter_contract::{
-    Adapter, Answer, Descriptor, Exchange, Progress, Purpose, Reading, Report, Settings, Step, TranslateError,
+    Account, Adapter, Answer, Descriptor, Exchange, Progress, Purpose, Reading, Report, Settings, Step, TranslateError,
 };
 use settings::{Config, Mode};
 use std::sync::LazyLock;
@@ -81,6 +84,14 @@ impl Adapter for FhirTask {
             Purpose::LookUp | Purpose::Poll { .. } => {
                 Err(TranslateError::new("progress.step", "is no step of this purpose"))
             }
+        }
+    }
+
+    fn account(&self, exchange: &Exchange<'_>) -> Result<Option<Account>, TranslateError> {
+        let config = Config::read(exchange.settings)?;
+        match exchange.purpose {
+            Purpose::Submit { referral } => account::account(exchange, &config, referral).map(Some),
+            _ => Ok(None),
         }
     }
 

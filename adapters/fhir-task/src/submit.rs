@@ -28,7 +28,7 @@ const PATIENT: &str = "for";
 const ORDER: &str = "service-request";
 
 /// A resource on its way: full URL, type, text.
-type Outgoing = (String, String, String);
+pub(crate) type Outgoing = (String, String, String);
 
 /// First request of a submission, or that of the step at which it was interrupted.
 pub(crate) fn begin(
@@ -69,7 +69,7 @@ pub(crate) fn resume(
 }
 
 /// Everything but the Task, in the order in which it is stored: person, context, order.
-fn outgoing(making: &Making<'_>) -> Result<Vec<Outgoing>, TranslateError> {
+pub(crate) fn outgoing(making: &Making<'_>) -> Result<Vec<Outgoing>, TranslateError> {
     let referral = making.referral;
     let order = making.order();
     let inputs = making.inputs().unwrap_or_default();

@@ -277,3 +277,50 @@ fn every_fixture_names_requirements_that_conformance_toml_claims() {
         }
     }
 }
+
+/// Each element that the adapter is given is carried, or is told as lost.
+#[test]
+fn every_element_is_accounted_for_and_every_field_is_sent() {
+    let mut bundle: Value = serde_json::from_str(&food_parcel()).expect("JSON");
+    bundle["entry"][0]["resource"]["identifier"] = json!([{"value": "a"}, {"value": "b"}]);
+    bundle["entry"][5]["resource"]["restriction"] = json!({"repetitions": 2, "period": {"end": "2026-12-24"}});
+    bundle["entry"][1]["resource"]["extension"] = json!([{"url": "http://example.org/x", "valueBoolean": true}]);
+    let referral = MinimisedReferral::new(bundle.to_string());
+    let settings = settings(&[]);
+    with_exchange(Purpose::Submit { referral: &referral }, &settings, |exchange| {
+        let adapter = adapter_fhir_task::adapter();
+        let account = adapter.account(exchange).expect("translates").expect("explains itself");
+        let told = |element: &str| {
+            let below = |path: &str| path == element || path.starts_with(&format!("{element}."));
+            account.fields.iter().any(|line| line.sources.iter().any(|source| below(source)))
+                || account.losses.iter().any(|loss| below(&loss.element))
+        };
+        let declared = |path: &String| {
+            let rest = |need: &str| need.strip_prefix(path.as_str()).map(|rest| rest.chars().next());
+            let needs = adapter.descriptor().data_needs.iter();
+            needs.filter_map(|need| rest(&need.path)).any(|next| matches!(next, None | Some('.' | '(')))
+        };
+        for entry in bundle["entry"].as_array().expect("entries") {
+            let resource = &entry["resource"];
+            let kind = resource["resourceType"].as_str().expect("a type");
+            for name in resource.as_object().expect("a resource").keys() {
+                let element = format!("{kind}.{name}");
+                let whole = account.losses.iter().any(|loss| loss.element == kind);
+                assert!(whole || !declared(&element) || told(&element), "{element} is neither carried nor lost");
+            }
+        }
+        let lost: Vec<(&str, u32)> = account.losses.iter().map(|loss| (loss.element.as_str(), loss.count)).collect();
+        assert!(lost.contains(&("ServiceRequest.identifier", 1)), "{lost:?}");
+        assert!(lost.contains(&("Task.restriction.repetitions", 1)), "{lost:?}");
+        // What the account says of the order and the person is what the first request holds.
+        let (request, _) = sent(adapter.begin(exchange).expect("translates"));
+        let sent: Value = serde_json::from_str(&body(&request)).expect("JSON");
+        let resources: Vec<&Value> =
+            sent["entry"].as_array().expect("entries").iter().map(|entry| &entry["resource"]).collect();
+        for line in account.fields.iter().filter(|line| !line.target.starts_with("Task.")) {
+            let (kind, name) = line.target.split_once('.').expect("a path");
+            let there = resources.iter().any(|one| one["resourceType"] == kind && !one[name].is_null());
+            assert!(there, "{} is not sent", line.target);
+        }
+    });
+}

@@ -32,7 +32,7 @@ struct Shared {
 
 /// The handle by which a request's handler breaks the connection that it came on.
 #[derive(Debug, Clone)]
-pub(super) struct Connection(Arc<Mutex<Shared>>);
+pub(crate) struct Connection(Arc<Mutex<Shared>>);
 
 impl Connection {
     fn new() -> Self {
@@ -40,12 +40,12 @@ impl Connection {
     }
 
     /// Breaks the connection: whoever reads or writes it next sees a reset.
-    pub(super) fn reset(&self) {
+    pub(crate) fn reset(&self) {
         self.set(Mode::Reset);
     }
 
     /// Lets the next answer out up to the middle of its body.
-    pub(super) fn cut_next_body(&self) {
+    pub(crate) fn cut_next_body(&self) {
         self.set(Mode::CutBody);
     }
 
@@ -71,7 +71,7 @@ impl Connected<IncomingStream<'_, BreakableListener>> for Connection {
 
 /// Every connection that is still open, so that stopping a server breaks them all as a crash would.
 #[derive(Debug, Clone, Default)]
-pub(super) struct OpenConnections(Arc<Mutex<Vec<Weak<Mutex<Shared>>>>>);
+pub(crate) struct OpenConnections(Arc<Mutex<Vec<Weak<Mutex<Shared>>>>>);
 
 impl OpenConnections {
     fn add(&self, connection: &Connection) {
@@ -81,26 +81,26 @@ impl OpenConnections {
     }
 
     /// Resets every open connection.
-    pub(super) fn reset_all(&self) {
+    pub(crate) fn reset_all(&self) {
         let open = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         open.iter().filter_map(Weak::upgrade).for_each(|shared| Connection(shared).reset());
     }
 }
 
 /// The listener.
-pub(super) struct BreakableListener {
+pub(crate) struct BreakableListener {
     inner: TcpListener,
     open: OpenConnections,
 }
 
 impl BreakableListener {
     /// Listens on `address`; its connections are added to `open`.
-    pub(super) async fn bind(address: SocketAddr, open: OpenConnections) -> io::Result<Self> {
+    pub(crate) async fn bind(address: SocketAddr, open: OpenConnections) -> io::Result<Self> {
         Ok(Self { inner: TcpListener::bind(address).await?, open })
     }
 
     /// Where it listens.
-    pub(super) fn address(&self) -> io::Result<SocketAddr> {
+    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
         self.inner.local_addr()
     }
 }
@@ -126,7 +126,7 @@ impl Listener for BreakableListener {
 }
 
 /// One connection.
-pub(super) struct Breakable {
+pub(crate) struct Breakable {
     stream: TcpStream,
     connection: Connection,
 }

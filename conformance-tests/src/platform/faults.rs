@@ -158,12 +158,12 @@ impl Faults {
     }
 
     /// Waits until [`Faults::release`].
-    pub(super) async fn stalled(&self) {
+    pub(crate) async fn stalled(&self) {
         self.release.notified().await;
     }
 
     /// The fault that strikes this request, if any. Counts it for every fault that it matches.
-    pub(super) fn strike(&self, method: &str, path: &str) -> Option<FaultKind> {
+    pub(crate) fn strike(&self, method: &str, path: &str) -> Option<FaultKind> {
         let of_notification = method == "NOTIFY";
         let mut queue = self.lock();
         let mut found = None;

@@ -1,10 +1,12 @@
 //! The doubles against each other and against small stubs, over loopback HTTP.
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
+mod connect_families;
 mod direct_light;
 mod exchange;
 mod faults;
 mod gp;
 mod life;
 mod refusals;
+mod request_tracker;
 mod support;

@@ -1,25 +1,30 @@
 //! Accept: what is committed for an arrival. Every resource, and for each Task that asks for fulfilment a referral with
 //! its route, its first consent decision and its outbox row, in one transaction with the audit.
 //!
+//! What the recipient would not receive is found out here as well, before anything is stored: the tenant's policy may
+//! refuse a referral for it, or have it wait until its sender has seen it.
+//!
 //! The recipient is chosen before consent is decided, because consent names a recipient (docs/decisions/0004).
 
+mod judge;
+
+pub use judge::{Asked, Judgement, decide_consent, decision_detail, held_by, judge, loss_detail};
+
 use crate::change::{AuditRecord, Change, Check, Transaction};
-use crate::consent::{
-    self, ConsentDocument, Decision, Item, Policy, Question, Reason, Recipient, Stage, Standing, Subject, Verdict,
-    referral_items,
-};
-use crate::identity::{Client, Compartment, GATEWAY_AUTHOR, PlatformId, TenantId};
+use crate::consent::{ConsentDocument, Policy, Recipient};
+use crate::identity::{Client, Compartment, GATEWAY_AUTHOR, PlatformId};
 use crate::ingest::{Accepted, Found, Outcome, Person, patient_of};
-use crate::minimise::is_restricted;
+use crate::loss::{self, Assessment, LossReport, Shown, Translators};
 use crate::outbox::{Errand, OutboxRow, OutboxState};
 use crate::referral::{Delivery, HoldReason, Referral, ReferralId, SenderState};
+use crate::refusal::Refusal;
 use crate::resource::{ResourceKey, ResourceVersion, Token, WriteMethod, tokens};
 use crate::retry::Schedule;
-use crate::route::{self, RouteDecision, RouteTable};
-use crate::task::{TaskMove, moved, stamp};
-use adapter_contract::{DataNeed, IdempotencyKey, TaskStatus};
-use gateway_fhir::Json;
+use crate::route::RouteTable;
+use crate::task::{TaskMove, moved, stamp, touched};
+use adapter_contract::{IdempotencyKey, TaskStatus};
 use gateway_fhir::identifiers::{NHS_NUMBER, nhs_number, same_system};
+use gateway_fhir::{Issue, Json};
 use serde_json::json;
 use std::collections::BTreeMap;
 use time::{Duration, OffsetDateTime};
@@ -57,6 +62,8 @@ pub struct Arrival<'a> {
     pub consents: &'a [ConsentDocument],
     /// The tenant's rules.
     pub rules: &'a Rules,
+    /// Who translates for each platform.
+    pub translators: &'a dyn Translators,
     /// Now, to the millisecond.
     pub now: OffsetDateTime,
 }
@@ -84,12 +91,15 @@ pub struct Acceptance {
 }
 
 /// Decides what is committed for an arrival.
-#[must_use]
-pub fn accept(arrival: &Arrival<'_>, new_id: &mut dyn FnMut() -> String) -> Acceptance {
+///
+/// # Errors
+/// [`Refusal`]: 422 where policy does not let a referral lose what its recipient has no room for.
+pub fn accept(arrival: &Arrival<'_>, new_id: &mut dyn FnMut() -> String) -> Result<Acceptance, Refusal> {
     let compartment = arrival.client.compartment();
     let lookup = |reference: &str| lookup(arrival, reference);
     let mut transaction = Transaction::default();
     let mut written = Vec::with_capacity(arrival.outcomes.len());
+    let mut refused = Vec::new();
     for outcome in arrival.outcomes {
         let accepted = match outcome {
             Outcome::Exists { kind, id } => {
@@ -113,10 +123,15 @@ pub fn accept(arrival: &Arrival<'_>, new_id: &mut dyn FnMut() -> String) -> Acce
         }
         if accepted.kind == "Task"
             && accepted.document.text("status") == Some(TaskStatus::Requested.code())
-            && let Some(started) = start_accepted(arrival, accepted, &compartment, &lookup, new_id)
+            && let Some(from) = Begun::of(arrival, accepted, &lookup)
         {
-            version += started.task_versions;
-            transaction.changes.extend(started.changes);
+            match start(&from.start(arrival, accepted, &compartment, &lookup), new_id) {
+                Ok(started) => {
+                    version += started.task_versions;
+                    transaction.changes.extend(started.changes);
+                }
+                Err(refusal) => refused.extend(refusal.issues.into_iter().map(|issue| placed(arrival, issue))),
+            }
         }
         written.push(Written {
             kind: accepted.kind.clone(),
@@ -125,7 +140,43 @@ pub fn accept(arrival: &Arrival<'_>, new_id: &mut dyn FnMut() -> String) -> Acce
             created: accepted.version == 1,
         });
     }
-    Acceptance { transaction, written }
+    if refused.is_empty() {
+        Ok(Acceptance { transaction, written })
+    } else {
+        Err(Refusal { status: 422, issues: refused })
+    }
+}
+
+/// The fault's element where it stands in the request, if it stands there.
+fn placed(arrival: &Arrival<'_>, issue: Issue) -> Issue {
+    // An extension is named by a function in FHIRPath.
+    let quoted = |element: String| element.replace('(', "('").replace(')', "')");
+    let Some(element) = issue.expression.clone().map(quoted) else { return issue };
+    let (kind, rest) = element.split_once('.').map_or((element.as_str(), ""), |(kind, rest)| (kind, rest));
+    let place = arrival.outcomes.iter().find_map(|outcome| match outcome {
+        Outcome::Write(accepted) if accepted.kind == kind => Some(accepted.place.as_str()),
+        _ => None,
+    });
+    let Some(place) = place else { return Issue { expression: Some(element), ..issue } };
+    let expression = if rest.is_empty() { place.to_owned() } else { format!("{place}.{rest}") };
+    Issue { expression: Some(expression), ..issue }
+}
+
+/// What would become of each Task of a request if it were sent now. Nothing is decided for good.
+#[must_use]
+pub fn preview(arrival: &Arrival<'_>) -> Vec<(String, Judgement)> {
+    let compartment = arrival.client.compartment();
+    let lookup = |reference: &str| lookup(arrival, reference);
+    let mut judged = Vec::new();
+    for outcome in arrival.outcomes {
+        let Outcome::Write(task) = outcome else { continue };
+        if task.kind == "Task"
+            && let Some(from) = Begun::of(arrival, task, &lookup)
+        {
+            judged.push((task.place.clone(), judge(&from.start(arrival, task, &compartment, &lookup), None)));
+        }
+    }
+    judged
 }
 
 /// A Consent decides what leaves, so each version of one is a line of audit.
@@ -205,33 +256,44 @@ fn nhs_number_behind(holder: &Json, reference: &Json, lookup: &dyn Fn(&str) -> O
     patient?.items("identifier").iter().find_map(of)
 }
 
-fn start_accepted(
-    arrival: &Arrival<'_>,
-    task: &Accepted,
-    compartment: &Compartment,
-    lookup: &dyn Fn(&str) -> Option<Json>,
-    new_id: &mut dyn FnMut() -> String,
-) -> Option<Started> {
-    let focus = task.document.get("focus")?.text("reference")?;
-    let service_request_id = focus.strip_prefix("ServiceRequest/")?;
-    let service_request = lookup(focus)?;
-    let person = patient_of(&service_request, service_request_id, lookup)?;
-    let consents = consents_of(arrival);
-    Some(start(
-        &Start {
+/// What a Task of a request refers to.
+struct Begun {
+    service_request_id: String,
+    service_request: Json,
+    person: Person,
+    consents: Vec<ConsentDocument>,
+}
+
+impl Begun {
+    fn of(arrival: &Arrival<'_>, task: &Accepted, lookup: &dyn Fn(&str) -> Option<Json>) -> Option<Self> {
+        let focus = task.document.get("focus")?.text("reference")?;
+        let service_request_id = focus.strip_prefix("ServiceRequest/")?.to_owned();
+        let service_request = lookup(focus)?;
+        let person = patient_of(&service_request, &service_request_id, lookup)?;
+        Some(Self { service_request_id, service_request, person, consents: consents_of(arrival) })
+    }
+
+    fn start<'a>(
+        &'a self,
+        arrival: &'a Arrival<'a>,
+        task: &'a Accepted,
+        compartment: &'a Compartment,
+        lookup: &'a dyn Fn(&str) -> Option<Json>,
+    ) -> Start<'a> {
+        Start {
             client: arrival.client,
             correlation: arrival.correlation,
             compartment,
             task: (&task.id, task.version, &task.document),
-            service_request: (service_request_id, &service_request),
-            person: &person,
-            consents: &consents,
+            service_request: (&self.service_request_id, &self.service_request),
+            person: &self.person,
+            consents: &self.consents,
             rules: arrival.rules,
+            translators: arrival.translators,
             lookup,
             now: arrival.now,
-        },
-        new_id,
-    ))
+        }
+    }
 }
 
 /// Stored consents and those of this request; a new version replaces the stored one.
@@ -268,6 +330,8 @@ pub struct Start<'a> {
     pub consents: &'a [ConsentDocument],
     /// The tenant's rules.
     pub rules: &'a Rules,
+    /// Who translates for each platform.
+    pub translators: &'a dyn Translators,
     /// Finds resources by `Type/id`.
     pub lookup: &'a dyn Fn(&str) -> Option<Json>,
     /// Now.
@@ -282,74 +346,17 @@ pub struct Started {
     pub task_versions: u64,
 }
 
-/// Route and consent, decided for one referral.
-pub struct Judgement {
-    /// Where it would go.
-    pub platform: Option<PlatformId>,
-    /// The route and why, in words.
-    pub route: String,
-    /// Why nothing may leave; `None` = it may.
-    pub hold: Option<HoldReason>,
-    /// What audit keeps: action and detail.
-    pub audit: Vec<(&'static str, serde_json::Value)>,
-}
-
-/// Decides route and consent.
-#[must_use]
-pub fn judge(from: &Start<'_>) -> Judgement {
-    let facts = route::facts(
-        &from.compartment.tenant,
-        from.task.2,
-        from.service_request.1,
-        &from.person.document,
-        from.lookup,
-        from.now.date(),
-    );
-    match route::decide(&from.rules.routes, &facts) {
-        RouteDecision::Held { why, .. } => Judgement {
-            platform: None,
-            route: why.clone(),
-            audit: vec![("route", json!({ "held": why }))],
-            hold: Some(HoldReason::NoRoute(why)),
-        },
-        RouteDecision::Chosen { platform, route, why } => {
-            let (service_request, task) = (from.service_request.1, from.task.2);
-            let items = referral_items(service_request, &from.person.document, task, from.lookup);
-            let decision = decide_consent(&Asked {
-                stage: Stage::Accept,
-                tenant: &from.compartment.tenant,
-                items: &items,
-                needs: &[],
-                rules: from.rules,
-                platform: &platform,
-                person: from.person,
-                consents: from.consents,
-                directory: from.lookup,
-                now: from.now,
-            });
-            let restricted = is_restricted(from.service_request.1) || is_restricted(from.task.2);
-            let hold = if restricted && (decision.verdict == Verdict::Permit || decision.reason == Reason::Empty) {
-                Some(HoldReason::NeedsReview(RESTRICTED.to_owned()))
-            } else {
-                (decision.verdict != Verdict::Permit).then(|| held_by(&decision))
-            };
-            Judgement {
-                route: format!("{route}: {why}"),
-                hold,
-                audit: vec![
-                    ("route", json!({ "route": route, "platform": platform.0, "why": why })),
-                    ("consent-decision", decision_detail(&decision, Stage::Accept)),
-                ],
-                platform: Some(platform),
-            }
-        }
+/// Starts a referral: route, consent, losses, and either an outbox row or a Task that says why it waits.
+///
+/// # Errors
+/// [`Refusal`]: 422 with the element paths that policy does not let it lose.
+pub fn start(from: &Start<'_>, new_id: &mut dyn FnMut() -> String) -> Result<Started, Refusal> {
+    let judgement = judge(from, None);
+    if !judgement.refused.is_empty() {
+        return Err(Refusal { status: 422, issues: judgement.refused });
     }
-}
-
-/// Starts a referral: route, consent, and either an outbox row or a Task that says why it waits.
-pub fn start(from: &Start<'_>, new_id: &mut dyn FnMut() -> String) -> Started {
-    let judgement = judge(from);
     let id = ReferralId(new_id());
+    let report = judgement.assessment.as_ref().and_then(Assessment::report).cloned();
     let mut referral = Referral {
         id: id.clone(),
         revision: 1,
@@ -370,17 +377,19 @@ pub fn start(from: &Start<'_>, new_id: &mut dyn FnMut() -> String) -> Started {
         platform_status: None,
         conflict: None,
         attention: None,
+        loss: report.clone().map(Box::new),
+        loss_released: None,
     };
     let detail = json!({ "task": from.task.0, "version": from.task.1, "correlation": from.correlation });
     let mut changes = vec![audit_line(&referral, from.now, &from.client.author(), "accept", detail)];
     for (action, detail) in judgement.audit {
         changes.push(audit_line(&referral, from.now, GATEWAY_AUTHOR, action, detail));
     }
-    let mut task_versions = 0;
+    let told = told(from, judgement.hold.as_ref(), report.as_ref(), new_id);
+    let task_versions = told.task_versions;
+    changes.extend(told.changes);
     match judgement.hold {
         Some(reason) => {
-            changes.push(Change::PutResource(held_task(from, &reason)));
-            task_versions = 1;
             referral.task_status = TaskStatus::OnHold;
             changes.push(audit_line(&referral, from.now, GATEWAY_AUTHOR, "hold", json!({ "reason": reason.code() })));
             referral.delivery = Delivery::Held { reason };
@@ -391,6 +400,47 @@ pub fn start(from: &Start<'_>, new_id: &mut dyn FnMut() -> String) -> Started {
         }
     }
     changes.push(Change::PutReferral(Box::new(referral)));
+    Ok(Started { changes, task_versions })
+}
+
+/// The gateway's own version of the Task, where there is something to tell, and the Provenance of what is sent.
+pub(crate) fn told(
+    from: &Start<'_>,
+    hold: Option<&HoldReason>,
+    report: Option<&LossReport>,
+    new_id: &mut dyn FnMut() -> String,
+) -> Started {
+    let mut changes = Vec::new();
+    let (id, version, document) = from.task;
+    let provenance = report.map(|_| new_id());
+    let shown = report.zip(provenance.as_deref()).map(|(report, provenance)| Shown { report, provenance });
+    let tells = hold.is_some() || shown.is_some_and(|shown| shown.report.is_worth_showing());
+    if tells {
+        let mut next = match hold {
+            Some(reason) => {
+                let step = TaskMove {
+                    status: Some(TaskStatus::OnHold),
+                    business_status: Some("queued".to_owned()),
+                    reason: Some(reason.words()),
+                    ..TaskMove::default()
+                };
+                moved(document, &step, from.now)
+            }
+            None => touched(document, from.now),
+        };
+        if let Some(shown) = shown {
+            shown.put_into(&mut next);
+        }
+        let key = ResourceKey { compartment: from.compartment.clone(), kind: "Task".to_owned(), id: id.to_owned() };
+        let next = version_of(key, version + 1, next, GATEWAY_AUTHOR, WriteMethod::Put, from.now, from.lookup);
+        changes.push(Change::PutResource(next));
+    }
+    let task_versions = u64::from(tells);
+    if let Some(shown) = shown {
+        let task = (id, version + task_versions);
+        let provenance = loss::provenance(shown, from.compartment, task, from.service_request.0, from.now);
+        changes.push(Change::PutResource(provenance));
+    }
     Started { changes, task_versions }
 }
 
@@ -411,104 +461,6 @@ pub fn audit_line(
         referral: Some(referral.id.clone()),
         detail,
     })
-}
-
-/// One person, one platform, one moment: what consent is asked about at every stage.
-pub struct Asked<'a> {
-    /// Which stage asks.
-    pub stage: Stage,
-    /// Whose Consents count.
-    pub tenant: &'a TenantId,
-    /// What would leave.
-    pub items: &'a [Item],
-    /// What the platform's adapter reads; empty if that is not known yet.
-    pub needs: &'a [DataNeed],
-    /// The tenant's rules.
-    pub rules: &'a Rules,
-    /// Who would receive.
-    pub platform: &'a PlatformId,
-    /// The patient.
-    pub person: &'a Person,
-    /// Every consent of this person that may matter.
-    pub consents: &'a [ConsentDocument],
-    /// Finds what consents refer to.
-    pub directory: &'a dyn Fn(&str) -> Option<Json>,
-    /// Now.
-    pub now: OffsetDateTime,
-}
-
-/// Decides consent for one referral: the one way in which every stage asks.
-#[must_use]
-pub fn decide_consent(asked: &Asked<'_>) -> Decision {
-    let name = asked.platform.0.clone();
-    let unnamed = Recipient { platform: asked.platform.clone(), name, identifiers: Vec::new() };
-    let number = asked.person.nhs_number();
-    consent::decide(&Question {
-        stage: asked.stage,
-        tenant: asked.tenant,
-        consents: asked.consents,
-        // Neither overrides nor who else may consent is recorded yet: nothing is, then.
-        overrides: &[],
-        directory: asked.directory,
-        policy: &asked.rules.policy,
-        subject: Subject {
-            references: vec![asked.person.reference.clone()],
-            nhs_number: number.as_deref(),
-            patient: &asked.person.document,
-            standing: &Standing::default(),
-        },
-        recipient: asked.rules.recipients.get(asked.platform).unwrap_or(&unnamed),
-        items: asked.items,
-        needs: asked.needs,
-        purpose: PURPOSE,
-        now: asked.now,
-    })
-}
-
-/// Why a referral waits after a deny. What is left of it can be for a person to judge even where the Consents permit.
-#[must_use]
-pub fn held_by(decision: &Decision) -> HoldReason {
-    match decision.reason {
-        Reason::NeedsReview | Reason::NeededField | Reason::Empty => HoldReason::NeedsReview(decision.reason.words()),
-        _ => HoldReason::NoConsent(decision.reason.words()),
-    }
-}
-
-/// What audit keeps of a consent decision: verdict, rule path, consent ids and the paths that are withheld, no data of the
-/// person.
-#[must_use]
-pub fn decision_detail(decision: &Decision, stage: Stage) -> serde_json::Value {
-    let withheld = decision.withheld.iter();
-    let withheld: Vec<serde_json::Value> = withheld
-        .map(|one| json!({ "resource": one.resource, "path": one.path, "reason": one.reason.code(), "rule": one.rule }))
-        .collect();
-    let duties: Vec<&str> = decision.duties.iter().map(|duty| duty.code()).collect();
-    let consents: Vec<String> =
-        decision.consents.iter().map(|(id, version)| format!("Consent/{id}/_history/{version}")).collect();
-    json!({
-        "stage": match stage { Stage::Accept => "accept", Stage::Attempt => "attempt", Stage::Relay => "relay" },
-        "verdict": decision.word(),
-        "reason": decision.reason.code(),
-        "rules": decision.rules,
-        "path": decision.rule_path,
-        "consents": consents,
-        "decisive": decision.decisive.as_ref().map(|(id, version)| format!("Consent/{id}/_history/{version}")),
-        "withheld": withheld,
-        "duties": duties,
-    })
-}
-
-fn held_task(from: &Start<'_>, reason: &HoldReason) -> ResourceVersion {
-    let (id, version, document) = from.task;
-    let step = TaskMove {
-        status: Some(TaskStatus::OnHold),
-        business_status: Some("queued".to_owned()),
-        reason: Some(reason.words()),
-        ..TaskMove::default()
-    };
-    let key = ResourceKey { compartment: from.compartment.clone(), kind: "Task".to_owned(), id: id.to_owned() };
-    let document = moved(document, &step, from.now);
-    version_of(key, version + 1, document, GATEWAY_AUTHOR, WriteMethod::Put, from.now, from.lookup)
 }
 
 /// A new errand of a referral, due at once; `None` while the referral has no platform.

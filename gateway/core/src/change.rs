@@ -5,7 +5,7 @@ use crate::identity::{ClientId, Compartment, PlatformId, TenantId};
 use crate::outbox::{Attempt, OutboxRow};
 use crate::referral::{Referral, ReferralId};
 use crate::resource::{ResourceVersion, Token};
-use adapter_contract::{Cursor, PlatformReferralId, ReportSource, StatusReport};
+use adapter_contract::{Concept, Cursor, PlatformOrder, PlatformReferralId, ReportSource, StatusReport};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -185,7 +185,40 @@ pub struct ReportRecord {
     pub disposition: Disposition,
 }
 
+/// Event and word of a statement that only says that something changed.
+const CHANGED: &str = "changed";
+
 impl ReportRecord {
+    /// Something changed at a referral that is not known under this name yet: parked, so that it is read once it is. One
+    /// for each name, however often it is said.
+    #[must_use]
+    pub fn changed(
+        id: String,
+        platform: PlatformId,
+        name: PlatformReferralId,
+        source: ReportSource,
+        received: OffsetDateTime,
+    ) -> Self {
+        let report = StatusReport {
+            platform_referral: name,
+            key: None,
+            event: CHANGED.to_owned(),
+            order: PlatformOrder { version: None, instant: None },
+            platform_status: Concept::default(),
+            status: None,
+            business_status: CHANGED.to_owned(),
+            reason: None,
+            outputs: Vec::new(),
+        };
+        Self { id, platform, referral: None, source, received, report, disposition: Disposition::Parked }
+    }
+
+    /// Whether it only says that something changed: it asks for a read and is no statement on a status.
+    #[must_use]
+    pub fn is_only_changed(&self) -> bool {
+        self.report.event == CHANGED && self.report.business_status == CHANGED
+    }
+
     /// The platform's name for the referral it speaks of.
     #[must_use]
     pub fn platform_referral(&self) -> &PlatformReferralId {

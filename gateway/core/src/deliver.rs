@@ -5,13 +5,17 @@
 //! flight*; a row that is found so, after a crash or without an answer, is looked up by our key before anything is sent
 //! again. What cannot go on by itself is a dead letter, and the GP's Task says so.
 
-use crate::accept::{audit_line, decision_detail, held_by, version_of};
+mod losses;
+
+pub use losses::{Weighed, weigh};
+
+use crate::accept::{audit_line, decision_detail, held_by, new_row, version_of};
 use crate::align::service_request_follows;
 use crate::change::{Change, Check, Disposition, ReportRecord, Transaction};
 use crate::classify::{self, Class};
 use crate::consent::{Decision, Stage, Verdict};
 use crate::identity::GATEWAY_AUTHOR;
-use crate::outbox::{Attempt, Errand, OutboxRow, OutboxState};
+use crate::outbox::{AdapterVersion, Attempt, Errand, OutboxRow, OutboxState};
 use crate::referral::{Delivery, HoldReason, Referral, SenderState};
 use crate::resource::{ResourceKey, ResourceVersion, WriteMethod};
 use crate::retry::{self, Next, Schedule};
@@ -40,6 +44,8 @@ pub struct Job<'a> {
     pub service_request: (u64, &'a Json),
     /// What the platform lets us do.
     pub capabilities: Capabilities,
+    /// What this attempt translates with.
+    pub adapter: &'a AdapterVersion,
     /// When to try again.
     pub schedule: &'a Schedule,
     /// How long the platform is given to finish what it may still be doing, before it is asked whether it has the
@@ -147,7 +153,13 @@ pub fn acknowledged(
     for report in &receipt.reports {
         changes.push(Change::RecordReport(Box::new(record(job, report, new_id()))));
     }
-    for report in parked {
+    if let Some(read) = parked.iter().find(|report| report.is_only_changed()) {
+        // It is no statement of this referral, so it stays without one; what changed is read now.
+        changes.push(Change::DisposeReport { id: read.id.clone(), disposition: Disposition::Unchanged });
+        let row = new_row(&referral, new_id(), Errand::Read, 0, job.now, job.schedule);
+        changes.extend(row.map(|row| Change::PutOutbox(Box::new(row))));
+    }
+    for report in parked.iter().filter(|report| !report.is_only_changed()) {
         let mut adopted = report.clone();
         adopted.referral = Some(referral.id.clone());
         adopted.disposition = Disposition::Recorded;
@@ -428,15 +440,19 @@ fn attempt(job: &Job<'_>, outcome: &str, error: Option<&DeliveryError>) -> Chang
         finished: Some(job.now),
         outcome: Some(outcome.to_owned()),
         failure: error.cloned(),
+        adapter: Some(job.adapter.clone()),
     })
 }
 
-fn next_task(job: &Job<'_>, step: &TaskMove) -> ResourceVersion {
-    let key = ResourceKey {
+fn task_key(job: &Job<'_>) -> ResourceKey {
+    ResourceKey {
         compartment: job.referral.compartment.clone(),
         kind: "Task".to_owned(),
         id: job.referral.task.clone(),
-    };
+    }
+}
+
+fn next_task(job: &Job<'_>, step: &TaskMove) -> ResourceVersion {
     let document = moved(job.task.1, step, job.now);
-    version_of(key, job.task.0 + 1, document, GATEWAY_AUTHOR, WriteMethod::Put, job.now, &|_| None)
+    version_of(task_key(job), job.task.0 + 1, document, GATEWAY_AUTHOR, WriteMethod::Put, job.now, &|_| None)
 }

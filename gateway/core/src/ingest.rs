@@ -40,6 +40,9 @@ pub const STORED: [&str; 17] = [
     "Device",
 ];
 
+/// Resource types that only the gateway writes, and that are read like the others.
+pub const GATEWAY_WRITES: [&str; 1] = ["Provenance"];
+
 /// A resource that will be written, all references pointing at stored ids.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Accepted {

@@ -10,6 +10,7 @@ pub mod classify;
 pub mod consent;
 pub mod deliver;
 pub mod ingest;
+pub mod loss;
 pub mod minimise;
 pub mod retry;
 pub mod route;

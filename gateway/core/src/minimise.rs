@@ -12,13 +12,16 @@
 
 mod bundle;
 mod filter;
+mod whole;
 mod withhold;
+
+pub use whole::Whole;
 
 use crate::consent::Withheld;
 use adapter_contract::{DataNeed, IdempotencyKey, MinimisedReferral};
 use filter::Filter;
 use gateway_fhir::Json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The whole referral, with references as the store has them (`Type/id`).
 #[derive(Clone, Copy)]
@@ -45,6 +48,8 @@ pub struct Minimised {
     pub removed: Vec<String>,
     /// What consent withheld that was there and would otherwise have been sent, with the reason.
     pub withheld: Vec<Withheld>,
+    /// The same as `referral`, as a document.
+    pub document: Json,
 }
 
 /// The referral makes no sense to this recipient without these elements, and they are missing or may not be sent.
@@ -63,7 +68,7 @@ pub struct MissingNeeded {
 /// [`MissingNeeded`] if a declared element with `needed` is not in the result, or if ServiceRequest, Patient or Task as a
 /// whole carries a modifier extension that is not declared, so that its meaning could not be conveyed.
 pub fn minimise(source: &Source<'_>, needs: &[DataNeed], key: &IdempotencyKey) -> Result<Minimised, MissingNeeded> {
-    let mut kept = keep(source, needs);
+    let mut kept = keep(source, needs, Consent::Heeded);
     let unknown: Vec<String> = [source.service_request, source.patient, source.task]
         .into_iter()
         .filter_map(|resource| kept.filter.undeclared_modifier(resource))
@@ -71,17 +76,39 @@ pub fn minimise(source: &Source<'_>, needs: &[DataNeed], key: &IdempotencyKey) -
     if !unknown.is_empty() {
         return Err(MissingNeeded { paths: unknown });
     }
-    let names = bundle::full_urls(&kept.resources, key);
-    for (_, resource) in &mut kept.resources {
-        let kind = resource.text("resourceType").unwrap_or_default().to_owned();
-        bundle::rewrite(resource, &kind, &names, &mut kept.removed);
-    }
+    let names = kept.resolve(key);
     let paths = missing(needs, &kept.resources);
     if !paths.is_empty() {
         return Err(MissingNeeded { paths });
     }
-    let referral = MinimisedReferral::new(bundle::collection(kept.resources, &names).to_text());
-    Ok(Minimised { referral, removed: kept.removed.into_iter().collect(), withheld: kept.withheld })
+    let document = bundle::collection(kept.resources, &names);
+    let referral = MinimisedReferral::new(document.to_text());
+    Ok(Minimised { referral, removed: kept.removed.into_iter().collect(), withheld: kept.withheld, document })
+}
+
+/// The Bundle if consent withheld nothing. It is made to be compared with, to tell what consent takes away, and never leaves.
+pub(crate) struct Unwithheld {
+    /// Paths of elements that are not in it, as in [`Minimised::removed`].
+    pub(crate) removed: Vec<String>,
+    /// The Bundle.
+    pub(crate) document: Json,
+}
+
+/// What would be sent if consent withheld nothing.
+pub(crate) fn unwithheld(source: &Source<'_>, needs: &[DataNeed], key: &IdempotencyKey) -> Unwithheld {
+    let mut kept = keep(source, needs, Consent::Disregarded);
+    let names = kept.resolve(key);
+    let document = bundle::collection(kept.resources, &names);
+    Unwithheld { removed: kept.removed.into_iter().collect(), document }
+}
+
+/// Whether what consent withholds is taken away.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Consent {
+    /// It is.
+    Heeded,
+    /// It is not: only to tell what consent takes away.
+    Disregarded,
 }
 
 /// Filtered resources by `Type/id`, in the Bundle's order.
@@ -92,13 +119,26 @@ struct Kept<'a> {
     withheld: Vec<Withheld>,
 }
 
-fn keep<'a>(source: &Source<'_>, needs: &'a [DataNeed]) -> Kept<'a> {
+impl Kept<'_> {
+    /// Makes references point within the Bundle. Full URLs by `Type/id`.
+    fn resolve(&mut self, key: &IdempotencyKey) -> BTreeMap<String, String> {
+        let names = bundle::full_urls(&self.resources, key);
+        for (_, resource) in &mut self.resources {
+            let kind = resource.text("resourceType").unwrap_or_default().to_owned();
+            bundle::rewrite(resource, &kind, &names, &mut self.removed);
+        }
+        names
+    }
+}
+
+fn keep<'a>(source: &Source<'_>, needs: &'a [DataNeed], consent: Consent) -> Kept<'a> {
+    let withholds = if consent == Consent::Heeded { source.withheld } else { &[] };
     let filter = Filter::new(needs, bundle::name(source.patient));
     let (mut removed, mut withheld) = (BTreeSet::new(), Vec::new());
     // Consent first: what it withholds does not exist for the filter.
     let mut whole = |resource: &Json| {
         let name = bundle::name(resource);
-        let left = withhold::strip(resource, &name, source.withheld, &mut withheld);
+        let left = withhold::strip(resource, &name, withholds, &mut withheld);
         (name, filter.resource(&left, &mut removed))
     };
     let mut resources = vec![whole(source.service_request), whole(source.patient)];
@@ -118,18 +158,23 @@ fn keep<'a>(source: &Source<'_>, needs: &'a [DataNeed]) -> Kept<'a> {
         if !filter.declares(resource) || filter.undeclared_modifier(resource).is_some() {
             continue;
         }
-        // Nobody else's record and nothing that is labelled restricted, however it came to be referred to.
-        if name.starts_with("Patient/") || is_anothers(resource, source.patient) || is_restricted(resource) {
+        // Nobody else's record and nothing that is labelled restricted, however it came to be referred to. Where consent
+        // withholds what is labelled so, consent is the reason.
+        let own = bundle::name(resource);
+        let by = withhold::whole(resource, &own, source.withheld);
+        if name.starts_with("Patient/")
+            || is_anothers(resource, source.patient)
+            || (is_restricted(resource) && by.is_none())
+        {
             removed.insert(resource.text("resourceType").unwrap_or_default().to_owned());
             continue;
         }
-        let own = bundle::name(resource);
-        if let Some(by) = withhold::whole(resource, &own, source.withheld) {
+        if let Some(by) = by.filter(|_| consent == Consent::Heeded) {
             removed.insert(by.path.clone());
             withheld.push(by.clone());
             continue;
         }
-        let left = withhold::strip(resource, &own, source.withheld, &mut withheld);
+        let left = withhold::strip(resource, &own, withholds, &mut withheld);
         let resource = filter.resource(&left, &mut removed);
         bundle::references(&resource, &mut wanted);
         resources.push((name.clone(), resource));

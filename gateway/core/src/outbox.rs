@@ -2,7 +2,7 @@
 
 use crate::identity::{PlatformId, TenantId};
 use crate::referral::ReferralId;
-use adapter_contract::{DeliveryError, Progress, Repeat, SenderMove};
+use adapter_contract::{DeliveryError, Descriptor, Progress, Repeat, SenderMove};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -119,6 +119,25 @@ pub struct ClaimRequest {
     pub lease_until: OffsetDateTime,
     /// At most so many, the longest waiting first.
     pub limit: u32,
+    /// What the attempts that this begins will translate with.
+    pub adapter: Option<AdapterVersion>,
+}
+
+/// Names an adapter exactly.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdapterVersion {
+    /// Its name.
+    pub name: String,
+    /// Its version; for an adapter that is a folder of files it holds their hash.
+    pub version: String,
+}
+
+impl AdapterVersion {
+    /// As an adapter says it of itself.
+    #[must_use]
+    pub fn of(descriptor: &Descriptor) -> Self {
+        Self { name: descriptor.name.clone(), version: descriptor.version.clone() }
+    }
 }
 
 /// A row that is now ours, with the attempt that the claim counted.
@@ -147,4 +166,7 @@ pub struct Attempt {
     pub outcome: Option<String>,
     /// Why it failed.
     pub failure: Option<DeliveryError>,
+    /// What translated; absent for attempts of a gateway that did not record it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<AdapterVersion>,
 }

@@ -1,6 +1,7 @@
 //! The referral: our aggregate of ServiceRequest, Task, delivery and what was decided on the way.
 
 use crate::identity::{ClientId, Compartment, PlatformId};
+use crate::loss::LossReport;
 use adapter_contract::{IdempotencyKey, PlatformReferralId, TaskStatus};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -53,6 +54,12 @@ pub struct Referral {
     pub conflict: Option<String>,
     /// What else a person has to settle at this platform, in words: it could not be told, or not be read.
     pub attention: Option<String>,
+    /// What its platform does not receive, as its Task shows it; absent while no adapter was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<Box<LossReport>>,
+    /// [`LossReport::hash`] of the report with which the sender let it go: it does not wait for the same again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_released: Option<String>,
 }
 
 /// How far the delivery is. "Delivered" says nothing of acceptance.
@@ -107,6 +114,8 @@ pub enum HoldReason {
     SenderHold,
     /// It cannot be said to this platform without losing what matters.
     NeedsReview(String),
+    /// The sender has to see what would be lost.
+    Losses(String),
 }
 
 impl HoldReason {
@@ -117,7 +126,9 @@ impl HoldReason {
             Self::NoConsent(why) => format!("Nothing has been sent: {why}"),
             Self::NoRoute(why) => format!("Nothing has been sent: no single recipient could be chosen. {why}"),
             Self::SenderHold => "Paused by the sender before anything was sent.".to_owned(),
-            Self::NeedsReview(why) => format!("Nothing has been sent, a person has to look at this referral: {why}"),
+            Self::NeedsReview(why) | Self::Losses(why) => {
+                format!("Nothing has been sent, a person has to look at this referral: {why}")
+            }
         }
     }
 
@@ -137,6 +148,7 @@ impl HoldReason {
             Self::NoRoute(_) => "no-route",
             Self::SenderHold => "sender-hold",
             Self::NeedsReview(_) => "needs-review",
+            Self::Losses(_) => "losses",
         }
     }
 }
@@ -154,6 +166,13 @@ pub enum SenderState {
 }
 
 impl Referral {
+    /// The report that the sender has let pass, if there is one.
+    #[must_use]
+    pub fn released_report(&self) -> Option<&LossReport> {
+        let report = self.loss.as_deref()?;
+        (self.loss_released.as_deref() == Some(report.hash().as_str())).then_some(report)
+    }
+
     /// True when nothing more will happen by itself: a final status, or waiting for a person.
     #[must_use]
     pub fn is_settled(&self) -> bool {

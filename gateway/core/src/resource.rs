@@ -119,6 +119,14 @@ pub fn tokens(kind: &str, document: &Json) -> Vec<Token> {
             reference_tokens(parameter, reference, &mut found);
         }
     }
+    if kind == "Provenance" {
+        for target in document.items("target") {
+            reference_tokens("target", target, &mut found);
+            // Of whichever version: that is how it is asked for.
+            let literal = target.text("reference").and_then(|literal| literal.split_once("/_history/"));
+            found.extend(literal.map(|(resource, _)| Token::new("target", resource)));
+        }
+    }
     for part in document.items("partOf") {
         reference_tokens("part-of", part, &mut found);
     }

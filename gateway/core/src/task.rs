@@ -75,6 +75,15 @@ pub fn moved(task: &Json, step: &TaskMove, at: OffsetDateTime) -> Json {
     task
 }
 
+/// The Task with a new `lastModified` and nothing else changed; not yet stamped.
+#[must_use]
+pub fn touched(task: &Json, at: OffsetDateTime) -> Json {
+    let mut task = task.clone();
+    task.set("lastModified", Json::string(instant::to_instant(at)));
+    task.remove("_lastModified");
+    task
+}
+
 fn business_status(code: &str, word: Option<&Concept>) -> Json {
     let mut codings = vec![json!({ "system": systems::BUSINESS_STATUS, "code": code })];
     let mut text = None;

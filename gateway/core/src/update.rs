@@ -1,17 +1,17 @@
 //! Update: what the sender may still do with a Task, and what follows from it; what a collecting platform may do with a
 //! Task that was published for it.
 
-use crate::accept::{Start, Started, audit_line, judge, new_row, start, version_of};
+use crate::accept::{Start, Started, audit_line, judge, new_row, start, told, version_of};
 use crate::align::service_request_follows;
 use crate::change::{Change, Check, RawReport, Transaction};
 use crate::identity::{Client, GATEWAY_AUTHOR, PlatformId};
 use crate::ingest::{check_task, labels};
+use crate::loss;
 use crate::outbox::{Errand, OutboxRow, OutboxState};
 use crate::referral::{Delivery, HoldReason, Referral, SenderState};
 use crate::refusal::{Refusal, pass_or_refuse};
 use crate::resource::{ResourceKey, ResourceVersion, WriteMethod};
 use crate::status;
-use crate::task::{TaskMove, moved};
 use adapter_contract::{Capabilities, ReportSource, SenderMove, TaskStatus};
 use gateway_fhir::{Issue, IssueCode, Json};
 use serde_json::json;
@@ -74,6 +74,10 @@ pub struct Updated {
 pub fn update_task(update: &TaskUpdate<'_>, new_id: &mut dyn FnMut() -> String) -> Result<Updated, Refusal> {
     let (_, version, current) = update.start.task;
     check_version(update.if_match, version)?;
+    // A client that drops or alters what the gateway tells there means nothing by it.
+    let mut proposed = update.proposed.clone();
+    loss::put_back(current, &mut proposed);
+    let update = &TaskUpdate { start: copy(&update.start), proposed: &proposed, ..*update };
     let started = update.referral.is_some();
     let allowed: &[&str] = if started { &SENDER_MAY_CHANGE } else { &DRAFT_ANY };
     pass_or_refuse(changed_elements(current, update.proposed, allowed, "the sender"))?;
@@ -97,7 +101,7 @@ pub fn update_task(update: &TaskUpdate<'_>, new_id: &mut dyn FnMut() -> String) 
     }
     let mut draft = Draft::new(update, version);
     match (update.referral, to) {
-        (None, TaskStatus::Requested) if from == TaskStatus::Draft => draft.begin(update, new_id),
+        (None, TaskStatus::Requested) if from == TaskStatus::Draft => draft.begin(update, new_id)?,
         (None, _) => {}
         (Some(_), _) if from == to => {}
         (Some(referral), TaskStatus::Cancelled | TaskStatus::EnteredInError) => {
@@ -108,7 +112,7 @@ pub fn update_task(update: &TaskUpdate<'_>, new_id: &mut dyn FnMut() -> String) 
             let words = "It is the platform that paused this referral; only the platform can go on with it.";
             return Err(Refusal::one(422, Issue::at(IssueCode::BusinessRule, "Task.status", words)));
         }
-        (Some(referral), _) => draft.release(update, referral, new_id),
+        (Some(referral), _) => draft.release(update, referral, new_id)?,
     }
     Ok(Updated { transaction: draft.transaction, version: draft.version })
 }
@@ -191,28 +195,13 @@ impl Draft {
         self.transaction.changes.push(change);
     }
 
-    /// One more version of the Task, by the gateway.
-    fn gateway_version(&mut self, from: &Start<'_>, step: &TaskMove) {
-        self.version += 1;
-        self.task = moved(&self.task, step, from.now);
-        let next = version_of(
-            task_key(from),
-            self.version,
-            self.task.clone(),
-            GATEWAY_AUTHOR,
-            WriteMethod::Put,
-            from.now,
-            from.lookup,
-        );
-        self.push(Change::PutResource(next));
-    }
-
-    fn begin(&mut self, update: &TaskUpdate<'_>, new_id: &mut dyn FnMut() -> String) {
+    fn begin(&mut self, update: &TaskUpdate<'_>, new_id: &mut dyn FnMut() -> String) -> Result<(), Refusal> {
         let from = &update.start;
         let again = Start { task: (from.task.0, self.version, update.proposed), ..copy(from) };
-        let Started { changes, task_versions } = start(&again, new_id);
+        let Started { changes, task_versions } = start(&again, new_id)?;
         self.version += task_versions;
         self.transaction.changes.extend(changes);
+        Ok(())
     }
 
     fn cancel(
@@ -296,10 +285,19 @@ impl Draft {
         Ok(())
     }
 
-    /// Going on: after the sender's own pause as it was; after any other wait, route and consent are decided anew.
-    fn release(&mut self, update: &TaskUpdate<'_>, referral: &Referral, new_id: &mut dyn FnMut() -> String) {
+    /// Going on: after the sender's own pause as it was; after any other wait, route, consent and losses are decided anew.
+    fn release(
+        &mut self,
+        update: &TaskUpdate<'_>,
+        referral: &Referral,
+        new_id: &mut dyn FnMut() -> String,
+    ) -> Result<(), Refusal> {
         let from = &update.start;
         let mut referral = referral.clone();
+        if matches!(referral.delivery, Delivery::Held { reason: HoldReason::Losses(_) }) {
+            // Whoever lets it go on has read what it would lose.
+            referral.loss_released = referral.loss.as_ref().map(|report| report.hash());
+        }
         referral.sender = SenderState::Active;
         referral.task_status = TaskStatus::Requested;
         let waiting: Vec<&OutboxRow> =
@@ -307,32 +305,7 @@ impl Draft {
         if matches!(referral.delivery, Delivery::Delivered { .. }) {
             self.tell(update, &referral, SenderMove::Release, new_id);
         } else if waiting.is_empty() {
-            let judgement = judge(from);
-            referral.platform = judgement.platform;
-            referral.route = judgement.route;
-            for (action, detail) in judgement.audit {
-                self.push(audit_line(&referral, from.now, GATEWAY_AUTHOR, action, detail));
-            }
-            match judgement.hold {
-                Some(reason) => {
-                    referral.task_status = TaskStatus::OnHold;
-                    let step = TaskMove {
-                        status: Some(TaskStatus::OnHold),
-                        business_status: Some("queued".to_owned()),
-                        reason: Some(reason.words()),
-                        ..TaskMove::default()
-                    };
-                    self.gateway_version(from, &step);
-                    referral.delivery = Delivery::Held { reason };
-                }
-                None => {
-                    referral.delivery = Delivery::Queued;
-                    let sequence = next_sequence(update.outbox);
-                    let schedule = &from.rules.schedule;
-                    let row = new_row(&referral, new_id(), Errand::Submit, sequence, from.now, schedule);
-                    self.transaction.changes.extend(row.map(|row| Change::PutOutbox(Box::new(row))));
-                }
-            }
+            self.judge_again(update, &mut referral, new_id)?;
         } else {
             referral.delivery = Delivery::Queued;
             // A person has decided: where the platform cannot be asked, that decision is the answer.
@@ -343,6 +316,54 @@ impl Draft {
             }
         }
         self.finish(from, referral, "sender-release", json!({}));
+        Ok(())
+    }
+
+    /// Nothing of it is in the outbox yet: decided as if it came in now, except that the sender has seen the losses.
+    fn judge_again(
+        &mut self,
+        update: &TaskUpdate<'_>,
+        referral: &mut Referral,
+        new_id: &mut dyn FnMut() -> String,
+    ) -> Result<(), Refusal> {
+        let from = &update.start;
+        let judgement = judge(from, referral.released_report());
+        if !judgement.refused.is_empty() {
+            return Err(Refusal { status: 422, issues: judgement.refused });
+        }
+        referral.platform = judgement.platform;
+        referral.route = judgement.route;
+        for (action, detail) in judgement.audit {
+            self.push(audit_line(referral, from.now, GATEWAY_AUTHOR, action, detail));
+        }
+        let report = judgement.assessment.and_then(|assessment| assessment.report().cloned());
+        let known = referral.loss.as_deref() == report.as_ref();
+        if judgement.hold.is_some() || !known {
+            let again = Start { task: (from.task.0, self.version, &self.task), ..copy(from) };
+            let told = told(&again, judgement.hold.as_ref(), report.as_ref().filter(|_| !known), new_id);
+            self.version += told.task_versions;
+            self.transaction.changes.extend(told.changes);
+        }
+        if !known {
+            // What was let pass stays so: a report that says less is covered by it.
+            let passed = referral.loss_released.is_some() && judgement.hold.is_none();
+            referral.loss_released = report.as_ref().filter(|_| passed).map(loss::LossReport::hash);
+            referral.loss = report.map(Box::new);
+        }
+        match judgement.hold {
+            Some(reason) => {
+                referral.task_status = TaskStatus::OnHold;
+                referral.delivery = Delivery::Held { reason };
+            }
+            None => {
+                referral.delivery = Delivery::Queued;
+                let sequence = next_sequence(update.outbox);
+                let schedule = &from.rules.schedule;
+                let row = new_row(referral, new_id(), Errand::Submit, sequence, from.now, schedule);
+                self.transaction.changes.extend(row.map(|row| Change::PutOutbox(Box::new(row))));
+            }
+        }
+        Ok(())
     }
 
     fn tell(
@@ -407,6 +428,7 @@ fn copy<'a>(from: &Start<'a>) -> Start<'a> {
         person: from.person,
         consents: from.consents,
         rules: from.rules,
+        translators: from.translators,
         lookup: from.lookup,
         now: from.now,
     }

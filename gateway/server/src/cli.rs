@@ -1,8 +1,10 @@
 //! The command line. Exit codes: 0 done, 1 the thing checked is not right, 2 usage, 3 the environment failed.
 
+mod adapter;
 mod config;
 mod route;
 mod serve;
+mod translate;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -15,6 +17,8 @@ pub enum Exit {
     Done,
     /// The thing that was checked is not right.
     NotRight,
+    /// The command was used in a wrong way.
+    Usage,
     /// The environment failed.
     Environment,
 }
@@ -24,6 +28,7 @@ impl From<Exit> for ExitCode {
         match exit {
             Exit::Done => Self::SUCCESS,
             Exit::NotRight => Self::from(1),
+            Exit::Usage => Self::from(2),
             Exit::Environment => Self::from(3),
         }
     }
@@ -67,7 +72,9 @@ enum Command {
         #[command(subcommand)]
         action: RouteAction,
     },
-    /// Adapters of this build.
+    /// Shows what becomes of a referral at one platform: the request, field by field, and what is lost. Sends nothing.
+    Translate(TranslateArguments),
+    /// Lists, makes and proves adapters.
     Adapter {
         #[command(subcommand)]
         action: AdapterAction,
@@ -103,10 +110,83 @@ enum RouteAction {
     },
 }
 
+#[derive(Debug, clap::Args)]
+struct TranslateArguments {
+    /// The adapter that translates.
+    #[arg(long, value_name = "NAME")]
+    adapter: String,
+    /// A Bundle as a sender posts it; or other Bundles and single resources, which are put together.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// A folder of adapter folders, beside those of this build.
+    #[arg(long, value_name = "DIR")]
+    adapters: Option<PathBuf>,
+    /// One of the adapter's settings; may be given several times.
+    #[arg(short = 's', long = "set", value_name = "NAME=VALUE")]
+    settings: Vec<String>,
+    /// A TOML file with the adapter's settings.
+    #[arg(long = "settings", value_name = "FILE")]
+    settings_file: Option<PathBuf>,
+    /// A configuration whose platform has the settings.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The id of that platform.
+    #[arg(long, value_name = "ID")]
+    platform: Option<String>,
+    /// One line for each field: where its value comes from, by which rule, and what was done to it.
+    #[arg(long)]
+    explain: bool,
+    /// Shows values in the explanation, in place of keyed hashes.
+    #[arg(long, requires = "explain")]
+    reveal: bool,
+    /// `text` or `json`.
+    #[arg(long, default_value = "text", value_parser = ["text", "json"])]
+    format: String,
+}
+
+impl From<TranslateArguments> for translate::Wanted {
+    fn from(arguments: TranslateArguments) -> Self {
+        Self {
+            adapter: arguments.adapter,
+            files: arguments.files,
+            adapters: arguments.adapters,
+            settings_file: arguments.settings_file,
+            settings: arguments.settings,
+            config: arguments.config,
+            platform: arguments.platform,
+            explain: arguments.explain,
+            reveal: arguments.reveal,
+            json: arguments.format == "json",
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum AdapterAction {
     /// Lists them with what they can do.
     List {
+        /// A folder of adapter folders, beside those of this build.
+        #[arg(long, value_name = "DIR")]
+        adapters: Option<PathBuf>,
+        /// `text` or `json`.
+        #[arg(long, default_value = "text", value_parser = ["text", "json"])]
+        format: String,
+    },
+    /// Makes a folder for a new adapter, with an example that passes every check.
+    New {
+        /// Its name: lower-case letters, digits and hyphens.
+        name: String,
+        /// Where the folder is made.
+        #[arg(long = "in", value_name = "DIR", default_value = ".")]
+        place: PathBuf,
+    },
+    /// Proves an adapter folder: manifest, mapping, data need, fixtures, coverage, mutants.
+    Check {
+        /// The folder.
+        folder: PathBuf,
+        /// Writes what the fixtures expect as the adapter does it now, for review.
+        #[arg(long)]
+        update: bool,
         /// `text` or `json`.
         #[arg(long, default_value = "text", value_parser = ["text", "json"])]
         format: String,
@@ -124,7 +204,14 @@ pub async fn run() -> ExitCode {
         Command::Route { action: RouteAction::Explain { file, config, tenant, format } } => {
             route::explain(&file, &config, tenant.as_deref(), &format)
         }
-        Command::Adapter { action: AdapterAction::List { format } } => config::adapters(&format),
+        Command::Translate(arguments) => translate::run(&arguments.into()),
+        Command::Adapter { action: AdapterAction::List { adapters, format } } => {
+            adapter::list(adapters.as_deref(), &format)
+        }
+        Command::Adapter { action: AdapterAction::New { name, place } } => adapter::new(&name, &place),
+        Command::Adapter { action: AdapterAction::Check { folder, update, format } } => {
+            adapter::prove(&folder, update, &format)
+        }
     };
     exit.into()
 }

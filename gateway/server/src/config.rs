@@ -5,9 +5,14 @@ mod build;
 mod sections;
 
 pub use build::build;
-pub use sections::{ClientSection, Config, PlatformSection, RetrySection, SecretSource, ServerSection};
+pub use sections::{
+    AuthorizationSection, ClientSection, Config, LossGrade, LossSection, PlatformSection, RetrySection, SecretSource,
+    ServerSection,
+};
 
+use crate::adapters::{self, FolderReader, Registry};
 use std::path::Path;
+use std::sync::Arc;
 use toml::Spanned;
 
 /// One fault of a configuration file.
@@ -61,7 +66,15 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
 /// # Errors
 /// [`ConfigError::Faults`] with every fault.
 pub fn parse(text: &str) -> Result<Config, ConfigError> {
-    let config: Config = toml::from_str(text).map_err(|error| {
+    parse_with(text, adapters::reader())
+}
+
+/// The same with another way to make adapters of folders.
+///
+/// # Errors
+/// [`ConfigError::Faults`] with every fault.
+pub fn parse_with(text: &str, reader: Arc<dyn FolderReader>) -> Result<Config, ConfigError> {
+    let mut config: Config = toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(0, |span| line_of(text, span.start));
         let words = error.message().to_owned();
         // The parser names no key, but the line that it names begins with one.
@@ -69,7 +82,9 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         let key = key.map_or("configuration", |(key, _)| key.trim()).to_owned();
         ConfigError::Faults(vec![Fault { line, key, words }])
     })?;
-    let faults = sections::check(&config, text);
+    config.adapters = Registry::reading_with(reader);
+    let mut faults = sections::add_adapters(&mut config, text);
+    faults.extend(sections::check(&config, text));
     if faults.is_empty() { Ok(config) } else { Err(ConfigError::Faults(faults)) }
 }
 
@@ -123,6 +138,16 @@ mod tests {
             ("roles = [\"referrer\"]", "roles = []", "role"),
             ("organisation = \"A82001\"", "organisation = \"a practice\"", "ODS"),
             ("token-sha256 = \"9f86d0", "token-sha256 = \"XYZ", "64 lower-case"),
+            ("# poll-seconds = 900", "authorization = { scheme = \"two words\", env = \"A\" }", "one word"),
+            ("# poll-seconds = 900", "authorization = { scheme = \"token\" }", "either `env` or `file`"),
+            ("# poll-seconds = 900", "authorization = { scheme = \"token\", key = \"A\" }", "unknown field"),
+            (
+                "# poll-seconds = 900",
+                "token = { env = \"A\" }\nauthorization = { scheme = \"token\", env = \"A\" }",
+                "keep one of them",
+            ),
+            ("# poll-seconds = 900", "loss = { hold-at = \"grave\" }", "unknown variant"),
+            ("# adapters = \"adapters\"", "adapters = \"no-such-folder\"", "cannot be read"),
             ("[server]", "[server]\ncolour = 1", "unknown field"),
         ];
         for (from, to, expected) in cases {

@@ -6,14 +6,15 @@ mod exchange;
 use crate::gateway::{Gateway, Platform, is_race, log_store_fault};
 use crate::ingest::{consent_wants, look_up, nhs_numbers, stored_consents};
 use crate::store::{CommitError, StoreError};
-use exchange::{End, Exchanger};
+use exchange::{End, Exchanger, Prepared};
 use gateway_core::accept::{Asked, decide_consent};
 use gateway_core::change::Transaction;
-use gateway_core::consent::{Decision, Stage, referral_items};
+use gateway_core::consent::{Decision, Stage};
 use gateway_core::deliver::{self, Job, Plan};
 use gateway_core::identity::PlatformId;
 use gateway_core::ingest::{Found, Person, Stored, Wants, patient_of};
-use gateway_core::outbox::{ClaimRequest, Claimed, Errand};
+use gateway_core::minimise::Whole;
+use gateway_core::outbox::{AdapterVersion, ClaimRequest, Claimed, Errand};
 use gateway_core::referral::Referral;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -33,7 +34,9 @@ pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: Cancellatio
         while running.len() >= most {
             running.join_next().await;
         }
-        let claimed = match claim(&gateway, &platform, most - running.len()).await {
+        // Each attempt translates with the adapter as it was when its row was claimed.
+        let Some(now) = gateway.platform(&platform) else { break };
+        let claimed = match claim(&gateway, &now, most - running.len()).await {
             Ok(claimed) => claimed,
             Err(error) => {
                 log_store_fault("deliver", &error);
@@ -42,7 +45,7 @@ pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: Cancellatio
         };
         let idle = claimed.is_empty();
         for row in claimed {
-            running.spawn(attempt(Arc::clone(&gateway), row));
+            running.spawn(attempt(Arc::clone(&gateway), Arc::clone(&now), row));
         }
         if !idle && !stop.is_cancelled() {
             continue;
@@ -57,20 +60,20 @@ pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: Cancellatio
     while running.join_next().await.is_some() {}
 }
 
-async fn claim(gateway: &Gateway, platform: &PlatformId, limit: usize) -> Result<Vec<Claimed>, StoreError> {
+async fn claim(gateway: &Gateway, platform: &Platform, limit: usize) -> Result<Vec<Claimed>, StoreError> {
     let now = gateway.clock.now();
     // A lease outlives the longest exchange that the adapter may have: else two would send at once.
-    let longest = gateway.platform(platform).map_or(Duration::ZERO, |platform| {
-        let limits = platform.adapter.descriptor().limits;
-        // An attempt may hold two exchanges: the look-up and the errand.
-        Duration::from_secs(2 * u64::from(limits.steps + 1) * u64::from(limits.answer_seconds) + 10)
-    });
+    let declared = platform.adapter.descriptor();
+    let (steps, answer) = (u64::from(declared.limits.steps), u64::from(declared.limits.answer_seconds));
+    // An attempt may hold two exchanges: the look-up and the errand.
+    let longest = Duration::from_secs(2 * (steps + 1) * answer + 10);
     let lease = gateway.limits.lease.max(longest);
     let request = ClaimRequest {
-        platforms: vec![platform.clone()],
+        platforms: vec![platform.id.clone()],
         now,
         lease_until: now + lease,
         limit: u32::try_from(limit).unwrap_or(u32::MAX),
+        adapter: Some(AdapterVersion::of(declared)),
     };
     gateway.store.claim(request).await
 }
@@ -90,9 +93,9 @@ async fn until_due(gateway: &Gateway, platform: &PlatformId) {
 
 /// Makes one attempt and commits its end. What could not be stored is left to the next claim: the lease runs out, and
 /// the row then says that a request was under way.
-async fn attempt(gateway: Arc<Gateway>, claimed: Claimed) {
+async fn attempt(gateway: Arc<Gateway>, platform: Arc<Platform>, claimed: Claimed) {
     let outbox = claimed.row.id.clone();
-    match try_attempt(&gateway, &claimed).await {
+    match try_attempt(&gateway, &platform, &claimed).await {
         Ok(()) => {}
         Err(AttemptError::Commit(error)) => {
             tracing::error!(outbox, error = %error, "the end of an attempt could not be stored");
@@ -116,10 +119,11 @@ enum AttemptError {
     Missing(&'static str),
 }
 
-async fn try_attempt(gateway: &Gateway, claimed: &Claimed) -> Result<(), AttemptError> {
-    let platform = gateway.platform(&claimed.row.platform).ok_or(AttemptError::Missing("platform"))?;
+async fn try_attempt(gateway: &Gateway, platform: &Platform, claimed: &Claimed) -> Result<(), AttemptError> {
     let started = gateway.clock.now();
-    let end = match decide(gateway, platform, claimed, started).await? {
+    let adapter = AdapterVersion::of(platform.adapter.descriptor());
+    let at = Beginning { claimed, started, adapter: &adapter };
+    let end = match decide(gateway, platform, at).await? {
         Decided::Written => return Ok(()),
         Decided::Ended(end) => end,
     };
@@ -130,7 +134,7 @@ async fn try_attempt(gateway: &Gateway, claimed: &Claimed) -> Result<(), Attempt
     // The exchange is over; whatever happened to the referral meanwhile, its end is judged on the referral as it is now.
     for tries in 0.. {
         let view = View::load(gateway, &claimed.row.referral).await?;
-        let job = job(gateway, platform, &view, claimed, started);
+        let job = job(gateway, platform, &view, at);
         match gateway.commit(concluded(gateway, &job, &end).await?).await {
             Err(error) if is_race(&error) && !is_lost(&error) && tries < gateway.limits.conflict_retries => {}
             done => return Ok(done?),
@@ -148,16 +152,13 @@ enum Decided {
 }
 
 /// Decides what the attempt may do, on the referral and the consents as they are at this moment, and does it.
-async fn decide(
-    gateway: &Gateway,
-    platform: &Platform,
-    claimed: &Claimed,
-    started: OffsetDateTime,
-) -> Result<Decided, AttemptError> {
-    for tries in 0.. {
+async fn decide(gateway: &Gateway, platform: &Platform, at: Beginning<'_>) -> Result<Decided, AttemptError> {
+    let claimed = at.claimed;
+    let mut tries = 0;
+    loop {
         let view = View::load(gateway, &claimed.row.referral).await?;
         let consent = view.consent(gateway, platform, Stage::Attempt).await?;
-        let job = job(gateway, platform, &view, claimed, started);
+        let job = job(gateway, platform, &view, at);
         let exchanger = Exchanger { gateway, platform, view: &view, row: &claimed.row, withheld: &consent.withheld };
         let mut plan = deliver::plan(&job, claimed.interrupted, &consent);
         if plan == Plan::LookUp {
@@ -167,34 +168,53 @@ async fn decide(
             };
         }
         let transaction = match plan {
-            Plan::Run(at) => return Ok(Decided::Ended(exchanger.run(&job, at).await?)),
+            Plan::Run(progress) => match exchanger.prepare(&job) {
+                Prepared::Ready(referral) => {
+                    return Ok(Decided::Ended(exchanger.run(&job, referral, progress).await?));
+                }
+                Prepared::Not(error) => return Ok(Decided::Ended(exchange::unsent(error, progress))),
+                Prepared::Stop(transaction) => *transaction,
+                Prepared::Tell(transaction) => {
+                    match gateway.commit(*transaction).await {
+                        Err(error)
+                            if is_race(&error) && !is_lost(&error) && tries < gateway.limits.conflict_retries =>
+                        {
+                            tries += 1;
+                        }
+                        done => done?,
+                    }
+                    continue;
+                }
+            },
             Plan::Stop(transaction) => *transaction,
             Plan::LookUp => return Err(AttemptError::Missing("an answer to the look-up")),
         };
         match gateway.commit(transaction).await {
-            Err(error) if is_race(&error) && !is_lost(&error) && tries < gateway.limits.conflict_retries => {}
+            Err(error) if is_race(&error) && !is_lost(&error) && tries < gateway.limits.conflict_retries => tries += 1,
             done => return Ok(done.map(|()| Decided::Written)?),
         }
     }
-    Ok(Decided::Written)
 }
 
-fn job<'a>(
-    gateway: &'a Gateway,
-    platform: &Platform,
-    view: &'a View,
+/// What an attempt begins with.
+#[derive(Clone, Copy)]
+struct Beginning<'a> {
     claimed: &'a Claimed,
     started: OffsetDateTime,
-) -> Job<'a> {
+    adapter: &'a AdapterVersion,
+}
+
+fn job<'a>(gateway: &'a Gateway, platform: &Platform, view: &'a View, at: Beginning<'a>) -> Job<'a> {
     Job {
         referral: &view.referral,
-        row: &claimed.row,
+        row: &at.claimed.row,
         task: (view.task.version, &view.task.document),
         service_request: (view.service_request.version, &view.service_request.document),
         capabilities: platform.adapter.descriptor().capabilities,
+        adapter: at.adapter,
         schedule: &gateway.rules.schedule,
         settle: gateway.limits.settle,
-        started,
+        started: at.started,
         now: gateway.clock.now(),
     }
 }
@@ -249,6 +269,15 @@ impl View {
         Ok(Self { referral, task, service_request, person, found })
     }
 
+    /// The referral with all that it refers to: what consent is asked about, and what is minimised.
+    fn whole(&self) -> Whole {
+        let lookup = |reference: &str| self.found.stored.get(reference).map(|stored| stored.document.clone());
+        let (task, request) = (&self.referral.task, &self.referral.service_request);
+        let (task, request) =
+            ((task.as_str(), &self.task.document), (request.as_str(), &self.service_request.document));
+        Whole::gather(task, request, &self.person, &lookup)
+    }
+
     /// Consent for this referral's recipient, from the consents that are stored at this moment.
     pub(crate) async fn consent(
         &self,
@@ -268,12 +297,10 @@ impl View {
                 .or_else(|| self.found.stored.get(reference))
                 .map(|stored| stored.document.clone())
         };
-        let related = |reference: &str| self.found.stored.get(reference).map(|stored| stored.document.clone());
-        let (service_request, task) = (&self.service_request.document, &self.task.document);
         Ok(decide_consent(&Asked {
             stage,
             tenant: &compartment.tenant,
-            items: &referral_items(service_request, &self.person.document, task, &related),
+            items: &self.whole().items(),
             needs: &platform.adapter.descriptor().data_needs,
             rules: &gateway.rules,
             platform: &platform.id,

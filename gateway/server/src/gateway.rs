@@ -1,6 +1,7 @@
 //! The gateway as its parts share it: configuration made ready, store, clock, chance, transport, and the bells that
 //! wake the workers.
 
+use crate::adapters::Watch;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::limits::Limits;
@@ -10,12 +11,15 @@ use adapter_contract::{Adapter, Settings};
 use gateway_core::accept::Rules;
 use gateway_core::change::Transaction;
 use gateway_core::identity::{Client, PlatformId};
+use gateway_core::loss::{self, Translator, Translators};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
-/// One configured platform.
+/// One configured platform as it is at one moment: whoever holds it goes on with this adapter, whatever is reloaded
+/// meanwhile.
+#[derive(Clone)]
 pub struct Platform {
     /// Its name in the configuration.
     pub id: PlatformId,
@@ -33,6 +37,67 @@ pub struct Platform {
     pub publish_to: Option<gateway_core::identity::TenantId>,
     /// Time between polls; absent = not polled.
     pub poll: Option<Duration>,
+    /// What losses in translation lead to.
+    pub loss: loss::Policy,
+}
+
+/// The configured platforms. Taken once for each exchange, poll or report, so that no two versions of an adapter ever
+/// have a part in one.
+#[derive(Default)]
+pub struct Platforms(RwLock<BTreeMap<PlatformId, Arc<Platform>>>);
+
+impl Platforms {
+    /// These.
+    #[must_use]
+    pub fn new(platforms: impl IntoIterator<Item = Platform>) -> Self {
+        Self(RwLock::new(platforms.into_iter().map(|one| (one.id.clone(), Arc::new(one))).collect()))
+    }
+
+    /// The platform of this name as it is now.
+    #[must_use]
+    pub fn get(&self, id: &PlatformId) -> Option<Arc<Platform>> {
+        // The map is replaced entry by entry and never left half written, so a panic elsewhere does not spoil it.
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// All as they are now, by name.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Platform>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Their names.
+    #[must_use]
+    pub fn ids(&self) -> Vec<PlatformId> {
+        self.all().iter().map(|platform| platform.id.clone()).collect()
+    }
+
+    /// Forgets them all: a gateway that only takes in.
+    pub fn clear(&self) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Gives every platform of the adapter of this name another one, all at once.
+    pub fn replace_adapter(&self, name: &str, adapter: &Arc<dyn Adapter>) {
+        let mut platforms = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        for platform in platforms.values_mut().filter(|platform| platform.adapter.descriptor().name == name) {
+            *platform = Arc::new(Platform { adapter: Arc::clone(adapter), ..platform.as_ref().clone() });
+        }
+    }
+}
+
+impl Translators for Platforms {
+    fn translator(&self, platform: &PlatformId) -> Option<Translator> {
+        self.get(platform).map(|platform| platform.translator())
+    }
+}
+
+impl Platform {
+    /// What the loss stage asks.
+    #[must_use]
+    pub fn translator(&self) -> Translator {
+        Translator { adapter: Arc::clone(&self.adapter), settings: self.settings.clone(), policy: self.loss }
+    }
 }
 
 /// A value that is never shown.
@@ -74,7 +139,9 @@ pub struct Gateway {
     /// Callers by the SHA-256 (hex) of their bearer token.
     pub clients: BTreeMap<String, Client>,
     /// Platforms by name.
-    pub platforms: BTreeMap<PlatformId, Platform>,
+    pub platforms: Platforms,
+    /// Adapters that are folders and may change; taken by the part that watches them.
+    pub watch: Mutex<Option<Watch>>,
     /// Routes, recipients, policy, schedule.
     pub rules: Rules,
     /// FHIR base address as clients see it, without trailing slash.
@@ -106,9 +173,9 @@ impl Gateway {
         Ok(())
     }
 
-    /// The platform of this name.
+    /// The platform of this name as it is now.
     #[must_use]
-    pub fn platform(&self, id: &PlatformId) -> Option<&Platform> {
+    pub fn platform(&self, id: &PlatformId) -> Option<Arc<Platform>> {
         self.platforms.get(id)
     }
 

@@ -4,6 +4,7 @@
 mod collect;
 mod context;
 mod metadata;
+mod preview;
 mod read;
 mod reply;
 mod reports;
@@ -150,6 +151,10 @@ async fn run(
         Interaction::Transaction => {
             let bytes = context.fhir_body(gateway, &parts, body).await?;
             write::transaction(gateway, &context, &bytes).await
+        }
+        Interaction::Operation(..) => {
+            let bytes = context.fhir_body(gateway, &parts, body).await?;
+            preview::preview(gateway, &context, &bytes).await
         }
         Interaction::Create(kind) => {
             let bytes = context.fhir_body(gateway, &parts, body).await?;

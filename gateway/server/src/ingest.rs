@@ -2,7 +2,7 @@
 
 use crate::gateway::Gateway;
 use crate::store::{SearchQuery, StoreError, UpdatedRange};
-use gateway_core::accept::{self, Acceptance, Arrival};
+use gateway_core::accept::{self, Acceptance, Arrival, Judgement};
 use gateway_core::consent::ConsentDocument;
 use gateway_core::identity::{Client, Compartment};
 use gateway_core::ingest::{self, Found, Outcome, Stored, Submission, Wants};
@@ -42,23 +42,53 @@ pub async fn decide(
     correlation: &str,
     submission: &Submission,
 ) -> Result<Acceptance, IngestError> {
-    let compartment = client.compartment();
-    let mut found = look_up(gateway, &compartment, ingest::wants(submission)).await?;
-    let mut new_id = || gateway.new_id();
-    let outcomes = ingest::resolve(submission.clone(), &found, &mut new_id)?;
-    let consents = consents_for(gateway, &compartment, &outcomes, &found).await?;
-    // Whom stored Consents name stands in the store, too.
-    found.stored.extend(look_up(gateway, &compartment, consent_wants(&consents)).await?.stored);
-    let arrival = Arrival {
-        client,
-        correlation,
-        outcomes: &outcomes,
-        found: &found,
-        consents: &consents,
-        rules: &gateway.rules,
-        now: gateway.clock.now(),
-    };
-    Ok(accept::accept(&arrival, &mut new_id))
+    let resolved = Resolved::of(gateway, client, submission).await?;
+    Ok(accept::accept(&resolved.arrival(gateway, client, correlation), &mut || gateway.new_id())?)
+}
+
+/// What would become of each Task of a submission if it were sent now. Writes and sends nothing.
+///
+/// # Errors
+/// [`IngestError`], as for a submission that is sent.
+pub async fn preview(
+    gateway: &Gateway,
+    client: &Client,
+    submission: &Submission,
+) -> Result<Vec<(String, Judgement)>, IngestError> {
+    let resolved = Resolved::of(gateway, client, submission).await?;
+    Ok(accept::preview(&resolved.arrival(gateway, client, "preview")))
+}
+
+/// A submission with everything that the store knows of it.
+struct Resolved {
+    outcomes: Vec<Outcome>,
+    found: Found,
+    consents: Vec<ConsentDocument>,
+}
+
+impl Resolved {
+    async fn of(gateway: &Gateway, client: &Client, submission: &Submission) -> Result<Self, IngestError> {
+        let compartment = client.compartment();
+        let mut found = look_up(gateway, &compartment, ingest::wants(submission)).await?;
+        let outcomes = ingest::resolve(submission.clone(), &found, &mut || gateway.new_id())?;
+        let consents = consents_for(gateway, &compartment, &outcomes, &found).await?;
+        // Whom stored Consents name stands in the store, too.
+        found.stored.extend(look_up(gateway, &compartment, consent_wants(&consents)).await?.stored);
+        Ok(Self { outcomes, found, consents })
+    }
+
+    fn arrival<'a>(&'a self, gateway: &'a Gateway, client: &'a Client, correlation: &'a str) -> Arrival<'a> {
+        Arrival {
+            client,
+            correlation,
+            outcomes: &self.outcomes,
+            found: &self.found,
+            consents: &self.consents,
+            rules: &gateway.rules,
+            translators: &gateway.platforms,
+            now: gateway.clock.now(),
+        }
+    }
 }
 
 /// Loads what is wanted, and what that refers to in turn (a Task's ServiceRequest, its Patient, a role's Organization).

@@ -30,6 +30,8 @@ pub struct Limits {
     pub report_bytes: usize,
     /// Longest `X-Request-Id` and `X-Correlation-Id`.
     pub id_header_bytes: usize,
+    /// Time between two looks at the folders of adapters.
+    pub adapters_look: Duration,
 }
 
 impl Default for Limits {
@@ -47,6 +49,7 @@ impl Default for Limits {
             status_batch: 64,
             report_bytes: 1024 * 1024,
             id_header_bytes: 128,
+            adapters_look: Duration::from_secs(5),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Everything that runs: listener, lanes, status worker, polls; and how they stop.
 
 use crate::gateway::Gateway;
-use crate::{deliver, http, status};
+use crate::{adapters, deliver, http, status};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -47,12 +47,16 @@ pub fn start(gateway: Gateway, listener: TcpListener) -> std::io::Result<Running
             tracing::error!(error = %error, "the listener failed");
         }
     });
-    for platform in gateway.platforms.values() {
+    for platform in gateway.platforms.all() {
         parts.spawn(deliver::lane(Arc::clone(&gateway), platform.id.clone(), stop.clone()));
         if let Some(every) = platform.poll {
             parts.spawn(status::poll_lane(Arc::clone(&gateway), platform.id.clone(), every, stop.clone()));
         }
     }
     parts.spawn(status::worker(Arc::clone(&gateway), stop.clone()));
+    if let Some(watch) = gateway.watch.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        let every = gateway.limits.adapters_look;
+        parts.spawn(adapters::watch(Arc::clone(&gateway), watch, every, stop.clone()));
+    }
     Ok(Running { gateway, address, stop, parts })
 }

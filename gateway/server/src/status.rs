@@ -5,7 +5,6 @@ mod poll;
 
 pub use poll::{PollError, poll, poll_lane};
 
-use crate::adapters;
 use crate::deliver::{View, ViewError};
 use crate::gateway::{Gateway, Platform, is_race, log_store_fault};
 use crate::store::{CommitError, StoreError};
@@ -16,6 +15,7 @@ use gateway_core::change::{Change, Disposition, RawReport, ReportRecord, Transac
 use gateway_core::consent::{Stage, Verdict};
 use gateway_core::outbox::{Errand, OutboxState};
 use gateway_core::referral::{Delivery, Referral, ReferralId};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -64,11 +64,11 @@ async fn read_raw(gateway: &Gateway, raw: &RawReport) -> Result<bool, StoreError
         None => Some("no platform of this name is configured".to_owned()),
         Some(platform) => {
             let report = Report { source: raw.source, content_type: raw.content_type.as_deref(), body: &raw.body };
-            let read = adapters::guarded("report", || platform.adapter.read_report(&report));
+            let read = platform.adapter.read_report(&report);
             match read {
                 Err(error) => Some(error.to_string()),
                 Ok(readings) => {
-                    changes = take(gateway, platform, readings, raw.source).await?;
+                    changes = take(gateway, &platform, readings, raw.source).await?;
                     None
                 }
             }
@@ -96,6 +96,7 @@ pub(crate) async fn take(
     source: ReportSource,
 ) -> Result<Vec<Change>, StoreError> {
     let mut changes = Vec::new();
+    let mut asked = BTreeSet::new();
     for reading in readings {
         match reading {
             Reading::Status(report) => {
@@ -108,8 +109,15 @@ pub(crate) async fn take(
                 changes.push(Change::RecordReport(Box::new(record)));
             }
             Reading::Changed(name) => {
+                // A page may name a referral for each of its changes: one read sees them all.
+                if !asked.insert(name.0.clone()) {
+                    continue;
+                }
                 let Some(referral) = gateway.store.referral_at_platform(&platform.id, &name, None).await? else {
-                    // It overtook the acknowledgement, which reads the status itself; polling catches the rest.
+                    // It overtook the acknowledgement, or is about what is not ours: read once the name is known.
+                    let (id, now) = (gateway.new_id(), gateway.clock.now());
+                    let record = ReportRecord::changed(id, platform.id.clone(), name, source, now);
+                    changes.push(Change::RecordReport(Box::new(record)));
                     continue;
                 };
                 let rows = gateway.store.outbox(&referral.id).await?;
@@ -135,12 +143,14 @@ async fn adopted(
     report: &StatusReport,
 ) -> Result<Vec<Change>, StoreError> {
     let parked = gateway.store.parked_reports(&platform.id, &report.platform_referral, &referral.key).await?;
+    // What only says "changed" waits for the acknowledgement, which makes a read of it.
+    let parked = parked.into_iter().filter(|record| !record.is_only_changed());
     let adopt = |mut record: ReportRecord| {
         record.referral = Some(referral.id.clone());
         record.disposition = Disposition::Recorded;
         Change::RecordReport(Box::new(record))
     };
-    Ok(parked.into_iter().map(adopt).collect())
+    Ok(parked.map(adopt).collect())
 }
 
 fn recorded(
@@ -197,7 +207,7 @@ async fn try_align(gateway: &Gateway, id: &ReferralId) -> Result<bool, AlignErro
     let Some(platform) = view.referral.platform.as_ref().and_then(|platform| gateway.platform(platform)) else {
         return Ok(false);
     };
-    let consent = view.consent(gateway, platform, Stage::Relay).await?;
+    let consent = view.consent(gateway, &platform, Stage::Relay).await?;
     let transaction = align(&Alignment {
         referral: &view.referral,
         task: (view.task.version, &view.task.document),

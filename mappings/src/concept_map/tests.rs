@@ -97,3 +97,18 @@ fn a_hundred_thousand_rows_load_and_answer() {
     assert_eq!(map.len(), 100_000);
     assert_eq!(map.translate("a", "s99999").expect("listed").code(), Some("t99999"));
 }
+
+#[test]
+fn both_ends_of_a_map_can_be_listed() {
+    let map = map(r#"[{"source":"b","element":[{"code":"1","target":[{"equivalence":"equal","code":"x"},
+             {"equivalence":"disjoint","code":"no"}]}],"unmapped":{"mode":"fixed","code":"other"}},
+             {"source":"a","element":[{"code":"2"}],"unmapped":{"mode":"provided"}}]"#)
+    .expect("loads");
+    assert_eq!(map.source_systems(), ["a", "b"]);
+    let mut codes: Vec<(&str, &str)> = map.codes().collect();
+    codes.sort_unstable();
+    assert_eq!(codes, [("a", "2"), ("b", "1")]);
+    let mut targets: Vec<&str> = map.targets().collect();
+    targets.sort_unstable();
+    assert_eq!(targets, ["other", "x"], "a disjoint target is never given");
+}

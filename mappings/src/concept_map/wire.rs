@@ -3,6 +3,7 @@
 use super::{Equivalence, LoadError, Match, Unmapped, invalid};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use std::sync::Arc;
 
 #[derive(Deserialize)]
 pub(super) struct ConceptMap {
@@ -40,7 +41,7 @@ pub(super) struct Target {
 }
 
 impl Target {
-    pub(super) fn into_match(self, system: Option<&str>, place: impl Fn() -> String) -> Result<Match, LoadError> {
+    pub(super) fn into_match(self, system: Option<&Arc<str>>, place: impl Fn() -> String) -> Result<Match, LoadError> {
         let Some(equivalence) = self.equivalence else {
             return Err(invalid(format!("{}.equivalence", place()), "is missing (R4: 1..1)"));
         };
@@ -50,7 +51,7 @@ impl Target {
         if self.code.is_none() && equivalence.is_match() {
             return Err(invalid(format!("{}.code", place()), "is missing, and the equivalence is not unmatched"));
         }
-        Ok(Match { system: system.map(str::to_owned), code: self.code, display: self.display, equivalence })
+        Ok(Match { system: system.cloned(), code: self.code, display: self.display, equivalence })
     }
 }
 
@@ -62,7 +63,7 @@ pub(super) struct Rule {
 }
 
 impl Rule {
-    pub(super) fn into_rule(self, system: Option<String>, place: String) -> Result<Unmapped, LoadError> {
+    pub(super) fn into_rule(self, system: Option<Arc<str>>, place: String) -> Result<Unmapped, LoadError> {
         match (self.mode.as_deref(), self.code) {
             (Some("provided"), _) => Ok(Unmapped::Provided { system }),
             (Some("fixed"), Some(code)) => Ok(Unmapped::Fixed(Match {

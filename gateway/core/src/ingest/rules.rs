@@ -3,6 +3,7 @@
 
 use crate::ingest::references::Found;
 use crate::ingest::{Accepted, Outcome};
+use crate::loss;
 use adapter_contract::TaskStatus;
 use gateway_fhir::identifiers::{self, NHS_NUMBER, same_system};
 use gateway_fhir::{Issue, IssueCode, Json};
@@ -165,6 +166,10 @@ pub(crate) fn check_task(place: &str, document: &Json, lookup: &dyn Fn(&str) -> 
         if document.get(element).is_some() {
             issues.push(rule(at(element), &format!("Only {owner} may set this element. Leave it out.")));
         }
+    }
+    if document.items("extension").iter().any(loss::is_ours) {
+        let words = "The extension translation-loss is the gateway's to set. Leave it out.";
+        issues.push(rule(at("extension"), words));
     }
     let focus = document.get("focus").and_then(|focus| focus.text("reference"));
     let Some(focus) = focus.filter(|focus| focus.starts_with("ServiceRequest/")) else {

@@ -62,7 +62,7 @@ impl<'a> Filter<'a> {
 
     /// Whether this path is declared, or something above or below it.
     pub(super) fn declares_path(&self, path: &str) -> bool {
-        self.declared(path) != Declared::No
+        self.declared(path) != Declared::No || self.declares_by_url(path)
     }
 
     /// The path of a modifier extension of the whole resource that is not declared.
@@ -77,7 +77,7 @@ impl<'a> Filter<'a> {
     fn value(&self, value: &Json, path: &str, sibling: bool, removed: &mut BTreeSet<String>) -> Option<Json> {
         let declared = self.declared(path);
         let stays = match path.rsplit('.').next() {
-            Some("extension" | "modifierExtension") => self.declared_itself(path),
+            Some("extension" | "modifierExtension") => self.declared_itself(path) || self.declares_by_url(path),
             _ => declared != Declared::No,
         };
         let kept = if stays { self.inside(value, path, (declared, sibling), removed) } else { None };
@@ -101,6 +101,8 @@ impl<'a> Filter<'a> {
                     let inner = match item {
                         // Holds the place of an element whose sibling array has something to say.
                         Json::Null => Some(Json::Null),
+                        // Declared by its URL, and only so: `Patient.extension(https://…)`.
+                        other if is_extension(path) && !self.declared_itself(path) => self.of_url(other, path, removed),
                         other => self.inside(other, path, (declared, sibling), removed),
                     };
                     kept.extend(if sibling { Some(inner.unwrap_or(Json::Null)) } else { inner });
@@ -110,6 +112,24 @@ impl<'a> Filter<'a> {
             Json::Object(members) => self.object(value, members, path, removed),
             primitive => (declared == Declared::Covered).then(|| primitive.clone()),
         }
+    }
+
+    /// One extension, if its URL is declared.
+    fn of_url(&self, extension: &Json, path: &str, removed: &mut BTreeSet<String>) -> Option<Json> {
+        let named = format!("{path}({})", extension.text("url").unwrap_or_default());
+        let kept = match self.declared(&named) {
+            Declared::Covered => self.inside(extension, &named, (Declared::Covered, false), removed),
+            Declared::Leads | Declared::No => None,
+        };
+        if kept.is_none() {
+            removed.insert(path.to_owned());
+        }
+        kept
+    }
+
+    /// Whether extensions at this path are declared by their URL.
+    fn declares_by_url(&self, path: &str) -> bool {
+        self.needs.iter().any(|need| need.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('(')))
     }
 
     fn object(
@@ -186,7 +206,8 @@ impl<'a> Filter<'a> {
     fn declared_itself(&self, path: &str) -> bool {
         self.needs.iter().any(|need| {
             lies_within(&need.path, path)
-                || (lies_within(path, &need.path) && need.path.split('.').any(|step| step.ends_with("xtension")))
+                || (lies_within(path, &need.path)
+                    && (need.path.contains("xtension(") || need.path.split('.').any(|step| step.ends_with("xtension"))))
         })
     }
 }
@@ -203,6 +224,10 @@ fn with_prohibition(usual: Option<Json>, coding: &Json) -> Json {
     codings.push(safe);
     item.set("coding", Json::Array(codings));
     item
+}
+
+fn is_extension(path: &str) -> bool {
+    path.ends_with(".extension") || path.ends_with(".modifierExtension")
 }
 
 /// `_birthDate` holds what extends `birthDate` and follows it.

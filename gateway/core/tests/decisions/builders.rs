@@ -7,7 +7,7 @@ use gateway_core::change::{Change, Check, Disposition, Transaction};
 use gateway_core::consent::{Decision, Reason, Verdict};
 use gateway_core::deliver::Job;
 use gateway_core::identity::{Client, ClientId, Compartment, Owner, PlatformId, Profile, Role, TenantId};
-use gateway_core::outbox::{Attempt, Errand, OutboxRow, OutboxState};
+use gateway_core::outbox::{AdapterVersion, Attempt, Errand, OutboxRow, OutboxState};
 use gateway_core::referral::{Delivery, Referral, ReferralId, SenderState};
 use gateway_core::resource::ResourceVersion;
 use gateway_core::retry::Schedule;
@@ -98,7 +98,13 @@ pub(crate) fn referral() -> Referral {
         platform_status: None,
         conflict: None,
         attention: None,
+        loss: None,
+        loss_released: None,
     }
+}
+
+pub(crate) fn adapter() -> AdapterVersion {
+    AdapterVersion { name: "letters".to_owned(), version: "1.0.0".to_owned() }
 }
 
 pub(crate) fn delivered() -> Referral {
@@ -153,6 +159,7 @@ pub(crate) struct Stand {
     pub(crate) task: Json,
     pub(crate) service_request: Json,
     pub(crate) capabilities: Capabilities,
+    pub(crate) adapter: AdapterVersion,
     pub(crate) schedule: Schedule,
     pub(crate) settle: Duration,
     pub(crate) now: OffsetDateTime,
@@ -166,6 +173,7 @@ impl Stand {
             task: task(TaskStatus::Requested),
             service_request: service_request(),
             capabilities: ABLE,
+            adapter: adapter(),
             schedule: Schedule::default(),
             settle: SETTLE,
             now: NOW,
@@ -187,6 +195,7 @@ impl Stand {
             task: (3, &self.task),
             service_request: (2, &self.service_request),
             capabilities: self.capabilities,
+            adapter: &self.adapter,
             schedule: &self.schedule,
             settle: self.settle,
             started: self.now,

@@ -82,11 +82,12 @@ fn held(consents: &[Value], request: &Json, asked: &Json) -> Option<HoldReason> 
         person: &person,
         consents: &consents,
         rules: &rules,
+        translators: &(),
         lookup: &directory,
         now: NOW,
     };
-    let judged = judge(&from).hold;
-    let started = start(&from, &mut ids());
+    let judged = judge(&from, None).hold;
+    let started = start(&from, &mut ids()).expect("nothing is refused for its losses");
     let transaction = gateway_core::change::Transaction { checks: vec![], changes: started.changes };
     transaction.assert_valid();
     let referral = transaction.referral();

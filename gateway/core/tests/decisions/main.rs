@@ -10,6 +10,7 @@ mod deliver_end;
 mod deliver_failed;
 mod deliver_plan;
 mod ingest;
+mod losses;
 mod minimise;
 mod published;
 mod sender_cancels;

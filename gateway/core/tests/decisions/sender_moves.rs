@@ -7,6 +7,7 @@ use gateway_core::change::Check;
 use gateway_core::consent::Verdict;
 use gateway_core::deliver::{Plan, plan};
 use gateway_core::ingest::Person;
+use gateway_core::loss::Translators;
 use gateway_core::outbox::{Errand, OutboxRow, OutboxState};
 use gateway_core::referral::{Delivery, HoldReason, Referral, SenderState};
 use gateway_core::refusal::Refusal;
@@ -24,6 +25,7 @@ pub(crate) struct Desk {
     pub(crate) capabilities: Option<Capabilities>,
     pub(crate) if_match: Option<u64>,
     pub(crate) rules: Rules,
+    pub(crate) translators: Box<dyn Translators>,
     pub(crate) service_request: Json,
 }
 
@@ -36,6 +38,7 @@ impl Desk {
             capabilities: Some(ABLE),
             if_match: Some(3),
             rules: Rules::default(),
+            translators: Box::new(()),
             service_request: service_request(),
         }
     }
@@ -58,6 +61,7 @@ impl Desk {
             person: &person,
             consents: &[],
             rules: &self.rules,
+            translators: self.translators.as_ref(),
             lookup: &lookup,
             now: NOW,
         };

@@ -26,6 +26,11 @@ impl CodeSet {
     pub fn has(&self, system: &str, code: &str) -> bool {
         self.pairs.contains(&(system, code))
     }
+
+    /// All its codes with their systems, in no order.
+    pub fn pairs(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.pairs.iter().copied()
+    }
 }
 
 /// The codes of a value set, by its url without version.

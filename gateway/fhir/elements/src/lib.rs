@@ -175,6 +175,10 @@ mod tests {
             "nested concept"
         );
         assert!(!clinical.has("http://example.org", "active"));
+        let gender = member("Patient", "gender").unwrap().element.codes.unwrap();
+        let mut codes: Vec<&str> = gender.pairs().map(|(_, code)| code).collect();
+        codes.sort_unstable();
+        assert_eq!(codes, ["female", "male", "other", "unknown"]);
         assert!(member("Attachment", "contentType").unwrap().element.codes.is_none(), "mime types cannot be listed");
         assert!(member("Patient", "maritalStatus").unwrap().element.binding.is_none(), "not a required binding");
     }

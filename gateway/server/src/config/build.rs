@@ -1,10 +1,10 @@
 //! From a checked configuration to a gateway that can run.
 
-use super::{Config, ConfigError, Fault, SecretSource};
-use crate::adapters;
+use super::{Config, ConfigError, Fault, PlatformSection, SecretSource};
+use crate::adapters::Watch;
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::gateway::{Gateway, Platform, Secret};
+use crate::gateway::{Gateway, Platform, Platforms, Secret};
 use crate::limits::Limits;
 use crate::store::Store;
 use crate::transport::Transport;
@@ -13,7 +13,7 @@ use gateway_core::consent::{Policy, Recipient};
 use gateway_core::identity::{Client, ClientId, PlatformId};
 use gateway_core::route::RouteTable;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
@@ -29,19 +29,13 @@ pub fn build(
     chance: Arc<Chance>,
     transport: Arc<dyn Transport>,
 ) -> Result<Gateway, ConfigError> {
-    let mut platforms = BTreeMap::new();
+    let mut platforms = Vec::new();
     let mut recipients = BTreeMap::new();
     let mut faults = Vec::new();
     for section in &config.platform {
         let id = PlatformId(section.id.get_ref().clone());
-        let Some(adapter) = adapters::find(section.adapter.get_ref()) else { continue };
-        let authorization = match section.token.as_ref().map(read_secret).transpose() {
-            Ok(token) => token.map(|token| Secret::new(format!("Bearer {token}"))),
-            Err(words) => {
-                faults.push(Fault { line: 0, key: format!("platform {}: token", id.0), words });
-                None
-            }
-        };
+        let Some(adapter) = config.adapters.find(section.adapter.get_ref()) else { continue };
+        let authorization = authorization(section, &mut faults);
         let base = section.base_url.as_ref().map(|url| url.get_ref().trim_end_matches('/').to_owned());
         let mut settings = section.settings.clone();
         if let Some(base) = &base {
@@ -57,19 +51,17 @@ pub fn build(
         };
         let identifiers = section.identifiers.iter().map(|one| (one.system.clone(), one.value.clone())).collect();
         recipients.insert(id.clone(), Recipient { platform: id.clone(), name: section.name.clone(), identifiers });
-        platforms.insert(
-            id.clone(),
-            Platform {
-                id,
-                adapter,
-                poll: poll.filter(|_| base.is_some()),
-                base_url: base.unwrap_or_default(),
-                authorization,
-                report_token_sha256: section.report_token_sha256.as_ref().map(|hash| hash.get_ref().clone()),
-                settings,
-                publish_to: section.publish_to.clone(),
-            },
-        );
+        platforms.push(Platform {
+            id,
+            adapter,
+            poll: poll.filter(|_| base.is_some()),
+            base_url: base.unwrap_or_default(),
+            authorization,
+            report_token_sha256: section.report_token_sha256.as_ref().map(|hash| hash.get_ref().clone()),
+            settings,
+            publish_to: section.publish_to.clone(),
+            loss: section.loss.policy(),
+        });
     }
     if !faults.is_empty() {
         return Err(ConfigError::Faults(faults));
@@ -86,7 +78,8 @@ pub fn build(
         transport,
         limits,
         clients: clients(config),
-        platforms,
+        platforms: Platforms::new(platforms),
+        watch: Mutex::new(Watch::over(&config.adapters)),
         rules: Rules {
             routes: RouteTable { routes: config.route.iter().map(|route| route.get_ref().clone()).collect() },
             recipients,
@@ -97,6 +90,22 @@ pub fn build(
         outbox_bell: watch::Sender::new(0),
         report_bell: Notify::new(),
     })
+}
+
+/// The `Authorization` header of requests to a platform.
+fn authorization(section: &PlatformSection, faults: &mut Vec<Fault>) -> Option<Secret> {
+    let (key, scheme, source) = match (&section.token, &section.authorization) {
+        (Some(source), _) => ("token", "Bearer", source.clone()),
+        (None, Some(other)) => ("authorization", other.get_ref().scheme.as_str(), other.get_ref().source()?),
+        (None, None) => return None,
+    };
+    match read_secret(&source) {
+        Ok(secret) => Some(Secret::new(format!("{scheme} {secret}"))),
+        Err(words) => {
+            faults.push(Fault { line: 0, key: format!("platform {}: {key}", section.id.get_ref()), words });
+            None
+        }
+    }
 }
 
 fn clients(config: &Config) -> BTreeMap<String, Client> {
@@ -125,5 +134,34 @@ fn read_secret(source: &SecretSource) -> Result<String, String> {
         SecretSource::File(path) => std::fs::read_to_string(path)
             .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
             .map_err(|error| format!("{}: {error}", path.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_secret_is_sent_under_the_scheme_that_the_platform_wants() {
+        let home = tempfile::tempdir().expect("a folder");
+        let file = home.path().join("secret");
+        std::fs::write(&file, "s3cret\n").expect("is written");
+        let header = |keys: &str| {
+            let text = super::super::EXAMPLE.replacen("# poll-seconds = 900", keys, 1);
+            let config = crate::config::parse(&text).expect("a valid configuration");
+            let mut faults = Vec::new();
+            let secret = authorization(&config.platform[0], &mut faults);
+            (secret.map(|secret| secret.reveal().to_owned()), faults.len())
+        };
+        let file = file.display();
+        for (keys, expected) in [
+            (format!("token = {{ file = \"{file}\" }}"), (Some("Bearer s3cret"), 0)),
+            (format!("authorization = {{ scheme = \"token\", file = \"{file}\" }}"), (Some("token s3cret"), 0)),
+            ("authorization = { scheme = \"token\", file = \"/no/such/file\" }".to_owned(), (None, 1)),
+            ("# none".to_owned(), (None, 0)),
+        ] {
+            let (secret, faults) = header(&keys);
+            assert_eq!((secret.as_deref(), faults), expected, "{keys}");
+        }
     }
 }

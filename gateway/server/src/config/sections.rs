@@ -1,8 +1,10 @@
 //! The sections of the file, and what must hold between them.
 
 use super::{Fault, line};
-use crate::adapters;
+use crate::adapters::Registry;
+use adapter_contract::Grade;
 use gateway_core::identity::{Profile, Role, TenantId};
+use gateway_core::loss;
 use gateway_core::retry::Schedule;
 use gateway_core::route::{Recipient, Route};
 use gateway_fhir::identifiers::is_ods_code;
@@ -31,6 +33,9 @@ pub struct Config {
     /// When attempts are made.
     #[serde(default)]
     pub retry: RetrySection,
+    /// The adapters that there are: those of this build and those of the folder.
+    #[serde(skip)]
+    pub adapters: Registry,
 }
 
 /// `[server]`.
@@ -43,6 +48,8 @@ pub struct ServerSection {
     pub data: PathBuf,
     /// FHIR base address as clients see it.
     pub base_url: Option<Spanned<String>>,
+    /// Folder whose subfolders are adapters.
+    pub adapters: Option<Spanned<PathBuf>>,
 }
 
 /// `[[client]]`.
@@ -82,6 +89,11 @@ pub struct PlatformSection {
     pub identifiers: Vec<Recipient>,
     /// Bearer token for requests to it, by reference.
     pub token: Option<SecretSource>,
+    /// The same under another scheme than `Bearer`.
+    pub authorization: Option<Spanned<AuthorizationSection>>,
+    /// What losses in translation lead to.
+    #[serde(default)]
+    pub loss: LossSection,
     /// SHA-256 of the bearer token with which it reports.
     pub report_token_sha256: Option<Spanned<String>>,
     /// Seconds between polls; absent = as the adapter declares, 0 = never.
@@ -101,6 +113,79 @@ pub enum SecretSource {
     Env(String),
     /// In this file; a line end after it is not part of it.
     File(PathBuf),
+}
+
+/// `authorization` of a platform: `scheme`, then the secret.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct AuthorizationSection {
+    /// Word before the secret in the `Authorization` header.
+    pub scheme: String,
+    /// The secret stands in this environment variable.
+    pub env: Option<String>,
+    /// The secret stands in this file; a line end after it is not part of it.
+    pub file: Option<PathBuf>,
+}
+
+impl AuthorizationSection {
+    /// Where the secret stands; `None` unless it is exactly one place.
+    #[must_use]
+    pub fn source(&self) -> Option<SecretSource> {
+        match (&self.env, &self.file) {
+            (Some(name), None) => Some(SecretSource::Env(name.clone())),
+            (None, Some(path)) => Some(SecretSource::File(path.clone())),
+            _ => None,
+        }
+    }
+}
+
+/// `loss` of a platform.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct LossSection {
+    /// From this grade on a referral waits until its sender has seen what would be lost.
+    pub hold_at: LossGrade,
+    /// From this grade on a referral is not taken.
+    pub refuse_at: LossGrade,
+}
+
+impl Default for LossSection {
+    fn default() -> Self {
+        Self { hold_at: LossGrade::Unsafe, refuse_at: LossGrade::Never }
+    }
+}
+
+impl LossSection {
+    /// As the core reads it.
+    #[must_use]
+    pub fn policy(&self) -> loss::Policy {
+        loss::Policy { hold_at: self.hold_at.grade(), refuse_at: self.refuse_at.grade() }
+    }
+}
+
+/// A grade, or none.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LossGrade {
+    /// Any loss.
+    Informational,
+    /// A notable loss, or a graver one.
+    Notable,
+    /// An unsafe loss.
+    Unsafe,
+    /// No loss.
+    Never,
+}
+
+impl LossGrade {
+    const fn grade(self) -> Option<Grade> {
+        match self {
+            Self::Informational => Some(Grade::Informational),
+            Self::Notable => Some(Grade::Notable),
+            Self::Unsafe => Some(Grade::Unsafe),
+            Self::Never => None,
+        }
+    }
 }
 
 /// `[retry]`.
@@ -137,6 +222,17 @@ impl RetrySection {
     }
 }
 
+/// Adds the adapters of the configured folder.
+pub(super) fn add_adapters(config: &mut Config, text: &str) -> Vec<Fault> {
+    let Some(folder) = &config.server.adapters else { return Vec::new() };
+    let line = line(text, folder);
+    let fault = |fault: crate::adapters::FolderFault| {
+        let words = format!("{}: {}", fault.folder.display(), fault.words);
+        Fault { line, key: "server.adapters".to_owned(), words }
+    };
+    config.adapters.add_folder(folder.get_ref()).into_iter().map(fault).collect()
+}
+
 /// Every fault of a configuration that could be read.
 pub(super) fn check(config: &Config, text: &str) -> Vec<Fault> {
     let mut check = Check { text, faults: Vec::new() };
@@ -149,7 +245,7 @@ pub(super) fn check(config: &Config, text: &str) -> Vec<Fault> {
         check.client(section, &platforms);
     }
     for section in &config.platform {
-        check.platform(section);
+        check.platform(section, &config.adapters);
     }
     for section in config.platform.iter().filter(|section| section.base_url.is_none()) {
         check.collector(section, &config.client);
@@ -242,10 +338,32 @@ impl Check<'_> {
         }
     }
 
-    fn platform(&mut self, platform: &PlatformSection) {
-        let adapter = adapters::find(platform.adapter.get_ref());
+    fn authorization(&mut self, platform: &PlatformSection) {
+        let Some(section) = &platform.authorization else { return };
+        let key = "platform.authorization";
+        if platform.token.is_some() {
+            self.at(
+                section,
+                key,
+                "stands beside `token`; a request carries one Authorization header: keep one of them",
+            );
+        }
+        let scheme = &section.get_ref().scheme;
+        // RFC 9110, "token".
+        let word = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        if scheme.is_empty() || !scheme.bytes().all(word) {
+            self.at(section, key, "`scheme` is one word without spaces, for example `Bearer` or `token`");
+        }
+        if section.get_ref().source().is_none() {
+            self.at(section, key, "says not where the secret stands; give either `env` or `file`");
+        }
+    }
+
+    fn platform(&mut self, platform: &PlatformSection, adapters: &Registry) {
+        self.authorization(platform);
+        let adapter = adapters.find(platform.adapter.get_ref());
         if adapter.is_none() {
-            let known: Vec<String> = adapters::all().iter().map(|adapter| adapter.descriptor().name.clone()).collect();
+            let known: Vec<String> = adapters.all().iter().map(|adapter| adapter.descriptor().name.clone()).collect();
             let words = format!("there is no adapter of this name; there are: {}", known.join(", "));
             self.at(&platform.adapter, "platform.adapter", words);
         }

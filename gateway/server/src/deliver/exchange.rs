@@ -2,7 +2,6 @@
 //! safe to repeat.
 
 use super::{AttemptError, View};
-use crate::adapters::guarded;
 use crate::gateway::{Gateway, Platform};
 use crate::store::{CommitError, SearchQuery, UpdatedRange};
 use crate::transport::Names;
@@ -15,13 +14,14 @@ use gateway_core::accept::RESTRICTED;
 use gateway_core::accept::version_of;
 use gateway_core::change::{Change, CheckFailure, Transaction};
 use gateway_core::consent::Withheld;
-use gateway_core::deliver::{Job, before_send};
+use gateway_core::deliver::{Job, Weighed, before_send, weigh};
 use gateway_core::identity::{Compartment, GATEWAY_AUTHOR, Owner};
-use gateway_core::minimise::{Source, is_restricted, minimise};
+use gateway_core::loss::{Asking, Assessment, assess};
+use gateway_core::minimise::is_restricted;
 use gateway_core::outbox::{Errand, OutboxRow};
 use gateway_core::resource::{ResourceKey, Token, WriteMethod};
 use gateway_core::task::{TaskMove, derived_id, moved};
-use gateway_fhir::{Json, door, instant, references};
+use gateway_fhir::{door, instant, references};
 
 /// How an exchange ended.
 pub(super) enum End {
@@ -42,6 +42,23 @@ pub(super) enum End {
         /// What sending the failed request again would mean.
         repeat: Repeat,
     },
+}
+
+/// What an errand has to send, if anything.
+pub(super) enum Prepared {
+    /// It may go: the referral, for a submission.
+    Ready(Option<MinimisedReferral>),
+    /// It cannot be said to this platform.
+    Not(DeliveryError),
+    /// The Task has to say first what would be lost: write this and look again.
+    Tell(Box<Transaction>),
+    /// The sender has to see it first: write this.
+    Stop(Box<Transaction>),
+}
+
+/// Nothing was sent, because it cannot be said.
+pub(super) fn unsent(error: DeliveryError, progress: Option<Progress>) -> End {
+    failed(error, progress, Repeat::Safe)
 }
 
 /// Carries exchanges out.
@@ -71,15 +88,17 @@ impl Exchanger<'_> {
         })
     }
 
-    /// Does the row's errand, from the step that it had reached.
-    pub(super) async fn run(&self, job: &Job<'_>, at: Option<Progress>) -> Result<End, AttemptError> {
+    /// Does the row's errand, from the step that it had reached. `referral` is what a submission sends.
+    pub(super) async fn run(
+        &self,
+        job: &Job<'_>,
+        referral: Option<MinimisedReferral>,
+        at: Option<Progress>,
+    ) -> Result<End, AttemptError> {
         match &self.row.errand {
             Errand::Submit => {
-                let referral = match self.minimised() {
-                    Ok(referral) => referral,
-                    Err(error) => return Ok(failed(error, at, Repeat::Safe)),
-                };
-                self.exchange(job, Purpose::Submit { referral: &referral }, at).await
+                let Some(referral) = &referral else { return Err(AttemptError::Missing("the referral to send")) };
+                self.exchange(job, Purpose::Submit { referral }, at).await
             }
             Errand::Tell { sender_move } => {
                 let Some(platform_referral) = &self.view.referral.platform_referral else {
@@ -98,41 +117,36 @@ impl Exchanger<'_> {
         }
     }
 
-    fn minimised(&self) -> Result<MinimisedReferral, DeliveryError> {
-        let related: Vec<(String, Json)> = self
-            .view
-            .found
-            .stored
-            .iter()
-            .map(|(reference, stored)| (reference.clone(), stored.document.clone()))
-            .collect();
-        let mut service_request = self.view.service_request.document.clone();
-        let mut task = self.view.task.document.clone();
-        if is_restricted(&service_request) || is_restricted(&task) {
-            return Err(DeliveryError::new(FailureCode::UnsafeToSend, RESTRICTED));
+    /// Makes ready what the errand sends, and weighs what it would lose.
+    pub(super) fn prepare(&self, job: &Job<'_>) -> Prepared {
+        if self.row.errand != Errand::Submit {
+            return Prepared::Ready(None);
         }
-        if self.view.person.reference.contains('#') {
-            // A contained Patient becomes an entry of its own, which both then refer to.
-            let id = self.view.person.document.text("id").unwrap_or_default();
-            let reference = Json::string(format!("Patient/{id}"));
-            for (resource, element) in [(&mut service_request, "subject"), (&mut task, "for")] {
-                if let Some(person) = resource.get_mut(element) {
-                    person.set("reference", reference.clone());
+        let view = self.view;
+        if is_restricted(&view.service_request.document) || is_restricted(&view.task.document) {
+            return Prepared::Not(DeliveryError::new(FailureCode::UnsafeToSend, RESTRICTED));
+        }
+        let assessment = assess(&Asking {
+            whole: &view.whole(),
+            withheld: self.withheld,
+            adapter: self.platform.adapter.as_ref(),
+            settings: &self.platform.settings,
+            accepted_at: &instant::to_instant(view.referral.accepted_at),
+            keys: Keys { idempotency: &view.referral.key, correlation: &view.referral.correlation },
+        });
+        match assessment {
+            Assessment::Unsayable { words, unsafe_to_send } => {
+                let code = if unsafe_to_send { FailureCode::UnsafeToSend } else { FailureCode::Untranslatable };
+                Prepared::Not(DeliveryError::new(code, words))
+            }
+            Assessment::Told { report, minimised, .. } => {
+                match weigh(job, &report, &self.platform.loss, &mut || self.gateway.new_id()) {
+                    Weighed::Go => Prepared::Ready(Some(minimised.referral)),
+                    Weighed::Tell(transaction) => Prepared::Tell(transaction),
+                    Weighed::Stop(transaction) => Prepared::Stop(transaction),
                 }
             }
         }
-        let source = Source {
-            service_request: &service_request,
-            patient: &self.view.person.document,
-            task: &task,
-            related: &related,
-            withheld: self.withheld,
-        };
-        let needs = &self.platform.adapter.descriptor().data_needs;
-        minimise(&source, needs, &self.view.referral.key).map(|minimised| minimised.referral).map_err(|missing| {
-            let words = format!("This platform needs what the referral does not have: {}.", missing.paths.join(", "));
-            DeliveryError::new(FailureCode::Untranslatable, words)
-        })
     }
 
     async fn exchange(&self, job: &Job<'_>, purpose: Purpose<'_>, at: Option<Progress>) -> Result<End, AttemptError> {
@@ -141,7 +155,7 @@ impl Exchanger<'_> {
         let settings: &Settings = &self.platform.settings;
         let keys = Keys { idempotency: &self.view.referral.key, correlation: &self.view.referral.correlation };
         let first = Exchange { purpose, at: at.as_ref(), keys, settings, accepted_at: &accepted_at };
-        let mut step = guarded("exchange", || adapter.begin(&first));
+        let mut step = adapter.begin(&first);
         let mut position = at.clone();
         let mut repeat = Repeat::Safe;
         let mut marked = self.row.in_flight.is_some();
@@ -172,7 +186,7 @@ impl Exchanger<'_> {
             };
             answered = true;
             let next = Exchange { purpose, at: None, keys, settings, accepted_at: &accepted_at };
-            step = guarded("exchange", || adapter.resume(&next, &progress, &answer));
+            step = adapter.resume(&next, &progress, &answer);
         }
         let words = "The exchange did not end within the steps that the adapter declares.";
         Ok(failed(DeliveryError::new(FailureCode::TooManySteps, words), position, repeat))

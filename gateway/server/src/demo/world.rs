@@ -136,7 +136,7 @@ impl World {
 
     /// True when no errand is due or under way.
     pub(super) async fn outbox_is_idle(&self) -> anyhow::Result<bool> {
-        let all: Vec<PlatformId> = self.gateway().platforms.keys().cloned().collect();
+        let all: Vec<PlatformId> = self.gateway().platforms.ids();
         Ok(self.gateway().store.next_due(&all).await?.is_none())
     }
 

@@ -83,7 +83,7 @@ async fn covered(
         Err(ViewError::Store(error)) => return Err(error),
         Err(ViewError::Missing(_)) => return Ok(false),
     };
-    let decision = view.consent(gateway, platform, Stage::Attempt).await?;
+    let decision = view.consent(gateway, &platform, Stage::Attempt).await?;
     let Some(published) = parse(stored) else { return Ok(false) };
     Ok(decision.verdict == Verdict::Permit && !holds_withheld(&published, &decision.withheld))
 }

@@ -3,7 +3,7 @@
 use super::routes::{self, Interaction};
 use super::search::{Form, parameters};
 use crate::gateway::Gateway;
-use gateway_core::ingest::{STAND_ALONE, STORED};
+use gateway_core::ingest::{GATEWAY_WRITES, STAND_ALONE, STORED};
 use gateway_fhir::{Json, instant};
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ pub(super) fn statement(gateway: &Gateway) -> Json {
     let routes = routes::all();
     let takes_transactions = routes.iter().any(|route| route.interaction == Interaction::Transaction);
     let transaction = if takes_transactions { json!([{ "code": "transaction" }]) } else { json!([]) };
-    let resources: Vec<Value> = STORED.iter().map(|kind| resource(kind, &routes)).collect();
+    let resources: Vec<Value> = STORED.iter().chain(&GATEWAY_WRITES).map(|kind| resource(kind, &routes)).collect();
     json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -35,7 +35,12 @@ pub(super) fn statement(gateway: &Gateway) -> Json {
 
 fn resource(kind: &str, routes: &[routes::Route]) -> Value {
     let mut codes: Vec<&str> = Vec::new();
+    let mut operations: Vec<Value> = Vec::new();
     for route in routes.iter().filter(|route| route.interaction.kind() == Some(kind)) {
+        if let Interaction::Operation(_, name) = route.interaction {
+            operations.push(operation(kind, name));
+            continue;
+        }
         let code = route.interaction.name();
         if !codes.contains(&code) {
             codes.push(code);
@@ -47,11 +52,16 @@ fn resource(kind: &str, routes: &[routes::Route]) -> Value {
         "interaction": interactions,
         "versioning": if codes.contains(&"update") { "versioned-update" } else { "versioned" },
         "readHistory": true,
-        "updateCreate": !matches!(kind, "Task" | "ServiceRequest"),
+        "updateCreate": STORED.contains(&kind) && !matches!(kind, "Task" | "ServiceRequest"),
         // What a collecting platform creates is an output of its Task, never found by a criterion.
         "conditionalCreate": STAND_ALONE.contains(&kind),
         "referencePolicy": ["literal", "logical", "local"],
     });
+    if !operations.is_empty()
+        && let Some(resource) = resource.as_object_mut()
+    {
+        resource.insert("operation".to_owned(), json!(operations));
+    }
     if codes.contains(&"search-type")
         && let Some(resource) = resource.as_object_mut()
     {
@@ -65,6 +75,17 @@ fn resource(kind: &str, routes: &[routes::Route]) -> Value {
         }
     }
     resource
+}
+
+/// The definition is named, not served: docs/api.md describes it.
+fn operation(kind: &str, name: &str) -> Value {
+    json!({
+        "name": name,
+        "definition": format!("https://vcse-gateway.example/fhir/OperationDefinition/{kind}-{name}"),
+        "documentation": "POST of the transaction Bundle that would be sent, or of Parameters with it. Tells, as \
+            Parameters, for each Task who would receive it, what consent says, what would arrive and what would not. \
+            Nothing is stored or sent.",
+    })
 }
 
 fn form(form: Form) -> &'static str {

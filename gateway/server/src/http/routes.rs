@@ -2,7 +2,7 @@
 //! other lacks.
 
 use axum::routing::MethodFilter;
-use gateway_core::ingest::{STAND_ALONE, STORED};
+use gateway_core::ingest::{GATEWAY_WRITES, STAND_ALONE, STORED};
 
 /// What an address does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub(super) enum Interaction {
     Update(&'static str),
     /// `patch`.
     Patch(&'static str),
+    /// An operation on a type: its name without the dollar sign.
+    Operation(&'static str, &'static str),
     /// A platform's push.
     Reports,
     /// The process runs.
@@ -49,6 +51,7 @@ impl Interaction {
             Self::Search(_) | Self::SearchByPost(_) => "search-type",
             Self::Update(_) => "update",
             Self::Patch(_) => "patch",
+            Self::Operation(_, name) => name,
             Self::Reports => "reports",
             Self::Live => "live",
             Self::Ready => "ready",
@@ -66,7 +69,8 @@ impl Interaction {
             | Self::Search(kind)
             | Self::SearchByPost(kind)
             | Self::Update(kind)
-            | Self::Patch(kind) => Some(kind),
+            | Self::Patch(kind)
+            | Self::Operation(kind, _) => Some(kind),
             _ => None,
         }
     }
@@ -84,10 +88,11 @@ pub(super) struct Route {
 }
 
 /// Addresses that stand for themselves; those of each type are added by [`all`].
-pub(super) const ROUTES: [(&str, &str, Interaction); 6] = [
+pub(super) const ROUTES: [(&str, &str, Interaction); 7] = [
     ("GET", "/fhir/metadata", Interaction::Metadata),
     ("POST", "/fhir", Interaction::Transaction),
     ("POST", "/fhir/", Interaction::Transaction),
+    ("POST", "/fhir/ServiceRequest/$preview", Interaction::Operation("ServiceRequest", "preview")),
     ("POST", "/platforms/{platform}/reports", Interaction::Reports),
     ("GET", "/health/live", Interaction::Live),
     ("GET", "/health/ready", Interaction::Ready),
@@ -97,14 +102,14 @@ pub(super) const ROUTES: [(&str, &str, Interaction); 6] = [
 pub(super) const PLATFORM_CREATES: [&str; 3] = ["Procedure", "Observation", "QuestionnaireResponse"];
 
 /// Types that have search parameters.
-pub(super) const SEARCHABLE: [&str; 4] = ["Task", "ServiceRequest", "Patient", "Consent"];
+pub(super) const SEARCHABLE: [&str; 5] = ["Task", "ServiceRequest", "Patient", "Consent", "Provenance"];
 
 /// Every address.
 #[must_use]
 pub(super) fn all() -> Vec<Route> {
     let mut routes: Vec<Route> =
         ROUTES.iter().map(|(verb, path, interaction)| route(verb, (*path).to_owned(), *interaction)).collect();
-    for kind in STORED {
+    for kind in STORED.into_iter().chain(GATEWAY_WRITES) {
         routes.push(route("GET", format!("/fhir/{kind}/{{id}}"), Interaction::Read(kind)));
         routes.push(route("GET", format!("/fhir/{kind}/{{id}}/_history"), Interaction::History(kind)));
         routes.push(route("GET", format!("/fhir/{kind}/{{id}}/_history/{{version}}"), Interaction::VersionRead(kind)));

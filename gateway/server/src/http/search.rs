@@ -62,6 +62,15 @@ const TASK: [Parameter; 7] = [
 ];
 const SERVICE_REQUEST: [Parameter; 5] = [ID, UPDATED, IDENTIFIER, STATUS, PATIENT];
 const CONSENT: [Parameter; 5] = SERVICE_REQUEST;
+const PROVENANCE: [Parameter; 3] = [
+    ID,
+    UPDATED,
+    Parameter {
+        name: "target",
+        form: Form::Reference("Task"),
+        says: "The Task that it tells of, of whichever version.",
+    },
+];
 const OTHERS: [Parameter; 3] = [ID, UPDATED, IDENTIFIER];
 
 /// The parameters of a type.
@@ -70,6 +79,7 @@ pub(crate) fn parameters(kind: &str) -> &'static [Parameter] {
         "Task" => &TASK,
         "ServiceRequest" => &SERVICE_REQUEST,
         "Consent" => &CONSENT,
+        "Provenance" => &PROVENANCE,
         _ => &OTHERS,
     }
 }

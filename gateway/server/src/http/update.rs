@@ -194,6 +194,7 @@ async fn senders(
             person: &person,
             consents: &consents,
             rules: &gateway.rules,
+            translators: &gateway.platforms,
             lookup: &lookup,
             now: gateway.clock.now(),
         },

@@ -2,7 +2,6 @@
 //! transaction, so that a crash neither loses nor repeats a page's effect.
 
 use super::take;
-use crate::adapters::guarded;
 use crate::gateway::{Gateway, Platform, log_store_fault};
 use crate::store::{CommitError, StoreError};
 use crate::transport::Names;
@@ -54,7 +53,9 @@ pub enum PollError {
 /// # Errors
 /// [`PollError`]; pages read before it are stored.
 pub async fn poll(gateway: &Gateway, platform: &PlatformId) -> Result<(), PollError> {
+    // One adapter reads all pages of a poll.
     let Some(platform) = gateway.platform(platform) else { return Ok(()) };
+    let platform = platform.as_ref();
     for _ in 0..gateway.limits.poll_pages {
         let cursor = gateway.store.cursor(&platform.id).await?;
         let page = one_page(gateway, platform, cursor.as_ref()).await?;
@@ -84,7 +85,7 @@ async fn one_page(
     let keys = Keys { idempotency: &key, correlation: &correlation };
     let purpose = Purpose::Poll { cursor };
     let exchange = Exchange { purpose, at: None, keys, settings: &platform.settings, accepted_at: &accepted_at };
-    let mut step = guarded("poll", || platform.adapter.begin(&exchange));
+    let mut step = platform.adapter.begin(&exchange);
     for _ in 0..=platform.adapter.descriptor().limits.steps {
         let (request, progress) = match step {
             Ok(Step::Reports(page)) => return Ok(page),
@@ -100,7 +101,7 @@ async fn one_page(
         };
         let names = Names { request_id: gateway.new_id(), correlation: correlation.clone() };
         let answer: Answer = gateway.transport.send(platform, &request, &names).await?;
-        step = guarded("poll", || platform.adapter.resume(&exchange, &progress, &answer));
+        step = platform.adapter.resume(&exchange, &progress, &answer);
     }
     Err(DeliveryError::new(FailureCode::TooManySteps, "A poll did not end within the steps that the adapter declares."))
 }

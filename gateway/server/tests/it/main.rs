@@ -3,10 +3,17 @@
 
 mod bad_input;
 mod bad_updates;
+mod connect_families;
 mod delivery;
+mod losses;
 mod official_examples;
+mod preview;
 mod reading;
+mod reload;
+mod request_tracker;
+mod scripted;
 mod sender;
 mod status_back;
 mod support;
 mod transactions;
+mod withheld;

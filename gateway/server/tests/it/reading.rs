@@ -4,7 +4,7 @@ use crate::support::{
     Answer, COLLECTOR, FHIR_JSON, GP, PATCH_JSON, READER, World, assert_valid, bundle, inside, referral_to,
 };
 use conformance_tests::generator::Expectation;
-use gateway_core::ingest::{STAND_ALONE, STORED};
+use gateway_core::ingest::{GATEWAY_WRITES, STAND_ALONE, STORED};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -267,7 +267,19 @@ async fn everything_listed_is_there_and_nothing_else_is() {
     assert_eq!(rest["interaction"], json!([{ "code": "transaction" }]));
     let listed = rest["resource"].as_array().unwrap();
     let types: BTreeSet<&str> = listed.iter().map(|resource| resource["type"].as_str().unwrap()).collect();
-    assert_eq!(types, STORED.into_iter().collect::<BTreeSet<_>>());
+    assert_eq!(types, STORED.into_iter().chain(GATEWAY_WRITES).collect::<BTreeSet<_>>());
+    let operations: Vec<(&str, &str)> = listed
+        .iter()
+        .flat_map(|resource| {
+            let kind = resource["type"].as_str().unwrap();
+            let all = resource["operation"].as_array().into_iter().flatten();
+            all.map(move |one| (kind, one["name"].as_str().unwrap()))
+        })
+        .collect();
+    assert_eq!(operations, [("ServiceRequest", "preview")]);
+    for (kind, name) in operations {
+        assert_eq!(world.post(GP, &format!("/fhir/{kind}/${name}"), "{}").await.status, 400, "{kind} {name}");
+    }
     let all =
         ["read", "vread", "history-instance", "search-type", "create", "update", "patch", "delete", "history-type"];
     for resource in listed {
@@ -299,9 +311,7 @@ async fn everything_listed_is_there_and_nothing_else_is() {
         }
     }
     // No type beside those: not one of R4's others.
-    for kind in
-        ["AuditEvent", "Provenance", "Subscription", "Bundle", "Binary", "Encounter", "Medication", "Parameters"]
-    {
+    for kind in ["AuditEvent", "Flag", "Subscription", "Bundle", "Binary", "Encounter", "Medication", "Parameters"] {
         for interaction in ["read", "search-type", "create"] {
             assert_eq!(call(&world, GP, interaction, kind).await.status, 404, "{interaction} {kind}");
         }

@@ -9,11 +9,13 @@ use gateway_core::referral::Referral;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use vcse_gateway::adapters::FolderReader;
 use vcse_gateway::chance::Chance;
-use vcse_gateway::clock::SystemClock;
+use vcse_gateway::clock::{Clock, SystemClock};
 use vcse_gateway::config;
 use vcse_gateway::serve::{self, Running};
 use vcse_gateway::store::memory::MemoryStore;
@@ -47,7 +49,47 @@ pub(crate) struct Setup {
     pub(crate) transport: Option<Arc<dyn Transport>>,
     /// More settings of both platforms.
     pub(crate) settings: &'static str,
+    /// More keys of the platform `food`.
+    pub(crate) food: &'static str,
+    /// The adapter of `food`.
+    pub(crate) adapter: &'static str,
+    /// Folder of more adapters, and what reads it.
+    pub(crate) adapters: Option<(PathBuf, Arc<dyn FolderReader>)>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) poll_seconds: u32,
+    /// A platform besides.
+    pub(crate) besides: Option<Besides>,
+}
+
+/// A platform of another adapter, with its route.
+pub(crate) struct Besides {
+    /// ODS code by which referrals reach it.
+    pub(crate) ods: &'static str,
+    /// The adapter.
+    pub(crate) adapter: &'static str,
+    /// Its address.
+    pub(crate) base: String,
+    /// Scheme of its `Authorization`.
+    pub(crate) scheme: &'static str,
+    /// The secret behind the scheme.
+    pub(crate) token: String,
+    /// `name = "value"`, divided by commas.
+    pub(crate) settings: &'static str,
+}
+
+impl Besides {
+    fn section(&self, secret: &Path) -> String {
+        let Self { ods, adapter, base, scheme, settings, .. } = self;
+        let identifier =
+            format!("[{{ system = \"https://fhir.nhs.uk/Id/ods-organization-code\", value = \"{ods}\" }}]");
+        format!(
+            "\n[[platform]]\nid = \"besides\"\nname = \"Another platform\"\nadapter = \"{adapter}\"\n\
+             base-url = \"{base}\"\nauthorization = {{ scheme = \"{scheme}\", file = \"{}\" }}\npoll-seconds = 1\n\
+             identifiers = {identifier}\nsettings = {{ {settings} }}\n\n\
+             [[route]]\nname = \"besides\"\nplatform = \"besides\"\nrecipients = {identifier}\n",
+            secret.display()
+        )
+    }
 }
 
 impl Default for Setup {
@@ -58,7 +100,12 @@ impl Default for Setup {
             lanes: false,
             transport: None,
             settings: "",
+            food: "",
+            adapter: "fhir-task",
+            adapters: None,
+            clock: Arc::new(SystemClock),
             poll_seconds: 1,
+            besides: None,
         }
     }
 }
@@ -83,13 +130,21 @@ impl World {
         let address = listener.local_addr().unwrap();
         let token = folder.path().join("token");
         std::fs::write(&token, PlatformConfig::default().token).unwrap();
-        let text = configuration(&address.to_string(), &token, &setup);
-        let config = config::parse(&text).unwrap();
+        let mut text = configuration(&address.to_string(), &token, &setup);
+        if let Some(besides) = &setup.besides {
+            let secret = folder.path().join("secret");
+            std::fs::write(&secret, &besides.token).unwrap();
+            text += &besides.section(&secret);
+        }
+        let config = match &setup.adapters {
+            Some((_, reader)) => config::parse_with(&text, Arc::clone(reader)),
+            None => config::parse(&text),
+        };
+        let config = config.unwrap();
         let transport = setup.transport.unwrap_or_else(|| Arc::new(HttpTransport::new().unwrap()));
-        let (clock, chance) = (Arc::new(SystemClock), Arc::new(Chance::seeded(u64::from(address.port()))));
+        let (clock, chance) = (setup.clock, Arc::new(Chance::seeded(u64::from(address.port()))));
         let origin = format!("http://{address}");
-        let mut gateway =
-            config::build(&config, format!("{origin}/fhir"), setup.store, clock, chance, transport).unwrap();
+        let gateway = config::build(&config, format!("{origin}/fhir"), setup.store, clock, chance, transport).unwrap();
         if !setup.lanes {
             gateway.platforms.clear();
         }
@@ -210,7 +265,7 @@ impl World {
 
     /// Waits until no errand is due or under way.
     pub(crate) async fn outbox_idle(&self) {
-        let all: Vec<PlatformId> = self.running.gateway.platforms.keys().cloned().collect();
+        let all: Vec<PlatformId> = self.running.gateway.platforms.ids();
         eventually("an idle outbox", || async { self.store().next_due(&all).await.unwrap().is_none().then_some(()) })
             .await;
     }
@@ -340,7 +395,7 @@ fn sha256(token: &str) -> String {
     Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn configuration(address: &str, token: &std::path::Path, setup: &Setup) -> String {
+fn configuration(address: &str, token: &Path, setup: &Setup) -> String {
     const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
     let client = |id: &str, tenant: &str, organisation: &str, more: &str| {
         format!(
@@ -350,8 +405,10 @@ fn configuration(address: &str, token: &std::path::Path, setup: &Setup) -> Strin
         )
     };
     let referrer = "roles = [\"referrer\"]";
+    let folder = setup.adapters.as_ref().map(|(folder, _)| format!("adapters = \"{}\"\n", folder.display()));
+    let folder = folder.unwrap_or_default();
     let mut text = format!(
-        "[server]\nlisten = \"{address}\"\ndata = \"unused\"\n\n[retry]\ndelays-seconds = [1]\nsettle-seconds = 0\n"
+        "[server]\nlisten = \"{address}\"\ndata = \"unused\"\n{folder}\n[retry]\ndelays-seconds = [1]\nsettle-seconds = 0\n"
     );
     text += &client(GP, "pcn-a", PRACTICE_ODS, referrer);
     text += &client(READER, "pcn-a", PRACTICE_ODS, "roles = [\"reader\"]");
@@ -363,13 +420,15 @@ fn configuration(address: &str, token: &std::path::Path, setup: &Setup) -> Strin
     let [food, befriending] = &setup.bases;
     let (token, more, poll) = (token.display(), setup.settings, setup.poll_seconds);
     let reports = sha256(REPORT_TOKEN);
+    let conditional = if setup.adapter == "fhir-task" { "conditional-create = \"true\"," } else { "" };
     for (id, ods, rest) in [
         (
             "food",
             "VCSE1",
             format!(
                 "base-url = \"{food}\"\ntoken = {{ file = \"{token}\" }}\nreport-token-sha256 = \"{reports}\"\n\
-                 poll-seconds = {poll}\nsettings = {{ conditional-create = \"true\", {more} {requester} }}"
+                 poll-seconds = {poll}\n{}\nsettings = {{ {conditional} {more} {requester} }}",
+                setup.food
             ),
         ),
         (
@@ -382,8 +441,9 @@ fn configuration(address: &str, token: &std::path::Path, setup: &Setup) -> Strin
         ),
         ("advice", "VCSE3", format!("publish-to = \"pcn-a\"\nsettings = {{ mode = \"direct-light\", {requester} }}")),
     ] {
+        let adapter = if id == "food" { setup.adapter } else { "fhir-task" };
         text += &format!(
-            "\n[[platform]]\nid = \"{id}\"\nname = \"Example {id}\"\nadapter = \"fhir-task\"\n\
+            "\n[[platform]]\nid = \"{id}\"\nname = \"Example {id}\"\nadapter = \"{adapter}\"\n\
              identifiers = [{{ system = \"{ODS}\", value = \"{ods}\" }}]\n{rest}\n\n\
              [[route]]\nname = \"{id}\"\nplatform = \"{id}\"\nrecipients = [{{ system = \"{ODS}\", value = \"{ods}\" }}]\n"
         );

@@ -28,6 +28,7 @@ pub(super) fn claim(state: &mut State, request: &ClaimRequest) -> Vec<Claimed> {
             finished: None,
             outcome: None,
             failure: None,
+            adapter: request.adapter.clone(),
         };
         state.attempts.insert((row.id.clone(), row.attempts), attempt);
         claimed.push(Claimed { row, interrupted });

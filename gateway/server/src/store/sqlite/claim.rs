@@ -56,6 +56,7 @@ fn lease(file: &Connection, request: &ClaimRequest, place: i64, mut row: OutboxR
         finished: None,
         outcome: None,
         failure: None,
+        adapter: request.adapter.clone(),
     };
     put::attempt(file, &attempt)?;
     Ok(Claimed { row, interrupted })

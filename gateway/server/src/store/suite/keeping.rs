@@ -1,8 +1,8 @@
 //! Rules for answers, cursors, audit, and for transactions as a whole.
 
 use super::samples::{
-    Shared, answer, at, audit, claim, commit, errand, home, key, must, platform, put, put_errand, put_referral, query,
-    raw_report, received, record, referral, referral_id, refused, report, resource, token, write,
+    Shared, adapter, answer, at, audit, claim, commit, errand, home, key, must, platform, put, put_errand,
+    put_referral, query, raw_report, received, record, referral, referral_id, refused, report, resource, token, write,
 };
 use adapter_contract::Cursor;
 use gateway_core::change::{AuditRecord, Change, Check, CheckFailure, Disposition, StoredAnswer, Transaction};
@@ -60,8 +60,15 @@ pub(super) async fn cursors_and_audit_are_kept(store: Shared) {
 
 /// One of every change, on a store that has seen none of them.
 fn every_change() -> Vec<Change> {
-    let attempt =
-        Attempt { outbox: "a-1".to_owned(), number: 1, started: at(0), finished: None, outcome: None, failure: None };
+    let attempt = Attempt {
+        outbox: "a-1".to_owned(),
+        number: 1,
+        started: at(0),
+        finished: None,
+        outcome: None,
+        failure: None,
+        adapter: Some(adapter()),
+    };
     vec![
         Change::Received(received("q1")),
         put(resource("a", 1, &[("identifier", "x|1")])),

@@ -1,6 +1,8 @@
 //! Rules for the outbox: claims, leases, fences, order.
 
-use super::samples::{Shared, at, claim, commit, errand, must, platform, put_errand, referral_id, refused, write};
+use super::samples::{
+    Shared, adapter, at, claim, commit, errand, must, platform, put_errand, referral_id, refused, write,
+};
 use gateway_core::change::{Change, Check, CheckFailure};
 use gateway_core::outbox::{Attempt, Claimed, OutboxRow, OutboxState};
 use std::collections::BTreeSet;
@@ -46,8 +48,15 @@ pub(super) async fn claims_lease_what_is_due_longest_waiting_first(store: Shared
     let taken = OutboxRow { state: OutboxState::Leased, fence: 1, attempts: 1, ..errand("a", 1, 30) };
     assert_eq!(rest, [Claimed { row: taken.clone(), interrupted: false }]);
     assert_eq!(must(store.outbox(&referral_id("a")).await), [taken]);
-    let open =
-        Attempt { outbox: "a-1".to_owned(), number: 1, started: at(30), finished: None, outcome: None, failure: None };
+    let open = Attempt {
+        outbox: "a-1".to_owned(),
+        number: 1,
+        started: at(30),
+        finished: None,
+        outcome: None,
+        failure: None,
+        adapter: Some(adapter()),
+    };
     assert_eq!(must(store.attempts("a-1").await), [open]);
     assert_eq!(must(store.attempts("d-1").await), []);
 }
@@ -91,6 +100,7 @@ pub(super) async fn an_expired_lease_is_claimed_as_interrupted(store: Shared) {
         finished: Some(at(60)),
         outcome: Some("interrupted".to_owned()),
         failure: None,
+        adapter: None,
     };
     write(&store, vec![Change::PutAttempt(ended.clone())]).await;
     let attempts = must(store.attempts("a-1").await);

@@ -2,13 +2,15 @@
 
 use crate::store::{CommitError, ReferralFilter, SearchQuery, Store, UpdatedRange};
 use adapter_contract::{
-    Concept, IdempotencyKey, PlatformOrder, PlatformReferralId, ReportSource, StatusReport, TaskStatus,
+    Concept, Grade, IdempotencyKey, Loss, LossReason, PlatformOrder, PlatformReferralId, ReportSource, StatusReport,
+    TaskStatus,
 };
 use gateway_core::change::{
     AuditRecord, Change, Check, CheckFailure, Disposition, RawReport, Received, ReportRecord, StoredAnswer, Transaction,
 };
 use gateway_core::identity::{ClientId, Compartment, Owner, PlatformId, TenantId};
-use gateway_core::outbox::{ClaimRequest, Errand, OutboxRow, OutboxState};
+use gateway_core::loss::LossReport;
+use gateway_core::outbox::{AdapterVersion, ClaimRequest, Errand, OutboxRow, OutboxState};
 use gateway_core::referral::{Delivery, Referral, ReferralId, SenderState};
 use gateway_core::resource::{ResourceKey, ResourceVersion, Token, WriteMethod};
 use std::sync::Arc;
@@ -101,7 +103,26 @@ pub(in crate::store) fn referral(id: &str, revision: u64) -> Referral {
         platform_status: None,
         conflict: None,
         attention: None,
+        loss: Some(Box::new(LossReport::new("letters", "1.0.0", vec![loss()], true))),
+        loss_released: None,
     }
+}
+
+fn loss() -> Loss {
+    Loss {
+        element: "Patient.gender".to_owned(),
+        reason: LossReason::NoField,
+        grade: Grade::Notable,
+        count: 1,
+        detail: None,
+        rule: None,
+        because: None,
+    }
+}
+
+/// What claims translate with.
+pub(in crate::store) fn adapter() -> AdapterVersion {
+    AdapterVersion { name: "letters".to_owned(), version: "1.0.0".to_owned() }
 }
 
 pub(in crate::store) fn referral_id(id: &str) -> ReferralId {
@@ -135,6 +156,7 @@ pub(in crate::store) fn claim(platforms: &[&str], seconds: i64, limit: u32) -> C
         now: at(seconds),
         lease_until: at(seconds + 60),
         limit,
+        adapter: Some(adapter()),
     }
 }
 

@@ -115,6 +115,7 @@ async fn change(dice: &mut Dice, model: &MemoryStore) -> Change {
             finished: dice.maybe(|dice| at(dice.seconds())),
             outcome: None,
             failure: None,
+            adapter: dice.maybe(|_| samples::adapter()),
         }),
         8 | 9 => statement(dice),
         10 => match dice.number(3) {

@@ -1,0 +1,136 @@
+//! From a folder to an adapter, or to everything that is wrong with it.
+
+use crate::adapter::DeclarativeAdapter;
+use crate::fault::Fault;
+use crate::folder::{Folder, MAPPING, content_hash};
+use crate::manifest::{self, Known, Manifest};
+use adapter_contract::{AcceptedLoss, Capabilities, DataNeed, Descriptor};
+use mappings::diagnostic::Code;
+use mappings::program::Program;
+use mappings::{Compiled, Files, compile};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// What an adapter is made of.
+pub(crate) struct Parts {
+    pub(crate) program: Program,
+    pub(crate) descriptor: Descriptor,
+    pub(crate) manifest: Manifest,
+    pub(crate) hash: String,
+    pub(crate) warnings: Vec<Fault>,
+}
+
+/// Makes an adapter of a folder. Needs only the files that make it, not its fixtures.
+///
+/// # Errors
+/// All faults of manifest, mapping and concept maps, in the order of files and lines.
+pub fn load(folder: &Folder) -> Result<Arc<DeclarativeAdapter>, Vec<Fault>> {
+    let Parts { program, descriptor, hash, warnings, .. } = parts(folder)?;
+    Ok(Arc::new(DeclarativeAdapter { descriptor, program, hash, warnings }))
+}
+
+pub(crate) fn parts(folder: &Folder) -> Result<Parts, Vec<Fault>> {
+    let manifest = manifest::read(folder);
+    // What could be read of a faulty manifest is enough to tell the mapping's own faults.
+    let known = match &manifest {
+        Ok(manifest) => manifest.known(),
+        Err(broken) => broken.known.clone(),
+    };
+    let compiled = compile(folder, MAPPING, &for_compiler(&known));
+    let (manifest, Compiled { program, warnings }) = match (manifest, compiled) {
+        (Ok(manifest), Ok(compiled)) => (manifest, compiled),
+        (Ok(_), Err(faults)) => return Err(faults.iter().map(Fault::from).collect()),
+        (Err(broken), Ok(_)) => return Err(broken.faults),
+        (Err(mut broken), Err(faults)) => {
+            broken.faults.extend(faults.iter().filter(|fault| can_be_told(fault.code, &known)).map(Fault::from));
+            return Err(broken.faults);
+        }
+    };
+    let hash = content_hash(folder);
+    let descriptor = descriptor(&manifest, &program, &hash);
+    let warnings = warnings.iter().map(Fault::from).collect();
+    Ok(Parts { program, descriptor, manifest, hash, warnings })
+}
+
+fn for_compiler(known: &Known) -> mappings::Manifest {
+    let can = known.capabilities;
+    let can = can.unwrap_or(Capabilities { cancel: true, hold: true, look_up: true, poll: true, push: true });
+    mappings::Manifest {
+        capabilities: mappings::Capabilities {
+            cancel: can.cancel,
+            hold: can.hold,
+            look_up: can.look_up,
+            poll: can.poll,
+            push: can.push,
+        },
+        statuses: known.statuses.clone().unwrap_or_default(),
+        steps: known.steps.unwrap_or(u32::MAX),
+    }
+}
+
+/// Whether a fault of the mapping is one although a part of the manifest is not known.
+fn can_be_told(code: Code, known: &Known) -> bool {
+    match code {
+        Code::ExchangeMissing | Code::ExchangeUndeclared => known.capabilities.is_some(),
+        Code::StatusUnknown => known.statuses.is_some(),
+        Code::TooManySteps => known.steps.is_some(),
+        _ => true,
+    }
+}
+
+fn descriptor(manifest: &Manifest, program: &Program, hash: &str) -> Descriptor {
+    let needs = program.read_set.elements.iter().map(|element| DataNeed {
+        path: element.path.clone(),
+        class: class(element.class),
+        needed: element.needed,
+    });
+    let accepted = program.accepted_losses.iter().map(|loss| AcceptedLoss {
+        element: loss.element.clone(),
+        because: loss.because.clone(),
+        grade: grade(loss.grade),
+    });
+    Descriptor {
+        name: manifest.name.clone(),
+        version: format!("{}+{}", manifest.version, hash.get(..12).unwrap_or(hash)),
+        format: manifest.format.clone(),
+        capabilities: manifest.capabilities,
+        data_needs: needs.collect(),
+        accepted_losses: accepted.collect(),
+        limits: manifest.limits,
+        statuses: manifest.statuses.clone(),
+    }
+}
+
+pub(crate) const fn class(class: mappings::class::DataClass) -> adapter_contract::DataClass {
+    use adapter_contract::DataClass as Contract;
+    use mappings::class::DataClass as Ours;
+    match class {
+        Ours::Administrative => Contract::Administrative,
+        Ours::Demographic => Contract::Demographic,
+        Ours::Need => Contract::Need,
+        Ours::Contact => Contract::Contact,
+        Ours::Identity => Contract::Identity,
+        Ours::Clinical => Contract::Clinical,
+        Ours::ThirdParty => Contract::ThirdParty,
+        Ours::Safeguarding => Contract::Safeguarding,
+    }
+}
+
+pub(crate) const fn grade(grade: mappings::class::Grade) -> adapter_contract::Grade {
+    use mappings::class::Grade;
+    match grade {
+        Grade::Informational => adapter_contract::Grade::Informational,
+        Grade::Notable => adapter_contract::Grade::Notable,
+        Grade::Unsafe => adapter_contract::Grade::Unsafe,
+    }
+}
+
+impl Files for Folder {
+    fn read(&self, name: &str) -> Option<Cow<'_, [u8]>> {
+        self.get(name).map(Cow::Borrowed)
+    }
+
+    fn names(&self) -> Vec<String> {
+        Self::names(self).map(str::to_owned).collect()
+    }
+}

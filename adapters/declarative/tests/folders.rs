@@ -1,0 +1,34 @@
+//! Every adapter folder of the source tree that is made of files alone passes its own check, and says the same when it
+//! is asked twice.
+
+use adapter_declarative::check::check;
+use adapter_declarative::{Folder, folders_in};
+use std::path::{Path, PathBuf};
+
+/// Folders that ship with the gateway, and those that the guide shows.
+fn folders() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut all: Vec<PathBuf> = ["adapters", "docs/examples"]
+        .into_iter()
+        .flat_map(|place| folders_in(&root.join(place)).expect("it is listed"))
+        .filter(|folder| folder.join("mapping.yaml").is_file())
+        .collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn every_folder_passes_its_check() {
+    let folders = folders();
+    assert!(!folders.is_empty());
+    let mut failing = Vec::new();
+    for path in folders {
+        let folder = Folder::read_all(&path).expect("it is read");
+        let checked = check(&folder);
+        if !checked.passed() {
+            failing.push(checked.to_text());
+        }
+        assert_eq!(check(&folder), checked, "{path:?}: the same folder is judged the same");
+    }
+    assert!(failing.is_empty(), "{}", failing.join("\n\n"));
+}

@@ -1,0 +1,226 @@
+//! A platform that speaks the referral API of DfE's "Connect families to support".
+//!
+//! Written from the published interface, not from the gateway: it refuses what the publication says is refused. It
+//! listens on loopback, keeps everything in memory, and its time moves only when told. What people at the charity do is
+//! a method of [`ConnectFamilies`], where the real platform has web pages.
+//!
+//! It is not the product: no directory of services stands behind it (any service is taken), nobody is told of anything,
+//! and the searches by person are missing.
+//!
+//! # Finding a referral again
+//!
+//! A create has no idempotency key, and there is no look-up by one. After an answer that was lost, this is what the
+//! interface leaves:
+//!
+//! 1. The sender writes a short reference of its own into a text that people read, at the end of `ReasonForSupport` or
+//!    `EngageWithFamily`, and leaves room for it within the 500 characters.
+//! 2. It reads `GET api/referralsByReferrer/{accountId}` with `includeDeclined=true`, `orderBy=DateSent` and
+//!    `isAssending=false`, page by page, and looks for the reference in that text.
+//!
+//! Without `includeDeclined=true` a declined referral looks as if it had never arrived. Without both `orderBy` and
+//! `isAssending` (so spelled) the order is not promised, and pages may miss a row. By `DateSent`, newest first, a new
+//! row between two pages makes a row come twice and never makes one vanish; by `DateUpdated` a row that somebody touches
+//! jumps to the front, past a reader that is already on page two. The account that a referral is listed under is that of
+//! `ReferralUserAccountDto.Id`: a sender that puts another number there cannot read its own referral.
+
+mod auth;
+mod exchange;
+mod referral;
+mod serve;
+mod store;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use serde_json::Value;
+use time::{Duration, OffsetDateTime};
+use tokio::task::JoinHandle;
+
+use crate::platform::connection::{BreakableListener, Connection, OpenConnections};
+use crate::platform::{Faults, RecordedRequest};
+use store::State;
+
+pub use auth::Role;
+pub use store::Status;
+
+/// How a platform is set up.
+#[derive(Debug, Clone)]
+pub struct ConnectFamiliesConfig {
+    /// The symmetric key that callers sign their tokens with (`BearerTokenSigningKey`).
+    pub signing_key: String,
+    /// What the simulated clock shows at first.
+    pub start: OffsetDateTime,
+}
+
+impl Default for ConnectFamiliesConfig {
+    fn default() -> Self {
+        Self {
+            signing_key: "connect-families-signing-key-of-a-test".to_owned(),
+            start: time::macros::datetime!(2026-06-15 12:00 UTC),
+        }
+    }
+}
+
+/// Ways of answering that the publication neither promises nor rules out. None at first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Quirks {
+    /// Each further page of a list begins with the last row of the page before.
+    pub rows_again: bool,
+    /// Answers spell statuses in lower case.
+    pub status_in_lower_case: bool,
+}
+
+/// What the server and the handle share.
+struct Inner {
+    state: Mutex<State>,
+    faults: Faults,
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A running platform; it ends when the handle is dropped.
+pub struct ConnectFamilies {
+    inner: Arc<Inner>,
+    address: SocketAddr,
+    open: OpenConnections,
+    server: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl ConnectFamilies {
+    /// Starts a platform on a free port of the loopback interface. Ready when this returns.
+    pub async fn start(config: ConnectFamiliesConfig) -> io::Result<Self> {
+        let open = OpenConnections::default();
+        let listener = BreakableListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), open.clone()).await?;
+        let address = listener.address()?;
+        let state = Mutex::new(State::new(config.signing_key, config.start));
+        let inner = Arc::new(Inner { state, faults: Faults::default() });
+        let app = Router::new().fallback(serve::serve).with_state(Arc::clone(&inner));
+        let service = app.into_make_service_with_connect_info::<Connection>();
+        let server = tokio::spawn(async move {
+            // It serves until it is aborted; accepting does not fail (see the listener).
+            let _ = axum::serve(listener, service).await;
+        });
+        Ok(Self { inner, address, open, server: Mutex::new(Some(server)) })
+    }
+
+    /// What the addresses of the publication (`api/referrals`) are relative to: `http://127.0.0.1:port/`.
+    pub fn base_url(&self) -> String {
+        format!("http://{}/", self.address)
+    }
+
+    /// A token for a caller, without an end.
+    pub fn token(&self, role: Role, account: i64, organisation: i64) -> String {
+        self.sign(&auth::claims(role, account, organisation))
+    }
+
+    /// A token with these claims, signed with the platform's key.
+    pub fn sign(&self, claims: &Value) -> String {
+        auth::sign(&self.inner.state().key, claims)
+    }
+
+    /// The faults to come. Those of notifications and of FHIR Tasks do nothing here.
+    pub fn faults(&self) -> &Faults {
+        &self.inner.faults
+    }
+
+    /// Answers in these ways from now on.
+    pub fn set_quirks(&self, quirks: Quirks) {
+        self.inner.state().quirks = quirks;
+    }
+
+    /// The simulated time.
+    pub fn now(&self) -> OffsetDateTime {
+        self.inner.state().clock.now()
+    }
+
+    /// Lets time pass.
+    pub fn advance(&self, step: Duration) {
+        self.inner.state().clock.advance(step);
+    }
+
+    /// Somebody at the charity looks at a referral. False if there is none of this id.
+    pub fn open(&self, id: i64) -> bool {
+        self.set_status(id, Status::Opened, None)
+    }
+
+    /// The charity says yes. False if there is no referral of this id.
+    pub fn accept(&self, id: i64) -> bool {
+        self.set_status(id, Status::Accepted, None)
+    }
+
+    /// The charity says no. False if there is no referral of this id.
+    pub fn decline(&self, id: i64, reason: &str) -> bool {
+        self.set_status(id, Status::Declined, Some(reason))
+    }
+
+    /// Sets any status from any other, as the platform lets people do. False if there is no referral of this id.
+    pub fn set_status(&self, id: i64, status: Status, reason: Option<&str>) -> bool {
+        self.inner.state().set_status(id, status, reason.map(str::to_owned))
+    }
+
+    /// The referrals that arrived, oldest first, as the API shows them.
+    pub fn received(&self) -> Vec<Value> {
+        let state = self.inner.state();
+        state.all().map(|one| state.shown(one)).collect()
+    }
+
+    /// One referral, as the API shows it.
+    pub fn referral(&self, id: i64) -> Option<Value> {
+        let state = self.inner.state();
+        state.get(id).map(|one| state.shown(one))
+    }
+
+    /// The ids of the referrals that hold `text` in one of the two texts that people read.
+    pub fn holding(&self, text: &str) -> Vec<i64> {
+        let state = self.inner.state();
+        let holds =
+            |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().contains(text);
+        let found = state.all().filter(|one| {
+            let referral = &one.accepted.referral;
+            holds(referral, "reasonForSupport") || holds(referral, "engageWithFamily")
+        });
+        found.map(|one| one.id).collect()
+    }
+
+    /// What a referral's sender wrote that the platform has no member for and did not keep, by path.
+    pub fn ignored(&self, id: i64) -> Vec<String> {
+        self.inner.state().get(id).map(|one| one.accepted.ignored.clone()).unwrap_or_default()
+    }
+
+    /// Every request so far, verbatim, in order of arrival.
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        self.inner.state().requests.clone()
+    }
+
+    /// Stops as a crash would: the port closes, open connections are reset.
+    pub async fn stop(&self) {
+        let server = self.server.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(server) = server {
+            server.abort();
+            // An aborted task ends with an error that says so.
+            let _ = server.await;
+        }
+        self.open.reset_all();
+        self.inner.faults.release();
+    }
+}
+
+impl Drop for ConnectFamilies {
+    fn drop(&mut self) {
+        if let Some(server) = self.server.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            server.abort();
+        }
+        self.open.reset_all();
+    }
+}
+
+/// The reference that people at both ends say to each other: the id in hexadecimal, six digits in upper case.
+pub fn human_reference(id: i64) -> String {
+    format!("{id:06X}")
+}

@@ -1,0 +1,250 @@
+//! Judge: where a referral would go, whether consent lets it, and what would be lost on the way. The same at accept, at a
+//! release and in a preview; nothing is written here.
+
+use super::{PURPOSE, RESTRICTED, Rules, Start};
+use crate::consent::{
+    self, ConsentDocument, Decision, Item, Question, Reason, Recipient, Stage, Standing, Subject, Verdict, Withheld,
+};
+use crate::identity::{PlatformId, TenantId};
+use crate::ingest::Person;
+use crate::loss::{self, Asking, Assessment, LossReport, Policy, Translator};
+use crate::minimise::{Whole, is_restricted};
+use crate::referral::HoldReason;
+use crate::route::{self, RouteDecision};
+use adapter_contract::{DataNeed, IdempotencyKey, Keys, Loss};
+use gateway_fhir::{Issue, IssueCode, Json, instant};
+use serde_json::json;
+use time::OffsetDateTime;
+
+/// Route, consent and losses, decided for one referral.
+pub struct Judgement {
+    /// Where it would go.
+    pub platform: Option<PlatformId>,
+    /// The route and why, in words.
+    pub route: String,
+    /// The consent decision; absent where there is no recipient to ask about.
+    pub consent: Option<Decision>,
+    /// What would not arrive; absent where no adapter could be asked.
+    pub assessment: Option<Assessment>,
+    /// Why nothing may leave; `None` = it may.
+    pub hold: Option<HoldReason>,
+    /// Faults for which the tenant's policy does not take it at all, with element paths.
+    pub refused: Vec<Issue>,
+    /// What audit keeps: action and detail.
+    pub audit: Vec<(&'static str, serde_json::Value)>,
+}
+
+/// Decides route, consent and what losses lead to. `released` is a report that the sender has let pass.
+#[must_use]
+pub fn judge(from: &Start<'_>, released: Option<&LossReport>) -> Judgement {
+    let facts = route::facts(
+        &from.compartment.tenant,
+        from.task.2,
+        from.service_request.1,
+        &from.person.document,
+        from.lookup,
+        from.now.date(),
+    );
+    match route::decide(&from.rules.routes, &facts) {
+        RouteDecision::Held { why, .. } => Judgement {
+            platform: None,
+            route: why.clone(),
+            consent: None,
+            assessment: None,
+            refused: Vec::new(),
+            audit: vec![("route", json!({ "held": why }))],
+            hold: Some(HoldReason::NoRoute(why)),
+        },
+        RouteDecision::Chosen { platform, route, why } => {
+            let whole = Whole::gather((from.task.0, from.task.2), from.service_request, from.person, from.lookup);
+            let translator = from.translators.translator(&platform);
+            let decision = consented(from, &platform, &whole, translator.as_ref());
+            let mut audit = vec![
+                ("route", json!({ "route": route, "platform": platform.0, "why": why })),
+                ("consent-decision", decision_detail(&decision, Stage::Accept)),
+            ];
+            // Of what may not leave at all, it is told what would be lost beside consent.
+            let withheld = if decision.verdict == Verdict::Permit { decision.withheld.as_slice() } else { &[] };
+            let translated = translator.map(|translator| assessed(from, &whole, withheld, translator));
+            let report = translated.as_ref().and_then(|(assessment, _)| assessment.report());
+            audit.extend(report.map(|report| ("loss", loss_detail(report))));
+            let restricted = is_restricted(from.service_request.1) || is_restricted(from.task.2);
+            let permitted = decision.verdict == Verdict::Permit;
+            let hold = if restricted && (permitted || decision.reason == Reason::Empty) {
+                Some(HoldReason::NeedsReview(RESTRICTED.to_owned()))
+            } else if !permitted {
+                Some(held_by(&decision))
+            } else {
+                translated.as_ref().and_then(|(assessment, policy)| held_for(assessment, policy, released))
+            };
+            let refused = match &translated {
+                Some((Assessment::Told { report, .. }, policy)) => refusals(report, policy),
+                _ => Vec::new(),
+            };
+            Judgement {
+                route: format!("{route}: {why}"),
+                consent: Some(decision),
+                assessment: translated.map(|(assessment, _)| assessment),
+                hold,
+                refused,
+                audit,
+                platform: Some(platform),
+            }
+        }
+    }
+}
+
+/// Consent for this referral. Where nobody translates for the platform, what its adapter reads is not known.
+fn consented(from: &Start<'_>, platform: &PlatformId, whole: &Whole, translator: Option<&Translator>) -> Decision {
+    decide_consent(&Asked {
+        stage: Stage::Accept,
+        tenant: &from.compartment.tenant,
+        items: &whole.items(),
+        needs: translator.map_or(&[], |translator| translator.adapter.descriptor().data_needs.as_slice()),
+        rules: from.rules,
+        platform,
+        person: from.person,
+        consents: from.consents,
+        directory: from.lookup,
+        now: from.now,
+    })
+}
+
+/// What would not arrive at this platform, and the policy for it.
+fn assessed(from: &Start<'_>, whole: &Whole, withheld: &[Withheld], translator: Translator) -> (Assessment, Policy) {
+    // Nothing is sent under this name: the account of a referral does not hang on its key.
+    let key = IdempotencyKey("preview".to_owned());
+    let assessment = loss::assess(&Asking {
+        whole,
+        withheld,
+        adapter: translator.adapter.as_ref(),
+        settings: &translator.settings,
+        accepted_at: &instant::to_instant(from.now),
+        keys: Keys { idempotency: &key, correlation: from.correlation },
+    });
+    (assessment, translator.policy)
+}
+
+fn held_for(assessment: &Assessment, policy: &Policy, released: Option<&LossReport>) -> Option<HoldReason> {
+    match assessment {
+        Assessment::Unsayable { words, .. } => Some(HoldReason::NeedsReview(words.clone())),
+        Assessment::Told { report, .. } => {
+            let grade = policy.hold_at.filter(|grade| report.reaches(Some(*grade)))?;
+            let known = released.is_some_and(|released| report.adds_nothing_to(released, grade));
+            (!known).then(|| HoldReason::Losses(loss::hold_words(report, grade)))
+        }
+    }
+}
+
+/// Each element that policy does not let this referral lose.
+fn refusals(report: &LossReport, policy: &Policy) -> Vec<Issue> {
+    let Some(grade) = policy.refuse_at.filter(|grade| report.reaches(Some(*grade))) else { return Vec::new() };
+    let fault = |lost: &Loss| {
+        let words = format!(
+            "This element would not reach the recipient as sent ({}; {}), and the gateway is set to take no referral \
+             that loses so much. Choose another recipient, or leave the element out if it is not needed.",
+            loss::reason_words(lost.reason),
+            loss::grade_word(lost.grade)
+        );
+        Issue::at(IssueCode::BusinessRule, lost.element.clone(), words)
+    };
+    report.from_grade(grade).map(fault).collect()
+}
+
+/// What audit keeps of a report: who translated, grades and numbers.
+#[must_use]
+pub fn loss_detail(report: &LossReport) -> serde_json::Value {
+    json!({
+        "adapter": report.adapter,
+        "version": report.version,
+        "worst": report.worst,
+        "losses": report.losses.len(),
+        "complete": report.complete,
+        "report": report.hash(),
+    })
+}
+
+/// One person, one platform, one moment: what consent is asked about at every stage.
+pub struct Asked<'a> {
+    /// Which stage asks.
+    pub stage: Stage,
+    /// Whose Consents count.
+    pub tenant: &'a TenantId,
+    /// What would leave.
+    pub items: &'a [Item],
+    /// What the platform's adapter reads; empty if that is not known.
+    pub needs: &'a [DataNeed],
+    /// The tenant's rules.
+    pub rules: &'a Rules,
+    /// Who would receive.
+    pub platform: &'a PlatformId,
+    /// The patient.
+    pub person: &'a Person,
+    /// Every consent of this person that may matter.
+    pub consents: &'a [ConsentDocument],
+    /// Finds what consents refer to.
+    pub directory: &'a dyn Fn(&str) -> Option<Json>,
+    /// Now.
+    pub now: OffsetDateTime,
+}
+
+/// Decides consent for one referral: the one way in which every stage asks.
+#[must_use]
+pub fn decide_consent(asked: &Asked<'_>) -> Decision {
+    let name = asked.platform.0.clone();
+    let unnamed = Recipient { platform: asked.platform.clone(), name, identifiers: Vec::new() };
+    let number = asked.person.nhs_number();
+    consent::decide(&Question {
+        stage: asked.stage,
+        tenant: asked.tenant,
+        consents: asked.consents,
+        // Neither overrides nor who else may consent is recorded yet: nothing is, then.
+        overrides: &[],
+        directory: asked.directory,
+        policy: &asked.rules.policy,
+        subject: Subject {
+            references: vec![asked.person.reference.clone()],
+            nhs_number: number.as_deref(),
+            patient: &asked.person.document,
+            standing: &Standing::default(),
+        },
+        recipient: asked.rules.recipients.get(asked.platform).unwrap_or(&unnamed),
+        items: asked.items,
+        needs: asked.needs,
+        purpose: PURPOSE,
+        now: asked.now,
+    })
+}
+
+/// Why a referral waits after a deny. What is left of it can be for a person to judge even where the Consents permit.
+#[must_use]
+pub fn held_by(decision: &Decision) -> HoldReason {
+    match decision.reason {
+        Reason::NeedsReview | Reason::NeededField | Reason::Empty => HoldReason::NeedsReview(decision.reason.words()),
+        _ => HoldReason::NoConsent(decision.reason.words()),
+    }
+}
+
+/// What audit keeps of a consent decision: verdict, rule path, consent ids and the paths that are withheld, no data of the
+/// person.
+#[must_use]
+pub fn decision_detail(decision: &Decision, stage: Stage) -> serde_json::Value {
+    let withheld = decision.withheld.iter();
+    let withheld: Vec<serde_json::Value> = withheld
+        .map(|one| json!({ "resource": one.resource, "path": one.path, "reason": one.reason.code(), "rule": one.rule }))
+        .collect();
+    let duties: Vec<&str> = decision.duties.iter().map(|duty| duty.code()).collect();
+    let consents: Vec<String> =
+        decision.consents.iter().map(|(id, version)| format!("Consent/{id}/_history/{version}")).collect();
+    json!({
+        "stage": match stage { Stage::Accept => "accept", Stage::Attempt => "attempt", Stage::Relay => "relay" },
+        "verdict": decision.word(),
+        "reason": decision.reason.code(),
+        "rules": decision.rules,
+        "path": decision.rule_path,
+        "consents": consents,
+        "decisive": decision.decisive.as_ref().map(|(id, version)| format!("Consent/{id}/_history/{version}")),
+        "withheld": withheld,
+        "duties": duties,
+    })
+}

@@ -1,0 +1,236 @@
+//! An adapter that is a folder with one file, and a platform that answers everything and remembers what it was sent: so
+//! that a test decides what is lost, how many steps there are, and when a folder changes.
+
+use adapter_contract::{
+    Account, Adapter, Answer, Capabilities, Cursor, DataClass, DataNeed, DeliveryError, Descriptor, Exchange,
+    FailureCode, HttpRequest, Limits, Loss, Method, PlatformOrder, PlatformReferralId, PlatformRequest, Progress,
+    Purpose, Reading, Receipt, Repeat, ReportPage, Settings, StatusReport, Step, TaskStatus, TranslateError,
+};
+use async_trait::async_trait;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use vcse_gateway::adapters::FolderReader;
+use vcse_gateway::gateway::Platform;
+use vcse_gateway::transport::{Names, Transport};
+
+/// Name of the adapter, and of its folder.
+pub(crate) const NAME: &str = "scripted";
+
+/// What the file says.
+#[derive(Clone, Deserialize)]
+struct Script {
+    /// Version without the hash.
+    version: String,
+    /// Steps of a submission, in order.
+    steps: Vec<String>,
+    /// What the account says is lost.
+    #[serde(default)]
+    losses: Vec<Loss>,
+    /// Whether there is an account.
+    #[serde(default = "yes")]
+    accounts: bool,
+    /// A setting that must be there.
+    #[serde(default)]
+    needs_setting: Option<String>,
+    /// Elements that are declared.
+    #[serde(default = "usual")]
+    declares: Vec<String>,
+    /// Whether it panics when it is asked.
+    #[serde(default)]
+    panics: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn usual() -> Vec<String> {
+    ["ServiceRequest", "Patient", "Task", "Condition", "Observation", "QuestionnaireResponse", "Organization"]
+        .into_iter()
+        .chain(["Practitioner", "PractitionerRole", "Location", "Consent", "RelatedPerson", "HealthcareService"])
+        .chain(["Patient.extension", "Patient.identifier.extension", "ServiceRequest.extension"])
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Makes the adapter of the file `adapter.json`.
+pub(crate) struct Reader;
+
+impl FolderReader for Reader {
+    fn hash(&self, folder: &Path) -> Result<String, String> {
+        let bytes = std::fs::read(folder.join("adapter.json")).map_err(|error| error.to_string())?;
+        Ok(Sha256::digest(bytes).iter().take(6).map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    fn read(&self, folder: &Path) -> Result<(Arc<dyn Adapter>, String), Vec<String>> {
+        let hash = self.hash(folder).map_err(|error| vec![error])?;
+        let text = std::fs::read_to_string(folder.join("adapter.json")).map_err(|error| vec![error.to_string()])?;
+        let script: Script = serde_json::from_str(&text)
+            .map_err(|error| vec![format!("adapter.json:{}:{}: {error}", error.line(), error.column())])?;
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok((Arc::new(Scripted { descriptor: descriptor(&name, &script, &hash), script }), hash))
+    }
+}
+
+struct Scripted {
+    descriptor: Descriptor,
+    script: Script,
+}
+
+fn descriptor(name: &str, script: &Script, hash: &str) -> Descriptor {
+    let need = |path: &String| DataNeed { path: path.clone(), class: DataClass::Clinical, needed: false };
+    Descriptor {
+        name: name.to_owned(),
+        version: format!("{}+{hash}", script.version),
+        format: "none".to_owned(),
+        capabilities: Capabilities { cancel: false, hold: false, look_up: true, poll: true, push: false },
+        data_needs: script.declares.iter().map(need).collect(),
+        accepted_losses: Vec::new(),
+        limits: Limits { steps: 4, answer_seconds: 5, answer_bytes: 1024, poll_seconds: 1 },
+        statuses: Vec::new(),
+    }
+}
+
+impl Scripted {
+    fn request(&self, method: Method, path: &str, step: &str) -> Step {
+        let version = self.descriptor.version.clone();
+        let request = HttpRequest {
+            method,
+            path: path.to_owned(),
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: Some(version.into_bytes()),
+            repeat: if method == Method::Get { Repeat::Safe } else { Repeat::Keyed },
+        };
+        Step::Send(PlatformRequest::Http(request), Progress::at(step))
+    }
+
+    fn place(&self, step: &str) -> Result<usize, TranslateError> {
+        let found = self.script.steps.iter().position(|known| known == step);
+        found.ok_or_else(|| TranslateError::new("progress.step", "is no step of this version of the mapping"))
+    }
+}
+
+impl Adapter for Scripted {
+    fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    fn check_settings(&self, settings: &Settings) -> Result<(), TranslateError> {
+        match &self.script.needs_setting {
+            Some(name) if !settings.contains_key(name) => {
+                Err(TranslateError::new(format!("settings.{name}"), "is missing"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn begin(&self, exchange: &Exchange<'_>) -> Result<Step, TranslateError> {
+        assert!(!self.script.panics, "as the script says");
+        match exchange.purpose {
+            Purpose::Submit { .. } => {
+                let first = self.script.steps.first().map(String::as_str).unwrap_or_default();
+                let step = exchange.at.map_or(first, |progress| progress.step.as_str());
+                self.place(step)?;
+                Ok(self.request(Method::Post, step, step))
+            }
+            Purpose::LookUp => Ok(Step::Absent),
+            Purpose::Read { .. } => Ok(self.request(Method::Get, "read-1", "read-1")),
+            Purpose::Poll { .. } => Ok(self.request(Method::Get, "poll", "poll")),
+            Purpose::Tell { .. } => Err(TranslateError::new("purpose", "is not declared")),
+        }
+    }
+
+    fn resume(&self, exchange: &Exchange<'_>, progress: &Progress, answer: &Answer) -> Result<Step, TranslateError> {
+        let Answer::Http { body, .. } = answer else { return Err(TranslateError::new("answer", "is none")) };
+        match exchange.purpose {
+            Purpose::Submit { .. } => match self.script.steps.get(self.place(&progress.step)? + 1) {
+                Some(next) => Ok(self.request(Method::Post, next, next)),
+                None => {
+                    let platform_referral = PlatformReferralId("42".to_owned());
+                    Ok(Step::Delivered(Receipt { platform_referral, reports: Vec::new() }))
+                }
+            },
+            Purpose::Read { .. } if progress.step == "read-1" => Ok(self.request(Method::Get, "read-2", "read-2")),
+            Purpose::Read { platform_referral } => {
+                let readings = vec![Reading::Status(accepted(platform_referral))];
+                Ok(Step::Reports(ReportPage { readings, cursor: None, more: false }))
+            }
+            // The platform only says which have changed, as often as it pleases.
+            Purpose::Poll { .. } => {
+                let names = String::from_utf8_lossy(body);
+                let changed = |name: &str| Reading::Changed(PlatformReferralId(name.to_owned()));
+                let readings = names.split_whitespace().map(changed).collect();
+                Ok(Step::Reports(ReportPage { readings, cursor: Some(Cursor("1".to_owned())), more: false }))
+            }
+            _ => Err(TranslateError::new("purpose", "is not declared")),
+        }
+    }
+
+    fn account(&self, _: &Exchange<'_>) -> Result<Option<Account>, TranslateError> {
+        assert!(!self.script.panics, "as the script says");
+        let account = Account { fields: Vec::new(), losses: self.script.losses.clone() };
+        Ok(self.script.accounts.then_some(account))
+    }
+}
+
+fn accepted(name: &PlatformReferralId) -> StatusReport {
+    StatusReport {
+        platform_referral: name.clone(),
+        key: None,
+        event: "accepted".to_owned(),
+        order: PlatformOrder { version: Some(2), instant: None },
+        platform_status: adapter_contract::Concept { code: Some("open".to_owned()), ..Default::default() },
+        status: Some(TaskStatus::Accepted),
+        business_status: "accepted".to_owned(),
+        reason: None,
+        outputs: Vec::new(),
+    }
+}
+
+/// A platform that takes everything, unless it is told to be away from some step on.
+#[derive(Default)]
+pub(crate) struct Everywhere {
+    /// Path and body of each request, in order, without polls.
+    sent: Mutex<Vec<(String, String)>>,
+    /// From the request of this path on nothing is answered while this stands.
+    pub(crate) away_at: Mutex<Option<String>>,
+    /// Whether polls say that the referral has changed, twice.
+    pub(crate) changed: AtomicBool,
+}
+
+impl Everywhere {
+    pub(crate) fn sent(&self) -> Vec<(String, String)> {
+        self.sent.lock().unwrap().clone()
+    }
+
+    pub(crate) fn paths(&self) -> Vec<String> {
+        self.sent().into_iter().map(|(path, _)| path).collect()
+    }
+
+    pub(crate) fn away(&self, path: Option<&str>) {
+        *self.away_at.lock().unwrap() = path.map(str::to_owned);
+    }
+}
+
+#[async_trait]
+impl Transport for Everywhere {
+    async fn send(&self, platform: &Platform, request: &HttpRequest, _: &Names) -> Result<Answer, DeliveryError> {
+        let answer = |body: &str| Ok(Answer::Http { status: 200, headers: Vec::new(), body: body.as_bytes().to_vec() });
+        if platform.id.0 != "food" {
+            return Err(DeliveryError::new(FailureCode::NotConnected, "Nobody is there."));
+        }
+        if request.path == "poll" {
+            return answer(if self.changed.load(Ordering::SeqCst) { "42 42" } else { "" });
+        }
+        if self.away_at.lock().unwrap().as_deref() == Some(request.path.as_str()) {
+            return Err(DeliveryError::new(FailureCode::HttpStatus(503), "Away."));
+        }
+        let body = String::from_utf8_lossy(request.body.as_deref().unwrap_or_default()).into_owned();
+        self.sent.lock().unwrap().push((request.path.clone(), body));
+        answer("")
+    }
+}

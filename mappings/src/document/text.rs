@@ -1,0 +1,58 @@
+//! Strings of JSON: decoding of escapes, and the tag that tells most keys apart. Trusts the scanner, which has refused
+//! what does not decode.
+
+use std::borrow::Cow;
+
+/// Length and a mix of first and last byte. Equal names have equal tags.
+pub(super) fn tag(name: &[u8]) -> u16 {
+    let first = name.first().copied().unwrap_or_default();
+    let last = name.last().copied().unwrap_or_default();
+    u16::from_le_bytes([name.len().to_le_bytes()[0], first.rotate_left(3) ^ last])
+}
+
+/// The content of a string, between its quotes.
+pub(super) fn decode(raw: &str, escaped: bool) -> Cow<'_, str> {
+    if escaped { Cow::Owned(unescape(raw)) } else { Cow::Borrowed(raw) }
+}
+
+fn unescape(raw: &str) -> String {
+    let mut text = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some((plain, escape)) = rest.split_once('\\') {
+        text.push_str(plain);
+        let mut characters = escape.chars();
+        match characters.next() {
+            Some('b') => text.push('\u{8}'),
+            Some('f') => text.push('\u{c}'),
+            Some('n') => text.push('\n'),
+            Some('r') => text.push('\r'),
+            Some('t') => text.push('\t'),
+            Some('u') => {
+                let (character, length) = hexadecimal(characters.as_str());
+                text.push(character);
+                rest = characters.as_str().get(length..).unwrap_or_default();
+                continue;
+            }
+            Some(other) => text.push(other),
+            None => {}
+        }
+        rest = characters.as_str();
+    }
+    text.push_str(rest);
+    text
+}
+
+/// The character of `XXXX` or `XXXX\uXXXX`, and how many bytes that takes.
+fn hexadecimal(digits: &str) -> (char, usize) {
+    let high = unit(digits.get(..4));
+    if let Some(character) = char::from_u32(high) {
+        return (character, 4);
+    }
+    let low = unit(digits.get(6..10));
+    let code = 0x1_0000 + ((high & 0x3ff) << 10) + (low & 0x3ff);
+    (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 10)
+}
+
+fn unit(digits: Option<&str>) -> u32 {
+    digits.and_then(|digits| u32::from_str_radix(digits, 16).ok()).unwrap_or_default()
+}

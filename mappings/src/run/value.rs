@@ -1,0 +1,279 @@
+//! One value: from the referral to what is written, in the order that the language promises: source, code map, date
+//! format, join, transforms, label, then the end: nothing there, type, length, pattern, list, range, encoding.
+
+use super::date::{self, Formatted};
+use super::environment::Run;
+use super::held::Held;
+use super::record::{Begun, Record, lose_sources};
+use super::refusal::{Cause, Refusal};
+use super::{length, text};
+use crate::account::{Detail, Did, Event, LeftOut, LossReason};
+use crate::fhirpath::{Expression, Item};
+use crate::program::{
+    DateFormat, DatePart, Finish, MaxLength, Mismatch, Overflow, Partial, RuleId, Scalar, Source, Transform, Value,
+};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+
+impl<'e, R: Record> Run<'e, '_, R> {
+    /// Makes a value; the caller writes it and tells the record so.
+    pub(crate) fn value(
+        &mut self,
+        value: &'e Value,
+        focus: Option<&Item<'e>>,
+        begun: Begun,
+    ) -> Result<Held<'e>, Box<Refusal>> {
+        let held = self.sourced(value, focus, begun).and_then(|held| self.finish(held, value, begun));
+        held.map_err(|cause| self.refuse(value.rule, cause))
+    }
+
+    fn finish(&mut self, held: Held<'e>, value: &'e Value, begun: Begun) -> Result<Held<'e>, Cause> {
+        // A date in a platform's pattern is text from here on.
+        let kind = if value.format.is_some() { Scalar::Text } else { value.kind };
+        self.end(held, value.rule, kind, &value.finish, begun)
+    }
+
+    fn sourced(&mut self, value: &'e Value, focus: Option<&Item<'e>>, begun: Begun) -> Result<Held<'e>, Cause> {
+        let expression = match &value.source {
+            Source::Constant(literal) => {
+                self.record.did(Did::Constant);
+                return Ok(Held::literal(literal));
+            }
+            Source::From(expression) => expression,
+        };
+        let held = match &value.join {
+            Some(separator) => self.joined(value, expression, separator, focus, begun)?,
+            None => match self.first(expression, focus)? {
+                Some(item) => self.piece(item, value, begun)?,
+                None => Held::Nothing,
+            },
+        };
+        if value.transforms.is_empty() && value.label.is_none() {
+            return Ok(held);
+        }
+        let Some(mut text) = held.characters() else { return Ok(Held::Nothing) };
+        for how in &value.transforms {
+            text = self.transform(text, *how, value.rule, begun);
+        }
+        if text.is_empty() {
+            self.leave_out(value.rule, LeftOut::NothingLeft, begun);
+            return Ok(Held::Nothing);
+        }
+        if let Some(label) = &value.label {
+            text = Cow::Owned(format!("{label}{text}"));
+        }
+        Ok(Held::text(text))
+    }
+
+    fn joined(
+        &mut self,
+        value: &'e Value,
+        expression: &'e Expression,
+        separator: &str,
+        focus: Option<&Item<'e>>,
+        begun: Begun,
+    ) -> Result<Held<'e>, Cause> {
+        let mut items = Vec::new();
+        self.each(expression, focus, &mut |item| {
+            items.push(item);
+            ControlFlow::Continue(())
+        })?;
+        let mut joined: Option<Cow<'e, str>> = None;
+        let mut count = 0;
+        for item in items {
+            let piece = self.piece(item, value, begun)?;
+            let Some(piece) = piece.characters().filter(|piece| !piece.is_empty()) else { continue };
+            count += 1;
+            match &mut joined {
+                None => joined = Some(piece),
+                Some(text) => {
+                    let text = text.to_mut();
+                    text.push_str(separator);
+                    text.push_str(&piece);
+                }
+            }
+        }
+        if R::ON && count > 1 {
+            self.record.did(Did::Joined(count));
+        }
+        Ok(joined.map_or(Held::Nothing, Held::text))
+    }
+
+    /// One item, its code translated or its date formatted.
+    fn piece(&mut self, item: Item<'e>, value: &'e Value, begun: Begun) -> Result<Held<'e>, Cause> {
+        if let Some(codes) = &value.map {
+            return self.map(item, codes, value.rule, begun);
+        }
+        let held = Held::item(item)?;
+        match &value.format {
+            Some(format) => self.formatted(held, format, value.rule, begun),
+            None => Ok(held),
+        }
+    }
+
+    fn formatted(
+        &mut self,
+        held: Held<'e>,
+        format: &DateFormat,
+        rule: RuleId,
+        begun: Begun,
+    ) -> Result<Held<'e>, Cause> {
+        let Some(text) = held.characters().filter(|text| !text.is_empty()) else { return Ok(Held::Nothing) };
+        let mut out = String::with_capacity(16);
+        let formatted = if format.parts.is_empty() {
+            // No pattern: a date-time stands as it came, if it is whole.
+            if date::is_date_time(&text) {
+                return Ok(Held::text(text));
+            }
+            Formatted::Partial
+        } else {
+            date::write(&text, format, &mut out)
+        };
+        match (formatted, format.partial) {
+            (Formatted::Whole, _) => {
+                self.record.did(Did::Formatted);
+                if R::ON && text.contains('T') && !format.parts.contains(&DatePart::Hour) {
+                    lose_sources(self.record, begun, LossReason::Altered, rule, Detail::TimeOfDay);
+                }
+                Ok(Held::text(Cow::Owned(out)))
+            }
+            (Formatted::Malformed, _) => Err(Cause::Type("a date")),
+            (Formatted::Partial, Partial::Refuse) => Err(Cause::PartialDate),
+            (Formatted::Partial, Partial::Keep) => {
+                self.record.did(Did::KeptPartial);
+                Ok(Held::text(text))
+            }
+            (Formatted::Partial, Partial::Omit) => {
+                self.leave_out(rule, LeftOut::PartialDate, begun);
+                Ok(Held::Nothing)
+            }
+        }
+    }
+
+    fn transform(&mut self, before: Cow<'e, str>, how: Transform, rule: RuleId, begun: Begun) -> Cow<'e, str> {
+        let count = if R::ON { before.chars().count() } else { 0 };
+        let after = text::transform(before, how);
+        if R::ON {
+            let left = after.chars().count();
+            if left < count {
+                let removed = u32::try_from(count - left).unwrap_or(u32::MAX);
+                self.record.did(Did::Transformed(how));
+                lose_sources(self.record, begun, LossReason::Altered, rule, Detail::Removed(removed));
+            } else {
+                self.record.did(Did::Transformed(how));
+            }
+        }
+        after
+    }
+
+    /// What is done at the end.
+    pub(crate) fn end(
+        &mut self,
+        held: Held<'e>,
+        rule: RuleId,
+        kind: Scalar,
+        finish: &'e Finish,
+        begun: Begun,
+    ) -> Result<Held<'e>, Cause> {
+        let held = self.limited(held, rule, kind, finish, begun)?;
+        if !held.is_nothing() {
+            return Ok(held);
+        }
+        if let Some(default) = &finish.default {
+            self.record.did(Did::Defaulted);
+            self.record.lost(Event { reason: LossReason::Defaulted, rule, node: None, detail: Detail::Nothing });
+            return Ok(Held::literal(default));
+        }
+        if finish.required { Err(Cause::Missing) } else { Ok(Held::Nothing) }
+    }
+
+    fn limited(
+        &mut self,
+        held: Held<'e>,
+        rule: RuleId,
+        kind: Scalar,
+        finish: &'e Finish,
+        begun: Begun,
+    ) -> Result<Held<'e>, Cause> {
+        if held.is_nothing() {
+            return Ok(Held::Nothing);
+        }
+        if R::ON && kind == Scalar::Date && matches!(&held, Held::Text { text, .. } if text.contains('T')) {
+            self.record.did(Did::DayOnly);
+            lose_sources(self.record, begun, LossReason::Altered, rule, Detail::TimeOfDay);
+        }
+        let mut held = held.become_kind(kind)?;
+        if let Some((least, most, mismatch)) = finish.range
+            && let Held::Integer(number) = held
+            && !(least..=most).contains(&number)
+        {
+            return self.mismatched(mismatch, Cause::Range { least, most }, rule, LeftOut::Range, begun);
+        }
+        let Held::Text { text, .. } = &held else { return Ok(held) };
+        if let Some(limit) = &finish.max_length
+            && !length::fits(text, limit.most, limit.count)
+        {
+            let cut = self.cut(text, limit, rule, begun)?;
+            held = Held::text(Cow::Owned(cut));
+        }
+        let Held::Text { text, .. } = &held else { return Ok(held) };
+        if let Some((pattern, mismatch)) = &finish.pattern
+            && !pattern.is_match(text)
+        {
+            return self.mismatched(*mismatch, Cause::Pattern, rule, LeftOut::Pattern, begun);
+        }
+        if let Some((allowed, mismatch)) = &finish.one_of
+            && !allowed.iter().any(|each| each == text)
+        {
+            return self.mismatched(*mismatch, Cause::NotAllowed, rule, LeftOut::NotAllowed, begun);
+        }
+        if finish.base64 {
+            self.record.did(Did::Base64);
+            return Ok(Held::text(Cow::Owned(STANDARD.encode(text.as_bytes()))));
+        }
+        Ok(held)
+    }
+
+    fn cut(&mut self, text: &str, limit: &MaxLength, rule: RuleId, begun: Begun) -> Result<String, Cause> {
+        let count = limit.count;
+        let marker = match &limit.overflow {
+            Overflow::Refuse => {
+                return Err(Cause::TooLong { length: length::measure(text, count), most: limit.most });
+            }
+            Overflow::Truncate { marker } => marker,
+        };
+        let made = length::cut(text, limit.most, count, marker);
+        if R::ON {
+            let small = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+            let from = small(length::measure(text, count));
+            let kept = made.strip_suffix(marker.as_str()).unwrap_or_default();
+            let to = small(length::measure(kept, count));
+            self.record.did(Did::Cut { from, to, count });
+            lose_sources(self.record, begun, LossReason::Truncated, rule, Detail::Cut { from, to, count });
+        }
+        Ok(made)
+    }
+
+    fn mismatched(
+        &mut self,
+        mismatch: Mismatch,
+        cause: Cause,
+        rule: RuleId,
+        why: LeftOut,
+        begun: Begun,
+    ) -> Result<Held<'e>, Cause> {
+        match mismatch {
+            Mismatch::Refuse => Err(cause),
+            Mismatch::Omit => {
+                self.leave_out(rule, why, begun);
+                Ok(Held::Nothing)
+            }
+        }
+    }
+
+    fn leave_out(&mut self, rule: RuleId, why: LeftOut, begun: Begun) {
+        lose_sources(self.record, begun, LossReason::DidNotFit, rule, Detail::LeftOut(why));
+    }
+}

@@ -1,0 +1,17 @@
+//! The runtime from outside, over compiled forms that are put together by hand: what is written, refused, explained and
+//! lost.
+
+#[path = "run/answers.rs"]
+mod answers;
+#[path = "run/hand.rs"]
+mod hand;
+#[path = "run/losses.rs"]
+mod losses;
+#[path = "run/national.rs"]
+mod national;
+#[path = "run/property.rs"]
+mod property;
+#[path = "run/requests.rs"]
+mod requests;
+#[path = "run/written.rs"]
+mod written;

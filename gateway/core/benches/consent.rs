@@ -1,13 +1,14 @@
 //! How long a consent decision takes: 1 to 1,000 Consents of one person, a referral of some thirty items. Prints the
 //! median and the 99th percentile, and what one Consent more costs, which must not grow with their number.
 //!
-//! The limit is 200 µs at the 99th percentile for 50 Consents. The bench says whether it was held; it fails only if told
-//! to (`--strict`), because a busy machine proves nothing.
+//! The limit is 200 µs at the 99th percentile for 50 Consents. What counts is processor time of the thread; the 99th
+//! percentile by the clock stands beside it, and on a busy machine says how busy that is. `--strict` fails on the limit.
 
 use gateway_core::consent::*;
 use gateway_core::identity::{PlatformId, TenantId};
 use gateway_fhir::Json;
 use gateway_fhir::identifiers::ODS_CODE;
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 use std::hint::black_box;
 use std::io::Write as _;
@@ -28,9 +29,12 @@ fn actor(code: &str) -> Value {
         "reference": {"reference": format!("Organization/{code}"), "identifier": {"system": ODS_CODE, "value": code}}}])
 }
 
-/// One in four limits itself by data, one in four has provisions within, one in eight is withdrawn; none refuses us.
+/// One in four limits itself by data, one in four has provisions within, one in eight is withdrawn, one in five is about
+/// this recipient; none refuses it.
 fn consent(number: usize) -> Value {
-    let to = if number == 0 { "B001".to_owned() } else { format!("X{number:03}") };
+    let is_ours = number.is_multiple_of(5) && number % 8 != 5;
+    let to = if is_ours { "B001".to_owned() } else { format!("X{number:03}") };
+    let except = if is_ours { "X001" } else { &to };
     let mut provision = json!({
         "type": if number % 8 == 5 { "deny" } else { "permit" },
         "period": {"start": "2026-01-01", "end": "2026-12-31"},
@@ -41,9 +45,9 @@ fn consent(number: usize) -> Value {
         1 => provision["class"] = json!([{"system": "http://hl7.org/fhir/resource-types", "code": "Observation"}]),
         2 => {
             provision["provision"] = json!([
-                {"type": "deny", "securityLabel": [{"system": ACT, "code": "MH"}], "actor": actor(&to),
+                {"type": "deny", "securityLabel": [{"system": ACT, "code": "MH"}], "actor": actor(except),
                     "provision": [{"type": "permit", "actor": actor("H001")}]},
-                {"type": "deny", "dataPeriod": {"end": "2020"}, "actor": actor(&to)}]);
+                {"type": "deny", "dataPeriod": {"end": "2020"}, "actor": actor(except)}]);
         }
         _ => {}
     }
@@ -94,7 +98,7 @@ fn main() -> ExitCode {
         "telecom": [{"system": "phone", "value": "0113 496 0000"}], "address": [{"city": "Leeds"}]})
     .into();
     let mut held = true;
-    say(&format!("{:>8} {:>12} {:>12} {:>16}", "consents", "median", "p99", "median/consent"));
+    say(&format!("{:>8} {:>12} {:>12} {:>12} {:>16}", "consents", "median", "p99", "by the clock", "median/consent"));
     for (count, runs) in SIZES {
         let consents: Vec<ConsentDocument> = (0..count)
             .map(|number| ConsentDocument {
@@ -128,11 +132,13 @@ fn main() -> ExitCode {
             })
         };
         assert_eq!(decision().word(), "permit", "the longest way is measured");
-        let mut times: Vec<Duration> = (0..runs).map(|_| time(|| drop(black_box(decision())))).collect();
+        let (mut times, mut clock): (Vec<Duration>, Vec<Duration>) =
+            (0..runs).map(|_| time(|| drop(black_box(decision())))).unzip();
         times.sort_unstable();
-        let (median, p99) = (times[runs / 2], times[runs * 99 / 100]);
+        clock.sort_unstable();
+        let (median, p99, by_clock) = (times[runs / 2], times[runs * 99 / 100], clock[runs * 99 / 100]);
         let each = median / u32::try_from(count).expect("a small number");
-        say(&format!("{count:>8} {median:>12.1?} {p99:>12.1?} {each:>16.2?}"));
+        say(&format!("{count:>8} {median:>12.1?} {p99:>12.1?} {by_clock:>12.1?} {each:>16.2?}"));
         held &= count != 50 || p99 <= LIMIT;
     }
     say(&format!("50 consents within {LIMIT:?} at p99: {}", if held { "yes" } else { "NO" }));
@@ -145,11 +151,16 @@ fn directory(organisation: &Json, reference: &str) -> Option<Json> {
     reference.starts_with("Organization/").then(|| organisation.clone())
 }
 
+/// Processor time of this thread, and time by the clock.
 #[expect(clippy::disallowed_methods, reason = "a bench measures real time; nothing is decided by it")]
-fn time(work: impl FnOnce()) -> Duration {
-    let start = Instant::now();
+fn time(work: impl FnOnce()) -> (Duration, Duration) {
+    let own = || {
+        let now = clock_gettime(ClockId::ThreadCPUTime);
+        Duration::new(now.tv_sec.try_into().unwrap_or_default(), now.tv_nsec.try_into().unwrap_or_default())
+    };
+    let (start, start_own) = (Instant::now(), own());
     work();
-    start.elapsed()
+    (own() - start_own, start.elapsed())
 }
 
 /// A closed pipe is not a fault of ours.

@@ -53,7 +53,7 @@ fn by_consents(question: &Question<'_>) -> Decision {
         }
         sum.decision(question)
     };
-    let decision = if decision.verdict == Verdict::Deny && base.is_about_others && open.is_empty() {
+    let decision = if decision.verdict == Verdict::Deny && tally(None).is_about_others {
         implied(question).unwrap_or(decision)
     } else {
         decision
@@ -69,17 +69,20 @@ fn implied(question: &Question<'_>) -> Option<Decision> {
     if care.approver.trim().is_empty() || care.review < today || question.items.is_empty() {
         return None;
     }
-    let mut withheld = gate::beyond(question, &care.minimum, "R1:minimum");
-    for item in question.items {
-        withheld.extend(gate::before(question, item, None).map(|ground| gate::withheld(item, ground, None)));
-    }
-    withheld = sorted(withheld);
+    let labelled: Vec<Withheld> = question
+        .items
+        .iter()
+        .filter_map(|item| Some(gate::withheld(item, gate::before(question, item, None)?, None)))
+        .collect();
+    let hints = gate::hints(question, &labelled);
+    let beyond = gate::beyond(question, &care.minimum, "R1:minimum");
+    let withheld = sorted(labelled.into_iter().chain(hints).chain(beyond).collect());
     let whole = gate::whole(question, &withheld).filter(|(reason, _)| *reason != Reason::Empty);
     Some(match whole {
         Some((reason, rule)) => Decision { withheld, ..denied(reason, vec![rule.to_owned()]) },
         None => {
             let path = vec!["R1:direct-care".to_owned()];
-            Decision { verdict: Verdict::Permit, reason: Reason::Implied, withheld, ..denied(Reason::Implied, path) }
+            Decision { verdict: Verdict::Permit, withheld, ..denied(Reason::Implied, path) }
         }
     })
 }
@@ -175,7 +178,7 @@ impl<'r> Tally<'r> {
     /// Any refusal, else any permit, else silence (R6, R1).
     fn ruling(&self) -> Ruling {
         let Some(voice) = self.refusal.or(self.permit).or(self.silent) else {
-            return Ruling { permits: false, reason: Reason::NoConsent, path: vec!["R1:default"], ..Ruling::default() };
+            return Ruling { path: vec!["R1:default"], ..Ruling::default() };
         };
         let permits = voice.opinion.effect == Effect::Permits;
         let mut path = if permits { PASSED.to_vec() } else { vec!["R2:status", voice.opinion.rule] };

@@ -113,9 +113,11 @@ impl<'a> Reading<'a> {
         Some(reading)
     }
 
-    /// Whether what it says depends on the data.
+    /// Whether what it says depends on the data. Most Consents are about other recipients or times, whatever the data.
     pub(super) fn asks_for_data(&self) -> bool {
-        self.settled.is_none() && self.root.as_ref().is_some_and(Node::asks_for_data)
+        let Some(root) = self.root.as_ref().filter(|_| self.settled.is_none()) else { return false };
+        let is_elsewhere = root.fixed == Truth::No || (root.who == Truth::No && !names_within(root));
+        !is_elsewhere && root.asks_for_data()
     }
 
     /// What it says of this item; without one, of the referral of which no data is known.

@@ -5,6 +5,7 @@ mod cases;
 mod columns;
 mod configuration;
 mod elements;
+mod explanations;
 mod model;
 mod oracle;
 mod periods;

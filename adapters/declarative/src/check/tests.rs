@@ -152,7 +152,7 @@ fn a_submit_is_run_to_its_end_and_compared() {
     assert_eq!(case.settings["base-url"], "https://platform.example");
     let seen = run(&case, &Plain::new());
     assert!(compare(&seen, &case.expected).holds(), "{seen:#?}");
-    assert_eq!(promises(&case, &Plain::new()), [String::new(); 0]);
+    assert!(promises(&case, &Plain::new()).is_empty());
 }
 
 #[test]

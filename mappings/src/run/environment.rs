@@ -1,7 +1,7 @@
 //! One translation under way: evaluates expressions, and what they need before them.
 
 use super::record::Record;
-use super::refusal::{Cause, Refusal, refuse};
+use super::refusal::{Cause, Fault, Refusal, refuse};
 use super::store::{Given, Store};
 use crate::document::{Document, NodeId};
 use crate::fhirpath::{Binding, Computed, Environment, Expression, Item, Trace};
@@ -28,9 +28,9 @@ impl<'e, 'r, R: Record> Run<'e, 'r, R> {
         expression: &'e Expression,
         focus: Option<&Item<'e>>,
         visit: &mut dyn FnMut(Item<'e>) -> ControlFlow<()>,
-    ) -> Result<(), Cause> {
+    ) -> Result<(), Fault> {
         self.prepare(expression)?;
-        expression.evaluate(&self.environment, focus.cloned(), self.record, visit).map_err(Cause::Evaluation)
+        expression.evaluate(&self.environment, focus.cloned(), self.record, visit).map_err(|fault| Box::new(Cause::Evaluation(fault)))
     }
 
     /// The first item of an expression.
@@ -38,17 +38,13 @@ impl<'e, 'r, R: Record> Run<'e, 'r, R> {
         &mut self,
         expression: &'e Expression,
         focus: Option<&Item<'e>>,
-    ) -> Result<Option<Item<'e>>, Cause> {
-        let mut found = None;
-        self.each(expression, focus, &mut |item| {
-            found = Some(item);
-            ControlFlow::Break(())
-        })?;
-        Ok(found)
+    ) -> Result<Option<Item<'e>>, Fault> {
+        self.prepare(expression)?;
+        expression.first(&self.environment, focus, self.record).map_err(|fault| Box::new(Cause::Evaluation(fault)))
     }
 
     /// Whether a condition holds; nothing is false. What it reads is looked at and does not reach the platform.
-    pub(crate) fn holds(&mut self, expression: &'e Expression, focus: Option<&Item<'e>>) -> Result<bool, Cause> {
+    pub(crate) fn holds(&mut self, expression: &'e Expression, focus: Option<&Item<'e>>) -> Result<bool, Fault> {
         let begun = self.record.begin();
         let found = self.first(expression, focus)?;
         self.record.examine(begun);
@@ -58,7 +54,7 @@ impl<'e, 'r, R: Record> Run<'e, 'r, R> {
     }
 
     /// Makes what the variables of an expression stand for, unless that is done.
-    fn prepare(&mut self, expression: &'e Expression) -> Result<(), Cause> {
+    fn prepare(&mut self, expression: &'e Expression) -> Result<(), Fault> {
         for slot in expression.variables() {
             if let Some(Binding::Later(cell)) = self.environment.slots.get(*slot)
                 && cell.get().is_none()
@@ -74,7 +70,7 @@ impl<'e, 'r, R: Record> Run<'e, 'r, R> {
 
     /// Computes a named expression and all those that it uses. Its use of earlier ones is bounded: a mapping's variables
     /// form no cycle.
-    fn compute(&mut self, slot: usize) -> Result<(), Cause> {
+    fn compute(&mut self, slot: usize) -> Result<(), Fault> {
         let variable = slot.checked_sub(Slot::FIRST_NAMED).and_then(|index| self.given.program.variables.get(index));
         let (Some(variable), Some(cell)) = (variable, self.store.items(slot)) else { return Ok(()) };
         let expression = &variable.expression;
@@ -88,7 +84,7 @@ impl<'e, 'r, R: Record> Run<'e, 'r, R> {
                 items.push(Computed { item, sources: Vec::new() });
                 ControlFlow::Continue(())
             })
-            .map_err(Cause::Evaluation)?;
+            .map_err(|fault| Box::new(Cause::Evaluation(fault)))?;
         for (index, id) in trace.sources {
             if let Some(computed) = items.get_mut(index).filter(|computed| computed.item.node().is_none()) {
                 computed.sources.push(id);
@@ -100,8 +96,9 @@ impl<'e, 'r, R: Record> Run<'e, 'r, R> {
     }
 
     /// The refusal of a rule.
-    pub(crate) fn refuse(&self, rule: RuleId, cause: Cause) -> Box<Refusal> {
-        refuse(self.given.program, rule, None, cause)
+    #[cold]
+    pub(crate) fn refuse(&self, rule: RuleId, cause: impl Into<Fault>) -> Box<Refusal> {
+        refuse(self.given.program, rule, None, *cause.into())
     }
 }
 

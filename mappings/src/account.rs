@@ -11,7 +11,7 @@ pub(crate) use bits::Bits;
 use crate::class::{DataClass, Grade};
 use crate::concept_map::Equivalence;
 use crate::document::NodeId;
-use crate::program::{Count, ExchangeName, RuleId, Transform};
+use crate::program::{Count, RuleId, Transform};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -33,7 +33,6 @@ pub struct Account {
 /// One target field.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Field {
-    pub(crate) exchange: ExchangeName,
     pub(crate) rule: RuleId,
     /// Index into [`Account::positions`], from 1; 0 = in no list.
     pub(crate) position: u32,

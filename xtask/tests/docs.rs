@@ -51,10 +51,8 @@ fn each_business_status_that_a_manifest_may_have_is_explained() {
     let manifest = text("adapters/declarative/src/manifest.rs");
     let (_, list) = manifest.split_once("BUSINESS_STATUSES: [&str; ").expect("the list is there");
     let (list, _) = list.split_once("];").expect("the list ends");
-    let codes: Vec<String> = list
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\",").map(str::to_owned))
-        .collect();
+    let codes: Vec<String> =
+        list.lines().filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\",").map(str::to_owned)).collect();
     assert!(codes.len() > 30, "{codes:?}");
     assert_documented("docs/status.md", &codes);
 }

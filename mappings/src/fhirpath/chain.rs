@@ -41,10 +41,21 @@ pub(super) enum Link {
 #[derive(Debug, Clone)]
 pub(super) enum Test {
     /// `left = 'text'`, where the left side is text if it is anything.
-    IsText { left: Chain, text: Box<str>, wanted: bool },
-    Exists { chain: Chain, wanted: bool },
+    IsText {
+        left: Chain,
+        text: Box<str>,
+        wanted: bool,
+    },
+    Exists {
+        chain: Chain,
+        wanted: bool,
+    },
     Not(Box<Test>),
-    Logic { logic: Logic, left: Box<Test>, right: Box<Test> },
+    Logic {
+        logic: Logic,
+        left: Box<Test>,
+        right: Box<Test>,
+    },
     Other(Op),
 }
 

@@ -49,13 +49,7 @@ impl<'e, R: Record> Run<'e, '_, R> {
         }
     }
 
-    fn one(
-        &mut self,
-        source: Source<'e>,
-        codes: &'e CodeRule,
-        rule: RuleId,
-        begun: Begun,
-    ) -> Result<Held<'e>, Fault> {
+    fn one(&mut self, source: Source<'e>, codes: &'e CodeRule, rule: RuleId, begun: Begun) -> Result<Held<'e>, Fault> {
         match look_up(&source, codes) {
             Some(Found::Row { code: Some(code), equivalence, group, element }) => {
                 self.chose(source.node);

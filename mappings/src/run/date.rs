@@ -120,9 +120,9 @@ fn part(text: &str, at: usize, separator: u8, least: u32, most: u32) -> Option<&
 /// So many digits at a place, with a value in a range.
 fn digits(text: &str, at: usize, length: usize, least: u32, most: u32) -> Option<&str> {
     let found = text.get(at..at + length)?;
-    let number = found.bytes().try_fold(0_u32, |number, each| {
-        each.is_ascii_digit().then(|| number * 10 + u32::from(each - b'0'))
-    })?;
+    let number = found
+        .bytes()
+        .try_fold(0_u32, |number, each| each.is_ascii_digit().then(|| number * 10 + u32::from(each - b'0')))?;
     (least..=most).contains(&number).then_some(found)
 }
 

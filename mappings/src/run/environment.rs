@@ -30,7 +30,9 @@ impl<'e, 'r, R: Record> Run<'e, 'r, R> {
         visit: &mut dyn FnMut(Item<'e>) -> ControlFlow<()>,
     ) -> Result<(), Fault> {
         self.prepare(expression)?;
-        expression.evaluate(&self.environment, focus.cloned(), self.record, visit).map_err(|fault| Box::new(Cause::Evaluation(fault)))
+        expression
+            .evaluate(&self.environment, focus.cloned(), self.record, visit)
+            .map_err(|fault| Box::new(Cause::Evaluation(fault)))
     }
 
     /// The first item of an expression.

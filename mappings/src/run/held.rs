@@ -206,7 +206,11 @@ mod tests {
             assert_eq!(text(digits).become_kind(Scalar::Integer).ok(), expected.map(Held::Integer), "{digits}");
         }
         for digits in ["", "+1", "01", "-0", "1.0", "1e3", " 1", "9223372036854775808", "one", "-"] {
-            assert_eq!(text(digits).become_kind(Scalar::Integer), Err(Box::new(Cause::Type("a whole number"))), "{digits}");
+            assert_eq!(
+                text(digits).become_kind(Scalar::Integer),
+                Err(Box::new(Cause::Type("a whole number"))),
+                "{digits}"
+            );
         }
     }
 
@@ -214,7 +218,11 @@ mod tests {
     fn decimals_keep_their_digits() {
         assert_eq!(text("1.50").become_kind(Scalar::Decimal), Ok(Held::Number("1.50".into())));
         for digits in ["", "1.", ".5", "+1", "NaN", "1 ", "\"1\"", "01"] {
-            assert_eq!(text(digits).become_kind(Scalar::Decimal), Err(Box::new(Cause::Type("a decimal number"))), "{digits:?}");
+            assert_eq!(
+                text(digits).become_kind(Scalar::Decimal),
+                Err(Box::new(Cause::Type("a decimal number"))),
+                "{digits:?}"
+            );
         }
     }
 

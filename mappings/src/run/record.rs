@@ -7,7 +7,7 @@ use super::held::Held;
 use crate::account::{Account, Detail, Did, Event, Field, LossReason, Position, Span};
 use crate::document::{Document, NodeId};
 use crate::fhirpath::{Expression, NoTrace, Trace};
-use crate::program::{ExchangeName, RuleId};
+use crate::program::RuleId;
 
 /// Listens to the walk over a target. A field begins, is given sources and steps, and is written or left out.
 pub(crate) trait Record: Trace {
@@ -83,7 +83,6 @@ impl Record for NoTrace {
 /// Keeps everything.
 #[derive(Debug)]
 pub(crate) struct Recorder {
-    exchange: ExchangeName,
     position: u32,
     account: Account,
     /// Where the referral's text lies: settings, keys and notes are documents too, and their nodes are not the referral's.
@@ -97,12 +96,12 @@ fn name(document: &Document<'_>) -> usize {
 
 impl Recorder {
     /// A recorder for one request made from this referral.
-    pub(crate) fn new(exchange: ExchangeName, referral: Option<&Document<'_>>) -> Self {
+    pub(crate) fn new(referral: Option<&Document<'_>>) -> Self {
         let nodes = referral.map_or(0, Document::node_count);
         let mut account = Account::default();
         account.conveyed.clear(nodes);
         account.examined.clear(nodes);
-        Self { exchange, position: 0, account, referral: referral.map(name) }
+        Self { position: 0, account, referral: referral.map(name) }
     }
 
     /// What was recorded.
@@ -171,7 +170,6 @@ impl Record for Recorder {
         let start = account.values.len();
         value.push_to(&mut account.values);
         account.fields.push(Field {
-            exchange: self.exchange,
             rule,
             position: self.position,
             steps: span(begun.steps, account.steps.len()),

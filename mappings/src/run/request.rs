@@ -117,8 +117,7 @@ impl<'e, R: Record> Run<'e, '_, R> {
             }
         }
         json.close_object();
-        converted(json.bytes(), write::form)
-            .map_err(|cause| Refusal::of("the request's query string", *cause))
+        converted(json.bytes(), write::form).map_err(|cause| Refusal::of("the request's query string", *cause))
     }
 
     fn headers(&mut self, declared: &'e [(String, Node)]) -> Result<Vec<(String, String)>, Box<Refusal>> {

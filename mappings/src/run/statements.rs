@@ -132,7 +132,9 @@ fn status<'e, R: Record>(
     let instant = maybe(&rule.instant)?;
     let reason = maybe(&rule.reason)?;
     let version = match maybe(&rule.version)? {
-        Some(digits) => Some(digits.parse().map_err(|_| Box::new(Cause::Unreadable("the version is no number".to_owned())))?),
+        Some(digits) => {
+            Some(digits.parse().map_err(|_| Box::new(Cause::Unreadable("the version is no number".to_owned())))?)
+        }
         None => None,
     };
     let mut outputs = Vec::new();

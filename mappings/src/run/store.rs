@@ -70,9 +70,13 @@ impl<'e> Store<'e> {
             Slot::PlatformReferral => text(inputs.platform_referral),
             Slot::Reason => text(inputs.reason),
             Slot::Status => given.answered.map_or(Binding::Empty, |answered| Binding::Integer(answered.status)),
-            Slot::Task | Slot::Settings | Slot::Keys | Slot::AcceptedAt | Slot::Progress | Slot::Cursor | Slot::Header => {
-                self.items(slot as usize).map_or(Binding::Empty, Binding::Later)
-            }
+            Slot::Task
+            | Slot::Settings
+            | Slot::Keys
+            | Slot::AcceptedAt
+            | Slot::Progress
+            | Slot::Cursor
+            | Slot::Header => self.items(slot as usize).map_or(Binding::Empty, Binding::Later),
         }
     }
 

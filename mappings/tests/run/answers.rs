@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 const FAMILIES: &str = include_str!("mappings/families.yaml");
 
-pub static FAMILIES_PROGRAM: LazyLock<Program> = LazyLock::new(|| program(FAMILIES));
+pub(crate) static FAMILIES_PROGRAM: LazyLock<Program> = LazyLock::new(|| program(FAMILIES));
 
 fn says(program: &Program, exchange: ExchangeName, http: (u16, &[(&str, &str)], &str)) -> Outcome {
     let (status, headers, body) = http;

@@ -315,7 +315,9 @@ impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
                 self.read(node.doc.raw(node.id).len())?;
                 Ok(Some(node.doc.is_text(node.id, text)))
             }
-            item => Ok(self.system(item)?.map(|item| matches!(item, Item::Text(found) if found == Cow::Borrowed(text)))),
+            item => {
+                Ok(self.system(item)?.map(|item| matches!(item, Item::Text(found) if found == Cow::Borrowed(text))))
+            }
         }
     }
 }

@@ -69,14 +69,24 @@ impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
     }
 
     #[inline]
-    pub(super) fn find(&mut self, doc: &'e Document<'e>, object: NodeId, key: &Key) -> Result<Option<NodeId>, super::Stop> {
+    pub(super) fn find(
+        &mut self,
+        doc: &'e Document<'e>,
+        object: NodeId,
+        key: &Key,
+    ) -> Result<Option<NodeId>, super::Stop> {
         let (found, looked) = doc.find_counted(object, key);
         self.step(u64::from(looked) + 1)?;
         Ok(found)
     }
 
     #[inline]
-    pub(super) fn twin(&mut self, doc: &'e Document<'e>, object: NodeId, way: &Way) -> Result<Option<NodeId>, super::Stop> {
+    pub(super) fn twin(
+        &mut self,
+        doc: &'e Document<'e>,
+        object: NodeId,
+        way: &Way,
+    ) -> Result<Option<NodeId>, super::Stop> {
         match &way.twin {
             Some(key) if doc.has_twins(object) => self.find(doc, object, key),
             _ => Ok(None),

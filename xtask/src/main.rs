@@ -6,6 +6,7 @@
 
 mod check;
 mod examples;
+mod fhirpath_js;
 mod links;
 mod r4_tables;
 mod request_tracker;
@@ -35,7 +36,7 @@ enum Task {
         #[arg(long)]
         without_examples: bool,
     },
-    /// Measures throughput; figures stand beside the store's own ceiling.
+    /// Measures translation beside hand-written code, and throughput beside the store's own ceiling.
     Bench,
     /// Makes the R4 tables from an unpacked package `hl7.fhir.r4.examples` 4.0.1.
     GenerateR4Tables {
@@ -72,6 +73,7 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
         Task::Test { without_examples } => {
             let examples = if without_examples { None } else { Some(steps.step("R4 examples", examples::fetch)?) };
             let request_tracker = steps.step("Request Tracker", || Ok(request_tracker::prepare()))?;
+            let fhirpath_js = steps.step("FHIRPath in JavaScript", || Ok(fhirpath_js::prepare()))?;
             check::run(steps)?;
             let mut tests = cargo();
             // The layout tests are among them. Benches have a command of their own.
@@ -79,15 +81,21 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
             if let Some(folder) = examples {
                 tests.env(examples::VARIABLE, folder);
             }
+            if let Some(folder) = fhirpath_js {
+                tests.env(fhirpath_js::VARIABLE, folder);
+            }
             if request_tracker {
                 tests.env(request_tracker::VARIABLE, "required");
             }
             steps.command("tests", &mut tests)
         }
-        Task::Bench => steps.command(
-            "bench",
-            cargo().args(["bench", "--package", "vcse-gateway", "--bench", "throughput", "--bench", "micro"]),
-        ),
+        Task::Bench => {
+            steps.command("mappings", cargo().args(["bench", "--package", "mappings", "--bench", "translate"]))?;
+            steps.command(
+                "bench",
+                cargo().args(["bench", "--package", "vcse-gateway", "--bench", "throughput", "--bench", "micro"]),
+            )
+        }
         Task::GenerateR4Tables { from, out } => steps.step("R4 tables", || r4_tables::generate(&from, &root.join(out))),
     }
 }

@@ -123,7 +123,7 @@ pub const FUNCTIONS: &[Function] = &[
     within(TEXT, "upper", "upper()", "", "'abc'.upper()"),
     within(TEXT, "lower", "lower()", "", "'ABC'.lower()"),
     within(TEXT, "replace", "replace(text, substitution)", "", "'abc'.replace('b', 'x')"),
-    within(TEXT, "matches", "matches(pattern)", "The pattern is a literal, and uses only what all regular expression dialects read alike: no look-around, no back-reference. It may match a part; `.` matches a line break too.", "'abc'.matches('^[a-z]+$')"),
+    within(TEXT, "matches", "matches(pattern)", "The pattern is a literal, and uses only what all regular expression dialects read alike: no look-around, no back-reference. It may match a part; `.` matches a line break too, `$` stands for the very end, and `\\d`, `\\w`, `\\s` and `\\b` are those of ASCII.", "'abc'.matches('^[a-z]+$')"),
     within(TEXT, "replaceMatches", "replaceMatches(pattern, substitution)", "As `matches`. The substitution is a literal; `$1` to `$9` stand for groups.", "'abc'.replaceMatches('([a-z])c', '$1')"),
     within(TEXT, "length", "length()", "Counted in Unicode characters.", "'abc'.length()"),
     within(TEXT, "toChars", "toChars()", "", "'abc'.toChars()"),

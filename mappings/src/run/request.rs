@@ -117,7 +117,7 @@ impl<'e, R: Record> Run<'e, '_, R> {
             }
         }
         json.close_object();
-        converted(json.bytes(), |document| write::form(document))
+        converted(json.bytes(), write::form)
             .map_err(|cause| Refusal::of("the request's query string", cause))
     }
 

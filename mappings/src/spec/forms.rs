@@ -44,7 +44,7 @@ pub(crate) static MAPPING: Form = Form {
         key(
             "shapes",
             Kind::Map(Names::Shape, &Kind::Shape),
-            "What the platform sends, so that paths into it can be checked. A member is `string`, `integer`, `decimal`, `boolean`, `date`, `date-time`, `any`, the name of a shape, a list with one of these (`[ string ]`: repeats), a map (an inner object), or the words that it may be, divided by bars (`New | Opened`).",
+            "What the platform sends, so that paths into it can be checked. A member is `string`, `integer`, `decimal`, `boolean`, `date`, `date-time`, `any`, the name of a shape, a list with one of these (`[ string ]`: repeats), a map (an inner object), or the words that it may be, divided by bars (`New | Opened`). A body that is an array is a list (`Words: [ string ]`); paths reach what is in it as `items`.",
         ),
         key(
             "concept-maps",

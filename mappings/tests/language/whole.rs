@@ -127,3 +127,14 @@ fn the_base_of_all_cases_has_no_fault() {
     let (faults, _) = faults_over_base("", Capabilities::default());
     assert!(faults.is_empty(), "{}", render_all(&faults, &[]));
 }
+
+#[test]
+fn a_body_that_is_an_array_has_items() {
+    let text = "mapping: 1\nextends: base.yaml\nshapes:\n  Words: [ string ]\nexchanges:\n  submit:\n    - step: create\n\
+                \x20     answer:\n        shape: Words\n        outcomes:\n\
+                \x20         - { when: \"items.where(startsWith('Created')).exists()\", then: delivered, platform-referral: items.first() }\n";
+    must_compile(compiled(text, Capabilities::default()));
+    let faults =
+        compiled(&text.replace("items.first()", "items"), Capabilities::default()).expect_err("several into one");
+    assert_eq!(faults.iter().map(|fault| fault.code.id()).collect::<Vec<_>>(), ["M031"]);
+}

@@ -79,15 +79,15 @@ async fn an_answer_that_was_lost_makes_no_second_request() {
 }
 
 #[tokio::test]
-async fn a_withdrawal_is_told_in_fixed_words() {
+async fn a_withdrawal_that_cannot_be_told_is_put_in_front_of_a_person() {
     let (world, platform) = scene().await;
     let (sent, id) = delivered(&world, &referral(3)).await;
     assert_eq!(world.move_task(&sent.path("Task"), "cancelled").await.status, 200);
-    let declined = eventually("the withdrawal", || async {
-        platform.referral(id).filter(|shown| shown["status"]["name"] == "Declined")
-    });
-    assert_eq!(declined.await["reasonForDecliningSupport"], "Withdrawn by the referrer");
+    world.outbox_idle().await;
     assert_eq!(world.task(&sent.path("Task")).await["status"], "cancelled");
+    let attention = world.referral().await.attention.unwrap_or_default();
+    assert!(!attention.is_empty(), "somebody has to tell the organisation");
+    assert_eq!(platform.referral(id).unwrap()["status"]["name"], "New");
     world.stop().await;
 }
 
@@ -113,7 +113,7 @@ async fn a_person_who_must_not_be_contacted_is_not_referred() {
         "code": "contacting-subject-prohibited"});
     inside(&mut bundle, "ServiceRequest")["orderDetail"] = json!([{ "coding": [code] }]);
     let answer = world.post(GP, "/fhir", bundle.to_string()).await;
-    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(answer.status, 201, "{}", answer.text);
     let held = eventually("the hold", || async {
         let referral = world.referral().await;
         (referral.delivery.word() == "held").then_some(referral)

@@ -7,6 +7,7 @@ use crate::manifest::{self, Known, Manifest};
 use adapter_contract::{AcceptedLoss, Capabilities, DataNeed, Descriptor};
 use mappings::diagnostic::Code;
 use mappings::program::Program;
+use mappings::read_set::ReadElement;
 use mappings::{Compiled, Files, compile};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -78,12 +79,20 @@ fn can_be_told(code: Code, known: &Known) -> bool {
     }
 }
 
+/// An element, or the extensions by their addresses where the mapping looks for certain ones alone.
+fn needs_of(element: &ReadElement) -> Vec<DataNeed> {
+    let need = |path: String| DataNeed { path, class: class(element.class), needed: element.needed };
+    let holder = element.path.find(".extension").and_then(|at| element.path.get(..at));
+    match holder {
+        Some(holder) if !element.urls.is_empty() => {
+            element.urls.iter().map(|url| need(format!("{holder}.extension({url})"))).collect()
+        }
+        _ => vec![need(element.path.clone())],
+    }
+}
+
 fn descriptor(manifest: &Manifest, program: &Program, hash: &str) -> Descriptor {
-    let needs = program.read_set.elements.iter().map(|element| DataNeed {
-        path: element.path.clone(),
-        class: class(element.class),
-        needed: element.needed,
-    });
+    let needs = program.read_set.elements.iter().flat_map(needs_of);
     let accepted = program.accepted_losses.iter().map(|loss| AcceptedLoss {
         element: loss.element.clone(),
         because: loss.because.clone(),

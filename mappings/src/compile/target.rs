@@ -3,11 +3,12 @@
 use super::env::Env;
 use super::paths::{Path, always, type_names};
 use super::{Compiler, RuleRead, Says, Thing};
-use crate::class::{DataClass, covers};
+use crate::class::{DataClass, class_of, covers};
 use crate::diagnostic::Code;
-use crate::program::{Alternative, Each, Format, Lines, Member, Node as Target, RuleId, TooMany};
+use crate::fhirpath::Expression;
+use crate::program::{Alternative, Each, Format, Lines, Member, Node as Target, RuleId, Slot, TooMany};
 use crate::source::Span;
-use crate::spec::nearest;
+use crate::spec::{Text, nearest};
 use crate::yaml::{Entry, Node};
 
 /// Deepest nesting of fragments in each other; their number of uses is bounded by it and by [`MOST_RULES`].
@@ -51,9 +52,18 @@ impl<'t> Compiler<'t> {
         if always(Some(when)) {
             self.fault(Code::Unreachable, when.at, "This always holds.", "Remove `when`.");
         }
-        let condition = self.condition(when, at.env, None);
+        let condition = self.shown_condition(when, at);
         let inner = self.bare_target(node, At { optional: true, ..at })?;
         Some(Target::When { condition: condition?, node: Box::new(inner) })
+    }
+
+    /// The condition of a target. Where everybody may look, the mere presence of a part tells what its condition asked.
+    fn shown_condition(&mut self, when: Text<'t>, at: At<'_>) -> Option<Expression> {
+        let condition = self.condition(when, at.env, None)?;
+        let named = condition.variables().iter().any(|slot| *slot >= Slot::FIRST_NAMED);
+        let read = condition.reads().iter().map(|read| class_of(&read.path)).max().unwrap_or_default();
+        self.check_exposed(if named { read.max(DataClass::Need) } else { read }, at);
+        Some(condition)
     }
 
     /// A target without its condition.
@@ -121,6 +131,7 @@ impl<'t> Compiler<'t> {
         let over = node.text("each")?;
         let path = self.path(over, at.env);
         let class = path.as_ref().map_or(DataClass::Administrative, |path| path.class);
+        self.check_exposed(class, at);
         let says = Says {
             target: at.target,
             class: class.max(at.class.unwrap_or_default()),
@@ -201,7 +212,7 @@ impl<'t> Compiler<'t> {
                 );
             }
             closed = closed || always(when);
-            let condition = when.map(|when| self.condition(when, at.env, None));
+            let condition = when.map(|when| self.shown_condition(when, at));
             let inner = At { optional: true, in_lines: at.in_lines, ..at.within(at.target, alternative.at, at.class) };
             let Some(target) = self.bare_target(alternative, inner) else { continue };
             match condition {

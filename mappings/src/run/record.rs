@@ -48,6 +48,7 @@ pub(crate) trait Record: Trace {
 pub(crate) struct Begun {
     sources: usize,
     steps: usize,
+    looked: usize,
 }
 
 impl Record for NoTrace {
@@ -85,6 +86,9 @@ impl Record for NoTrace {
 pub(crate) struct Recorder {
     position: u32,
     account: Account,
+    /// What rules looked at since a field began. It counts as told only if that field is written: what a guard looked at,
+    /// or a rule that gave nothing, has told nobody anything.
+    looked: Vec<(usize, usize)>,
     /// Where the referral's text lies: settings, keys and notes are documents too, and their nodes are not the referral's.
     referral: Option<usize>,
 }
@@ -101,7 +105,7 @@ impl Recorder {
         let mut account = Account::default();
         account.conveyed.clear(nodes);
         account.examined.clear(nodes);
-        Self { position: 0, account, referral: referral.map(name) }
+        Self { position: 0, account, looked: Vec::new(), referral: referral.map(name) }
     }
 
     /// What was recorded.
@@ -122,7 +126,7 @@ impl Trace for Recorder {
             return;
         }
         let end = document.descendants_end(id).index();
-        self.account.examined.set_range(id.index(), end);
+        self.looked.push((id.index(), end));
     }
 }
 
@@ -134,7 +138,7 @@ impl Record for Recorder {
     }
 
     fn begin(&self) -> Begun {
-        Begun { sources: self.account.sources.len(), steps: self.account.steps.len() }
+        Begun { sources: self.account.sources.len(), steps: self.account.steps.len(), looked: self.looked.len() }
     }
 
     fn did(&mut self, did: Did) {
@@ -157,12 +161,15 @@ impl Record for Recorder {
     }
 
     fn examine(&mut self, begun: Begun) {
-        let Account { sources, examined, .. } = &mut self.account;
-        sources.drain(begun.sources..).for_each(|id| examined.set(id.index()));
+        let looked = self.account.sources.drain(begun.sources..).map(|id| (id.index(), id.index() + 1));
+        self.looked.extend(looked);
     }
 
     fn wrote(&mut self, begun: Begun, document: Option<&Document<'_>>, rule: RuleId, value: &Held<'_>) {
         let account = &mut self.account;
+        for (start, end) in self.looked.drain(begun.looked.min(self.looked.len())..) {
+            account.examined.set_range(start, end);
+        }
         for id in account.sources.get(begun.sources..).unwrap_or_default() {
             let end = document.map_or(id.index() + 1, |document| document.descendants_end(*id).index());
             account.conveyed.set_range(id.index(), end);
@@ -181,6 +188,7 @@ impl Record for Recorder {
     fn left_out(&mut self, begun: Begun) {
         self.account.sources.truncate(begun.sources);
         self.account.steps.truncate(begun.steps);
+        self.looked.truncate(begun.looked);
     }
 
     fn enter(&mut self, index: usize) -> u32 {

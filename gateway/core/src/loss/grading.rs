@@ -63,7 +63,8 @@ pub(super) fn named(value: &Json, path: &str) -> String {
     let is_extension = path.rsplit('.').next().is_some_and(|step| matches!(step, "extension" | "modifierExtension"));
     let plain = |url: &&str| {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b":/.-_".contains(&byte);
-        url.len() <= URL && url.starts_with("http") && url.bytes().all(allowed)
+        let numbered = url.split(|c: char| !c.is_ascii_digit()).any(|run| run.len() >= 6);
+        url.len() <= URL && url.starts_with("http") && url.bytes().all(allowed) && !numbered
     };
     match value.text("url").filter(|_| is_extension).filter(plain) {
         Some(url) => format!("{path}({url})"),

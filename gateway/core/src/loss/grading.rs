@@ -51,11 +51,7 @@ fn grade(path: &str, value: &str) -> Grade {
     if path.contains(".meta.security") {
         return Grade::Notable;
     }
-    match class::grade_of(path) {
-        class::Grade::Informational => Grade::Informational,
-        class::Grade::Notable => Grade::Notable,
-        class::Grade::Unsafe => Grade::Unsafe,
-    }
+    class::grade_of(path)
 }
 
 /// An extension is named with its URL: `Patient.extension(https://…)`. A URL in which data could hide is left out.

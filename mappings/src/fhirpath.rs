@@ -122,16 +122,16 @@ impl Expression {
         environment: &Environment<'e>,
         focus: Option<&Item<'e>>,
         trace: &mut T,
-    ) -> Result<Option<Item<'e>>, EvaluationFault> {
+    ) -> Result<(Option<Item<'e>>, u64), EvaluationFault> {
         let this = focus.cloned().map(Value::plain);
         let context = if self.context { focus.cloned() } else { None };
         let mut machine = Machine::new(environment, &self.bound, context, trace);
         match machine.first(&self.quick, Focus { this: this.as_ref(), index: 0 }) {
             Ok(Some(value)) => {
                 machine.convey(&value);
-                Ok(Some(value.item))
+                Ok((Some(value.item), machine.steps))
             }
-            Ok(None) | Err(Stop::Done) => Ok(None),
+            Ok(None) | Err(Stop::Done) => Ok((None, machine.steps)),
             Err(Stop::Fault(fault)) => Err(*fault),
         }
     }

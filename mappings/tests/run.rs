@@ -6,6 +6,8 @@
 mod answers;
 #[path = "run/hand.rs"]
 mod hand;
+#[path = "run/hostile.rs"]
+mod hostile;
 #[path = "run/losses.rs"]
 mod losses;
 #[path = "run/national.rs"]

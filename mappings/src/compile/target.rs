@@ -11,10 +11,10 @@ use crate::source::Span;
 use crate::spec::{Text, nearest};
 use crate::yaml::{Entry, Node};
 
-/// Deepest nesting of fragments in each other; their number of uses is bounded by it and by [`MOST_RULES`].
+/// Deepest nesting of fragments in each other; their number of uses is bounded by it and by [`MOST_TARGETS`].
 const DEEPEST: usize = 16;
-/// Most rules of one mapping. Fragments that use fragments twice each would else grow without bound.
-const MOST_RULES: usize = 20_000;
+/// Most targets of one mapping. Fragments that use fragments twice each would else grow without bound.
+const MOST_TARGETS: usize = 20_000;
 
 /// Where a target stands.
 #[derive(Debug, Clone, Copy)]
@@ -68,8 +68,13 @@ impl<'t> Compiler<'t> {
 
     /// A target without its condition.
     fn bare_target(&mut self, node: &'t Node, at: At<'_>) -> Option<Target> {
-        if self.rules.len() > MOST_RULES {
-            let fault = format!("The mapping has more than {MOST_RULES} rules.");
+        self.targets += 1;
+        if self.targets > MOST_TARGETS {
+            if self.targets > MOST_TARGETS + 1 {
+                // Said once: what would be said again is the same fragment, used again.
+                return None;
+            }
+            let fault = format!("The mapping has more than {MOST_TARGETS} targets, counting each use of a fragment.");
             self.fault(Code::TooLarge, self.tree.at, fault, "Do not let fragments use each other so often.");
             return None;
         }

@@ -4,7 +4,7 @@ use super::record::Record;
 use super::refusal::{Cause, Fault, Refusal, refuse};
 use super::store::{Given, Store};
 use crate::document::{Document, NodeId};
-use crate::fhirpath::{Binding, Computed, Environment, Expression, Item, Trace};
+use crate::fhirpath::{Binding, Computed, Environment, EvaluationFault, Expression, Item, MAX_STEPS, Trace};
 use crate::program::{RuleId, Slot};
 use std::cell::Cell;
 use std::ops::ControlFlow;
@@ -15,11 +15,17 @@ pub(crate) struct Run<'e, 'r, R> {
     pub(crate) environment: Environment<'e>,
     store: &'e Store<'e>,
     pub(crate) record: &'r mut R,
+    /// Steps of all evaluations so far.
+    work: u64,
 }
+
+/// How many steps all evaluations of one translation may take together. Each expression has its bound; lists within lists
+/// evaluate the same one again and again.
+const MAX_WORK: u64 = 4 * MAX_STEPS;
 
 impl<'e, 'r, R: Record> Run<'e, 'r, R> {
     pub(crate) fn new(given: Given<'e>, slots: &'e [Binding<'e>], store: &'e Store<'e>, record: &'r mut R) -> Self {
-        Self { given, environment: Environment { slots, bundle: given.inputs.referral }, store, record }
+        Self { given, environment: Environment { slots, bundle: given.inputs.referral }, store, record, work: 0 }
     }
 
     /// Shows each item of an expression to `visit`. A fault names no rule yet.
@@ -30,9 +36,19 @@ impl<'e, 'r, R: Record> Run<'e, 'r, R> {
         visit: &mut dyn FnMut(Item<'e>) -> ControlFlow<()>,
     ) -> Result<(), Fault> {
         self.prepare(expression)?;
-        expression
-            .evaluate(&self.environment, focus.cloned(), self.record, visit)
-            .map_err(|fault| Box::new(Cause::Evaluation(fault)))
+        let steps = expression
+            .evaluate_counted(&self.environment, focus.cloned(), self.record, visit)
+            .map_err(|fault| Box::new(Cause::Evaluation(fault)))?;
+        self.charge(steps)
+    }
+
+    /// Counts the work of one evaluation, of which none is free.
+    fn charge(&mut self, steps: u64) -> Result<(), Fault> {
+        self.work = self.work.saturating_add(steps).saturating_add(1);
+        if self.work > MAX_WORK {
+            return Err(Box::new(Cause::Evaluation(EvaluationFault::TooMuchWork { limit: MAX_WORK })));
+        }
+        Ok(())
     }
 
     /// The first item of an expression.
@@ -42,7 +58,11 @@ impl<'e, 'r, R: Record> Run<'e, 'r, R> {
         focus: Option<&Item<'e>>,
     ) -> Result<Option<Item<'e>>, Fault> {
         self.prepare(expression)?;
-        expression.first(&self.environment, focus, self.record).map_err(|fault| Box::new(Cause::Evaluation(fault)))
+        let (item, steps) = expression
+            .first(&self.environment, focus, self.record)
+            .map_err(|fault| Box::new(Cause::Evaluation(fault)))?;
+        self.charge(steps)?;
+        Ok(item)
     }
 
     /// Whether a condition holds; nothing is false. What it reads is looked at and does not reach the platform.

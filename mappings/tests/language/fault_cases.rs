@@ -169,6 +169,16 @@ pub(crate) const CASES: &[Case] = &[
           \x20       path: \"api/{%patient.birthDate}\" #! M054\n\
           \x20       query: { who: { from: \"%patient.gender\", class: demographic } } #! M054\n",
     ),
+    // The presence of a part tells what its condition asked, and the number of parts how many there were.
+    over(
+        "exchanges:\n  submit:\n    - step: create\n      request:\n        query:\n\
+          \x20         sex: #! M054\n            choose:\n\
+          \x20             - { when: \"%patient.gender = 'female'\", constant: F, class: administrative }\n\
+          \x20             - { constant: M, class: administrative }\n\
+          \x20         n: { each: \"%serviceRequest.reasonCode\", items: { constant: x, class: administrative } } #! M054\n\
+          \x20       headers:\n\
+          \x20         X-P: { when: \"%patient.birthDate < @1960-01-01\", constant: old, class: administrative } #! M054\n",
+    ),
     over("refuse:\n  - when: \"%patient.gender = 'male'\"\n    element: Patient.sex #! M055\n    because: x\n"),
     over(
         "refuse:\n  - when: \"%patient.gender = 'male'\"\n    element: ServiceRequest.orderDetail #! M053\n    because: x\n",

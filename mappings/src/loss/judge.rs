@@ -241,10 +241,21 @@ impl Judge<'_, '_> {
         if found.by_value && self.is_harmless(id, &found.path) {
             grade = Grade::Informational;
         }
-        if self.partly && grade == Grade::Unsafe && !self.stands_alone(id, true) {
+        let alone = grade == Grade::Unsafe && self.stands_alone(id, true);
+        if self.partly && grade == Grade::Unsafe && !alone {
             grade = Grade::Notable;
         }
         self.add(place, reason, rule, grade, values, Detail::Nothing);
+        if alone && let Some(last) = self.lost_at(place) {
+            // Accepted in words or not: no mapping's author can know that this person may be contacted.
+            last.grade = Grade::Unsafe;
+        }
+    }
+
+    /// What was reported last of this place.
+    fn lost_at(&mut self, place: PlaceId) -> Option<&mut Lost> {
+        let (report, at) = self.places.get(place).mark;
+        if report == self.places.report { self.lost.get_mut(at as usize) } else { None }
     }
 
     /// Whether a value says by itself what nobody may miss, whatever else arrived: the code that forbids to contact the

@@ -24,9 +24,15 @@ pub(super) fn gravest(value: &Json, path: &str) -> Option<Grade> {
             }
             // Without a code the words are all that says what it is.
             let worded = value.get("text").is_some() && value.items("coding").is_empty();
+            // A contained resource weighs what its own type weighs, wherever it stands.
+            let path = match value.text("resourceType") {
+                Some(kind) if path.ends_with(".contained") => kind.to_owned(),
+                _ => path,
+            };
             members
                 .iter()
                 .filter_map(|(name, inner)| match name.strip_prefix('_').unwrap_or(name) {
+                    "resourceType" => None,
                     "text" if worded => gravest(inner, &path),
                     name => gravest(inner, &format!("{path}.{name}")),
                 })

@@ -6,12 +6,13 @@
 
 mod bits;
 
+pub use adapter_contract::{Loss, LossReason};
 pub(crate) use bits::Bits;
 
-use crate::class::{DataClass, Grade};
+use crate::class::DataClass;
 use crate::concept_map::Equivalence;
 use crate::document::NodeId;
-use crate::program::{Count, ExchangeName, RuleId, Transform};
+use crate::program::{Count, RuleId, Transform};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -33,7 +34,6 @@ pub struct Account {
 /// One target field.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Field {
-    pub(crate) exchange: ExchangeName,
     pub(crate) rule: RuleId,
     /// Index into [`Account::positions`], from 1; 0 = in no list.
     pub(crate) position: u32,
@@ -213,55 +213,4 @@ impl fmt::Debug for FieldLine {
             .field("hash", &self.hash)
             .finish_non_exhaustive()
     }
-}
-
-/// Why something did not arrive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LossReason {
-    /// No rule reads it.
-    NoField,
-    /// A rule reads such elements but takes others (only the first, or a condition did not hold).
-    NotChosen,
-    /// Cut.
-    Truncated,
-    /// The code map has no row for it.
-    CodeUnmapped,
-    /// The target code means more, less or something near.
-    CodeWidened,
-    /// Something else stands in its place: a constant.
-    Replaced,
-    /// A default stands where nothing was given.
-    Defaulted,
-    /// It did not fit the field and was left out.
-    DidNotFit,
-    /// Changed so that characters went (mark-up, white space).
-    Altered,
-    /// The recipient's policy does not let it have this.
-    Minimised,
-    /// Consent does not cover it.
-    Withheld,
-}
-
-/// Something that did not arrive as it was sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Loss {
-    /// Element path without indexes: `Patient.birthDate`; a resource type alone stands for whole resources.
-    pub element: String,
-    /// Why.
-    pub reason: LossReason,
-    /// How grave.
-    pub grade: Grade,
-    /// How many such elements.
-    pub count: u32,
-    /// Figures and code rows, without patient data: `612 characters cut to 500`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
-    /// The rule, where there is one: `mapping.yaml:41`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rule: Option<String>,
-    /// The mapping author's words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub because: Option<String>,
 }

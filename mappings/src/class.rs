@@ -3,98 +3,9 @@
 //! It knows elements and nothing of what a referral says or a mapping does.
 
 use crate::elements;
-use serde::{Deserialize, Serialize};
+pub use adapter_contract::{DataClass, Grade};
 use std::collections::HashMap;
 use std::sync::LazyLock;
-
-/// Kinds of data, as information-governance leads speak of them. Ordered from what says least about a person to what
-/// must be guarded most, so that a field may not be classed below the element that it carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DataClass {
-    /// References, dates, codes that carry no personal fact by themselves.
-    #[default]
-    Administrative,
-    /// Age, gender, language.
-    Demographic,
-    /// What help is asked for.
-    Need,
-    /// How to reach the person.
-    Contact,
-    /// Who the person is: names and identifiers.
-    Identity,
-    /// Health facts.
-    Clinical,
-    /// About somebody other than the person.
-    ThirdParty,
-    /// Risk of harm.
-    Safeguarding,
-}
-
-/// How grave a loss is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Grade {
-    /// Good to know.
-    Informational,
-    /// Somebody should look at it.
-    Notable,
-    /// Somebody could come to harm.
-    Unsafe,
-}
-
-impl DataClass {
-    /// All classes, from what says least.
-    pub const ALL: [Self; 8] = [
-        Self::Administrative,
-        Self::Demographic,
-        Self::Need,
-        Self::Contact,
-        Self::Identity,
-        Self::Clinical,
-        Self::ThirdParty,
-        Self::Safeguarding,
-    ];
-
-    /// Its word in mappings.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Administrative => "administrative",
-            Self::Demographic => "demographic",
-            Self::Need => "need",
-            Self::Contact => "contact",
-            Self::Identity => "identity",
-            Self::Clinical => "clinical",
-            Self::ThirdParty => "third-party",
-            Self::Safeguarding => "safeguarding",
-        }
-    }
-
-    /// The class of this word.
-    #[must_use]
-    pub fn named(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|class| class.word() == word)
-    }
-}
-
-impl Grade {
-    /// Its word.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Informational => "informational",
-            Self::Notable => "notable",
-            Self::Unsafe => "unsafe",
-        }
-    }
-
-    /// The grade of this word.
-    #[must_use]
-    pub fn named(word: &str) -> Option<Self> {
-        [Self::Informational, Self::Notable, Self::Unsafe].into_iter().find(|grade| grade.word() == word)
-    }
-}
 
 /// What the table says of one element.
 #[derive(Debug, Clone, PartialEq, Eq)]

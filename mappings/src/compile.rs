@@ -107,6 +107,8 @@ struct Compiler<'t> {
     /// Fragments that are being put in place, outermost first.
     within: Vec<String>,
     rules: Vec<RuleInfo>,
+    /// Targets that were looked at, each use of a fragment anew.
+    targets: usize,
     used: BTreeSet<(Thing, String)>,
     reads: Vec<RuleRead>,
 }
@@ -165,6 +167,7 @@ impl<'t> Compiler<'t> {
             broken: BTreeSet::new(),
             within: Vec::new(),
             rules: Vec::new(),
+            targets: 0,
             used: BTreeSet::new(),
             reads: Vec::new(),
         }

@@ -10,8 +10,8 @@ mod wire;
 pub use rows::MapRow;
 
 use serde::Deserialize;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::sync::Arc;
 
@@ -156,13 +156,13 @@ pub enum LoadError {
 #[derive(Debug, Clone)]
 pub struct ConceptMap {
     url: Option<String>,
-    sources: HashMap<String, Source>,
+    sources: BTreeMap<String, Source>,
 }
 
 /// All rows of one source system.
 #[derive(Debug, Clone, Default)]
 struct Source {
-    rows: HashMap<String, Row>,
+    rows: BTreeMap<String, Row>,
     unmapped: Option<Unmapped>,
 }
 
@@ -205,7 +205,7 @@ impl ConceptMap {
         if read.resource_type != "ConceptMap" {
             return Err(invalid("resourceType".to_owned(), "must be ConceptMap"));
         }
-        let mut map = Self { url: read.url, sources: HashMap::new() };
+        let mut map = Self { url: read.url, sources: BTreeMap::new() };
         for (index, group) in read.group.into_iter().enumerate() {
             map.add_group(index, group)?;
         }
@@ -310,7 +310,6 @@ impl ConceptMap {
             ));
         };
         let source = self.sources.entry(system).or_default();
-        source.rows.reserve(group.element.len());
         let target_system: Option<Arc<str>> = group.target.map(Arc::from);
         for (element, row) in group.element.into_iter().enumerate() {
             let place = Place { group: index, element };

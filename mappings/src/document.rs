@@ -136,6 +136,8 @@ impl Entry {
     const HAS_KEY: u8 = 4;
     /// An object with a member whose name begins with an underscore: FHIR's twins of primitive members.
     const TWINS: u8 = 8;
+    /// A string with an escape that one may write otherwise: `\/`, `\u…` and the two that nobody uses.
+    const ODDLY: u8 = 16;
 
     const fn is(&self, flag: u8) -> bool {
         self.flags & flag != 0
@@ -264,6 +266,36 @@ impl<'t> Document<'t> {
         Some(text::decode(self.slice(entry.start + 1, entry.end - 1), entry.is(Entry::ESCAPED)))
     }
 
+    /// A string as it stands between its quotes, if it holds no escape.
+    #[must_use]
+    pub fn unescaped(&self, id: NodeId) -> Option<&'t str> {
+        let entry = self.entry(id);
+        let plain = entry.kind == Kind::String && !entry.is(Entry::ESCAPED);
+        plain.then(|| self.slice(entry.start + 1, entry.end - 1))
+    }
+
+    /// A string as it stands between its quotes, if each of its escapes is one that a writer of JSON chooses when it has a
+    /// choice.
+    #[must_use]
+    pub fn well_escaped(&self, id: NodeId) -> Option<&'t str> {
+        let entry = self.entry(id);
+        let plain = entry.kind == Kind::String && !entry.is(Entry::ODDLY);
+        plain.then(|| self.slice(entry.start + 1, entry.end - 1))
+    }
+
+    /// Whether a value is this string.
+    #[must_use]
+    pub fn is_text(&self, id: NodeId, text: &str) -> bool {
+        let entry = self.entry(id);
+        if entry.kind != Kind::String {
+            return false;
+        }
+        if entry.is(Entry::ESCAPED) {
+            return self.string(id).is_some_and(|found| found == text);
+        }
+        self.text.as_bytes().get(entry.start as usize + 1..entry.end as usize - 1) == Some(text.as_bytes())
+    }
+
     /// `true` or `false`; `None` for any other kind.
     #[must_use]
     pub fn boolean(&self, id: NodeId) -> Option<bool> {
@@ -313,21 +345,31 @@ impl<'t> Document<'t> {
         if parent.kind != Kind::Object {
             return (None, looked);
         }
-        let (mut at, end) = (id.0 + 1, parent.next);
-        while at < end {
-            let Some(entry) = self.entries.get(at as usize) else { break };
+        if self.escaped_keys {
+            return self.seek_escaped(id, name);
+        }
+        let text = self.text.as_bytes();
+        let within = self.entries.get(..parent.next as usize).unwrap_or_default();
+        let mut at = id.0 + 1;
+        while let Some(entry) = within.get(at as usize) {
             looked += 1;
-            let found = if self.escaped_keys && entry.is(Entry::ESCAPED_KEY) {
-                text::decode(self.slice(entry.key_start, entry.key_end), true) == name
-            } else {
-                entry.tag == tag && self.slice(entry.key_start, entry.key_end) == name
-            };
-            if found {
+            if entry.tag == tag && text.get(entry.key_start as usize..entry.key_end as usize) == Some(name.as_bytes()) {
                 return (Some(NodeId(at)), looked);
             }
             at = entry.next;
         }
         (None, looked)
+    }
+
+    /// As [`Document::seek`], where some names are written with escapes, so that neither tag nor text can be compared.
+    #[cold]
+    fn seek_escaped(&self, id: NodeId, name: &str) -> (Option<NodeId>, u32) {
+        let mut looked = 0;
+        let found = self.children(id).find(|child| {
+            looked += 1;
+            self.key(*child).is_some_and(|key| key == name)
+        });
+        (found, looked)
     }
 
     fn entry(&self, id: NodeId) -> &Entry {

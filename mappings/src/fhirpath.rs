@@ -10,6 +10,7 @@
 
 mod ast;
 mod bound;
+mod chain;
 mod check;
 mod decimal;
 mod eval;
@@ -43,7 +44,10 @@ pub use types::{FhirType, NodeType, ResultType, Scope, System, Type};
 #[derive(Debug, Clone)]
 pub struct Expression {
     text: String,
+    /// As it was checked; bounds are worked out from it.
     op: Op,
+    /// What is evaluated.
+    quick: Op,
     result: ResultType,
     reads: Vec<Read>,
     variables: Vec<usize>,
@@ -62,6 +66,7 @@ pub fn compile(text: &str, scope: &Scope) -> Result<Expression, Vec<Fault>> {
     let bound = scope.variables.iter().map(|variable| variable.holds.types.iter().filter_map(Type::node).collect());
     Ok(Expression {
         text: text.to_owned(),
+        quick: chain::quick(&checked.part.op),
         op: checked.part.op,
         result: checked.part.holds,
         reads: checked.reads,
@@ -108,6 +113,29 @@ impl Expression {
         bound::most_steps(&self.op, size)
     }
 
+    /// The first item of the result.
+    ///
+    /// # Errors
+    /// As [`Expression::evaluate`].
+    pub fn first<'e, T: Trace>(
+        &'e self,
+        environment: &Environment<'e>,
+        focus: Option<&Item<'e>>,
+        trace: &mut T,
+    ) -> Result<(Option<Item<'e>>, u64), EvaluationFault> {
+        let this = focus.cloned().map(Value::plain);
+        let context = if self.context { focus.cloned() } else { None };
+        let mut machine = Machine::new(environment, &self.bound, context, trace);
+        match machine.first(&self.quick, Focus { this: this.as_ref(), index: 0 }) {
+            Ok(Some(value)) => {
+                machine.convey(&value);
+                Ok((Some(value.item), machine.steps))
+            }
+            Ok(None) | Err(Stop::Done) => Ok((None, machine.steps)),
+            Err(Stop::Fault(fault)) => Err(*fault),
+        }
+    }
+
     /// Evaluates the expression and shows each item of the result to `visit`, in order, until it breaks off. `focus`
     /// is the item from which paths start.
     ///
@@ -138,7 +166,7 @@ impl Expression {
         let this = focus.clone().map(Value::plain);
         let mut machine = Machine::new(environment, &self.bound, focus, trace);
         let focus = Focus { this: this.as_ref(), index: 0 };
-        let flow = machine.stream(&self.op, focus, &mut |machine, value| {
+        let flow = machine.stream(&self.quick, focus, &mut |machine, value| {
             machine.convey(&value);
             match visit(value.item) {
                 ControlFlow::Continue(()) => Ok(()),

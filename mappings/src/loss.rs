@@ -1,7 +1,7 @@
 //! The loss report: everything of the referral that did not reach the platform as it was sent, and why.
 //!
 //! Every value of the referral is either conveyed, or was looked at by a rule, or only holds the document together
-//! ([`structure`]), or is counted in the report: nothing is silent, and a property test holds it to that. What stands in
+//! (`structure`), or is counted in the report: nothing is silent, and a property test holds it to that. What stands in
 //! an object of which nothing was conveyed is reported as that object, with its graver half deciding the grade.
 //!
 //! Grades come from the table of classes and from the losses that the mapping's author accepted in words. Knows element

@@ -208,6 +208,7 @@ pub enum Repeat {
 
 /// A piece of a path.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a mapping holds few, and each referral would follow the pointer")]
 pub enum PathPart {
     /// As it stands.
     Literal(String),

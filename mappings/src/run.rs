@@ -87,13 +87,13 @@ pub fn request_explained(
     inputs: &Inputs<'_>,
     scratch: &mut Scratch,
 ) -> Result<(Rendered, Account), Box<Refusal>> {
-    let mut recorder = recorder(exchange, inputs);
+    let mut recorder = recorder(inputs);
     let rendered = recorded(program, exchange, step, inputs, scratch, &mut recorder)?;
     Ok((rendered, recorder.into_account()))
 }
 
-fn recorder(exchange: ExchangeName, inputs: &Inputs<'_>) -> Recorder {
-    Recorder::new(exchange, inputs.referral)
+fn recorder(inputs: &Inputs<'_>) -> Recorder {
+    Recorder::new(inputs.referral)
 }
 
 fn recorded<R: Record>(

@@ -45,6 +45,18 @@ fn each_business_status_of_an_adapter_is_explained() {
     assert_documented("docs/status.md", &codes);
 }
 
+/// What the manifest of an adapter of files may say.
+#[test]
+fn each_business_status_that_a_manifest_may_have_is_explained() {
+    let manifest = text("adapters/declarative/src/manifest.rs");
+    let (_, list) = manifest.split_once("BUSINESS_STATUSES: [&str; ").expect("the list is there");
+    let (list, _) = list.split_once("];").expect("the list ends");
+    let codes: Vec<String> =
+        list.lines().filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\",").map(str::to_owned)).collect();
+    assert!(codes.len() > 30, "{codes:?}");
+    assert_documented("docs/status.md", &codes);
+}
+
 #[test]
 fn each_configuration_key_is_explained() {
     let sections = text("gateway/server/src/config/sections.rs");

@@ -10,7 +10,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("gateway-fhir-elements", &[]),
     ("gateway-fhir-typed", &[]),
     ("gateway-fhir", &["gateway-fhir-elements", "gateway-fhir-typed"]),
-    ("mappings", &["gateway-fhir-elements"]),
+    ("mappings", &["adapter-contract", "gateway-fhir-elements"]),
     ("adapter-contract", &[]),
     ("gateway-core", &["gateway-fhir", "mappings", "adapter-contract"]),
     ("adapter-declarative", &["adapter-contract", "mappings"]),

@@ -20,6 +20,24 @@ pub enum Grade {
     Unsafe,
 }
 
+impl Grade {
+    /// Its word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Informational => "informational",
+            Self::Notable => "notable",
+            Self::Unsafe => "unsafe",
+        }
+    }
+
+    /// The grade of this word.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        [Self::Informational, Self::Notable, Self::Unsafe].into_iter().find(|grade| grade.word() == word)
+    }
+}
+
 /// Why something did not arrive as it was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

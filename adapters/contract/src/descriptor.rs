@@ -58,10 +58,11 @@ pub struct DataNeed {
 
 /// Kinds of data, as information-governance leads speak of them. Ordered from what says least about a person to what
 /// must be guarded most, so that a field can be told from one that is classed below the element that it carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DataClass {
     /// References, dates, codes that carry no personal fact by themselves.
+    #[default]
     Administrative,
     /// Age, gender, language.
     Demographic,
@@ -77,6 +78,41 @@ pub enum DataClass {
     ThirdParty,
     /// Risk of harm.
     Safeguarding,
+}
+
+impl DataClass {
+    /// All classes, from what says least.
+    pub const ALL: [Self; 8] = [
+        Self::Administrative,
+        Self::Demographic,
+        Self::Need,
+        Self::Contact,
+        Self::Identity,
+        Self::Clinical,
+        Self::ThirdParty,
+        Self::Safeguarding,
+    ];
+
+    /// Its word in manifests and mappings.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Administrative => "administrative",
+            Self::Demographic => "demographic",
+            Self::Need => "need",
+            Self::Contact => "contact",
+            Self::Identity => "identity",
+            Self::Clinical => "clinical",
+            Self::ThirdParty => "third-party",
+            Self::Safeguarding => "safeguarding",
+        }
+    }
+
+    /// The class of this word.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.word() == word)
+    }
 }
 
 /// Bounds on what one adapter may cost.

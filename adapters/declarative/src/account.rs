@@ -3,8 +3,7 @@
 
 use crate::adapter::Made;
 use crate::exchange::{self, refused};
-use crate::load::{class, grade};
-use adapter_contract::{Account, Exchange, FieldLine, HttpRequest, Loss, LossReason, Purpose, TranslateError};
+use adapter_contract::{Account, Exchange, FieldLine, HttpRequest, Purpose, TranslateError};
 use mappings::account as ours;
 use mappings::document::Document;
 use mappings::explain::Values;
@@ -31,10 +30,7 @@ pub(crate) fn foresee(made: Made<'_>, exchange: &Exchange<'_>) -> Result<Option<
         let losses = account.losses(made.program, &document, &mut scratch).in_words(made.program);
         Ok(Foreseen {
             requests: requests.into_iter().map(exchange::request).collect(),
-            account: Account {
-                fields: lines.into_iter().map(field).collect(),
-                losses: losses.into_iter().map(loss).collect(),
-            },
+            account: Account { fields: lines.into_iter().map(field).collect(), losses },
         })
     });
     foreseen.map(Some).map_err(|refusal| refused(&refusal))
@@ -46,35 +42,7 @@ fn field(line: ours::FieldLine) -> FieldLine {
         sources: line.sources,
         rule: line.rule,
         steps: line.steps,
-        class: class(line.class),
+        class: line.class,
         value: line.value,
-    }
-}
-
-fn loss(loss: ours::Loss) -> Loss {
-    Loss {
-        element: loss.element,
-        reason: reason(loss.reason),
-        grade: grade(loss.grade),
-        count: loss.count,
-        detail: loss.detail,
-        rule: loss.rule,
-        because: loss.because,
-    }
-}
-
-const fn reason(reason: ours::LossReason) -> LossReason {
-    match reason {
-        ours::LossReason::NoField => LossReason::NoField,
-        ours::LossReason::NotChosen => LossReason::NotChosen,
-        ours::LossReason::Truncated => LossReason::Truncated,
-        ours::LossReason::CodeUnmapped => LossReason::CodeUnmapped,
-        ours::LossReason::CodeWidened => LossReason::CodeWidened,
-        ours::LossReason::Replaced => LossReason::Replaced,
-        ours::LossReason::Defaulted => LossReason::Defaulted,
-        ours::LossReason::DidNotFit => LossReason::DidNotFit,
-        ours::LossReason::Altered => LossReason::Altered,
-        ours::LossReason::Minimised => LossReason::Minimised,
-        ours::LossReason::Withheld => LossReason::Withheld,
     }
 }

@@ -107,7 +107,7 @@ impl Ratio {
     /// In whole percents, rounded down; of nothing, all.
     #[must_use]
     pub fn percent(self) -> usize {
-        if self.all == 0 { 100 } else { self.of * 100 / self.all }
+        (self.of * 100).checked_div(self.all).unwrap_or(100)
     }
 
     fn is_enough(self) -> bool {

@@ -7,6 +7,7 @@ use crate::manifest::{self, Known, Manifest};
 use adapter_contract::{AcceptedLoss, Capabilities, DataNeed, Descriptor};
 use mappings::diagnostic::Code;
 use mappings::program::Program;
+use mappings::read_set::ReadElement;
 use mappings::{Compiled, Files, compile};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -78,16 +79,24 @@ fn can_be_told(code: Code, known: &Known) -> bool {
     }
 }
 
+/// An element, or the extensions by their addresses where the mapping looks for certain ones alone.
+fn needs_of(element: &ReadElement) -> Vec<DataNeed> {
+    let need = |path: String| DataNeed { path, class: element.class, needed: element.needed };
+    let holder = element.path.find(".extension").and_then(|at| element.path.get(..at));
+    match holder {
+        Some(holder) if !element.urls.is_empty() => {
+            element.urls.iter().map(|url| need(format!("{holder}.extension({url})"))).collect()
+        }
+        _ => vec![need(element.path.clone())],
+    }
+}
+
 fn descriptor(manifest: &Manifest, program: &Program, hash: &str) -> Descriptor {
-    let needs = program.read_set.elements.iter().map(|element| DataNeed {
-        path: element.path.clone(),
-        class: class(element.class),
-        needed: element.needed,
-    });
+    let needs = program.read_set.elements.iter().flat_map(needs_of);
     let accepted = program.accepted_losses.iter().map(|loss| AcceptedLoss {
         element: loss.element.clone(),
         because: loss.because.clone(),
-        grade: grade(loss.grade),
+        grade: loss.grade,
     });
     Descriptor {
         name: manifest.name.clone(),
@@ -98,30 +107,6 @@ fn descriptor(manifest: &Manifest, program: &Program, hash: &str) -> Descriptor 
         accepted_losses: accepted.collect(),
         limits: manifest.limits,
         statuses: manifest.statuses.clone(),
-    }
-}
-
-pub(crate) const fn class(class: mappings::class::DataClass) -> adapter_contract::DataClass {
-    use adapter_contract::DataClass as Contract;
-    use mappings::class::DataClass as Ours;
-    match class {
-        Ours::Administrative => Contract::Administrative,
-        Ours::Demographic => Contract::Demographic,
-        Ours::Need => Contract::Need,
-        Ours::Contact => Contract::Contact,
-        Ours::Identity => Contract::Identity,
-        Ours::Clinical => Contract::Clinical,
-        Ours::ThirdParty => Contract::ThirdParty,
-        Ours::Safeguarding => Contract::Safeguarding,
-    }
-}
-
-pub(crate) const fn grade(grade: mappings::class::Grade) -> adapter_contract::Grade {
-    use mappings::class::Grade;
-    match grade {
-        Grade::Informational => adapter_contract::Grade::Informational,
-        Grade::Notable => adapter_contract::Grade::Notable,
-        Grade::Unsafe => adapter_contract::Grade::Unsafe,
     }
 }
 

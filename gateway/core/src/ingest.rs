@@ -20,7 +20,7 @@ use gateway_fhir::Json;
 pub const STAND_ALONE: [&str; 3] = ["ServiceRequest", "Task", "Consent"];
 
 /// Resource types that are stored from a Bundle and served back.
-pub const STORED: [&str; 17] = [
+pub const STORED: [&str; 18] = [
     "ServiceRequest",
     "Task",
     "Patient",
@@ -36,6 +36,7 @@ pub const STORED: [&str; 17] = [
     "QuestionnaireResponse",
     "Goal",
     "Procedure",
+    "Flag",
     "DocumentReference",
     "Device",
 ];

@@ -107,7 +107,7 @@ pub fn tokens(kind: &str, document: &Json) -> Vec<Token> {
     let references: &[(&str, &str)] = match kind {
         "Task" => &[("for", "patient"), ("focus", "focus"), ("owner", "owner"), ("requester", "requester")],
         "ServiceRequest" => &[("subject", "patient"), ("requester", "requester")],
-        "Observation" | "QuestionnaireResponse" | "Condition" | "Procedure" | "Goal" | "DocumentReference" => {
+        "Observation" | "QuestionnaireResponse" | "Condition" | "Procedure" | "Goal" | "Flag" | "DocumentReference" => {
             &[("subject", "patient")]
         }
         "RelatedPerson" | "Device" => &[("patient", "patient")],

@@ -9,13 +9,14 @@ use crate::read_set::{ReadElement, ReadSet};
 use std::collections::BTreeMap;
 
 impl Compiler<'_> {
-    /// Safety content is read, refused or its loss accepted; and no loss is accepted that does not happen.
+    /// Safety content is read, refused by a guard on itself, or its loss accepted under its own name and not under that of
+    /// what stands above it; and no loss is accepted that does not happen.
     pub(super) fn check_losses(&mut self, guards: &[Guard], accepted: &[AcceptedLoss]) {
         let at = self.tree.key_at("exchanges");
         for element in safety_elements() {
             let read = self.reads.iter().any(|read| touches(element, read));
-            let refused = guards.iter().any(|guard| covers(element, &guard.element) || covers(&guard.element, element));
-            let stated = accepted.iter().any(|loss| covers(&loss.element, element) || loss.element == *element);
+            let refused = guards.iter().any(|guard| covers(element, &guard.element));
+            let stated = accepted.iter().any(|loss| loss.element == *element);
             if !read && !refused && !stated {
                 let fault = format!("{element} is safety content, and nothing is done with it.");
                 let mend = format!(

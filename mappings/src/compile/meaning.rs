@@ -70,7 +70,7 @@ impl Compiler<'_> {
     }
 
     /// Only administrative values may stand where logs see them.
-    fn check_exposed(&mut self, class: DataClass, at: At<'_>) {
+    pub(super) fn check_exposed(&mut self, class: DataClass, at: At<'_>) {
         let Some(exposed) = at.exposed.filter(|_| class != DataClass::Administrative) else { return };
         let fault = format!("{exposed} would hold {} data.", class.word());
         let mend = "Send it in the body. Addresses and headers are written to logs by everybody on the way.";

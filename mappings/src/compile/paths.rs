@@ -30,6 +30,17 @@ pub(super) struct Path {
     pub(super) other: DataClass,
 }
 
+/// Whether a path goes into extensions without saying which.
+fn reads_any_extension(text: &str) -> bool {
+    text.split(".extension").skip(1).any(|after| {
+        let after = after.trim_start();
+        !after.starts_with('(') && !after.starts_with(|next: char| next.is_ascii_alphanumeric() || next == '_')
+    })
+}
+
+/// Functions that give less than their text without anybody seeing it.
+const CUTTING: [&str; 5] = ["substring", "replace", "replaceMatches", "split", "toChars"];
+
 impl Path {
     pub(super) fn result(&self) -> &ResultType {
         self.expression.result()
@@ -135,7 +146,7 @@ impl Compiler<'_> {
     fn facts(&mut self, expression: Expression, class: DataClass) -> Path {
         let mut reads: Vec<(String, bool)> =
             expression.reads().iter().map(|read| (read.path.clone(), read.use_ == Use::Conveyed)).collect();
-        let mut cuts = calls(expression.text(), "substring");
+        let mut cuts = CUTTING.iter().any(|function| calls(expression.text(), function));
         let mut urls: Vec<String> = extension_urls(expression.text()).into_iter().map(str::to_owned).collect();
         let mut other = class;
         for at in expression.variables().iter().filter_map(|slot| slot.checked_sub(Slot::FIRST_NAMED)) {
@@ -148,6 +159,10 @@ impl Compiler<'_> {
             other = other.max(facts.other);
             let name = variable.name.clone();
             self.uses(Thing::Variable, &name);
+        }
+        if reads_any_extension(expression.text()) {
+            // Whatever else the path looks for: it can give every extension, so none of them lends its class to all.
+            urls.clear();
         }
         reads.sort_by(|left, right| left.0.cmp(&right.0).then(right.1.cmp(&left.1)));
         reads.dedup_by(|later, earlier| later.0 == earlier.0);

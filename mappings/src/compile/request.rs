@@ -12,19 +12,24 @@ use crate::yaml::{Node, Scalar, Style};
 use std::ops::Range;
 
 /// Headers that the gateway writes, in small letters.
-const RESERVED: [&str; 12] = [
+const RESERVED: [&str; 17] = [
     "authorization",
     "connection",
     "content-length",
     "content-type",
     "cookie",
+    "expect",
+    "forwarded",
     "host",
+    "keep-alive",
     "proxy-authorization",
     "te",
     "trailer",
     "transfer-encoding",
     "upgrade",
     "user-agent",
+    "x-correlation-id",
+    "x-request-id",
 ];
 
 impl<'t> Compiler<'t> {
@@ -169,7 +174,12 @@ impl<'t> Compiler<'t> {
             Format::Fhir => "application/fhir+json",
             Format::Text => "text/plain; charset=utf-8",
         };
-        let content_type = node.text("content-type").map_or(usual, |text| text.text).to_owned();
+        let said = node.text("content-type");
+        if let Some(said) = said.filter(|said| said.text.bytes().any(|byte| !(0x20..0x7f).contains(&byte))) {
+            let fault = "A media type is written in plain characters on one line.";
+            self.fault(Code::WrongKind, said.at, fault, "Write for example `application/json`.");
+        }
+        let content_type = said.map_or(usual, |text| text.text).to_owned();
         Some(Body { format, content_type, node: made? })
     }
 
@@ -288,7 +298,16 @@ fn pieces(text: &str) -> Result<Vec<Piece<'_>>, String> {
 
 /// What stands in an address as it is has to be good there already: there is nothing that would encode it.
 fn check_literal(literal: &str) -> Result<(), String> {
-    if literal.split('/').any(|segment| segment == "." || segment == "..") {
+    // Servers read `%2e` as a dot and `%2f` as a slash.
+    let lower = literal.to_ascii_lowercase();
+    if ["%2f", "%5c", "%00"].iter().any(|hidden| lower.contains(hidden)) {
+        return Err("A slash or a zero byte does not stand in an address in disguise.".to_owned());
+    }
+    let hex = |part: &str| part.get(..2).is_some_and(|two| two.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    if !literal.split('%').skip(1).all(hex) {
+        return Err("`%` stands before two hexadecimal digits: write `%25` for the sign itself.".to_owned());
+    }
+    if lower.replace("%2e", ".").split('/').any(|segment| segment == "." || segment == "..") {
         return Err("`.` and `..` would leave the base address.".to_owned());
     }
     match literal.chars().find(|c| !c.is_ascii_alphanumeric() && !"/-._~!$&'()*+,;=:@%".contains(*c)) {

@@ -3,17 +3,18 @@
 use super::env::Env;
 use super::paths::{Path, always, type_names};
 use super::{Compiler, RuleRead, Says, Thing};
-use crate::class::{DataClass, covers};
+use crate::class::{DataClass, class_of, covers};
 use crate::diagnostic::Code;
-use crate::program::{Alternative, Each, Format, Lines, Member, Node as Target, RuleId, TooMany};
+use crate::fhirpath::Expression;
+use crate::program::{Alternative, Each, Format, Lines, Member, Node as Target, RuleId, Slot, TooMany};
 use crate::source::Span;
-use crate::spec::nearest;
+use crate::spec::{Text, nearest};
 use crate::yaml::{Entry, Node};
 
-/// Deepest nesting of fragments in each other; their number of uses is bounded by it and by [`MOST_RULES`].
+/// Deepest nesting of fragments in each other; their number of uses is bounded by it and by [`MOST_TARGETS`].
 const DEEPEST: usize = 16;
-/// Most rules of one mapping. Fragments that use fragments twice each would else grow without bound.
-const MOST_RULES: usize = 20_000;
+/// Most targets of one mapping. Fragments that use fragments twice each would else grow without bound.
+const MOST_TARGETS: usize = 20_000;
 
 /// Where a target stands.
 #[derive(Debug, Clone, Copy)]
@@ -51,15 +52,29 @@ impl<'t> Compiler<'t> {
         if always(Some(when)) {
             self.fault(Code::Unreachable, when.at, "This always holds.", "Remove `when`.");
         }
-        let condition = self.condition(when, at.env, None);
+        let condition = self.shown_condition(when, at);
         let inner = self.bare_target(node, At { optional: true, ..at })?;
         Some(Target::When { condition: condition?, node: Box::new(inner) })
     }
 
+    /// The condition of a target. Where everybody may look, the mere presence of a part tells what its condition asked.
+    fn shown_condition(&mut self, when: Text<'t>, at: At<'_>) -> Option<Expression> {
+        let condition = self.condition(when, at.env, None)?;
+        let named = condition.variables().iter().any(|slot| *slot >= Slot::FIRST_NAMED);
+        let read = condition.reads().iter().map(|read| class_of(&read.path)).max().unwrap_or_default();
+        self.check_exposed(if named { read.max(DataClass::Need) } else { read }, at);
+        Some(condition)
+    }
+
     /// A target without its condition.
     fn bare_target(&mut self, node: &'t Node, at: At<'_>) -> Option<Target> {
-        if self.rules.len() > MOST_RULES {
-            let fault = format!("The mapping has more than {MOST_RULES} rules.");
+        self.targets += 1;
+        if self.targets > MOST_TARGETS {
+            if self.targets > MOST_TARGETS + 1 {
+                // Said once: what would be said again is the same fragment, used again.
+                return None;
+            }
+            let fault = format!("The mapping has more than {MOST_TARGETS} targets, counting each use of a fragment.");
             self.fault(Code::TooLarge, self.tree.at, fault, "Do not let fragments use each other so often.");
             return None;
         }
@@ -121,6 +136,7 @@ impl<'t> Compiler<'t> {
         let over = node.text("each")?;
         let path = self.path(over, at.env);
         let class = path.as_ref().map_or(DataClass::Administrative, |path| path.class);
+        self.check_exposed(class, at);
         let says = Says {
             target: at.target,
             class: class.max(at.class.unwrap_or_default()),
@@ -201,7 +217,7 @@ impl<'t> Compiler<'t> {
                 );
             }
             closed = closed || always(when);
-            let condition = when.map(|when| self.condition(when, at.env, None));
+            let condition = when.map(|when| self.shown_condition(when, at));
             let inner = At { optional: true, in_lines: at.in_lines, ..at.within(at.target, alternative.at, at.class) };
             let Some(target) = self.bare_target(alternative, inner) else { continue };
             match condition {

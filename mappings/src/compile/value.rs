@@ -86,7 +86,8 @@ impl<'t> Compiler<'t> {
         let join = self.join(node, &path, text.at);
         let format = self.date_format(node, kind, &path, parts, text.at);
         if path.cuts && !node.has("because") {
-            let fault = "substring() cuts what is sent, and nobody sees it.";
+            let fault =
+                "The path cuts what is sent (substring, replace, replaceMatches, split, toChars), and nobody sees it.";
             let mend = "Use `max-length` with `overflow`, or say with `because` why the rest is not wanted.";
             self.fault(Code::SilentCut, text.at, fault, mend);
         }

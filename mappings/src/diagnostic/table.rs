@@ -187,7 +187,7 @@ pub const CODES: &[CodeInfo] = &[
         "M034",
         PATHS,
         "A path that cuts text",
-        "`substring()` in what is sent is a loss that nobody sees. Use `max-length` with an overflow rule, or say \
+        "`substring()`, `replace()`, `replaceMatches()`, `split()` or `toChars()` in what is sent is a loss that nobody sees. Use `max-length` with an overflow rule, or say \
          why the rest is not wanted.",
     ),
     row(

@@ -142,7 +142,7 @@ impl Scanner<'_> {
             None => return Err(Problem::EndsEarly),
         }
         let start = self.at + 1;
-        let escaped = self.string()?;
+        let escaped = self.string()? != 0;
         let end = self.at - 1;
         let name = self.bytes.get(start..end).unwrap_or_default();
         let mut flags = Entry::HAS_KEY;
@@ -171,8 +171,8 @@ impl Scanner<'_> {
         let start = self.at;
         match byte {
             b'"' => {
-                let escaped = self.string()?;
-                self.push(Kind::String, start, if escaped { Entry::ESCAPED } else { 0 });
+                let flags = self.string()?;
+                self.push(Kind::String, start, flags);
             }
             b'-' | b'0'..=b'9' => {
                 self.number()?;
@@ -215,20 +215,23 @@ impl Scanner<'_> {
         });
     }
 
-    /// Steps over a string, from its opening quote to behind its closing one; answers whether it holds an escape.
+    /// Steps over a string, from its opening quote to behind its closing one; answers with the flags of its escapes.
     #[inline]
-    fn string(&mut self) -> Result<bool, Problem> {
+    fn string(&mut self) -> Result<u8, Problem> {
         let mut at = self.at + 1;
-        let mut escaped = false;
+        let mut flags = 0;
         loop {
             at = plain_end(self.bytes, at);
             match self.bytes.get(at) {
                 Some(b'"') => {
                     self.at = at + 1;
-                    return Ok(escaped);
+                    return Ok(flags);
                 }
                 Some(b'\\') => {
-                    escaped = true;
+                    flags |= Entry::ESCAPED;
+                    if !matches!(self.bytes.get(at + 1), Some(b'n' | b'r' | b't' | b'"' | b'\\')) {
+                        flags |= Entry::ODDLY;
+                    }
                     match escape(self.bytes, at) {
                         Ok(length) => at += length,
                         Err((place, problem)) => {

@@ -42,7 +42,7 @@ fn unescape(raw: &str) -> String {
     text
 }
 
-/// The character of `XXXX` or `XXXX\uXXXX`, and how many bytes that takes.
+/// The character that four hexadecimal digits name, or two such units as a surrogate pair, and how many bytes that takes.
 fn hexadecimal(digits: &str) -> (char, usize) {
     let high = unit(digits.get(..4));
     if let Some(character) = char::from_u32(high) {

@@ -1,6 +1,7 @@
 //! The evaluator: items flow from operation to operation without being collected, and stop as soon as nobody wants
 //! more. Every step is counted, so that no document makes an evaluation endless.
 
+mod chain;
 mod collections;
 mod compare;
 mod convert;
@@ -145,6 +146,7 @@ impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
     pub(super) fn stream(&mut self, op: &'e Op, focus: Focus<'_, 'e>, out: Out<'_, 'm, 'e, T>) -> Flow {
         self.step(1)?;
         match op {
+            Op::Chain(chain) => self.chain(chain, focus, out),
             Op::Nothing => Ok(()),
             Op::Literal(literal) => out(self, Value::plain(literal.item())),
             Op::This => match focus.this {
@@ -244,12 +246,16 @@ impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
             Op::Join { from, separator } => self.join(from, separator, focus),
             Op::Convert { from, to } => self.convert(from, *to, focus),
             Op::GetValue(from) => self.get_value(from, focus),
+            Op::Chain(chain) => self.first_of(chain, focus),
             _ if op.is_test() => Ok(self.boolean(op, focus)?.map(|truth| Value::plain(Item::Boolean(truth)))),
             _ => self.first(op, focus),
         }
     }
 
     pub(super) fn first(&mut self, op: &'e Op, focus: Focus<'_, 'e>) -> Result<Option<Value<'e>>, Stop> {
+        if let Op::Chain(chain) = op {
+            return self.first_of(chain, focus);
+        }
         let mut found = None;
         match self.stream(op, focus, &mut |_, value| {
             found = Some(value);
@@ -263,6 +269,7 @@ impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
     /// The truth of an operation that is looked at and not passed on.
     pub(super) fn boolean(&mut self, op: &'e Op, focus: Focus<'_, 'e>) -> Result<Option<bool>, Stop> {
         match op {
+            Op::Test(test) => self.test(test, focus),
             Op::Logic { logic, left, right } => {
                 self.step(1)?;
                 let left = self.boolean(left, focus)?;
@@ -412,7 +419,8 @@ impl Op {
     const fn is_test(&self) -> bool {
         matches!(
             self,
-            Self::Logic { .. }
+            Self::Test(_)
+                | Self::Logic { .. }
                 | Self::Exists { .. }
                 | Self::Equal { .. }
                 | Self::Compare { .. }

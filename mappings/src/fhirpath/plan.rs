@@ -6,11 +6,16 @@ use regex::Regex;
 
 use crate::document::Key;
 
+use super::chain::{Chain, Test};
 use super::types::{NodeType, System};
 
 /// One operation.
 #[derive(Debug, Clone)]
 pub(super) enum Op {
+    /// Several operations as a flat list; made from them when the expression is done.
+    Chain(Chain),
+    /// A question as a flat tree; likewise.
+    Test(Box<Test>),
     /// Always empty.
     Nothing,
     Literal(Literal),
@@ -240,6 +245,18 @@ pub(super) enum Wanted {
 #[derive(Debug, Clone)]
 pub(super) struct Step {
     pub(super) moves: Box<[Move]>,
+    /// Whether there is one move for all items, with one way, that is no choice and starts from no primitive.
+    pub(super) simple: bool,
+}
+
+impl Step {
+    pub(super) fn new(moves: Vec<Move>) -> Self {
+        let simple = match moves.as_slice() {
+            [Move { from: None, primitive: false, stem: None, ways }] => ways.len() == 1,
+            _ => false,
+        };
+        Self { moves: moves.into(), simple }
+    }
 }
 
 /// The members to follow from an item of one type.

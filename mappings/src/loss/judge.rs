@@ -241,20 +241,34 @@ impl Judge<'_, '_> {
         if found.by_value && self.is_harmless(id, &found.path) {
             grade = Grade::Informational;
         }
-        if self.partly && grade == Grade::Unsafe && !self.stands_alone(id) {
+        let alone = grade == Grade::Unsafe && self.stands_alone(id, true);
+        if self.partly && grade == Grade::Unsafe && !alone {
             grade = Grade::Notable;
         }
         self.add(place, reason, rule, grade, values, Detail::Nothing);
+        if alone && let Some(last) = self.lost_at(place) {
+            // Accepted in words or not: no mapping's author can know that this person may be contacted.
+            last.grade = Grade::Unsafe;
+        }
+    }
+
+    /// What was reported last of this place.
+    fn lost_at(&mut self, place: PlaceId) -> Option<&mut Lost> {
+        let (report, at) = self.places.get(place).mark;
+        if report == self.places.report { self.lost.get_mut(at as usize) } else { None }
     }
 
     /// Whether a value says by itself what nobody may miss, whatever else arrived: the code that forbids to contact the
     /// person (HL7 SDOH Clinical Care, `ServiceRequest.orderDetail`), or the language that the person prefers.
-    fn stands_alone(&self, id: NodeId) -> bool {
+    fn stands_alone(&self, id: NodeId, whole: bool) -> bool {
         let document = self.document;
         match document.kind(id) {
-            Kind::Object | Kind::Array => document.children(id).any(|child| self.stands_alone(child)),
+            Kind::Object | Kind::Array => document.children(id).any(|child| self.stands_alone(child, false)),
             Kind::String => document.string(id).is_some_and(|text| text == CONTACT_PROHIBITED),
-            Kind::Bool => document.key(id).is_some_and(|key| key == "preferred") && document.raw(id) == "true",
+            // Lost with its language; by itself the mark says nothing.
+            Kind::Bool => {
+                !whole && document.key(id).is_some_and(|key| key == "preferred") && document.raw(id) == "true"
+            }
             Kind::Null | Kind::Number => false,
         }
     }

@@ -11,7 +11,7 @@ pub(super) fn loss(lost: &Lost, program: &Program) -> Loss {
     let accepted = lost.accepted.and_then(|index| program.accepted_losses.get(index as usize));
     let because = accepted.map(|loss| loss.because.clone()).or_else(|| info.and_then(|info| info.because.clone()));
     Loss {
-        element: if lost.element.is_empty() { "the referral".to_owned() } else { lost.element.to_string() },
+        element: if lost.element.is_empty() { "the referral".to_owned() } else { shown(&lost.element) },
         reason: lost.reason,
         grade: lost.grade,
         count: lost.count,
@@ -34,6 +34,16 @@ fn detail(detail: Detail) -> Option<String> {
         Detail::LeftOut(why) => left_out(why).to_owned(),
         Detail::Items { kept, of } => format!("{kept} of {of} items are sent"),
     })
+}
+
+/// An element as reports name it. The address of an extension is the sender's to choose: one in which data could hide is
+/// left out.
+fn shown(element: &str) -> String {
+    let Some((before, rest)) = element.split_once('(') else { return element.to_owned() };
+    let Some((url, after)) = rest.rsplit_once(')') else { return before.to_owned() };
+    let digits = |text: &str| text.split(|c: char| !c.is_ascii_digit()).any(|run| run.len() >= 6);
+    let plain = url.starts_with("http") && url.len() <= 200 && !digits(url) && !url.contains(['(', ' ', '?', '#']);
+    if plain { format!("{before}({url}){after}") } else { format!("{before}(another){after}") }
 }
 
 pub(crate) const fn unit(count: Count) -> &'static str {

@@ -89,6 +89,7 @@ pub struct Reading {
 
 /// What a statement says.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a mapping holds few, and each referral would follow the pointer")]
 pub enum Reads {
     /// A status.
     Status(Box<StatusRule>),

@@ -199,6 +199,7 @@ pub enum Empty {
 
 /// Where a value comes from.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a mapping holds few, and each referral would follow the pointer")]
 pub enum Source {
     /// A path.
     From(Expression),

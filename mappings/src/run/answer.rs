@@ -7,7 +7,7 @@
 use super::environment::Run;
 use super::inputs::{HttpAnswer, Inputs};
 use super::record::Record;
-use super::refusal::{Cause, Refusal};
+use super::refusal::{Fault, Refusal};
 use super::shape;
 use super::statements::{ReadStatement, statements};
 use super::store::{Answered, Given, Store};
@@ -209,6 +209,7 @@ impl<'e, R: Record> Reader<'_, 'e, '_, R> {
 }
 
 /// A path fails over an answer only because of what the answer holds.
-fn unreadable(cause: Cause) -> Stop {
+#[expect(clippy::needless_pass_by_value, reason = "it is mapped over errors")]
+fn unreadable(cause: Fault) -> Stop {
     Stop::Unreadable(cause.to_string())
 }

@@ -3,7 +3,7 @@
 use super::environment::Run;
 use super::held::Held;
 use super::record::{Begun, Record, lose_sources};
-use super::refusal::Cause;
+use super::refusal::{Cause, Fault};
 use crate::account::{Detail, Did, LossReason};
 use crate::concept_map::{Equivalence, Found};
 use crate::document::{Document, Kind, NodeId};
@@ -27,27 +27,67 @@ impl<'e, R: Record> Run<'e, '_, R> {
         codes: &'e CodeRule,
         rule: RuleId,
         begun: Begun,
-    ) -> Result<Held<'e>, Cause> {
-        let sources = self.candidates(item, begun)?;
-        let mut first = None;
-        for source in sources {
-            let found = match source.system.as_deref().or(codes.system.as_deref()) {
-                Some(system) => codes.map.find(system, &source.code),
-                None => None,
+    ) -> Result<Held<'e>, Fault> {
+        let Item::Node(node) = &item else {
+            let code = Held::item(item)?.characters();
+            return match code {
+                Some(code) => self.one(Source { code, system: None, node: None }, codes, rule, begun),
+                None => Ok(Held::Nothing),
             };
-            match found {
-                Some(Found::Row { code: Some(code), equivalence, group, element }) => {
-                    self.chose(source.node, begun);
-                    self.row(rule, begun, (group, element, equivalence));
-                    return Ok(Held::text(Cow::Borrowed(code)));
-                }
-                Some(Found::Row { code: None, .. }) | None => first = first.or(Some((source, None))),
-                Some(Found::Rule { code }) => first = first.or(Some((source, Some(code)))),
-            }
+        };
+        let (document, id) = (node.doc, node.id);
+        if node.is_bare() {
+            return Ok(Held::Nothing);
         }
-        match first {
+        match document.kind(id) {
+            Kind::String => {
+                let code = document.string(id).unwrap_or_default();
+                self.one(Source { code, system: None, node: None }, codes, rule, begun)
+            }
+            Kind::Object => self.concept(document, id, codes, rule, begun),
+            _ => Err(Box::new(Cause::Type("a code"))),
+        }
+    }
+
+    fn one(&mut self, source: Source<'e>, codes: &'e CodeRule, rule: RuleId, begun: Begun) -> Result<Held<'e>, Fault> {
+        match look_up(&source, codes) {
+            Some(Found::Row { code: Some(code), equivalence, group, element }) => {
+                self.chose(source.node);
+                self.row(rule, begun, (group, element, equivalence));
+                Ok(Held::text(Cow::Borrowed(code)))
+            }
+            Some(Found::Rule { code }) => self.without_row(source, Some(code), codes, rule, begun),
+            Some(Found::Row { code: None, .. }) | None => self.without_row(source, None, codes, rule, begun),
+        }
+    }
+
+    /// The first coding that has a row, else the first coding. What stands beside a code (its system, its words for
+    /// people, other codes of the same concept) says the same, so that it is looked at and not lost; the concept's own
+    /// text may say more.
+    fn concept(
+        &mut self,
+        document: &'e Document<'e>,
+        id: NodeId,
+        codes: &'e CodeRule,
+        rule: RuleId,
+        begun: Begun,
+    ) -> Result<Held<'e>, Fault> {
+        self.record.forget(begun, id);
+        let list = document.get(id, "coding");
+        if R::ON {
+            self.record.examined(document, list.unwrap_or(id));
+        }
+        let has_row = |source: &Source<'_>| matches!(look_up(source, codes), Some(Found::Row { code: Some(_), .. }));
+        let chosen = match list {
+            None => coding(document, id),
+            Some(list) => {
+                let mut codings = document.children(list).filter_map(|id| coding(document, id));
+                codings.clone().find(has_row).or_else(|| codings.next())
+            }
+        };
+        match chosen {
+            Some(source) => self.one(source, codes, rule, begun),
             None => Ok(Held::Nothing),
-            Some((source, by_map)) => self.without_row(source, by_map, codes, rule, begun),
         }
     }
 
@@ -69,13 +109,13 @@ impl<'e, R: Record> Run<'e, '_, R> {
         codes: &'e CodeRule,
         rule: RuleId,
         begun: Begun,
-    ) -> Result<Held<'e>, Cause> {
-        self.chose(source.node, begun);
+    ) -> Result<Held<'e>, Fault> {
+        self.chose(source.node);
         let kept = match (by_map, &codes.unmapped) {
             (Some(Some(fixed)), _) => Some(fixed),
             (Some(None), _) | (None, Unmapped::Keep) => None,
             (None, Unmapped::Code(code)) => Some(code.as_str()),
-            (None, Unmapped::Refuse) => return Err(Cause::Unmapped { map: codes.name.clone() }),
+            (None, Unmapped::Refuse) => return Err(Box::new(Cause::Unmapped { map: codes.name.clone() })),
             (None, Unmapped::Omit) => {
                 lose_sources(self.record, begun, LossReason::CodeUnmapped, rule, Detail::Nothing);
                 return Ok(Held::Nothing);
@@ -90,44 +130,16 @@ impl<'e, R: Record> Run<'e, '_, R> {
         Ok(Held::text(source.code))
     }
 
-    /// The codes of an item in their order. What stands beside a code (its system, its words for people, other codes of
-    /// the same concept) says the same, so that it is looked at and not lost; the concept's own text may say more.
-    fn candidates(&mut self, item: Item<'e>, begun: Begun) -> Result<Vec<Source<'e>>, Cause> {
-        let Item::Node(node) = &item else {
-            let code = Held::item(item)?.characters();
-            return Ok(code.map(|code| Source { code, system: None, node: None }).into_iter().collect());
-        };
-        let (document, id) = (node.doc, node.id);
-        if node.is_bare() {
-            return Ok(Vec::new());
-        }
-        match document.kind(id) {
-            Kind::String => {
-                let code = document.string(id).unwrap_or_default();
-                Ok(vec![Source { code, system: None, node: None }])
-            }
-            Kind::Object => {
-                self.record.forget(begun, id);
-                let codings = document.get(id, "coding");
-                let found = match codings {
-                    Some(codings) => document.children(codings).filter_map(|id| coding(document, id)).collect(),
-                    None => coding(document, id).into_iter().collect(),
-                };
-                if R::ON {
-                    let part = codings.unwrap_or(id);
-                    self.record.examined(document, part);
-                }
-                Ok(found)
-            }
-            _ => Err(Cause::Type("a code")),
-        }
-    }
-
-    fn chose(&mut self, node: Option<NodeId>, _: Begun) {
+    fn chose(&mut self, node: Option<NodeId>) {
         if let (true, Some(id), Some(document)) = (R::ON, node, self.environment.bundle) {
             self.record.conveyed(document, id);
         }
     }
+}
+
+fn look_up<'e>(source: &Source<'_>, codes: &'e CodeRule) -> Option<Found<'e>> {
+    let system = source.system.as_deref().or(codes.system.as_deref())?;
+    codes.map.find(system, &source.code)
 }
 
 fn coding<'e>(document: &'e Document<'e>, id: NodeId) -> Option<Source<'e>> {

@@ -62,74 +62,68 @@ pub(crate) fn is_date_time(text: &str) -> bool {
 }
 
 fn parse(text: &str) -> Option<Parts<'_>> {
-    let (date, time) = match text.split_once('T') {
-        Some((date, time)) => (Some(date), Some(time)),
-        None if text.as_bytes().get(2) == Some(&b':') => (None, Some(text)),
-        None => (Some(text), None),
-    };
-    let mut parts = match date {
-        Some(date) => parse_date(date)?,
-        None => Parts::default(),
-    };
-    if let Some(time) = time {
-        if date.is_some() && parts.day.is_none() {
-            return None;
-        }
-        parse_time(time, date.is_some(), &mut parts)?;
+    if text.as_bytes().get(2) == Some(&b':') {
+        let mut parts = Parts::default();
+        parse_time(text, false, &mut parts)?;
+        return Some(parts);
     }
-    Some(parts)
+    let mut parts = Parts { year: digits(text, 0, 4, 1, 9999), ..Parts::default() };
+    parts.year?;
+    if text.len() >= 7 {
+        parts.month = Some(part(text, 4, b'-', 1, 12)?);
+    }
+    if text.len() >= 10 {
+        parts.day = Some(part(text, 7, b'-', 1, 31)?);
+    }
+    match text.len() {
+        4 | 7 | 10 => Some(parts),
+        _ => {
+            parts.day?;
+            parse_time(text.get(10..)?.strip_prefix('T')?, true, &mut parts)?;
+            Some(parts)
+        }
+    }
 }
 
-fn parse_date(text: &str) -> Option<Parts<'_>> {
-    let mut pieces = text.split('-');
-    let year = digits(pieces.next()?, 4, 1, 9999)?;
-    let month = pieces.next().map(|piece| digits(piece, 2, 1, 12));
-    let day = pieces.next().map(|piece| digits(piece, 2, 1, 31));
-    let ends = pieces.next().is_none();
-    let parts = Parts { year: Some(year), month: flat(month)?, day: flat(day)?, ..Parts::default() };
-    ends.then_some(parts)
-}
-
+/// `10:00`, `10:00:00` or `10:00:00.000`, with a zone if it is of a day and only then.
 fn parse_time<'t>(text: &'t str, dated: bool, parts: &mut Parts<'t>) -> Option<()> {
-    let end = text.find(['Z', '+', '-']);
-    let (clock, zone) = end.map_or((text, ""), |at| text.split_at(at));
-    let zone_fits = match zone {
-        "" => !dated,
-        "Z" => dated,
-        offset => dated && is_offset(offset),
-    };
-    let mut pieces = clock.split(':');
-    parts.hour = Some(digits(pieces.next()?, 2, 0, 23)?);
-    parts.minute = Some(digits(pieces.next()?, 2, 0, 59)?);
-    if let Some(seconds) = pieces.next() {
-        let (whole, fraction) = seconds.split_once('.').unwrap_or((seconds, "0"));
-        parts.second = Some(digits(whole, 2, 0, 60)?);
-        if fraction.is_empty() || !fraction.bytes().all(|each| each.is_ascii_digit()) {
-            return None;
+    parts.hour = Some(digits(text, 0, 2, 0, 23)?);
+    parts.minute = Some(part(text, 2, b':', 0, 59)?);
+    let mut rest = text.get(5..)?;
+    if rest.starts_with(':') {
+        parts.second = Some(part(rest, 0, b':', 0, 60)?);
+        rest = rest.get(3..)?;
+        if let Some(fraction) = rest.strip_prefix('.') {
+            rest = fraction.trim_start_matches(|each: char| each.is_ascii_digit());
+            if rest.len() == fraction.len() {
+                return None;
+            }
         }
     }
-    (zone_fits && pieces.next().is_none()).then_some(())
+    let zone_fits = match rest.as_bytes() {
+        [] => !dated,
+        [b'Z'] => dated,
+        [b'+' | b'-', ..] if rest.len() == 6 => {
+            dated && digits(rest, 1, 2, 0, 14).is_some() && part(rest, 3, b':', 0, 59).is_some()
+        }
+        _ => false,
+    };
+    zone_fits.then_some(())
 }
 
-fn is_offset(text: &str) -> bool {
-    let Some((hours, minutes)) = text.get(1..).and_then(|rest| rest.split_once(':')) else { return false };
-    digits(hours, 2, 0, 14).is_some() && digits(minutes, 2, 0, 59).is_some()
+/// Two digits behind a separator that stands at `at`.
+fn part(text: &str, at: usize, separator: u8, least: u32, most: u32) -> Option<&str> {
+    let there = text.as_bytes().get(at) == Some(&separator);
+    there.then(|| digits(text, at + 1, 2, least, most)).flatten()
 }
 
-fn digits(text: &str, length: usize, least: u32, most: u32) -> Option<&str> {
-    let fits = text.len() == length && text.bytes().all(|each| each.is_ascii_digit());
-    let number: u32 = fits.then(|| text.parse().ok()).flatten()?;
-    (least..=most).contains(&number).then_some(text)
-}
-
-/// An absent part is allowed, a malformed one is not.
-#[expect(clippy::option_option, reason = "absent and malformed are told apart here and nowhere else")]
-fn flat(part: Option<Option<&str>>) -> Option<Option<&str>> {
-    match part {
-        Some(None) => None,
-        Some(Some(text)) => Some(Some(text)),
-        None => Some(None),
-    }
+/// So many digits at a place, with a value in a range.
+fn digits(text: &str, at: usize, length: usize, least: u32, most: u32) -> Option<&str> {
+    let found = text.get(at..at + length)?;
+    let number = found
+        .bytes()
+        .try_fold(0_u32, |number, each| each.is_ascii_digit().then(|| number * 10 + u32::from(each - b'0')))?;
+    (least..=most).contains(&number).then_some(found)
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! One translation under way: evaluates expressions, and what they need before them.
 
 use super::record::Record;
-use super::refusal::{Cause, Refusal, refuse};
+use super::refusal::{Cause, Fault, Refusal, refuse};
 use super::store::{Given, Store};
 use crate::document::{Document, NodeId};
-use crate::fhirpath::{Binding, Computed, Environment, Expression, Item, Trace};
+use crate::fhirpath::{Binding, Computed, Environment, EvaluationFault, Expression, Item, MAX_STEPS, Trace};
 use crate::program::{RuleId, Slot};
 use std::cell::Cell;
 use std::ops::ControlFlow;
@@ -15,11 +15,17 @@ pub(crate) struct Run<'e, 'r, R> {
     pub(crate) environment: Environment<'e>,
     store: &'e Store<'e>,
     pub(crate) record: &'r mut R,
+    /// Steps of all evaluations so far.
+    work: u64,
 }
+
+/// How many steps all evaluations of one translation may take together. Each expression has its bound; lists within lists
+/// evaluate the same one again and again.
+const MAX_WORK: u64 = 4 * MAX_STEPS;
 
 impl<'e, 'r, R: Record> Run<'e, 'r, R> {
     pub(crate) fn new(given: Given<'e>, slots: &'e [Binding<'e>], store: &'e Store<'e>, record: &'r mut R) -> Self {
-        Self { given, environment: Environment { slots, bundle: given.inputs.referral }, store, record }
+        Self { given, environment: Environment { slots, bundle: given.inputs.referral }, store, record, work: 0 }
     }
 
     /// Shows each item of an expression to `visit`. A fault names no rule yet.
@@ -28,9 +34,21 @@ impl<'e, 'r, R: Record> Run<'e, 'r, R> {
         expression: &'e Expression,
         focus: Option<&Item<'e>>,
         visit: &mut dyn FnMut(Item<'e>) -> ControlFlow<()>,
-    ) -> Result<(), Cause> {
+    ) -> Result<(), Fault> {
         self.prepare(expression)?;
-        expression.evaluate(&self.environment, focus.cloned(), self.record, visit).map_err(Cause::Evaluation)
+        let steps = expression
+            .evaluate_counted(&self.environment, focus.cloned(), self.record, visit)
+            .map_err(|fault| Box::new(Cause::Evaluation(fault)))?;
+        self.charge(steps)
+    }
+
+    /// Counts the work of one evaluation, of which none is free.
+    fn charge(&mut self, steps: u64) -> Result<(), Fault> {
+        self.work = self.work.saturating_add(steps).saturating_add(1);
+        if self.work > MAX_WORK {
+            return Err(Box::new(Cause::Evaluation(EvaluationFault::TooMuchWork { limit: MAX_WORK })));
+        }
+        Ok(())
     }
 
     /// The first item of an expression.
@@ -38,17 +56,17 @@ impl<'e, 'r, R: Record> Run<'e, 'r, R> {
         &mut self,
         expression: &'e Expression,
         focus: Option<&Item<'e>>,
-    ) -> Result<Option<Item<'e>>, Cause> {
-        let mut found = None;
-        self.each(expression, focus, &mut |item| {
-            found = Some(item);
-            ControlFlow::Break(())
-        })?;
-        Ok(found)
+    ) -> Result<Option<Item<'e>>, Fault> {
+        self.prepare(expression)?;
+        let (item, steps) = expression
+            .first(&self.environment, focus, self.record)
+            .map_err(|fault| Box::new(Cause::Evaluation(fault)))?;
+        self.charge(steps)?;
+        Ok(item)
     }
 
     /// Whether a condition holds; nothing is false. What it reads is looked at and does not reach the platform.
-    pub(crate) fn holds(&mut self, expression: &'e Expression, focus: Option<&Item<'e>>) -> Result<bool, Cause> {
+    pub(crate) fn holds(&mut self, expression: &'e Expression, focus: Option<&Item<'e>>) -> Result<bool, Fault> {
         let begun = self.record.begin();
         let found = self.first(expression, focus)?;
         self.record.examine(begun);
@@ -58,7 +76,7 @@ impl<'e, 'r, R: Record> Run<'e, 'r, R> {
     }
 
     /// Makes what the variables of an expression stand for, unless that is done.
-    fn prepare(&mut self, expression: &'e Expression) -> Result<(), Cause> {
+    fn prepare(&mut self, expression: &'e Expression) -> Result<(), Fault> {
         for slot in expression.variables() {
             if let Some(Binding::Later(cell)) = self.environment.slots.get(*slot)
                 && cell.get().is_none()
@@ -74,7 +92,7 @@ impl<'e, 'r, R: Record> Run<'e, 'r, R> {
 
     /// Computes a named expression and all those that it uses. Its use of earlier ones is bounded: a mapping's variables
     /// form no cycle.
-    fn compute(&mut self, slot: usize) -> Result<(), Cause> {
+    fn compute(&mut self, slot: usize) -> Result<(), Fault> {
         let variable = slot.checked_sub(Slot::FIRST_NAMED).and_then(|index| self.given.program.variables.get(index));
         let (Some(variable), Some(cell)) = (variable, self.store.items(slot)) else { return Ok(()) };
         let expression = &variable.expression;
@@ -88,7 +106,7 @@ impl<'e, 'r, R: Record> Run<'e, 'r, R> {
                 items.push(Computed { item, sources: Vec::new() });
                 ControlFlow::Continue(())
             })
-            .map_err(Cause::Evaluation)?;
+            .map_err(|fault| Box::new(Cause::Evaluation(fault)))?;
         for (index, id) in trace.sources {
             if let Some(computed) = items.get_mut(index).filter(|computed| computed.item.node().is_none()) {
                 computed.sources.push(id);
@@ -100,8 +118,9 @@ impl<'e, 'r, R: Record> Run<'e, 'r, R> {
     }
 
     /// The refusal of a rule.
-    pub(crate) fn refuse(&self, rule: RuleId, cause: Cause) -> Box<Refusal> {
-        refuse(self.given.program, rule, None, cause)
+    #[cold]
+    pub(crate) fn refuse(&self, rule: RuleId, cause: impl Into<Fault>) -> Box<Refusal> {
+        refuse(self.given.program, rule, None, *cause.into())
     }
 }
 

@@ -26,7 +26,7 @@ pub fn foresee(
     let mut requests = Vec::new();
     let mut account = Account::default();
     for step in course(steps) {
-        let mut recorder = recorder(exchange, inputs);
+        let mut recorder = recorder(inputs);
         requests.push(made(given, exchange, step, scratch, &mut recorder)?);
         account.merge(&recorder.into_account());
     }

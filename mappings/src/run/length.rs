@@ -16,8 +16,12 @@ pub(crate) fn measure(text: &str, count: Count) -> usize {
 
 /// Whether `text` has at most `most` units. No unit is smaller than a byte, so that most texts need no count.
 pub(crate) fn fits(text: &str, most: u32, count: Count) -> bool {
-    let most = usize::try_from(most).unwrap_or(usize::MAX);
-    text.len() <= most || measure(text, count) <= most
+    surely_fits(text, most) || measure(text, count) <= usize::try_from(most).unwrap_or(usize::MAX)
+}
+
+/// Whether a text has at most `most` units of any kind, judged by its bytes alone.
+pub(crate) fn surely_fits(text: &str, most: u32) -> bool {
+    text.len() <= usize::try_from(most).unwrap_or(usize::MAX)
 }
 
 /// The longest beginning of `text` that leaves room for `marker` within `most` units, and the marker behind it.

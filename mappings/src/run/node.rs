@@ -4,7 +4,7 @@ use super::environment::Run;
 use super::held::Held;
 use super::length;
 use super::record::{Begun, Record};
-use super::refusal::{Cause, Refusal};
+use super::refusal::{Cause, Fault, Refusal};
 use crate::account::{Detail, Did, Event, LossReason};
 use crate::document::{Kind, NodeId};
 use crate::fhirpath::{Expression, Item};
@@ -53,7 +53,7 @@ impl<'e, R: Record> Run<'e, '_, R> {
 
     fn chosen(&mut self, when: Option<&'e Expression>, focus: Option<&Item<'e>>) -> Written {
         let Some(when) = when else { return Ok(true) };
-        self.holds(when, focus).map_err(|cause| Refusal::of(when.text(), cause))
+        self.holds(when, focus).map_err(|cause| Refusal::of(when.text(), *cause))
     }
 
     /// Writes one value and tells the record so.
@@ -67,6 +67,7 @@ impl<'e, R: Record> Run<'e, '_, R> {
             (Held::Nothing, Empty::Blank) => json.plain_text(""),
             (Held::Text { text, plain: true }, _) => json.plain_text(text),
             (Held::Text { text, .. }, _) => json.text(text),
+            (Held::Escaped(escaped), _) => json.raw(escaped.raw()),
             (Held::Integer(number), _) => json.integer(*number),
             (Held::Number(digits), _) => json.raw(digits),
             (Held::Boolean(truth), _) => json.raw(if *truth { "true" } else { "false" }),
@@ -270,7 +271,7 @@ impl<'e, R: Record> Run<'e, '_, R> {
     }
 }
 
-fn put_whole(item: Item<'_>, json: &mut Json) -> Result<bool, Cause> {
+fn put_whole(item: Item<'_>, json: &mut Json) -> Result<bool, Fault> {
     if let Item::Node(node) = &item
         && !node.is_bare()
         && matches!(node.doc.kind(node.id), Kind::Object | Kind::Array)
@@ -282,6 +283,7 @@ fn put_whole(item: Item<'_>, json: &mut Json) -> Result<bool, Cause> {
         Held::Nothing => return Ok(false),
         Held::Text { text, plain: true } => json.plain_text(&text),
         Held::Text { text, .. } => json.text(&text),
+        Held::Escaped(escaped) => json.raw(escaped.raw()),
         Held::Integer(number) => json.integer(number),
         Held::Number(digits) => json.raw(&digits),
         Held::Boolean(truth) => json.raw(if truth { "true" } else { "false" }),

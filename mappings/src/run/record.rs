@@ -7,7 +7,7 @@ use super::held::Held;
 use crate::account::{Account, Detail, Did, Event, Field, LossReason, Position, Span};
 use crate::document::{Document, NodeId};
 use crate::fhirpath::{Expression, NoTrace, Trace};
-use crate::program::{ExchangeName, RuleId};
+use crate::program::RuleId;
 
 /// Listens to the walk over a target. A field begins, is given sources and steps, and is written or left out.
 pub(crate) trait Record: Trace {
@@ -48,6 +48,7 @@ pub(crate) trait Record: Trace {
 pub(crate) struct Begun {
     sources: usize,
     steps: usize,
+    looked: usize,
 }
 
 impl Record for NoTrace {
@@ -83,9 +84,11 @@ impl Record for NoTrace {
 /// Keeps everything.
 #[derive(Debug)]
 pub(crate) struct Recorder {
-    exchange: ExchangeName,
     position: u32,
     account: Account,
+    /// What rules looked at since a field began. It counts as told only if that field is written: what a guard looked at,
+    /// or a rule that gave nothing, has told nobody anything.
+    looked: Vec<(usize, usize)>,
     /// Where the referral's text lies: settings, keys and notes are documents too, and their nodes are not the referral's.
     referral: Option<usize>,
 }
@@ -97,12 +100,12 @@ fn name(document: &Document<'_>) -> usize {
 
 impl Recorder {
     /// A recorder for one request made from this referral.
-    pub(crate) fn new(exchange: ExchangeName, referral: Option<&Document<'_>>) -> Self {
+    pub(crate) fn new(referral: Option<&Document<'_>>) -> Self {
         let nodes = referral.map_or(0, Document::node_count);
         let mut account = Account::default();
         account.conveyed.clear(nodes);
         account.examined.clear(nodes);
-        Self { exchange, position: 0, account, referral: referral.map(name) }
+        Self { position: 0, account, looked: Vec::new(), referral: referral.map(name) }
     }
 
     /// What was recorded.
@@ -123,7 +126,7 @@ impl Trace for Recorder {
             return;
         }
         let end = document.descendants_end(id).index();
-        self.account.examined.set_range(id.index(), end);
+        self.looked.push((id.index(), end));
     }
 }
 
@@ -135,7 +138,7 @@ impl Record for Recorder {
     }
 
     fn begin(&self) -> Begun {
-        Begun { sources: self.account.sources.len(), steps: self.account.steps.len() }
+        Begun { sources: self.account.sources.len(), steps: self.account.steps.len(), looked: self.looked.len() }
     }
 
     fn did(&mut self, did: Did) {
@@ -158,12 +161,15 @@ impl Record for Recorder {
     }
 
     fn examine(&mut self, begun: Begun) {
-        let Account { sources, examined, .. } = &mut self.account;
-        sources.drain(begun.sources..).for_each(|id| examined.set(id.index()));
+        let looked = self.account.sources.drain(begun.sources..).map(|id| (id.index(), id.index() + 1));
+        self.looked.extend(looked);
     }
 
     fn wrote(&mut self, begun: Begun, document: Option<&Document<'_>>, rule: RuleId, value: &Held<'_>) {
         let account = &mut self.account;
+        for (start, end) in self.looked.drain(begun.looked.min(self.looked.len())..) {
+            account.examined.set_range(start, end);
+        }
         for id in account.sources.get(begun.sources..).unwrap_or_default() {
             let end = document.map_or(id.index() + 1, |document| document.descendants_end(*id).index());
             account.conveyed.set_range(id.index(), end);
@@ -171,7 +177,6 @@ impl Record for Recorder {
         let start = account.values.len();
         value.push_to(&mut account.values);
         account.fields.push(Field {
-            exchange: self.exchange,
             rule,
             position: self.position,
             steps: span(begun.steps, account.steps.len()),
@@ -183,6 +188,7 @@ impl Record for Recorder {
     fn left_out(&mut self, begun: Begun) {
         self.account.sources.truncate(begun.sources);
         self.account.steps.truncate(begun.steps);
+        self.looked.truncate(begun.looked);
     }
 
     fn enter(&mut self, index: usize) -> u32 {

@@ -92,6 +92,9 @@ pub enum Cause {
     Setting(String),
 }
 
+/// A cause on its way to the rule that it is the fault of; boxed, because it is rare and values are passed about often.
+pub(crate) type Fault = Box<Cause>;
+
 impl std::error::Error for Refusal {}
 
 impl fmt::Display for Refusal {

@@ -2,7 +2,7 @@
 
 use super::environment::Run;
 use super::record::Record;
-use super::refusal::{Cause, Refusal, refuse};
+use super::refusal::{Cause, Fault, Refusal, refuse};
 use crate::document::Document;
 use crate::program::{Body, Format, Method, Node, PathPart, Program, Repeat, Request};
 use crate::write::{self, Json, WriteFault};
@@ -117,8 +117,7 @@ impl<'e, R: Record> Run<'e, '_, R> {
             }
         }
         json.close_object();
-        converted(json.bytes(), |document| write::form(document))
-            .map_err(|cause| Refusal::of("the request's query string", cause))
+        converted(json.bytes(), write::form).map_err(|cause| Refusal::of("the request's query string", *cause))
     }
 
     fn headers(&mut self, declared: &'e [(String, Node)]) -> Result<Vec<(String, String)>, Box<Refusal>> {
@@ -133,7 +132,7 @@ impl<'e, R: Record> Run<'e, '_, R> {
                 write::header(&text)?;
                 Ok(text.into_owned())
             });
-            headers.push((name.clone(), value.map_err(|cause| Refusal::of(&format!("the header {name}"), cause))?));
+            headers.push((name.clone(), value.map_err(|cause| Refusal::of(&format!("the header {name}"), *cause))?));
         }
         Ok(headers)
     }
@@ -161,13 +160,13 @@ impl<'e, R: Record> Run<'e, '_, R> {
                 write::plain(document, document.root()).map(|text| text.into_owned().into_bytes())
             }),
         };
-        made.map_err(|cause| Refusal::of("the request's body", cause))
+        made.map_err(|cause| Refusal::of("the request's body", *cause))
     }
 }
 
 /// Makes another format of JSON text that was just written.
-fn converted<T>(json: &[u8], make: impl FnOnce(&Document<'_>) -> Result<T, WriteFault>) -> Result<T, Cause> {
-    let text = std::str::from_utf8(json).map_err(|error| Cause::Unreadable(error.to_string()))?;
-    let document = Document::parse(text).map_err(|error| Cause::Unreadable(error.to_string()))?;
-    make(&document).map_err(Cause::Write)
+fn converted<T>(json: &[u8], make: impl FnOnce(&Document<'_>) -> Result<T, WriteFault>) -> Result<T, Fault> {
+    let text = std::str::from_utf8(json).map_err(|error| Box::new(Cause::Unreadable(error.to_string())))?;
+    let document = Document::parse(text).map_err(|error| Box::new(Cause::Unreadable(error.to_string())))?;
+    make(&document).map_err(|fault| Box::new(Cause::Write(fault)))
 }

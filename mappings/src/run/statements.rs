@@ -5,7 +5,7 @@ use super::environment::Run;
 use super::held::Held;
 use super::inputs::Inputs;
 use super::record::Record;
-use super::refusal::{Cause, Refusal};
+use super::refusal::{Cause, Fault, Refusal};
 use super::shape;
 use super::store::{Given, Store};
 use crate::document::Document;
@@ -97,7 +97,7 @@ pub(super) fn statements<'e, R: Record>(
     run: &mut Run<'e, '_, R>,
     reading: &'e Reading,
     focus: Option<&Item<'e>>,
-) -> Result<Vec<ReadStatement>, Cause> {
+) -> Result<Vec<ReadStatement>, Fault> {
     run.record.fired(reading.rule);
     let Some(each) = &reading.each else { return Ok(vec![statement(run, &reading.what, focus)?]) };
     let mut items = Vec::new();
@@ -112,7 +112,7 @@ fn statement<'e, R: Record>(
     run: &mut Run<'e, '_, R>,
     reads: &'e Reads,
     focus: Option<&Item<'e>>,
-) -> Result<ReadStatement, Cause> {
+) -> Result<ReadStatement, Fault> {
     match reads {
         Reads::Changed(expression) => Ok(ReadStatement::Changed(needed(run, expression, focus, "the referral")?)),
         Reads::Status(rule) => Ok(ReadStatement::Status(Box::new(status(run, rule, focus)?))),
@@ -123,7 +123,7 @@ fn status<'e, R: Record>(
     run: &mut Run<'e, '_, R>,
     rule: &'e StatusRule,
     focus: Option<&Item<'e>>,
-) -> Result<ReadStatus, Cause> {
+) -> Result<ReadStatus, Fault> {
     let mut maybe = |expression: &'e Option<Expression>| match expression {
         Some(expression) => text(run, expression, focus),
         None => Ok(None),
@@ -132,7 +132,9 @@ fn status<'e, R: Record>(
     let instant = maybe(&rule.instant)?;
     let reason = maybe(&rule.reason)?;
     let version = match maybe(&rule.version)? {
-        Some(digits) => Some(digits.parse().map_err(|_| Cause::Unreadable("the version is no number".to_owned()))?),
+        Some(digits) => {
+            Some(digits.parse().map_err(|_| Box::new(Cause::Unreadable("the version is no number".to_owned())))?)
+        }
         None => None,
     };
     let mut outputs = Vec::new();
@@ -158,8 +160,8 @@ fn needed<'e, R: Record>(
     expression: &'e Expression,
     focus: Option<&Item<'e>>,
     what: &str,
-) -> Result<String, Cause> {
-    let missing = || Cause::Unreadable(format!("the platform's name for {what} is missing"));
+) -> Result<String, Fault> {
+    let missing = || Box::new(Cause::Unreadable(format!("the platform's name for {what} is missing")));
     text(run, expression, focus)?.ok_or_else(missing)
 }
 
@@ -168,7 +170,7 @@ pub(super) fn text<'e, R: Record>(
     run: &mut Run<'e, '_, R>,
     expression: &'e Expression,
     focus: Option<&Item<'e>>,
-) -> Result<Option<String>, Cause> {
+) -> Result<Option<String>, Fault> {
     let Some(item) = run.first(expression, focus)? else { return Ok(None) };
     let text = Held::item(item)?.characters();
     Ok(text.filter(|text| !text.is_empty()).map(std::borrow::Cow::into_owned))

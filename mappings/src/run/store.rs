@@ -6,8 +6,8 @@
 use super::inputs::Inputs;
 use crate::document::{Document, NodeId};
 use crate::fhirpath::{Binding, Computed, Item, Node, NodeType, ShapeKind};
-use crate::program::{Program, Scalar, Slot};
-use serde_json::{Map, Value};
+use crate::program::{Program, Scalar, Setting, Slot};
+use crate::write::Json;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
@@ -67,13 +67,16 @@ impl<'e> Store<'e> {
             Slot::Referral => node(|found| Some(found.document.root())),
             Slot::ServiceRequest => node(|found| found.service_request),
             Slot::Patient => node(|found| found.patient),
-            Slot::Task => node(|found| found.task),
             Slot::PlatformReferral => text(inputs.platform_referral),
             Slot::Reason => text(inputs.reason),
             Slot::Status => given.answered.map_or(Binding::Empty, |answered| Binding::Integer(answered.status)),
-            Slot::Settings | Slot::Keys | Slot::AcceptedAt | Slot::Progress | Slot::Cursor | Slot::Header => {
-                self.items(slot as usize).map_or(Binding::Empty, Binding::Later)
-            }
+            Slot::Task
+            | Slot::Settings
+            | Slot::Keys
+            | Slot::AcceptedAt
+            | Slot::Progress
+            | Slot::Cursor
+            | Slot::Header => self.items(slot as usize).map_or(Binding::Empty, Binding::Later),
         }
     }
 
@@ -86,6 +89,7 @@ impl<'e> Store<'e> {
     pub(crate) fn make(&'e self, slot: Slot, given: Given<'e>) {
         let Some(made) = self.slots.get(slot as usize) else { return };
         let item = match slot {
+            Slot::Task => given.inputs.referral.and_then(task),
             Slot::AcceptedAt if given.inputs.accepted_at.is_empty() => None,
             Slot::AcceptedAt => Some(Item::DateTime(Cow::Borrowed(given.inputs.accepted_at))),
             slot => made.object(slot, given),
@@ -98,7 +102,7 @@ impl<'e> Store<'e> {
 
 impl<'e> Made<'e> {
     fn object(&'e self, slot: Slot, given: Given<'e>) -> Option<Item<'e>> {
-        let text = self.text.get_or_init(|| object(slot, given).to_string());
+        let text = self.text.get_or_init(|| object(slot, given));
         if self.document.get().is_none() {
             let _ = self.document.set(Document::parse(text).ok()?);
         }
@@ -107,75 +111,86 @@ impl<'e> Made<'e> {
     }
 }
 
-fn object(slot: Slot, given: Given<'_>) -> Value {
+/// The JSON text of an object-valued variable.
+fn object(slot: Slot, given: Given<'_>) -> String {
     let inputs = given.inputs;
-    let texts = |pairs: &mut dyn Iterator<Item = (&String, &String)>| -> Map<String, Value> {
-        pairs.map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect()
-    };
-    let members = match slot {
-        Slot::Settings => given.program.settings.iter().filter_map(|declared| setting(declared, inputs)).collect(),
-        Slot::Keys => [("idempotency", inputs.keys.idempotency), ("correlation", inputs.keys.correlation)]
-            .into_iter()
-            .map(|(name, key)| (name.to_owned(), Value::from(key)))
-            .collect(),
+    let mut json = Json::with_room(256);
+    json.open_object();
+    match slot {
+        Slot::Settings => given.program.settings.iter().for_each(|declared| setting(declared, inputs, &mut json)),
+        Slot::Keys => {
+            text(&mut json, "idempotency", inputs.keys.idempotency);
+            text(&mut json, "correlation", inputs.keys.correlation);
+        }
         Slot::Progress => {
-            let mut members = texts(&mut inputs.progress.iter());
-            for name in given.foreseen {
-                members.entry(name.clone()).or_insert_with(|| Value::from(format!("({name})")));
+            inputs.progress.iter().for_each(|(name, value)| text(&mut json, name, value));
+            for name in given.foreseen.iter().filter(|name| !inputs.progress.contains_key(*name)) {
+                text(&mut json, name, &format!("({name})"));
             }
-            members
         }
-        Slot::Cursor => texts(&mut inputs.cursor.iter()),
+        Slot::Cursor => inputs.cursor.iter().for_each(|(name, value)| text(&mut json, name, value)),
         Slot::Header => {
+            // Of several headers of one name the first is read, as a document gives the first member of a name.
             let headers = given.answered.map(|answered| answered.headers).unwrap_or_default();
-            let mut members = Map::new();
-            for (name, value) in headers {
-                members.entry(name.to_ascii_lowercase()).or_insert_with(|| Value::from(value.as_str()));
-            }
-            members
+            headers.iter().for_each(|(name, value)| text(&mut json, &name.to_ascii_lowercase(), value));
         }
-        _ => Map::new(),
-    };
-    Value::Object(members)
+        _ => {}
+    }
+    json.close_object();
+    String::from_utf8(json.into_bytes()).expect("JSON of texts is text")
+}
+
+fn name(json: &mut Json, name: &str) {
+    json.next();
+    json.text(name);
+    json.raw(":");
+}
+
+fn text(json: &mut Json, key: &str, value: &str) {
+    name(json, key);
+    json.text(value);
 }
 
 /// A setting with the type that it is declared with. [`check_settings`](super::check_settings) has refused what does
 /// not fit; here it is treated as absent.
-fn setting(declared: &crate::program::Setting, inputs: &Inputs<'_>) -> Option<(String, Value)> {
-    let text = inputs.settings.get(&declared.name).map(String::as_str).or(declared.default.as_deref())?;
-    let value = match declared.kind {
-        Scalar::Integer => Value::from(text.parse::<i64>().ok()?),
-        Scalar::Boolean => Value::from(text.parse::<bool>().ok()?),
-        Scalar::Decimal => serde_json::from_str::<serde_json::Number>(text).ok()?.into(),
-        _ => Value::from(text),
+fn setting(declared: &Setting, inputs: &Inputs<'_>, json: &mut Json) {
+    let given = inputs.settings.get(&declared.name).map(String::as_str).or(declared.default.as_deref());
+    let Some(value) = given else { return };
+    let raw = match declared.kind {
+        Scalar::Integer => value.parse::<i64>().ok().map(|number| number.to_string()),
+        Scalar::Boolean => value.parse::<bool>().ok().map(|truth| truth.to_string()),
+        Scalar::Decimal => serde_json::from_str::<serde_json::Number>(value).ok().map(|number| number.to_string()),
+        _ => return text(json, &declared.name, value),
     };
-    Some((declared.name.clone(), value))
+    if let Some(raw) = raw {
+        name(json, &declared.name);
+        json.raw(&raw);
+    }
 }
 
-/// Where the resources with names of their own stand.
+/// Where the resources with places of their own stand.
 struct Resources<'e> {
     document: &'e Document<'e>,
     service_request: Option<NodeId>,
     patient: Option<NodeId>,
-    task: Option<NodeId>,
 }
 
 impl<'e> Resources<'e> {
     fn find(document: &'e Document<'e>) -> Self {
-        let mut found = Self { document, service_request: None, patient: None, task: None };
-        let Some(entries) = document.get(document.root(), "entry") else { return found };
-        for (index, entry) in document.children(entries).enumerate() {
-            let Some(resource) = document.get(entry, "resource") else { continue };
-            match index {
-                0 => found.service_request = Some(resource),
-                1 => found.patient = Some(resource),
-                _ => {}
-            }
-            let kind = document.get(resource, "resourceType").and_then(|id| document.string(id));
-            if kind.as_deref() == Some("Task") {
-                found.task = Some(resource);
-            }
-        }
-        found
+        let mut resources = entries(document).take(2).map(|entry| document.get(entry, "resource"));
+        let service_request = resources.next().flatten();
+        Self { document, service_request, patient: resources.next().flatten() }
     }
+}
+
+fn entries<'e>(document: &'e Document<'e>) -> impl Iterator<Item = NodeId> {
+    document.get(document.root(), "entry").into_iter().flat_map(|entries| document.children(entries))
+}
+
+/// The last Task of the Bundle.
+fn task<'e>(document: &'e Document<'e>) -> Option<Item<'e>> {
+    let resources = entries(document).filter_map(|entry| document.get(entry, "resource"));
+    let is_task = |id: &NodeId| document.get(*id, "resourceType").is_some_and(|kind| document.is_text(kind, "Task"));
+    let found = resources.filter(is_task).last()?;
+    Some(Item::Node(Node::new(document, found, NodeType::Fhir("Task"))))
 }

@@ -5,7 +5,7 @@ use super::date::{self, Formatted};
 use super::environment::Run;
 use super::held::Held;
 use super::record::{Begun, Record, lose_sources};
-use super::refusal::{Cause, Refusal};
+use super::refusal::{Cause, Fault, Refusal};
 use super::{length, text};
 use crate::account::{Detail, Did, Event, LeftOut, LossReason};
 use crate::fhirpath::{Expression, Item};
@@ -29,13 +29,13 @@ impl<'e, R: Record> Run<'e, '_, R> {
         held.map_err(|cause| self.refuse(value.rule, cause))
     }
 
-    fn finish(&mut self, held: Held<'e>, value: &'e Value, begun: Begun) -> Result<Held<'e>, Cause> {
+    fn finish(&mut self, held: Held<'e>, value: &'e Value, begun: Begun) -> Result<Held<'e>, Fault> {
         // A date in a platform's pattern is text from here on.
         let kind = if value.format.is_some() { Scalar::Text } else { value.kind };
         self.end(held, value.rule, kind, &value.finish, begun)
     }
 
-    fn sourced(&mut self, value: &'e Value, focus: Option<&Item<'e>>, begun: Begun) -> Result<Held<'e>, Cause> {
+    fn sourced(&mut self, value: &'e Value, focus: Option<&Item<'e>>, begun: Begun) -> Result<Held<'e>, Fault> {
         let expression = match &value.source {
             Source::Constant(literal) => {
                 self.record.did(Did::Constant);
@@ -74,7 +74,7 @@ impl<'e, R: Record> Run<'e, '_, R> {
         separator: &str,
         focus: Option<&Item<'e>>,
         begun: Begun,
-    ) -> Result<Held<'e>, Cause> {
+    ) -> Result<Held<'e>, Fault> {
         let mut items = Vec::new();
         self.each(expression, focus, &mut |item| {
             items.push(item);
@@ -102,7 +102,7 @@ impl<'e, R: Record> Run<'e, '_, R> {
     }
 
     /// One item, its code translated or its date formatted.
-    fn piece(&mut self, item: Item<'e>, value: &'e Value, begun: Begun) -> Result<Held<'e>, Cause> {
+    fn piece(&mut self, item: Item<'e>, value: &'e Value, begun: Begun) -> Result<Held<'e>, Fault> {
         if let Some(codes) = &value.map {
             return self.map(item, codes, value.rule, begun);
         }
@@ -119,9 +119,9 @@ impl<'e, R: Record> Run<'e, '_, R> {
         format: &DateFormat,
         rule: RuleId,
         begun: Begun,
-    ) -> Result<Held<'e>, Cause> {
+    ) -> Result<Held<'e>, Fault> {
         let Some(text) = held.characters().filter(|text| !text.is_empty()) else { return Ok(Held::Nothing) };
-        let mut out = String::with_capacity(16);
+        let mut out = String::with_capacity(24);
         let formatted = if format.parts.is_empty() {
             // No pattern: a date-time stands as it came, if it is whole.
             if date::is_date_time(&text) {
@@ -139,8 +139,8 @@ impl<'e, R: Record> Run<'e, '_, R> {
                 }
                 Ok(Held::text(Cow::Owned(out)))
             }
-            (Formatted::Malformed, _) => Err(Cause::Type("a date")),
-            (Formatted::Partial, Partial::Refuse) => Err(Cause::PartialDate),
+            (Formatted::Malformed, _) => Err(Box::new(Cause::Type("a date"))),
+            (Formatted::Partial, Partial::Refuse) => Err(Box::new(Cause::PartialDate)),
             (Formatted::Partial, Partial::Keep) => {
                 self.record.did(Did::KeptPartial);
                 Ok(Held::text(text))
@@ -176,7 +176,7 @@ impl<'e, R: Record> Run<'e, '_, R> {
         kind: Scalar,
         finish: &'e Finish,
         begun: Begun,
-    ) -> Result<Held<'e>, Cause> {
+    ) -> Result<Held<'e>, Fault> {
         let held = self.limited(held, rule, kind, finish, begun)?;
         if !held.is_nothing() {
             return Ok(held);
@@ -186,7 +186,7 @@ impl<'e, R: Record> Run<'e, '_, R> {
             self.record.lost(Event { reason: LossReason::Defaulted, rule, node: None, detail: Detail::Nothing });
             return Ok(Held::literal(default));
         }
-        if finish.required { Err(Cause::Missing) } else { Ok(Held::Nothing) }
+        if finish.required { Err(Box::new(Cause::Missing)) } else { Ok(Held::Nothing) }
     }
 
     fn limited(
@@ -196,7 +196,7 @@ impl<'e, R: Record> Run<'e, '_, R> {
         kind: Scalar,
         finish: &'e Finish,
         begun: Begun,
-    ) -> Result<Held<'e>, Cause> {
+    ) -> Result<Held<'e>, Fault> {
         if held.is_nothing() {
             return Ok(Held::Nothing);
         }
@@ -205,6 +205,14 @@ impl<'e, R: Record> Run<'e, '_, R> {
             lose_sources(self.record, begun, LossReason::Altered, rule, Detail::TimeOfDay);
         }
         let mut held = held.become_kind(kind)?;
+        if let Held::Escaped(escaped) = held {
+            // What is as short as it must be even with its escapes, and is asked nothing else, is not decoded.
+            let fits = finish.max_length.as_ref().is_none_or(|limit| length::surely_fits(escaped.raw(), limit.most));
+            if fits && finish.pattern.is_none() && finish.one_of.is_none() && !finish.base64 {
+                return Ok(held);
+            }
+            held = Held::text(escaped.decoded());
+        }
         if let Some((least, most, mismatch)) = finish.range
             && let Held::Integer(number) = held
             && !(least..=most).contains(&number)
@@ -236,11 +244,11 @@ impl<'e, R: Record> Run<'e, '_, R> {
         Ok(held)
     }
 
-    fn cut(&mut self, text: &str, limit: &MaxLength, rule: RuleId, begun: Begun) -> Result<String, Cause> {
+    fn cut(&mut self, text: &str, limit: &MaxLength, rule: RuleId, begun: Begun) -> Result<String, Fault> {
         let count = limit.count;
         let marker = match &limit.overflow {
             Overflow::Refuse => {
-                return Err(Cause::TooLong { length: length::measure(text, count), most: limit.most });
+                return Err(Box::new(Cause::TooLong { length: length::measure(text, count), most: limit.most }));
             }
             Overflow::Truncate { marker } => marker,
         };
@@ -263,9 +271,9 @@ impl<'e, R: Record> Run<'e, '_, R> {
         rule: RuleId,
         why: LeftOut,
         begun: Begun,
-    ) -> Result<Held<'e>, Cause> {
+    ) -> Result<Held<'e>, Fault> {
         match mismatch {
-            Mismatch::Refuse => Err(cause),
+            Mismatch::Refuse => Err(Box::new(cause)),
             Mismatch::Omit => {
                 self.leave_out(rule, why, begun);
                 Ok(Held::Nothing)

@@ -70,7 +70,11 @@ impl Json {
 
     /// A text.
     pub(crate) fn text(&mut self, text: &str) {
-        serde_json::to_writer(&mut self.out, text).expect("writing a string into memory cannot fail");
+        if needs_no_escape(text.as_bytes()) {
+            self.plain_text(text);
+        } else {
+            serde_json::to_writer(&mut self.out, text).expect("writing a string into memory cannot fail");
+        }
     }
 
     /// A text that is known to need no escape: it stood unescaped in other JSON.
@@ -89,6 +93,22 @@ impl Json {
     pub(crate) fn integer(&mut self, number: i64) {
         serde_json::to_writer(&mut self.out, &number).expect("writing a number into memory cannot fail");
     }
+}
+
+/// Whether a text holds none of the bytes that JSON writes as escapes: controls, quote and backslash. Eight bytes at a
+/// time, by the arithmetic that sets the high bit of each byte that is below 32 or equal to another.
+fn needs_no_escape(text: &[u8]) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let (words, rest) = text.as_chunks::<8>();
+    let mut escapes = 0;
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        let below = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+        escapes |= below | zero(word ^ (ONES * u64::from(b'"'))) | zero(word ^ (ONES * u64::from(b'\\')));
+    }
+    escapes == 0 && !rest.iter().any(|byte| matches!(byte, 0..0x20 | b'"' | b'\\'))
 }
 
 #[cfg(test)]
@@ -117,6 +137,20 @@ mod tests {
         json.raw("1.50");
         json.close_object();
         assert_eq!(String::from_utf8(json.into_bytes()).unwrap(), r#"{"a":[-1,"{"],"c":"[","d":1.50}"#);
+    }
+
+    #[test]
+    fn what_needs_an_escape_is_found_at_every_place() {
+        for byte in 0..=0x7f_u8 {
+            for place in 0..17 {
+                let mut text = "é plain text, so".to_owned().into_bytes();
+                text.truncate(17);
+                text.insert(place.min(text.len()).max(2), byte);
+                let expected = !(byte < 0x20 || byte == b'"' || byte == b'\\');
+                assert_eq!(needs_no_escape(&text), expected, "{byte} at {place}");
+            }
+        }
+        assert!(needs_no_escape("ü\u{7f}€\u{1f600}~}|{[]".as_bytes()) && needs_no_escape(b""));
     }
 
     #[test]

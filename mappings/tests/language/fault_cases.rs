@@ -96,9 +96,16 @@ pub(crate) const CASES: &[Case] = &[
           \x20         x-key: { constant: a, class: administrative } #! M023\n",
     ),
     over(
-        "accepted-losses:\n  - { element: Patient, because: x }\n  - { element: Patient, because: x } #! M023\n\
-          \x20 - { element: ServiceRequest, because: x }\n  - { element: Task, because: x }\n\
-          \x20 - { element: Flag, because: x }\n",
+        "accepted-losses:\n\
+          \x20 - { element: ServiceRequest.orderDetail, because: x }\n\
+          \x20 - { element: ServiceRequest.priority, because: x }\n\
+          \x20 - { element: ServiceRequest.doNotPerform, because: x }\n\
+          \x20 - { element: Task.priority, because: x }\n\
+          \x20 - { element: Patient.communication, because: x }\n\
+          \x20 - { element: \"Patient.deceased[x]\", because: x }\n\
+          \x20 - { element: \"Patient.extension(http://hl7.org/fhir/StructureDefinition/patient-interpreterRequired)\", because: x }\n\
+          \x20 - { element: Flag, because: x }\n\
+          \x20 - { element: Flag, because: x } #! M023\n",
     ),
     body(
         "One:\n  class: administrative\n  choose:\n    - { from: \"%patient.id\" }\n    - { from: \"%task.id\" } #! M024",
@@ -169,6 +176,16 @@ pub(crate) const CASES: &[Case] = &[
           \x20       path: \"api/{%patient.birthDate}\" #! M054\n\
           \x20       query: { who: { from: \"%patient.gender\", class: demographic } } #! M054\n",
     ),
+    // The presence of a part tells what its condition asked, and the number of parts how many there were.
+    over(
+        "exchanges:\n  submit:\n    - step: create\n      request:\n        query:\n\
+          \x20         sex: #! M054\n            choose:\n\
+          \x20             - { when: \"%patient.gender = 'female'\", constant: F, class: administrative }\n\
+          \x20             - { constant: M, class: administrative }\n\
+          \x20         n: { each: \"%serviceRequest.reasonCode\", items: { constant: x, class: administrative } } #! M054\n\
+          \x20       headers:\n\
+          \x20         X-P: { when: \"%patient.birthDate < @1960-01-01\", constant: old, class: administrative } #! M054\n",
+    ),
     over("refuse:\n  - when: \"%patient.gender = 'male'\"\n    element: Patient.sex #! M055\n    because: x\n"),
     over(
         "refuse:\n  - when: \"%patient.gender = 'male'\"\n    element: ServiceRequest.orderDetail #! M053\n    because: x\n",
@@ -192,13 +209,25 @@ pub(crate) const CASES: &[Case] = &[
     ),
     // Losses.
     over(
-        "accepted-losses:\n  - { element: Patient, because: x }\n  - { element: ServiceRequest, because: x }\n\
+        // What stands above the element does not name it.
+        "accepted-losses:\n\
+          \x20 - { element: ServiceRequest.orderDetail, because: x }\n\
+          \x20 - { element: ServiceRequest.priority, because: x }\n\
+          \x20 - { element: ServiceRequest.doNotPerform, because: x }\n\
+          \x20 - { element: Patient.communication, because: x }\n\
+          \x20 - { element: \"Patient.deceased[x]\", because: x }\n\
+          \x20 - { element: \"Patient.extension(http://hl7.org/fhir/StructureDefinition/patient-interpreterRequired)\", because: x }\n\
+          \x20 - { element: Flag, because: x }\n\
           \x20 - { element: Task, because: x }\nexchanges: {} #! M070\n",
     ),
     over(
         "accepted-losses:\n  - { element: ServiceRequest.priority, because: x } #! M071\n\
-          \x20 - { element: Patient, because: x }\n  - { element: ServiceRequest.orderDetail, because: x }\n\
-          \x20 - { element: ServiceRequest.doNotPerform, because: x }\n  - { element: Task, because: x }\n\
+          \x20 - { element: ServiceRequest.orderDetail, because: x }\n\
+          \x20 - { element: ServiceRequest.doNotPerform, because: x }\n\
+          \x20 - { element: Task.priority, because: x }\n\
+          \x20 - { element: Patient.communication, because: x }\n\
+          \x20 - { element: \"Patient.deceased[x]\", because: x }\n\
+          \x20 - { element: \"Patient.extension(http://hl7.org/fhir/StructureDefinition/patient-interpreterRequired)\", because: x }\n\
           \x20 - { element: Flag, because: x }\n\
           exchanges:\n  submit:\n    - step: create\n\
           \x20     request: { body: { fields: { Priority: { from: \"%serviceRequest.priority\", class: need } } } }\n",

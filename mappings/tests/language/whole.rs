@@ -89,7 +89,9 @@ fn extensions_are_known_by_their_urls() {
             "A: {{ from: \"%patient.extension('{interpreter}').value.ofType(boolean).first()\", type: boolean, class: {class} }}"
         )
     };
-    let accepted = "accepted-losses:\n  - { element: ServiceRequest, because: x }\n  - { element: Task, because: x }\n\
+    let accepted = "accepted-losses:\n  - { element: ServiceRequest.orderDetail, because: x }\n\
+                    \x20 - { element: ServiceRequest.priority, because: x }\n  - { element: Task.priority, because: x }\n\
+                    \x20 - { element: ServiceRequest.doNotPerform, because: x }\n\
                     \x20 - { element: Patient.communication, because: x }\n  - { element: \"Patient.deceased[x]\", because: x }\n\
                     \x20 - { element: Flag, because: x }\n";
     let text = |class: &str| format!("mapping: 1\nextends: base.yaml\n{accepted}{}", in_body(&field(class)));

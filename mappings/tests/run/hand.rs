@@ -12,8 +12,8 @@ use mappings::run::{Inputs, Keys, Refusal, Rendered, Scratch};
 use std::collections::BTreeMap;
 
 /// A mapping under construction.
-pub struct Hand {
-    pub program: Program,
+pub(crate) struct Hand {
+    pub(crate) program: Program,
     scope: Scope,
 }
 
@@ -23,7 +23,7 @@ fn texts(names: &[&str]) -> Type {
 }
 
 impl Hand {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let resource = |name| Type::fhir(name).unwrap();
         let scope = Slot::ALL.into_iter().fold(Scope::new(), |scope, slot| {
             let holds = match slot {
@@ -64,24 +64,24 @@ impl Hand {
     }
 
     /// Adds a named expression, to be used as `%name`.
-    pub fn variable(&mut self, name: &str, text: &str) {
+    pub(crate) fn variable(&mut self, name: &str, text: &str) {
         let expression = self.path(text);
         self.scope = self.scope.clone().variable_of(name, expression.result().clone());
         self.program.variables.push(Variable { name: name.to_owned(), expression });
     }
 
     /// Compiles a path that starts from variables.
-    pub fn path(&self, text: &str) -> Expression {
+    pub(crate) fn path(&self, text: &str) -> Expression {
         compile(text, &self.scope).unwrap_or_else(|faults| panic!("{text}: {faults:?}"))
     }
 
     /// Compiles a path that starts from an item.
-    pub fn path_from(&self, context: Type, text: &str) -> Expression {
+    pub(crate) fn path_from(&self, context: Type, text: &str) -> Expression {
         compile(text, &self.scope.clone().context(context)).unwrap_or_else(|faults| panic!("{text}: {faults:?}"))
     }
 
     /// A rule on a line of its own; what it reads goes into the read-set.
-    pub fn rule(&mut self, target: &str, expression: Option<&Expression>, means: Option<&str>) -> RuleId {
+    pub(crate) fn rule(&mut self, target: &str, expression: Option<&Expression>, means: Option<&str>) -> RuleId {
         let id = RuleId(u32::try_from(self.program.rules.len()).unwrap());
         for read in expression.map(Expression::reads).unwrap_or_default() {
             let elements = &mut self.program.read_set.elements;
@@ -113,18 +113,18 @@ impl Hand {
     }
 
     /// A value rule over a path, with all else left to the caller.
-    pub fn value(&mut self, target: &str, text: &str) -> Value {
+    pub(crate) fn value(&mut self, target: &str, text: &str) -> Value {
         let expression = self.path(text);
         self.value_of(target, expression)
     }
 
-    pub fn value_of(&mut self, target: &str, expression: Expression) -> Value {
+    pub(crate) fn value_of(&mut self, target: &str, expression: Expression) -> Value {
         let rule = self.rule(target, Some(&expression), None);
         plain(rule, Source::From(expression))
     }
 
     /// Makes the mapping's first submit step of a body.
-    pub fn submit(&mut self, format: Format, node: Node) {
+    pub(crate) fn submit(&mut self, format: Format, node: Node) {
         let body = Body { format, content_type: "application/json".to_owned(), node };
         self.submit_with(Request {
             method: Method::Post,
@@ -136,14 +136,14 @@ impl Hand {
         });
     }
 
-    pub fn submit_with(&mut self, request: Request) {
+    pub(crate) fn submit_with(&mut self, request: Request) {
         let answer = Answer { body: false, shape: None, outcomes: Vec::new() };
         let step = Step { name: "create".to_owned(), request, answer };
         self.program.exchanges.entry(ExchangeName::Submit).or_default().push(step);
     }
 
     /// Runs the first submit step over a referral.
-    pub fn run(&self, referral: &str) -> Result<Rendered, Box<Refusal>> {
+    pub(crate) fn run(&self, referral: &str) -> Result<Rendered, Box<Refusal>> {
         let document = Document::parse(referral).unwrap();
         let settings =
             BTreeMap::from([("account".to_owned(), "7".to_owned()), ("site".to_owned(), "north".to_owned())]);
@@ -152,12 +152,12 @@ impl Hand {
     }
 
     /// The JSON body of the first submit step.
-    pub fn json(&self, referral: &str) -> Result<serde_json::Value, Box<Refusal>> {
+    pub(crate) fn json(&self, referral: &str) -> Result<serde_json::Value, Box<Refusal>> {
         self.run(referral).map(|made| serde_json::from_slice(&made.body.unwrap()).unwrap())
     }
 }
 
-pub fn inputs<'a>(document: &'a Document<'a>) -> Inputs<'a> {
+pub(crate) fn inputs<'a>(document: &'a Document<'a>) -> Inputs<'a> {
     Inputs {
         referral: Some(document),
         keys: Keys { idempotency: "key-1", correlation: "conversation-1" },
@@ -166,7 +166,7 @@ pub fn inputs<'a>(document: &'a Document<'a>) -> Inputs<'a> {
     }
 }
 
-pub fn plain(rule: RuleId, source: Source) -> Value {
+pub(crate) fn plain(rule: RuleId, source: Source) -> Value {
     Value {
         rule,
         source,
@@ -180,12 +180,12 @@ pub fn plain(rule: RuleId, source: Source) -> Value {
     }
 }
 
-pub fn member(name: &str, node: Node) -> Member {
+pub(crate) fn member(name: &str, node: Node) -> Member {
     Member { name: name.to_owned(), json: format!("{}:", serde_json::Value::from(name)), node }
 }
 
 /// An object with one member `v`.
-pub fn one(value: Value) -> Node {
+pub(crate) fn one(value: Value) -> Node {
     Node::Object(vec![member("v", Node::Value(Box::new(value)))])
 }
 
@@ -202,7 +202,7 @@ fn setting(name: &str, kind: Scalar) -> Setting {
 }
 
 /// A referral with these members of the ServiceRequest and the Patient.
-pub fn referral(service_request: &str, patient: &str) -> String {
+pub(crate) fn referral(service_request: &str, patient: &str) -> String {
     let comma = |members: &str| if members.is_empty() { String::new() } else { format!(",{members}") };
     format!(
         r#"{{"resourceType":"Bundle","type":"collection","entry":[
@@ -215,7 +215,7 @@ pub fn referral(service_request: &str, patient: &str) -> String {
 }
 
 /// female and male have a row each, other one that is wider, and unknown none.
-pub fn gender_map() -> std::sync::Arc<mappings::ConceptMap> {
+pub(crate) fn gender_map() -> std::sync::Arc<mappings::ConceptMap> {
     let map = r#"{"resourceType":"ConceptMap","status":"active","group":[{
         "source":"http://hl7.org/fhir/administrative-gender","target":"http://platform.example/gender","element":[
         {"code":"female","target":[{"code":"F","equivalence":"equal"}]},

@@ -68,12 +68,12 @@ fn a_limit_refuses_or_cuts() {
 
 #[test]
 fn what_does_not_match_is_refused_or_left_out() {
+    let pattern = regex::Regex::new("^[a-z]+$").unwrap();
     for (mismatch, refused) in [(Mismatch::Refuse, true), (Mismatch::Omit, false)] {
         let check = |set: &dyn Fn(&mut Value), cause: Cause| {
             let expected = if refused { Err(cause) } else { Ok(json!(LEFT_OUT)) };
             assert_eq!(reason(|value| set(value), "12"), expected);
         };
-        let pattern = regex::Regex::new("^[a-z]+$").unwrap();
         check(&|value| value.finish.pattern = Some((pattern.clone(), mismatch)), Cause::Pattern);
         check(&|value| value.finish.one_of = Some((vec!["1".to_owned()], mismatch)), Cause::NotAllowed);
         let range = |value: &mut Value| {

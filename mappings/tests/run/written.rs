@@ -6,7 +6,7 @@ use mappings::{Capabilities, Manifest, compile};
 use std::collections::BTreeMap;
 
 /// The program of a mapping's text; `gender.json` is at hand.
-pub fn program(mapping: &str) -> Program {
+pub(crate) fn program(mapping: &str) -> Program {
     let files = BTreeMap::from([
         ("mapping.yaml".to_owned(), mapping.as_bytes().to_vec()),
         ("concept-maps/gender.json".to_owned(), include_bytes!("mappings/gender.json").to_vec()),

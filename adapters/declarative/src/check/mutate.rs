@@ -59,11 +59,11 @@ struct Mutant {
 
 enum Kind {
     /// The spot of this number.
-    Spot(usize, Change),
+    Spot(usize, Box<Change>),
     /// A row of a concept map.
     Code(CodeMutant),
-    /// A row of the status table: in its place another, or none.
-    Status(usize, Option<StatusRow>),
+    /// A row of the status table: another in its place.
+    Status(usize, StatusRow),
 }
 
 /// Breaks every rule. The program is as it was afterwards.
@@ -106,7 +106,7 @@ pub(crate) fn score(
             score.stale.push((one.line, "there is no such mutant (any more)".to_owned()));
         }
     }
-    score.survivors.sort_by(|one, other| one.place.cmp(&other.place));
+    score.survivors.sort_by_key(|one| one.place);
     score
 }
 
@@ -123,10 +123,7 @@ fn flip(program: &mut Program, descriptor: &mut Descriptor, kind: &mut Kind) {
             });
         }
         Kind::Code(mutant) => mutant.flip(program),
-        Kind::Status(at, spare) => match spare {
-            Some(other) => descriptor.statuses.get_mut(*at).into_iter().for_each(|row| swap(row, other)),
-            None => {}
-        },
+        Kind::Status(at, other) => descriptor.statuses.get_mut(*at).into_iter().for_each(|row| swap(row, other)),
     }
 }
 
@@ -136,7 +133,7 @@ fn mutants(program: &mut Program, descriptor: &Descriptor) -> Vec<Mutant> {
     let mut number = 0;
     walk(program, &mut |here, spot| {
         for (words, change) in constants.changes(here, &spot) {
-            let kind = Kind::Spot(number, change);
+            let kind = Kind::Spot(number, Box::new(change));
             all.push(Mutant { target: here.target.clone(), words, place: here.place.into(), kind });
         }
         number += 1;
@@ -148,7 +145,7 @@ fn mutants(program: &mut Program, descriptor: &Descriptor) -> Vec<Mutant> {
     for (at, row) in descriptor.statuses.iter().enumerate() {
         for (words, other) in status_changes(row) {
             let target = format!("statuses.{}", row.platform);
-            let (words, kind) = (words.to_owned(), Kind::Status(at, Some(other)));
+            let (words, kind) = (words.to_owned(), Kind::Status(at, other));
             all.push(Mutant { target, words, place: Place::Status(at), kind });
         }
     }

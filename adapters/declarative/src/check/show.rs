@@ -19,9 +19,14 @@ impl Checked {
             let _ = writeln!(text, "{}\n", warning.as_warning());
         }
         let _ = writeln!(text, "{}", self.page.trim_end());
-        self.statuses(&mut text);
-        self.cases(&mut text);
-        self.scores(&mut text);
+        if self.faults.is_empty() {
+            self.statuses(&mut text);
+            self.cases(&mut text);
+            self.scores(&mut text);
+        } else {
+            let _ =
+                writeln!(text, "\nFixtures, coverage and mutants: not tried; first the faults above must be mended");
+        }
         let verdict = if self.passed() { "passes" } else { "does not pass" };
         let _ = writeln!(text, "\n{} {}: {verdict}.", self.name, self.version);
         text

@@ -79,6 +79,7 @@ pub(crate) fn check(outcomes: &[Outcome], found: &Found) -> Vec<Issue> {
         match accepted.kind.as_str() {
             "Task" => check_task(&accepted.place, &accepted.document, &lookup, &mut issues),
             "ServiceRequest" => check_service_request(accepted, &lookup, &mut issues),
+            "Flag" => check_flag(accepted, outcomes, &mut issues),
             "Patient" if accepted.version > 1 => check_patient_update(accepted, found, &mut issues),
             _ => {}
         }
@@ -87,6 +88,21 @@ pub(crate) fn check(outcomes: &[Outcome], found: &Found) -> Vec<Issue> {
         }
     }
     issues
+}
+
+/// A flag says what somebody has to know. One that nothing of the referral leads to would reach nobody, in silence.
+fn check_flag(flag: &Accepted, outcomes: &[Outcome], issues: &mut Vec<Issue>) {
+    let own = format!("{}/{}", flag.kind, flag.id);
+    let leads_to_it = outcomes.iter().any(|outcome| match outcome {
+        Outcome::Write(accepted) if accepted.kind == "ServiceRequest" => {
+            accepted.document.items("supportingInfo").iter().any(|info| info.text("reference") == Some(own.as_str()))
+        }
+        _ => false,
+    });
+    if !leads_to_it {
+        let words = "no ServiceRequest leads to this Flag, so nobody would learn of it; refer to it in ServiceRequest.supportingInfo";
+        issues.push(Issue::at(IssueCode::BusinessRule, flag.place.clone(), words));
+    }
 }
 
 fn find_document(outcomes: &[Outcome], found: &Found, reference: &str) -> Option<Json> {

@@ -10,6 +10,7 @@ use adapter_contract::{
     TranslateError,
 };
 use gateway_fhir::Json;
+use mappings::class;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -187,9 +188,7 @@ fn is_content(path: &str) -> bool {
 
 /// The grade that the adapter's author gives, with the author's words; the nearest declaration counts.
 fn accept(loss: &mut Loss, accepted: &[AcceptedLoss]) {
-    let covers = |one: &&AcceptedLoss| {
-        loss.element.strip_prefix(&one.element).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '(']))
-    };
+    let covers = |one: &&AcceptedLoss| class::covers(&one.element, &loss.element);
     let Some(nearest) = accepted.iter().filter(covers).max_by_key(|one| one.element.len()) else { return };
     loss.grade = loss.grade.min(nearest.grade);
     loss.because.get_or_insert_with(|| nearest.because.clone());

@@ -24,9 +24,15 @@ pub(super) fn gravest(value: &Json, path: &str) -> Option<Grade> {
             }
             // Without a code the words are all that says what it is.
             let worded = value.get("text").is_some() && value.items("coding").is_empty();
+            // A contained resource weighs what its own type weighs, wherever it stands.
+            let path = match value.text("resourceType") {
+                Some(kind) if path.ends_with(".contained") => kind.to_owned(),
+                _ => path,
+            };
             members
                 .iter()
                 .filter_map(|(name, inner)| match name.strip_prefix('_').unwrap_or(name) {
+                    "resourceType" => None,
                     "text" if worded => gravest(inner, &path),
                     name => gravest(inner, &format!("{path}.{name}")),
                 })
@@ -51,11 +57,7 @@ fn grade(path: &str, value: &str) -> Grade {
     if path.contains(".meta.security") {
         return Grade::Notable;
     }
-    match class::grade_of(path) {
-        class::Grade::Informational => Grade::Informational,
-        class::Grade::Notable => Grade::Notable,
-        class::Grade::Unsafe => Grade::Unsafe,
-    }
+    class::grade_of(path)
 }
 
 /// An extension is named with its URL: `Patient.extension(https://…)`. A URL in which data could hide is left out.
@@ -63,7 +65,8 @@ pub(super) fn named(value: &Json, path: &str) -> String {
     let is_extension = path.rsplit('.').next().is_some_and(|step| matches!(step, "extension" | "modifierExtension"));
     let plain = |url: &&str| {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b":/.-_".contains(&byte);
-        url.len() <= URL && url.starts_with("http") && url.bytes().all(allowed)
+        let numbered = url.split(|c: char| !c.is_ascii_digit()).any(|run| run.len() >= 6);
+        url.len() <= URL && url.starts_with("http") && url.bytes().all(allowed) && !numbered
     };
     match value.text("url").filter(|_| is_extension).filter(plain) {
         Some(url) => format!("{path}({url})"),

@@ -90,6 +90,10 @@ pub(super) fn prove(path: &Path, update: bool, format: &str) -> Exit {
             return Exit::Environment;
         }
     };
+    if folder.get("mapping.yaml").is_none() && folder.get("Cargo.toml").is_some() {
+        complain("This adapter has code and no mapping.yaml: its own tests prove it (cargo test -p PACKAGE).");
+        return Exit::NotRight;
+    }
     let mut checked = check(&folder);
     let mut written = Vec::new();
     if update && !checked.writes.is_empty() {

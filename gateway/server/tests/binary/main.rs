@@ -3,6 +3,7 @@
 
 mod adapters;
 mod commands;
+mod guide;
 mod privacy;
 mod serving;
 mod support;

@@ -267,11 +267,17 @@ async fn a_transaction_that_contradicts_itself_is_refused_with_the_place() {
             bundle["entry"][0]["fullUrl"] = json!("urn:uuid:canary")
         }),
         Bad::changed("a type that is not stored", 422, |bundle| {
+            let entry = json!({ "resource": { "resourceType": "Basic", "code": { "text": "x" } },
+                "request": { "method": "POST", "url": "Basic" } });
+            bundle["entry"].as_array_mut().unwrap().push(entry);
+        })
+        .tells("not-supported", ".resource"),
+        Bad::changed("a flag that nothing leads to", 422, |bundle| {
             let entry = json!({ "resource": { "resourceType": "Flag", "status": "active", "code": { "text": "x" },
                 "subject": { "display": "x" } }, "request": { "method": "POST", "url": "Flag" } });
             bundle["entry"].as_array_mut().unwrap().push(entry);
         })
-        .tells("not-supported", ".resource"),
+        .tells("business-rule", ".resource"),
         Bad::changed("a type that R4 does not know", 400, |bundle| {
             let entry =
                 json!({ "resource": { "resourceType": "Canary" }, "request": { "method": "POST", "url": "Canary" } });

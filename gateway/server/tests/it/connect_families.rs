@@ -124,3 +124,36 @@ async fn a_person_who_must_not_be_contacted_is_not_referred() {
     assert!(platform.received().is_empty(), "nothing was sent");
     world.stop().await;
 }
+
+/// The referral with a Flag of this category (NHS BaRS, flag categories) among what supports it.
+fn flagged(nth: usize, category: &str) -> Value {
+    let mut bundle = referral(nth);
+    let patient = inside(&mut bundle, "ServiceRequest")["subject"].clone();
+    let url = "urn:uuid:00000000-0000-4000-8000-00000000f1a9";
+    let flag = json!({
+        "resourceType": "Flag", "status": "active", "subject": patient, "code": { "text": "Needs large print" },
+        "category": [{ "coding": [{ "system": "https://fhir.nhs.uk/CodeSystem/flag-categories-bars", "code": category }] }],
+    });
+    let entry = json!({ "fullUrl": url, "resource": flag, "request": { "method": "POST", "url": "Flag" } });
+    bundle["entry"].as_array_mut().unwrap().push(entry);
+    let supports = &mut inside(&mut bundle, "ServiceRequest")["supportingInfo"];
+    match supports.as_array_mut() {
+        Some(all) => all.push(json!({ "reference": url })),
+        None => *supports = json!([{ "reference": url }]),
+    }
+    bundle
+}
+
+#[tokio::test]
+async fn a_reasonable_adjustment_is_carried_and_another_flag_is_told_by_a_person() {
+    let (world, platform) = scene().await;
+    let (_, id) = delivered(&world, &flagged(6, "RA")).await;
+    let words = platform.referral(id).unwrap()["engageWithFamily"].as_str().unwrap().to_owned();
+    assert!(words.contains("Adjustments: Needs large print"), "{words}");
+    let sent = world.submit(&flagged(7, "SG")).await;
+    let task = world.task_becomes(&sent.path("Task"), "on-hold").await;
+    let reason = task["statusReason"]["text"].as_str().unwrap();
+    assert!(reason.contains("a flag that is no reasonable adjustment"), "{reason}");
+    assert_eq!(platform.received().len(), 1, "nothing of the second was sent");
+    world.stop().await;
+}

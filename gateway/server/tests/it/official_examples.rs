@@ -117,6 +117,13 @@ fn prepare(example: &Json) -> Posted {
         let kind = door(&text).text("resourceType").unwrap().to_owned();
         entries.push((urn(number), kind, text));
     }
+    if kind == "Flag" {
+        // A Flag is taken where an order leads to it.
+        let mut order = door(&stub("ServiceRequest", &patient).expect("there is a stub of it"));
+        let lead = Json::Object(vec![("reference".to_owned(), Json::string(urn(0)))]);
+        order.set("supportingInfo", Json::Array(vec![lead]));
+        entries.push((urn(9999), "ServiceRequest".to_owned(), order.to_text()));
+    }
     let entries: Vec<String> = entries
         .into_iter()
         .map(|(url, kind, text)| {

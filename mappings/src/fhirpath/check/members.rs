@@ -91,7 +91,7 @@ impl Checker<'_> {
         if only {
             moves.iter_mut().for_each(|route| route.from = None);
         }
-        let step = Step { moves: moves.into() };
+        let step = Step::new(moves);
         let op = match input.op {
             Op::Path { from, steps } => {
                 let mut steps = steps.into_vec();

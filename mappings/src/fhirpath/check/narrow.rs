@@ -267,7 +267,7 @@ impl Step {
             let stem = route.stem.filter(|_| ways.len() > 1);
             Move { stem, ways: ways.into(), ..route }
         };
-        Self { moves: self.moves.into_vec().into_iter().map(route).collect() }
+        Self::new(self.moves.into_vec().into_iter().map(route).collect())
     }
 }
 

@@ -35,11 +35,14 @@ impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
             None => self.entry(node.doc, node.id, &reference)?,
         };
         let Some((doc, id)) = found else { return Ok(()) };
-        let Some(name) = self.type_of(doc, id, NodeType::Fhir("Resource")) else { return Ok(()) };
-        if !targets.is_empty() && !targets.contains(&name) {
-            return Ok(());
-        }
-        let ty = NodeType::Fhir(if targets.is_empty() { "Resource" } else { name });
+        let ty = if targets.is_empty() {
+            self.type_of(doc, id, NodeType::Fhir("Resource")).map(|_| NodeType::Fhir("Resource"))
+        } else {
+            let kind = doc.get(id, "resourceType");
+            let is = |name: &&&'static str| kind.is_some_and(|kind| doc.is_text(kind, name));
+            targets.iter().find(is).map(|name| NodeType::Fhir(name))
+        };
+        let Some(ty) = ty else { return Ok(()) };
         out(self, Value::plain(Item::Node(Node::new(doc, id, ty))))
     }
 
@@ -96,17 +99,21 @@ impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
     ) -> Result<Option<(&'e Document<'e>, NodeId)>, Stop> {
         let Some(doc) = self.environment.bundle else { return Ok(None) };
         let Some(entries) = doc.get(doc.root(), "entry") else { return Ok(None) };
-        let reference = reference.split_once("/_history/").map_or(reference, |(reference, _)| reference);
-        let relative = relative(reference);
+        // A urn has no slash and no version.
+        let pathlike = reference.contains('/');
+        let version = pathlike.then(|| reference.split_once("/_history/")).flatten();
+        let reference = version.map_or(reference, |(reference, _)| reference);
+        let relative = if pathlike { relative(reference) } else { None };
         let base = if relative.is_some() && std::ptr::eq(from, doc) { self.base(doc, entries, at)? } else { None };
         let (mut found, mut sure) = (None, false);
         for entry in doc.children(entries) {
             self.step(1)?;
-            let url = text(doc, entry, "fullUrl");
-            let url = url.as_deref().unwrap_or_default();
-            if relative.is_none() && url != reference {
+            let full = doc.get(entry, "fullUrl");
+            if relative.is_none() && !full.is_some_and(|full| doc.is_text(full, reference)) {
                 continue;
             }
+            let url = full.and_then(|full| doc.string(full));
+            let url = url.as_deref().unwrap_or_default();
             let Some(resource) = doc.get(entry, "resource") else { continue };
             let (matches, exact) = match relative {
                 None => (true, true),

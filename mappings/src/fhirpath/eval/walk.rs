@@ -3,10 +3,29 @@
 
 use crate::document::{Document, Key, Kind, NodeId};
 
+use super::super::chain::Link;
 use super::super::fault::EvaluationFault;
 use super::super::item::{Item, Node, Trace};
 use super::super::plan::{Move, Step, Way};
 use super::{Flow, Machine, Out, Value};
+
+/// What comes behind one point of a path.
+pub(super) trait Rest<'m, 'e, T>: Copy {
+    /// Goes on from a node.
+    fn go(self, machine: &mut Machine<'m, 'e, T>, node: Node<'e>, out: Out<'_, 'm, 'e, T>) -> Flow;
+}
+
+impl<'m, 'e, T: Trace> Rest<'m, 'e, T> for &'e [Step] {
+    fn go(self, machine: &mut Machine<'m, 'e, T>, node: Node<'e>, out: Out<'_, 'm, 'e, T>) -> Flow {
+        machine.walk_node(self, node, out)
+    }
+}
+
+impl<'m, 'e, T: Trace> Rest<'m, 'e, T> for &'e [Link] {
+    fn go(self, machine: &mut Machine<'m, 'e, T>, node: Node<'e>, out: Out<'_, 'm, 'e, T>) -> Flow {
+        machine.follow(self, node, out)
+    }
+}
 
 impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
     /// Follows a path from one item.
@@ -18,9 +37,21 @@ impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
     }
 
     fn walk_node(&mut self, steps: &'e [Step], node: Node<'e>, out: Out<'_, 'm, 'e, T>) -> Flow {
-        let Some((step, rest)) = steps.split_first() else {
-            return out(self, Value::plain(Item::Node(node)));
-        };
+        match steps.split_first() {
+            None => out(self, Value::plain(Item::Node(node))),
+            Some((step, rest)) => self.members(step, rest, node, out),
+        }
+    }
+
+    /// Follows one point of a path from a node, and from each member what comes behind it.
+    #[inline]
+    pub(super) fn members<R: Rest<'m, 'e, T>>(
+        &mut self,
+        step: &'e Step,
+        rest: R,
+        node: Node<'e>,
+        out: Out<'_, 'm, 'e, T>,
+    ) -> Flow {
         let Some(route) = step.moves.iter().find(|route| route.from.is_none_or(|from| from == node.ty)) else {
             return Ok(());
         };
@@ -37,13 +68,25 @@ impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
         Ok(())
     }
 
-    fn find(&mut self, doc: &'e Document<'e>, object: NodeId, key: &Key) -> Result<Option<NodeId>, super::Stop> {
+    #[inline]
+    pub(super) fn find(
+        &mut self,
+        doc: &'e Document<'e>,
+        object: NodeId,
+        key: &Key,
+    ) -> Result<Option<NodeId>, super::Stop> {
         let (found, looked) = doc.find_counted(object, key);
         self.step(u64::from(looked) + 1)?;
         Ok(found)
     }
 
-    fn twin(&mut self, doc: &'e Document<'e>, object: NodeId, way: &Way) -> Result<Option<NodeId>, super::Stop> {
+    #[inline]
+    pub(super) fn twin(
+        &mut self,
+        doc: &'e Document<'e>,
+        object: NodeId,
+        way: &Way,
+    ) -> Result<Option<NodeId>, super::Stop> {
         match &way.twin {
             Some(key) if doc.has_twins(object) => self.find(doc, object, key),
             _ => Ok(None),
@@ -51,10 +94,10 @@ impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
     }
 
     /// A choice element: one pass over the members, most of which the stem rules out.
-    fn choice(
+    fn choice<R: Rest<'m, 'e, T>>(
         &mut self,
         route: &'e Move,
-        rest: &'e [Step],
+        rest: R,
         doc: &'e Document<'e>,
         object: NodeId,
         out: Out<'_, 'm, 'e, T>,
@@ -85,10 +128,10 @@ impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
         Ok(())
     }
 
-    fn member(
+    pub(super) fn member<R: Rest<'m, 'e, T>>(
         &mut self,
         way: &'e Way,
-        rest: &'e [Step],
+        rest: R,
         doc: &'e Document<'e>,
         child: Option<NodeId>,
         twin: Option<NodeId>,
@@ -113,10 +156,11 @@ impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
     }
 
     /// One value, or one twin, or both; `null` is neither.
-    fn arrive(
+    #[inline]
+    fn arrive<R: Rest<'m, 'e, T>>(
         &mut self,
         way: &'e Way,
-        rest: &'e [Step],
+        rest: R,
         doc: &'e Document<'e>,
         child: Option<NodeId>,
         twin: Option<NodeId>,
@@ -125,7 +169,7 @@ impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
         let there = |id: &NodeId| doc.kind(*id) != Kind::Null;
         let twin = twin.filter(there);
         match child.filter(there).or(twin) {
-            Some(id) => self.walk_node(rest, Node { doc, id, twin, ty: way.to }, out),
+            Some(id) => rest.go(self, Node { doc, id, twin, ty: way.to }, out),
             None => Ok(()),
         }
     }

@@ -44,7 +44,7 @@ pub(super) enum Change {
     Part(PathPart),
     Method(Method),
     Repeat(Repeat),
-    Then(Then),
+    Then(Box<Then>),
     SettingDefault(Option<String>),
     SettingPattern(Option<regex::Regex>),
     SettingValues(Vec<String>),
@@ -68,7 +68,7 @@ pub(super) fn toggle(spot: Spot<'_>, change: &mut Change) {
         (Spot::Part(it), Change::Part(other)) => swap(it, other),
         (Spot::Request(it), Change::Method(other)) => swap(&mut it.method, other),
         (Spot::Request(it), Change::Repeat(other)) => swap(&mut it.repeat, other),
-        (Spot::Outcome(it), Change::Then(other)) => swap(&mut it.then, other),
+        (Spot::Outcome(it), Change::Then(other)) => swap(&mut it.then, other.as_mut()),
         (Spot::Guard(it), Change::Flag(other)) => swap(&mut it.unsafe_to_send, other),
         (Spot::Guard(it), Change::Words(other)) => swap(&mut it.element, other),
         (Spot::Setting(it), change) => toggle_setting(it, change),
@@ -354,7 +354,7 @@ impl Changes {
                 ("taken for absent", Then::Absent)
             }
         };
-        self.add(words, Change::Then(then));
+        self.add(words, Change::Then(Box::new(then)));
     }
 
     fn guard(&mut self, guard: &Guard) {

@@ -37,13 +37,23 @@ pub(super) fn chosen(wanted: &Wanted) -> Result<Chosen, Stop> {
     let adapter = adapter(wanted)?;
     let settings = settings(wanted)?;
     if let Err(error) = adapter.as_adapter().check_settings(&settings) {
-        let words = format!(
-            "The adapter {} needs other settings: {error}.\nGive them with --set NAME=VALUE, --settings FILE, or --config and --platform.",
-            wanted.adapter
-        );
+        let mut words = format!("The adapter {} needs other settings: {error}", wanted.adapter);
+        for line in missing(&adapter, &settings) {
+            words.push_str(&line);
+        }
+        words.push_str("\nGive them with --set NAME=VALUE, --settings FILE, or --config and --platform.");
         return Err(Stop::Usage(words));
     }
     Ok(Chosen { adapter, settings })
+}
+
+/// Every setting that is required and not given, where the adapter says which there are.
+fn missing(adapter: &Translating, settings: &Settings) -> Vec<String> {
+    let Translating::Declarative(adapter) = adapter else { return Vec::new() };
+    let declared = adapter.program().settings.iter();
+    let missing = declared
+        .filter(|setting| setting.required && setting.default.is_none() && !settings.contains_key(&setting.name));
+    missing.map(|setting| format!("\n  {}: {}", setting.name, setting.about)).collect()
 }
 
 fn adapter(wanted: &Wanted) -> Result<Translating, Stop> {

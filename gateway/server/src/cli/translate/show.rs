@@ -196,6 +196,13 @@ fn losses(text: &mut String, report: &LossReport) {
     if !report.complete {
         let _ = writeln!(text, "  {INCOMPLETE}");
     }
+    // Which grade holds is each platform's setting; unless it says otherwise, this one.
+    if report.count(Grade::Unsafe) > 0 {
+        let _ = writeln!(
+            text,
+            "\nWith the usual policy this referral waits until its sender has seen what is lost and lets it go."
+        );
+    }
 }
 
 fn loss_line(loss: &Loss) -> String {

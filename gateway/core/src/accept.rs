@@ -12,7 +12,7 @@ pub use judge::{Asked, Judgement, decide_consent, decision_detail, held_by, judg
 
 use crate::change::{AuditRecord, Change, Check, Transaction};
 use crate::consent::{ConsentDocument, Policy, Recipient};
-use crate::identity::{Client, Compartment, GATEWAY_AUTHOR, PlatformId};
+use crate::identity::{Client, Compartment, GATEWAY_AUTHOR, PlatformId, TenantId};
 use crate::ingest::{Accepted, Found, Outcome, Person, patient_of};
 use crate::loss::{self, Assessment, LossReport, Shown, Translators};
 use crate::outbox::{Errand, OutboxRow, OutboxState};
@@ -35,15 +35,15 @@ pub const PURPOSE: &str = "COC";
 /// Why a referral that is itself labelled restricted waits for a person.
 pub const RESTRICTED: &str = "the ServiceRequest or the Task is labelled restricted (Confidentiality R or V).";
 
-/// What the tenant's configuration says of recipients and routes.
+/// What the configuration says of recipients and routes.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
     /// The routing table.
     pub routes: RouteTable,
     /// Who receives at each platform.
     pub recipients: BTreeMap<PlatformId, Recipient>,
-    /// Consent policy.
-    pub policy: Policy,
+    /// What each tenant lets a recipient have; a tenant that is not listed has decided nothing.
+    pub policies: BTreeMap<TenantId, Policy>,
     /// When attempts are made, and for how long.
     pub schedule: Schedule,
 }

@@ -6,8 +6,8 @@ mod sections;
 
 pub use build::build;
 pub use sections::{
-    AuthorizationSection, ClientSection, Config, LossGrade, LossSection, PlatformSection, RetrySection, SecretSource,
-    ServerSection,
+    AuthorizationSection, ClientSection, Config, LossGrade, LossSection, NotesSetting, PlatformSection, PolicySection,
+    RetrySection, SecretSource, ServerSection,
 };
 
 use crate::adapters::{self, FolderReader, Registry};
@@ -147,6 +147,23 @@ mod tests {
                 "keep one of them",
             ),
             ("# poll-seconds = 900", "loss = { hold-at = \"grave\" }", "unknown variant"),
+            ("[[route]]", "[[policy]]\ntenant = \"nobody\"\nplatform = \"food-bank\"\n\n[[route]]", "no [[client]]"),
+            (
+                "[[route]]",
+                "[[policy]]\ntenant = \"example-pcn\"\nplatform = \"foodbank\"\n\n[[route]]",
+                "no [[platform]]",
+            ),
+            (
+                "[[route]]",
+                "[[policy]]\ntenant = \"example-pcn\"\nplatform = \"food-bank\"\nnotes = \"all\"\n\n[[route]]",
+                "unknown variant",
+            ),
+            (
+                "[[route]]",
+                "[[policy]]\ntenant = \"example-pcn\"\nplatform = \"food-bank\"\n\n\
+                 [[policy]]\ntenant = \"example-pcn\"\nplatform = \"food-bank\"\nnotes = \"send\"\n\n[[route]]",
+                "already",
+            ),
             ("# adapters = \"adapters\"", "adapters = \"no-such-folder\"", "cannot be read"),
             ("[server]", "[server]\ncolour = 1", "unknown field"),
         ];

@@ -14,6 +14,7 @@ use crate::route::{self, RouteDecision};
 use adapter_contract::{DataNeed, IdempotencyKey, Keys, Loss};
 use gateway_fhir::{Issue, IssueCode, Json, instant};
 use serde_json::json;
+use std::collections::BTreeSet;
 use time::OffsetDateTime;
 
 /// Route, consent and losses, decided for one referral.
@@ -194,6 +195,7 @@ pub fn decide_consent(asked: &Asked<'_>) -> Decision {
     let name = asked.platform.0.clone();
     let unnamed = Recipient { platform: asked.platform.clone(), name, identifiers: Vec::new() };
     let number = asked.person.nhs_number();
+    let undecided = consent::Policy::default();
     consent::decide(&Question {
         stage: asked.stage,
         tenant: asked.tenant,
@@ -201,7 +203,7 @@ pub fn decide_consent(asked: &Asked<'_>) -> Decision {
         // Neither overrides nor who else may consent is recorded yet: nothing is, then.
         overrides: &[],
         directory: asked.directory,
-        policy: &asked.rules.policy,
+        policy: asked.rules.policies.get(asked.tenant).unwrap_or(&undecided),
         subject: Subject {
             references: vec![asked.person.reference.clone()],
             nhs_number: number.as_deref(),
@@ -220,6 +222,16 @@ pub fn decide_consent(asked: &Asked<'_>) -> Decision {
 #[must_use]
 pub fn held_by(decision: &Decision) -> HoldReason {
     match decision.reason {
+        Reason::Notes => {
+            let notes: BTreeSet<&str> = decision
+                .withheld
+                .iter()
+                .filter(|one| one.reason == Reason::Notes)
+                .map(|one| one.path.as_str())
+                .collect();
+            let notes = notes.into_iter().collect::<Vec<_>>().join(", ");
+            HoldReason::NeedsReview(format!("{} The notes: {notes}.", decision.reason.words()))
+        }
         Reason::NeedsReview | Reason::NeededField | Reason::Empty => HoldReason::NeedsReview(decision.reason.words()),
         _ => HoldReason::NoConsent(decision.reason.words()),
     }

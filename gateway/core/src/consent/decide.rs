@@ -79,7 +79,7 @@ fn implied(question: &Question<'_>) -> Option<Decision> {
     let withheld = sorted(labelled.into_iter().chain(hints).chain(beyond).collect());
     let whole = gate::whole(question, &withheld).filter(|(reason, _)| *reason != Reason::Empty);
     Some(match whole {
-        Some((reason, rule)) => Decision { withheld, ..denied(reason, vec![rule.to_owned()]) },
+        Some((reason, rule)) => stopped(question, withheld, (reason, rule)),
         None => {
             let path = vec!["R1:direct-care".to_owned()];
             Decision { verdict: Verdict::Permit, withheld, ..denied(Reason::Implied, path) }
@@ -120,6 +120,12 @@ fn by_override(question: &Question<'_>) -> Decision {
 /// A deny, of which the parts are replaced where it is something else.
 fn denied(reason: Reason, rule_path: Vec<String>) -> Decision {
     Decision { reason, rule_path, ..Decision::indeterminate() }
+}
+
+/// A deny for what is left, with the items that led to it.
+fn stopped(question: &Question<'_>, mut withheld: Vec<Withheld>, (reason, rule): gate::Ground) -> Decision {
+    withheld.extend(gate::waiting(question, reason, &withheld));
+    Decision { withheld: sorted(withheld), ..denied(reason, vec![rule.to_owned()]) }
 }
 
 /// What all Consents together say of one item.
@@ -247,7 +253,7 @@ impl Sum {
             return Decision { decisive: worst.decisive, ..denied(worst.reason, path) };
         };
         if let Some((reason, rule)) = gate::whole(question, &self.withheld) {
-            return Decision { withheld: self.withheld, ..denied(reason, vec![rule.to_owned()]) };
+            return stopped(question, self.withheld, (reason, rule));
         }
         let hints = gate::hints(question, &self.withheld);
         self.withheld.extend(hints);

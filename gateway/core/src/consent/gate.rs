@@ -36,6 +36,9 @@ const WORDS: [&str; 15] = [
 /// Whole notes, which are sent only where the tenant allows it.
 const NOTES: [&str; 4] = ["ServiceRequest.note", "ServiceRequest.patientInstruction", "Task.note", "Task.description"];
 
+/// Why a referral with such a note waits.
+const NOTES_WAIT: Ground = (Reason::Notes, "R7:notes");
+
 /// What else tells where the person lives, when the address is withheld.
 const PLACES: [&str; 5] =
     ["Patient.contact", "ServiceRequest.locationCode", "ServiceRequest.locationReference", "Location", "RelatedPerson"];
@@ -86,8 +89,7 @@ pub(super) fn hints(question: &Question<'_>, withheld: &[Withheld]) -> Vec<Withh
 
 /// Why, after what is withheld, the whole may not be sent.
 pub(super) fn whole(question: &Question<'_>, withheld: &[Withheld]) -> Option<Ground> {
-    let goes =
-        |item: &&Item| withheld.iter().any(|one| one.resource == item.resource && lies_within(&item.path, &one.path));
+    let goes = |item: &&Item| goes(item, withheld);
     for need in question.needs.iter().filter(|need| need.needed) {
         let mut there = question
             .items
@@ -105,7 +107,12 @@ pub(super) fn whole(question: &Question<'_>, withheld: &[Withheld]) -> Option<Gr
     if all_go(content, goes) || all_go(person, goes) {
         return Some((Reason::Empty, "R7:empty"));
     }
-    review(question, goes)
+    review(question, withheld)
+}
+
+/// Whether an item is withheld.
+fn goes(item: &Item, withheld: &[Withheld]) -> bool {
+    withheld.iter().any(|one| one.resource == item.resource && lies_within(&item.path, &one.path))
 }
 
 /// Whether there are such items and every one of them goes.
@@ -114,27 +121,34 @@ fn all_go<'a>(items: impl Iterator<Item = &'a Item>, goes: impl Fn(&&'a Item) ->
     items.peek().is_some() && items.all(|item| goes(&item))
 }
 
-/// What a person has to look at: a note that would be read, or a code that asks for it where the person can read along.
-fn review(question: &Question<'_>, goes: impl Fn(&&Item) -> bool) -> Option<Ground> {
-    let policy = question.policy.of(question.recipient);
-    let is_read = |item: &Item| {
-        let mut needs = question.needs.iter();
-        needs.any(|need| lies_within(&item.path, &need.path) || lies_within(&need.path, &item.path))
-    };
-    let mut staying = question.items.iter().filter(|item| !goes(item));
+/// What a person has to look at: a code that asks for it where the person can read along, or a note that would be read.
+fn review(question: &Question<'_>, withheld: &[Withheld]) -> Option<Ground> {
     let reviewed = |item: &Item| {
         let codes = &question.policy.review_codes;
         item.codes().any(|(system, code)| codes.iter().any(|(of, known)| of == system && known == code))
     };
-    let found = if *policy.class == RecipientClass::PatientFacing && question.items.iter().any(reviewed) {
-        Some("R7:review-code")
-    } else if policy.notes == Notes::Review && staying.any(|item| NOTES.contains(&item.path.as_str()) && is_read(item))
-    {
-        Some("R7:notes")
-    } else {
-        None
+    let is_patient_facing = *question.policy.of(question.recipient).class == RecipientClass::PatientFacing;
+    if is_patient_facing && question.items.iter().any(reviewed) {
+        return Some((Reason::NeedsReview, "R7:review-code"));
+    }
+    notes(question, withheld).next().is_some().then_some(NOTES_WAIT)
+}
+
+/// Notes that would be read by a recipient that nobody has let have notes.
+fn notes<'q>(question: &'q Question<'_>, withheld: &[Withheld]) -> impl Iterator<Item = &'q Item> {
+    let waits = question.policy.of(question.recipient).notes == Notes::Review;
+    let is_read = |item: &Item| {
+        let mut needs = question.needs.iter();
+        needs.any(|need| lies_within(&item.path, &need.path) || lies_within(&need.path, &item.path))
     };
-    found.map(|rule| (Reason::NeedsReview, rule))
+    let is_note = move |item: &&Item| waits && NOTES.contains(&item.path.as_str()) && is_read(item);
+    question.items.iter().filter(is_note).filter(move |item| !goes(item, withheld))
+}
+
+/// The notes for which the whole waits, so that a person knows where to look.
+pub(super) fn waiting(question: &Question<'_>, reason: Reason, withheld: &[Withheld]) -> Vec<Withheld> {
+    let wait = notes(question, withheld).filter(|_| reason == Reason::Notes);
+    wait.map(|item| self::withheld(item, NOTES_WAIT, None)).collect()
 }
 
 /// What this recipient may not have, of the items that are left.

@@ -31,8 +31,10 @@ pub enum Reason {
     NeededField,
     /// Nothing of use is left.
     Empty,
-    /// A person has to look at it first.
+    /// A code on the record asks for a review before the person can read along.
     NeedsReview,
+    /// It has notes that the recipient would read, and nobody has let it have notes.
+    Notes,
     /// An override without a named professional or a reason.
     OverrideIncomplete,
     /// An override whose time is over, or has not come.
@@ -112,7 +114,7 @@ impl Reason {
             Self::Modifier => "modifier",
             Self::NeededField => "needed-field",
             Self::Empty => "empty",
-            Self::NeedsReview => "needs-review",
+            Self::NeedsReview | Self::Notes => "needs-review",
             Self::OverrideIncomplete => "override-incomplete",
             Self::OverrideExpired => "override-expired",
             Self::OverrideRecipient => "override-recipient",
@@ -162,7 +164,13 @@ impl Reason {
             Self::Modifier => "a Consent has a modifier that the gateway does not know.",
             Self::NeededField => "something that this recipient cannot do without may not be sent.",
             Self::Empty => "nothing of use is left of the referral after what may not be sent.",
-            Self::NeedsReview => "a person has to look at it before it is sent.",
+            Self::NeedsReview => {
+                "a code on the record asks for a review before the person or the family can read along."
+            }
+            Self::Notes => {
+                "it has notes that this recipient would read, and your policy does not let it have notes unseen. Send it \
+                 again without them, or have the policy for this recipient changed and let this referral go on."
+            }
             Self::OverrideIncomplete => "the override names no professional or gives no reason.",
             Self::OverrideExpired => "the override is not in force now.",
             Self::OverrideRecipient => "an override is for statutory bodies only.",

@@ -102,6 +102,8 @@ fn a_deny_names_the_items_that_led_to_it() {
         ("none", "to=H needs=Patient.address", "Patient.address"),
         ("C", "with=hidden needs=Observation.code", "Observation"),
         ("C in=[{\"type\":\"deny\",\"class\":[$type:Patient]}]", "to=B", "Patient.name"),
+        ("C", r#"request={"note":[{"text":"x"}]} reads=ServiceRequest.note"#, "ServiceRequest.note"),
+        ("none", r#"to=H request={"note":[{"text":"x"}]} reads=ServiceRequest.note"#, "ServiceRequest.note"),
     ] {
         let decision = decided(consents, question);
         assert_eq!(decision.verdict, Verdict::Deny, "{consents}");

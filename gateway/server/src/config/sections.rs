@@ -3,6 +3,7 @@
 use super::{Fault, line};
 use crate::adapters::Registry;
 use adapter_contract::Grade;
+use gateway_core::consent::{Notes, RecipientPolicy};
 use gateway_core::identity::{Profile, Role, TenantId};
 use gateway_core::loss;
 use gateway_core::retry::Schedule;
@@ -27,6 +28,9 @@ pub struct Config {
     /// Recipients.
     #[serde(default)]
     pub platform: Vec<PlatformSection>,
+    /// What tenants let recipients have.
+    #[serde(default)]
+    pub policy: Vec<PolicySection>,
     /// Rules that pick a platform.
     #[serde(default)]
     pub route: Vec<Spanned<Route>>,
@@ -163,6 +167,42 @@ impl LossSection {
     }
 }
 
+/// `[[policy]]`: what one tenant lets one recipient have.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PolicySection {
+    /// Whose decision it is.
+    pub tenant: Spanned<TenantId>,
+    /// The recipient.
+    pub platform: Spanned<String>,
+    /// Whether it may have notes.
+    #[serde(default)]
+    pub notes: NotesSetting,
+}
+
+/// What happens to a referral with a note that this recipient's adapter reads.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NotesSetting {
+    /// It waits for a person.
+    #[default]
+    Review,
+    /// The note is sent.
+    Send,
+}
+
+impl PolicySection {
+    /// As the core reads it.
+    #[must_use]
+    pub fn policy(&self) -> RecipientPolicy {
+        let notes = match self.notes {
+            NotesSetting::Review => Notes::Review,
+            NotesSetting::Send => Notes::Send,
+        };
+        RecipientPolicy { notes, ..RecipientPolicy::default() }
+    }
+}
+
 /// A grade, or none.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -250,6 +290,7 @@ pub(super) fn check(config: &Config, text: &str) -> Vec<Fault> {
     for section in config.platform.iter().filter(|section| section.base_url.is_none()) {
         check.collector(section, &config.client);
     }
+    check.policies(config, &platforms);
     for route in &config.route {
         let platform = route.get_ref().platform.0.as_str();
         if !platforms.contains(platform) {
@@ -335,6 +376,26 @@ impl Check<'_> {
                 self.at(platform, "client.platform", "a platform's client has the role `platform` and no other");
             }
             _ => {}
+        }
+    }
+
+    /// A policy that is nobody's would be a decision that never counts, and of two nobody could say which does.
+    fn policies(&mut self, config: &Config, platforms: &BTreeSet<&str>) {
+        let mut seen = BTreeSet::new();
+        for policy in &config.policy {
+            let (tenant, platform) = (policy.tenant.get_ref(), policy.platform.get_ref());
+            if !config.client.iter().any(|client| client.tenant == *tenant) {
+                let words = format!("no [[client]] belongs to the tenant `{}`; name one that exists", tenant.0);
+                self.at(&policy.tenant, "policy.tenant", words);
+            }
+            if !platforms.contains(platform.as_str()) {
+                let words = format!("no [[platform]] has the id `{platform}`; name one that exists");
+                self.at(&policy.platform, "policy.platform", words);
+            }
+            if !seen.insert((tenant, platform)) {
+                let words = "this tenant has a policy for this platform already; put both into one";
+                self.at(&policy.platform, "policy.platform", words);
+            }
         }
     }
 

@@ -7,6 +7,8 @@ use conformance_tests::platform::{Fault, FaultKind, Match};
 use serde_json::{Value, json};
 
 const ODS: &str = "VCSE7";
+/// The organisation may have what the person was told.
+const NOTES_TO: &[(&str, &str)] = &[("pcn-a", "besides")];
 const SETTINGS: &str = "service-id = \"42\", service-name = \"Befriending\", organisation-id = \"7\", \
      organisation-name = \"Example Neighbours\", account-id = \"11\", account-email = \"link.workers@example.nhs.uk\", \
      account-name = \"Example PCN link workers\", account-team = \"Example PCN\", account-phone = \"0113 496 0100\"";
@@ -21,7 +23,8 @@ async fn scene() -> (World, ConnectFamilies) {
         token: platform.token(Role::LaDualRole, 11, 7),
         settings: SETTINGS,
     };
-    let world = World::start(Setup { lanes: true, besides: Some(besides), ..Setup::default() }).await;
+    let world =
+        World::start(Setup { lanes: true, besides: Some(besides), notes_to: NOTES_TO, ..Setup::default() }).await;
     (world, platform)
 }
 

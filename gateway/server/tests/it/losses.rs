@@ -13,14 +13,18 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
+    /// The platform may have notes, of which every synthetic referral has some.
     pub(crate) async fn start(script: &Value, food: &'static str, setup: Setup) -> Self {
+        Self::of(script, Setup { food, notes_to: &[("pcn-a", "food")], ..setup }).await
+    }
+
+    pub(crate) async fn of(script: &Value, setup: Setup) -> Self {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), script);
         let platform = Arc::new(Everywhere::default());
         let setup = Setup {
             lanes: true,
             adapter: NAME,
-            food,
             adapters: Some((folder.path().to_owned(), Arc::new(Reader))),
             transport: Some(Arc::<Everywhere>::clone(&platform)),
             ..setup

@@ -6,6 +6,7 @@ mod bad_updates;
 mod connect_families;
 mod delivery;
 mod losses;
+mod notes;
 mod official_examples;
 mod preview;
 mod reading;

@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 const ODS: &str = "VCSE8";
+/// The organisation may have the notes that become attachments.
+const NOTES_TO: &[(&str, &str)] = &[("pcn-a", "besides")];
 /// The custom fields that the adapter's README asks for.
 const FIELDS: [&str; 10] = [
     "ReferralKey",
@@ -51,7 +53,7 @@ async fn world(tracker: &RequestTracker, account: Account) -> World {
         token: tracker.token(account).to_owned(),
         settings: "queue = \"Referrals\", requestor = \"link.workers@example.nhs.uk\"",
     };
-    World::start(Setup { lanes: true, besides: Some(besides), ..Setup::default() }).await
+    World::start(Setup { lanes: true, besides: Some(besides), notes_to: NOTES_TO, ..Setup::default() }).await
 }
 
 fn referral(nth: usize) -> Value {

@@ -59,6 +59,8 @@ pub(crate) struct Setup {
     pub(crate) poll_seconds: u32,
     /// A platform besides.
     pub(crate) besides: Option<Besides>,
+    /// Platforms that may have notes: tenant and platform.
+    pub(crate) notes_to: &'static [(&'static str, &'static str)],
 }
 
 /// A platform of another adapter, with its route.
@@ -106,6 +108,7 @@ impl Default for Setup {
             clock: Arc::new(SystemClock),
             poll_seconds: 1,
             besides: None,
+            notes_to: &[],
         }
     }
 }
@@ -135,6 +138,9 @@ impl World {
             let secret = folder.path().join("secret");
             std::fs::write(&secret, &besides.token).unwrap();
             text += &besides.section(&secret);
+        }
+        for (tenant, platform) in setup.notes_to {
+            text += &format!("\n[[policy]]\ntenant = \"{tenant}\"\nplatform = \"{platform}\"\nnotes = \"send\"\n");
         }
         let config = match &setup.adapters {
             Some((_, reader)) => config::parse_with(&text, Arc::clone(reader)),

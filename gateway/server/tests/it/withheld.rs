@@ -6,15 +6,15 @@ use crate::support::{GP, World, bundle, entry_of, inside};
 use conformance_tests::platform::FhirPlatform;
 use serde_json::{Value, json};
 
-/// A referral with one more Condition as its reason.
-fn referral() -> Value {
+/// A referral with one more Condition as its reason, of this code.
+fn referral(code: &str) -> Value {
     let mut bundle = bundle(0);
     let patient = entry_of(&mut bundle, "Patient")["fullUrl"].clone();
     let system = "http://terminology.hl7.org/CodeSystem/condition-clinical";
     let condition = json!({
         "resourceType": "Condition",
         "clinicalStatus": {"coding": [{"system": system, "code": "active"}]},
-        "code": {"coding": [{"system": "http://snomed.info/sct", "code": "canary-1"}]},
+        "code": {"coding": [{"system": "https://example.org/canaries", "code": code}]},
         "subject": {"reference": patient},
     });
     let url = "urn:uuid:5f2c1d60-3b1e-4a57-9d7e-2f8a6b0c4e11";
@@ -47,8 +47,7 @@ fn arrived(platform: &FhirPlatform, words: &str) -> bool {
 #[tokio::test]
 async fn a_class_of_data_that_consent_withholds_is_told_and_does_not_arrive() {
     let (world, food, _befriending) = World::with_platforms("").await;
-    let whole = referral();
-    let mut partly = whole.clone();
+    let (whole, mut partly) = (referral("canary-sent"), referral("canary-withheld"));
     inside(&mut partly, "Consent")["provision"]["provision"] = json!([
         {"type": "deny", "class": [{"system": "http://hl7.org/fhir/resource-types", "code": "Condition"}]}]);
     let receives = |preview: &Value| values(preview, "target").iter().any(|target| target.starts_with("Condition"));
@@ -67,24 +66,29 @@ async fn a_class_of_data_that_consent_withholds_is_told_and_does_not_arrive() {
     assert!(!receives(&after), "{after}");
 
     // What was told beforehand is what happens: on the Task, in its Provenance, at the platform.
-    let sent = world.submit(&partly).await;
-    world.delivered(&sent.path("Task")).await;
-    let task = world.task(&sent.path("Task")).await;
     let element = json!({"url": "element", "valueString": "Condition"});
     let reason = json!({"url": "reason", "valueCode": "withheld"});
     let names = |losses: &[Value]| {
         let parts = losses.iter().filter_map(Value::as_array);
         parts.filter(|parts| parts.contains(&element) && parts.contains(&reason)).count()
     };
+    let sent = world.submit(&whole).await;
+    world.delivered(&sent.path("Task")).await;
+    assert_eq!(names(&loss_parts(&world.task(&sent.path("Task")).await)), 0);
+    assert!(arrived(&food, "canary-sent"), "what is withheld below would be found if it were there");
+
+    let sent = world.submit(&partly).await;
+    world.delivered(&sent.path("Task")).await;
+    let task = world.task(&sent.path("Task")).await;
     assert_eq!(names(&loss_parts(&task)), 1, "{task}");
     let found = world.get(GP, &format!("/fhir/Provenance?target={}", sent.reference("Task"))).await.json();
     assert_eq!(found["total"], 1, "the attempt decided and lost the same as the arrival: {found}");
     assert_eq!(names(&loss_parts(&found["entry"][0]["resource"])), 1, "{found}");
-    assert_eq!(food.tasks().len(), 1);
-    assert!(!arrived(&food, "canary-1"));
+    assert_eq!(food.tasks().len(), 2);
+    assert!(!arrived(&food, "canary-withheld"));
 
-    let sent = world.submit(&whole).await;
-    world.delivered(&sent.path("Task")).await;
-    assert_eq!(names(&loss_parts(&world.task(&sent.path("Task")).await)), 0);
+    // The refusal is on record: a later permit does not lift it.
+    let again = previewed(&world, &referral("canary-again")).await;
+    assert_eq!(values(&again, "verdict"), ["redact"]);
     world.stop().await;
 }

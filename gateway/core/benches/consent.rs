@@ -115,6 +115,7 @@ fn main() -> ExitCode {
                 stage: Stage::Attempt,
                 tenant: &tenant,
                 consents: &consents,
+                complete: true,
                 overrides: &[],
                 directory: &|reference| directory(&organisation, reference),
                 policy: &policy,

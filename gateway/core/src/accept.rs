@@ -11,7 +11,7 @@ mod judge;
 pub use judge::{Asked, Judgement, decide_consent, decision_detail, held_by, judge, loss_detail};
 
 use crate::change::{AuditRecord, Change, Check, Transaction};
-use crate::consent::{ConsentDocument, Policy, Recipient};
+use crate::consent::{ConsentDocument, Policy, Recipient, Record};
 use crate::identity::{Client, Compartment, GATEWAY_AUTHOR, PlatformId, TenantId};
 use crate::ingest::{Accepted, Found, Outcome, Person, patient_of};
 use crate::loss::{self, Assessment, LossReport, Shown, Translators};
@@ -59,13 +59,15 @@ pub struct Arrival<'a> {
     /// What the store knows of what it refers to.
     pub found: &'a Found,
     /// Consents of this person that are stored already.
-    pub consents: &'a [ConsentDocument],
+    pub consents: &'a Record,
     /// The tenant's rules.
     pub rules: &'a Rules,
     /// Who translates for each platform.
     pub translators: &'a dyn Translators,
     /// Now, to the millisecond.
     pub now: OffsetDateTime,
+    /// The latest time ever seen, at which consent is decided.
+    pub latest: OffsetDateTime,
 }
 
 /// What a client is told of one entry.
@@ -261,7 +263,7 @@ struct Begun {
     service_request_id: String,
     service_request: Json,
     person: Person,
-    consents: Vec<ConsentDocument>,
+    consents: Record,
 }
 
 impl Begun {
@@ -292,14 +294,15 @@ impl Begun {
             translators: arrival.translators,
             lookup,
             now: arrival.now,
+            latest: arrival.latest,
         }
     }
 }
 
 /// Stored consents and those of this request; a new version replaces the stored one.
-fn consents_of(arrival: &Arrival<'_>) -> Vec<ConsentDocument> {
+fn consents_of(arrival: &Arrival<'_>) -> Record {
     let mut all: BTreeMap<String, ConsentDocument> =
-        arrival.consents.iter().map(|consent| (consent.id.clone(), consent.clone())).collect();
+        arrival.consents.consents.iter().map(|consent| (consent.id.clone(), consent.clone())).collect();
     for outcome in arrival.outcomes {
         if let Outcome::Write(accepted) = outcome
             && accepted.kind == "Consent"
@@ -309,7 +312,7 @@ fn consents_of(arrival: &Arrival<'_>) -> Vec<ConsentDocument> {
             all.insert(id.clone(), ConsentDocument { tenant, id, version, document });
         }
     }
-    all.into_values().collect()
+    Record { consents: all.into_values().collect(), complete: arrival.consents.complete }
 }
 
 /// What a referral starts from.
@@ -327,7 +330,7 @@ pub struct Start<'a> {
     /// The patient.
     pub person: &'a Person,
     /// Every consent of this person that may matter.
-    pub consents: &'a [ConsentDocument],
+    pub consents: &'a Record,
     /// The tenant's rules.
     pub rules: &'a Rules,
     /// Who translates for each platform.
@@ -336,6 +339,8 @@ pub struct Start<'a> {
     pub lookup: &'a dyn Fn(&str) -> Option<Json>,
     /// Now.
     pub now: OffsetDateTime,
+    /// The latest time ever seen, at which consent is decided.
+    pub latest: OffsetDateTime,
 }
 
 /// A referral's start, as changes.

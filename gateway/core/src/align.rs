@@ -4,15 +4,16 @@
 //! came, the Task ends in the same state (`status::fold`). Each step that was walked becomes its own version of the
 //! Task, signed by the platform, or by the gateway where it is inferred.
 
-use crate::accept::{audit_line, new_row, version_of};
+use crate::accept::{audit_line, decision_detail, new_row, version_of};
 use crate::change::{Change, Check, Disposition, ReportRecord, Transaction};
+use crate::consent::{Decision, Stage, Verdict};
 use crate::identity::{Compartment, GATEWAY_AUTHOR};
 use crate::outbox::{Errand, OutboxRow, OutboxState};
 use crate::referral::{Delivery, Referral, SenderState};
 use crate::resource::{ResourceKey, ResourceVersion, WriteMethod};
 use crate::retry::Schedule;
 use crate::status::{self, Folded};
-use crate::task::{AUTHOR, TaskMove, codeable_concept, derived_id, moved};
+use crate::task::{AUTHOR, TaskMove, codeable_concept, derived_id, moved, touched};
 use adapter_contract::{Capabilities, Concept, OutputValue, SenderMove, StatusReport, TaskStatus};
 use gateway_fhir::Json;
 use serde_json::json;
@@ -37,8 +38,8 @@ pub struct Alignment<'a> {
     pub capabilities: Capabilities,
     /// When attempts are made.
     pub schedule: &'a Schedule,
-    /// True if consent no longer lets the platform's statements pass.
-    pub withheld: bool,
+    /// Whether consent lets the platform's statements pass, as it is decided now.
+    pub consent: &'a Decision,
     /// Now.
     pub now: OffsetDateTime,
 }
@@ -46,7 +47,7 @@ pub struct Alignment<'a> {
 /// Decides what is written when statements have come in.
 #[must_use]
 pub fn align(from: &Alignment<'_>) -> Transaction {
-    if from.withheld {
+    if from.consent.verdict != Verdict::Permit {
         return withhold(from);
     }
     let statements: Vec<StatusReport> = from.reports.iter().map(|record| tidied(&record.report)).collect();
@@ -92,6 +93,7 @@ pub fn align(from: &Alignment<'_>) -> Transaction {
         "statements": from.reports.len(),
         "versions": new_versions,
         "conflict": referral.conflict.is_some(),
+        "consent": decision_detail(from.consent, Stage::Relay),
     });
     transaction.changes.push(audit_line(&referral, from.now, GATEWAY_AUTHOR, "status", detail));
     referral.revision += 1;
@@ -147,18 +149,38 @@ fn withhold(from: &Alignment<'_>) -> Transaction {
     let fresh = from.reports.iter().filter(|record| record.disposition == Disposition::Recorded).count();
     dispose(from, &dispositions, &mut transaction.changes);
     let mut referral = from.referral.clone();
+    transaction.changes.extend(not_shown(&mut referral, from.task, from.consent, from.now));
     referral.revision += 1;
-    let words = "Consent no longer covers this recipient: what the platform reports since is kept and not shown.";
-    referral.conflict.get_or_insert_with(|| words.to_owned());
     transaction.changes.push(audit_line(
         &referral,
         from.now,
         GATEWAY_AUTHOR,
         "status-withheld",
-        json!({ "statements": fresh }),
+        json!({ "statements": fresh, "consent": decision_detail(from.consent, Stage::Relay) }),
     ));
     transaction.changes.push(Change::PutReferral(Box::new(referral)));
     transaction
+}
+
+/// Whoever reads the Task must not take what it shows for the latest: it says that more is known here, and why it is not
+/// shown. Nothing else of the Task moves, and the words that a sender put there stay.
+pub(crate) fn not_shown(
+    referral: &mut Referral,
+    (version, task): (u64, &Json),
+    consent: &Decision,
+    now: OffsetDateTime,
+) -> Option<Change> {
+    let words = format!("What the platform reports is kept and not shown: {}", consent.reason.words());
+    referral.conflict.get_or_insert_with(|| words.clone());
+    if referral.sender != SenderState::Active || existing_reason(task).as_ref() == Some(&words) {
+        return None;
+    }
+    let mut next = touched(task, now);
+    next.set("statusReason", json!({ "text": words }).into());
+    let key =
+        ResourceKey { compartment: referral.compartment.clone(), kind: "Task".to_owned(), id: referral.task.clone() };
+    let next = version_of(key, version + 1, next, GATEWAY_AUTHOR, WriteMethod::Put, now, &|_| None);
+    Some(Change::PutResource(next))
 }
 
 fn dispose(from: &Alignment<'_>, dispositions: &[Disposition], changes: &mut Vec<Change>) {

@@ -58,6 +58,15 @@ pub struct ConsentDocument {
     pub document: Json,
 }
 
+/// What is on record about consent, as far as it was read. The default knows nothing, and so permits nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Record {
+    /// The Consents, in any order.
+    pub consents: Vec<ConsentDocument>,
+    /// False if there are more, or some that could not be read: any of them may be a refusal (R10).
+    pub complete: bool,
+}
+
 /// Who would receive the referral.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipient {
@@ -95,12 +104,14 @@ pub enum Stage {
 
 /// The question.
 pub struct Question<'a> {
-    /// When it is asked. The answer is the same at each stage.
+    /// When it is asked. The answer is the same at each stage, but that notes do not wait where nothing is sent.
     pub stage: Stage,
     /// Who asks.
     pub tenant: &'a TenantId,
     /// The Consents that are on record in the sender's compartment, of this person or of others, in any order.
     pub consents: &'a [ConsentDocument],
+    /// Whether these are all: see [`Record::complete`].
+    pub complete: bool,
     /// Decisions to share without consent (R8).
     pub overrides: &'a [Override],
     /// Answers a literal reference with the resource.

@@ -10,7 +10,7 @@ mod losses;
 pub use losses::{Weighed, weigh};
 
 use crate::accept::{audit_line, decision_detail, held_by, new_row, version_of};
-use crate::align::service_request_follows;
+use crate::align::{not_shown, service_request_follows};
 use crate::change::{Change, Check, Disposition, ReportRecord, Transaction};
 use crate::classify::{self, Class};
 use crate::consent::{Decision, Stage, Verdict};
@@ -21,7 +21,8 @@ use crate::resource::{ResourceKey, ResourceVersion, WriteMethod};
 use crate::retry::{self, Next, Schedule};
 use crate::task::{TaskMove, moved};
 use adapter_contract::{
-    Capabilities, DeliveryError, FailureCode, Progress, Receipt, Repeat, ReportSource, StatusReport, TaskStatus,
+    Capabilities, DeliveryError, FailureCode, Progress, Receipt, Repeat, ReportSource, SenderMove, StatusReport,
+    TaskStatus,
 };
 use gateway_fhir::Json;
 use serde_json::json;
@@ -81,7 +82,12 @@ pub fn plan(job: &Job<'_>, interrupted: bool, consent: &Decision) -> Plan {
             Plan::Stop(Box::new(dead(job, &DeliveryError::new(FailureCode::Interrupted, words))))
         }
         // The permitted ways to end come next: they need no consent, because they say nothing new about the person.
-        Errand::Tell { .. } => Plan::Run(job.row.progress.clone()),
+        Errand::Tell { sender_move: SenderMove::Cancel | SenderMove::Hold } => Plan::Run(job.row.progress.clone()),
+        // To go on is no end: the platform would work for the person again.
+        Errand::Tell { sender_move: SenderMove::Release } if consent.verdict != Verdict::Permit => {
+            Plan::Stop(Box::new(stay_paused(job, consent)))
+        }
+        Errand::Tell { sender_move: SenderMove::Release } => Plan::Run(job.row.progress.clone()),
         Errand::Submit if job.referral.sender == SenderState::Cancelled => {
             if !maybe_there {
                 Plan::Stop(Box::new(withdrawn(job)))
@@ -108,7 +114,8 @@ pub fn plan(job: &Job<'_>, interrupted: bool, consent: &Decision) -> Plan {
     }
 }
 
-/// What follows when the platform was asked and does not have the referral.
+/// What follows when the platform was asked and does not have the referral, and [`plan`], asked again since, would ask
+/// once more.
 #[must_use]
 pub fn after_absent(job: &Job<'_>) -> Plan {
     if job.referral.sender == SenderState::Cancelled {
@@ -117,13 +124,22 @@ pub fn after_absent(job: &Job<'_>) -> Plan {
     Plan::Run(job.row.progress.clone())
 }
 
-/// Marks a request as under way, before it leaves.
+/// Marks a request as under way, before it leaves. `consent` is the decision on which it leaves, where it is the first of
+/// its attempt that tells the platform something: it is on record before anything is out.
 #[must_use]
-pub fn before_send(job: &Job<'_>, progress: &Progress, repeat: Repeat) -> Transaction {
+pub fn before_send(job: &Job<'_>, progress: &Progress, repeat: Repeat, consent: Option<&Decision>) -> Transaction {
     let mut row = job.row.clone();
     row.progress = Some(progress.clone());
     row.in_flight = (repeat != Repeat::Safe).then_some(repeat);
-    Transaction { checks: vec![lease(job)], changes: vec![Change::PutOutbox(Box::new(row))] }
+    let mut changes = vec![Change::PutOutbox(Box::new(row))];
+    changes.extend(consent.map(|consent| decided(job, consent)));
+    Transaction { checks: vec![lease(job)], changes }
+}
+
+/// The decision of this attempt, for audit.
+fn decided(job: &Job<'_>, consent: &Decision) -> Change {
+    let detail = decision_detail(consent, Stage::Attempt);
+    audit_line(job.referral, job.now, GATEWAY_AUTHOR, "consent-decision", detail)
 }
 
 /// The platform has it. `parked` are statements that overtook this acknowledgement.
@@ -352,14 +368,38 @@ pub fn dead(job: &Job<'_>, error: &DeliveryError) -> Transaction {
 fn withhold(job: &Job<'_>, consent: &Decision) -> Transaction {
     if job.row.errand == Errand::Read {
         let mut transaction = read_done(job, &[], &mut String::new);
-        let detail = decision_detail(consent, Stage::Attempt);
-        transaction.changes.push(audit_line(job.referral, job.now, GATEWAY_AUTHOR, "consent-decision", detail));
+        let mut referral = job.referral.clone();
+        transaction.changes.push(decided(job, consent));
+        transaction.changes.extend(not_shown(&mut referral, job.task, consent, job.now));
+        referral.revision += 1;
+        transaction.changes.push(Change::PutReferral(Box::new(referral)));
         return transaction;
     }
     let mut transaction = hold(job, held_by(consent), None);
-    let detail = decision_detail(consent, Stage::Attempt);
-    transaction.changes.push(audit_line(job.referral, job.now, GATEWAY_AUTHOR, "consent-decision", detail));
+    transaction.changes.push(decided(job, consent));
     transaction
+}
+
+/// Consent does not permit that the platform goes on: it stays paused, as the sender had it, until the sender moves it on
+/// again.
+fn stay_paused(job: &Job<'_>, consent: &Decision) -> Transaction {
+    let mut referral = job.referral.clone();
+    let mut changes = vec![finish_row(job, OutboxState::Dropped, None), attempt(job, "withheld", None)];
+    changes.push(decided(job, consent));
+    if referral.sender == SenderState::Active && !referral.task_status.is_final() {
+        referral.sender = SenderState::Held;
+        referral.task_status = TaskStatus::OnHold;
+        let step = TaskMove {
+            status: Some(TaskStatus::OnHold),
+            business_status: Some("on-hold".to_owned()),
+            reason: Some(format!("The platform has not been told to go on: {}", consent.reason.words())),
+            ..TaskMove::default()
+        };
+        changes.push(Change::PutResource(next_task(job, &step)));
+    }
+    referral.revision += 1;
+    changes.push(Change::PutReferral(Box::new(referral)));
+    Transaction { checks: vec![lease(job)], changes }
 }
 
 /// Waits for a person: the row keeps its place, the Task says why.

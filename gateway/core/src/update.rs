@@ -431,6 +431,7 @@ fn copy<'a>(from: &Start<'a>) -> Start<'a> {
         translators: from.translators,
         lookup: from.lookup,
         now: from.now,
+        latest: from.latest,
     }
 }
 

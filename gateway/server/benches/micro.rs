@@ -85,6 +85,7 @@ fn decide_consent(bencher: Bencher<'_, '_>) {
         stage: Stage::Accept,
         tenant: &tenant,
         consents: &consents,
+        complete: true,
         overrides: &[],
         directory: &directory,
         policy: &Policy::default(),

@@ -154,18 +154,22 @@ enum Decided {
 /// Decides what the attempt may do, on the referral and the consents as they are at this moment, and does it.
 async fn decide(gateway: &Gateway, platform: &Platform, at: Beginning<'_>) -> Result<Decided, AttemptError> {
     let claimed = at.claimed;
-    let mut tries = 0;
+    let (mut tries, mut absent) = (0, false);
     loop {
         let view = View::load(gateway, &claimed.row.referral).await?;
         let consent = view.consent(gateway, platform, Stage::Attempt).await?;
         let job = job(gateway, platform, &view, at);
-        let exchanger = Exchanger { gateway, platform, view: &view, row: &claimed.row, withheld: &consent.withheld };
+        let exchanger = Exchanger { gateway, platform, view: &view, row: &claimed.row, consent: &consent };
         let mut plan = deliver::plan(&job, claimed.interrupted, &consent);
-        if plan == Plan::LookUp {
-            plan = match exchanger.look_up(&job).await? {
-                End::Absent => deliver::after_absent(&job),
+        if plan == Plan::LookUp && absent {
+            plan = deliver::after_absent(&job);
+        } else if plan == Plan::LookUp {
+            match exchanger.look_up(&job).await? {
+                // The platform took its time: what was decided before the question says nothing of now.
+                End::Absent => absent = true,
                 end => return Ok(Decided::Ended(end)),
-            };
+            }
+            continue;
         }
         let transaction = match plan {
             Plan::Run(progress) => match exchanger.prepare(&job) {
@@ -289,7 +293,8 @@ impl View {
         let references = BTreeSet::from([self.person.reference.clone()]);
         let numbers: BTreeSet<String> = nhs_numbers(&self.person.document).into_iter().collect();
         let consents = stored_consents(gateway, compartment, references, numbers).await?;
-        let directory = look_up(gateway, compartment, consent_wants(&consents)).await?;
+        let directory = look_up(gateway, compartment, consent_wants(&consents.consents)).await?;
+        let now = gateway.decision_time().await?;
         let lookup = |reference: &str| {
             directory
                 .stored
@@ -307,7 +312,7 @@ impl View {
             person: &self.person,
             consents: &consents,
             directory: &lookup,
-            now: gateway.clock.now(),
+            now,
         }))
     }
 }

@@ -13,9 +13,11 @@ use gateway_core::change::Transaction;
 use gateway_core::identity::{Client, PlatformId};
 use gateway_core::loss::{self, Translator, Translators};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use time::OffsetDateTime;
+use tokio::sync::{Notify, OnceCell, watch};
 
 /// One configured platform as it is at one moment: whoever holds it goes on with this adapter, whatever is reloaded
 /// meanwhile.
@@ -150,7 +152,13 @@ pub struct Gateway {
     pub outbox_bell: watch::Sender<u64>,
     /// Rung when a report was recorded.
     pub report_bell: Notify,
+    /// The latest time ever seen, once somebody has asked.
+    pub latest: LatestTime,
 }
+
+/// The latest time ever seen, in milliseconds since 1970; read from the store by the first who asks.
+#[derive(Default)]
+pub struct LatestTime(OnceCell<AtomicI64>);
 
 impl Gateway {
     /// Commits, then wakes whoever may have work from it.
@@ -171,6 +179,27 @@ impl Gateway {
             self.report_bell.notify_one();
         }
         Ok(())
+    }
+
+    /// The time at which consent is decided: the latest ever seen, so that a clock that is put back revives no Consent that
+    /// has run out.
+    ///
+    /// # Errors
+    /// When the store cannot say what it has seen.
+    pub async fn decision_time(&self) -> Result<OffsetDateTime, StoreError> {
+        let now = self.clock.now();
+        let millis = |at: OffsetDateTime| i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX);
+        let seen = || async {
+            let stored = self.store.latest_time().await?.unwrap_or(now);
+            if stored > now {
+                tracing::warn!(seen = %stored, "the clock shows an earlier time than the store has seen");
+            }
+            Ok::<_, StoreError>(AtomicI64::new(millis(stored)))
+        };
+        let latest = self.latest.0.get_or_try_init(seen).await?;
+        let latest = latest.fetch_max(millis(now), Ordering::SeqCst).max(millis(now));
+        let latest = OffsetDateTime::from_unix_timestamp_nanos(i128::from(latest) * 1_000_000);
+        Ok(latest.unwrap_or(now))
     }
 
     /// The platform of this name as it is now.

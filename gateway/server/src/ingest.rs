@@ -3,7 +3,7 @@
 use crate::gateway::Gateway;
 use crate::store::{SearchQuery, StoreError, UpdatedRange};
 use gateway_core::accept::{self, Acceptance, Arrival, Judgement};
-use gateway_core::consent::ConsentDocument;
+use gateway_core::consent::{ConsentDocument, Record};
 use gateway_core::identity::{Client, Compartment};
 use gateway_core::ingest::{self, Found, Outcome, Stored, Submission, Wants};
 use gateway_core::refusal::Refusal;
@@ -11,8 +11,9 @@ use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
 use gateway_fhir::identifiers::{NHS_NUMBER, nhs_number, same_system};
 use gateway_fhir::{Json, door};
 use std::collections::BTreeSet;
+use time::OffsetDateTime;
 
-/// Most consents of one person that are looked at; more than that is a fault that a person must see.
+/// Most consents of one person that are looked at; with more nothing is permitted, and a person sees that.
 const CONSENTS: u32 = 1_000;
 
 /// Why a request came to nothing.
@@ -63,7 +64,8 @@ pub async fn preview(
 struct Resolved {
     outcomes: Vec<Outcome>,
     found: Found,
-    consents: Vec<ConsentDocument>,
+    consents: Record,
+    latest: OffsetDateTime,
 }
 
 impl Resolved {
@@ -73,8 +75,9 @@ impl Resolved {
         let outcomes = ingest::resolve(submission.clone(), &found, &mut || gateway.new_id())?;
         let consents = consents_for(gateway, &compartment, &outcomes, &found).await?;
         // Whom stored Consents name stands in the store, too.
-        found.stored.extend(look_up(gateway, &compartment, consent_wants(&consents)).await?.stored);
-        Ok(Self { outcomes, found, consents })
+        found.stored.extend(look_up(gateway, &compartment, consent_wants(&consents.consents)).await?.stored);
+        let latest = gateway.decision_time().await?;
+        Ok(Self { outcomes, found, consents, latest })
     }
 
     fn arrival<'a>(&'a self, gateway: &'a Gateway, client: &'a Client, correlation: &'a str) -> Arrival<'a> {
@@ -87,6 +90,7 @@ impl Resolved {
             rules: &gateway.rules,
             translators: &gateway.platforms,
             now: gateway.clock.now(),
+            latest: self.latest,
         }
     }
 }
@@ -176,7 +180,7 @@ async fn consents_for(
     compartment: &Compartment,
     outcomes: &[Outcome],
     found: &Found,
-) -> Result<Vec<ConsentDocument>, StoreError> {
+) -> Result<Record, StoreError> {
     let mut references = BTreeSet::new();
     let mut numbers = BTreeSet::new();
     let documents = outcomes
@@ -225,20 +229,21 @@ pub fn consent_wants(consents: &[ConsentDocument]) -> Wants {
     Wants { exist, ..Wants::default() }
 }
 
-/// All stored consents of a person, found by Patient and by NHS number.
+/// All stored consents of a person, found by Patient and by NHS number. One that cannot be read, or one too many, makes
+/// the record incomplete instead of being left out: it may be a refusal.
 pub async fn stored_consents(
     gateway: &Gateway,
     compartment: &Compartment,
     references: BTreeSet<String>,
     numbers: BTreeSet<String>,
-) -> Result<Vec<ConsentDocument>, StoreError> {
+) -> Result<Record, StoreError> {
     let any: Vec<Token> = references
         .into_iter()
         .map(|reference| Token::new("patient", reference))
         .chain(numbers.into_iter().map(|number| Token::new("patient-identifier", format!("{NHS_NUMBER}|{number}"))))
         .collect();
     if any.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Record { consents: Vec::new(), complete: true });
     }
     let query = SearchQuery {
         compartment: compartment.clone(),
@@ -251,16 +256,15 @@ pub async fn stored_consents(
         count: false,
     };
     let page = gateway.store.search(&query).await?;
-    if page.more {
-        return Err(StoreError::Engine("one person has more consents than can be decided on".to_owned()));
+    let mut record = Record { consents: Vec::new(), complete: !page.more };
+    for (_, stored) in page.rows {
+        let Some(document) = parse(&stored) else {
+            tracing::error!(consent = stored.key.id, version = stored.version, "a stored Consent cannot be read");
+            record.complete = false;
+            continue;
+        };
+        let tenant = stored.key.compartment.tenant;
+        record.consents.push(ConsentDocument { tenant, id: stored.key.id, version: stored.version, document });
     }
-    Ok(page
-        .rows
-        .into_iter()
-        .filter_map(|(_, stored)| {
-            let document = parse(&stored)?;
-            let tenant = stored.key.compartment.tenant;
-            Some(ConsentDocument { tenant, id: stored.key.id, version: stored.version, document })
-        })
-        .collect())
+    Ok(record)
 }

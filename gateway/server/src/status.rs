@@ -12,7 +12,7 @@ use adapter_contract::{Reading, Report, ReportSource, StatusReport};
 use gateway_core::accept::new_row;
 use gateway_core::align::{Alignment, align};
 use gateway_core::change::{Change, Disposition, RawReport, ReportRecord, Transaction};
-use gateway_core::consent::{Stage, Verdict};
+use gateway_core::consent::Stage;
 use gateway_core::outbox::{Errand, OutboxState};
 use gateway_core::referral::{Delivery, Referral, ReferralId};
 use std::collections::BTreeSet;
@@ -216,7 +216,7 @@ async fn try_align(gateway: &Gateway, id: &ReferralId) -> Result<bool, AlignErro
         outbox: &outbox,
         capabilities: platform.adapter.descriptor().capabilities,
         schedule: &gateway.rules.schedule,
-        withheld: consent.verdict != Verdict::Permit,
+        consent: &consent,
         now: gateway.clock.now(),
     });
     gateway.commit(transaction).await?;

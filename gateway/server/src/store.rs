@@ -186,6 +186,9 @@ pub trait Store: Send + Sync {
     /// The audit lines of a referral, in order.
     async fn audit(&self, referral: &ReferralId) -> Result<Vec<AuditRecord>, StoreError>;
 
+    /// The latest time of any audit line of any tenant: the latest time that this store has seen.
+    async fn latest_time(&self) -> Result<Option<OffsetDateTime>, StoreError>;
+
     /// A hash over everything stored, equal if and only if the contents are: how a test sees that a refused request
     /// changed nothing.
     async fn content_hash(&self) -> Result<String, StoreError>;

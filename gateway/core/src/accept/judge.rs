@@ -3,7 +3,7 @@
 
 use super::{PURPOSE, RESTRICTED, Rules, Start};
 use crate::consent::{
-    self, ConsentDocument, Decision, Item, Question, Reason, Recipient, Stage, Standing, Subject, Verdict, Withheld,
+    self, Decision, Item, Question, Reason, Recipient, Record, Stage, Standing, Subject, Verdict, Withheld,
 };
 use crate::identity::{PlatformId, TenantId};
 use crate::ingest::Person;
@@ -25,7 +25,7 @@ pub struct Judgement {
     pub route: String,
     /// The consent decision; absent where there is no recipient to ask about.
     pub consent: Option<Decision>,
-    /// What would not arrive; absent where no adapter could be asked.
+    /// What would not arrive; absent where nothing may leave, or no adapter could be asked.
     pub assessment: Option<Assessment>,
     /// Why nothing may leave; `None` = it may.
     pub hold: Option<HoldReason>,
@@ -64,13 +64,13 @@ pub fn judge(from: &Start<'_>, released: Option<&LossReport>) -> Judgement {
                 ("route", json!({ "route": route, "platform": platform.0, "why": why })),
                 ("consent-decision", decision_detail(&decision, Stage::Accept)),
             ];
-            // Of what may not leave at all, it is told what would be lost beside consent.
-            let withheld = if decision.verdict == Verdict::Permit { decision.withheld.as_slice() } else { &[] };
-            let translated = translator.map(|translator| assessed(from, &whole, withheld, translator));
+            // Of what may not leave an adapter sees nothing, and nothing could be lost in translation.
+            let permitted = decision.verdict == Verdict::Permit;
+            let translator = translator.filter(|_| permitted);
+            let translated = translator.map(|translator| assessed(from, &whole, &decision.withheld, translator));
             let report = translated.as_ref().and_then(|(assessment, _)| assessment.report());
             audit.extend(report.map(|report| ("loss", loss_detail(report))));
             let restricted = is_restricted(from.service_request.1) || is_restricted(from.task.2);
-            let permitted = decision.verdict == Verdict::Permit;
             let hold = if restricted && (permitted || decision.reason == Reason::Empty) {
                 Some(HoldReason::NeedsReview(RESTRICTED.to_owned()))
             } else if !permitted {
@@ -107,7 +107,7 @@ fn consented(from: &Start<'_>, platform: &PlatformId, whole: &Whole, translator:
         person: from.person,
         consents: from.consents,
         directory: from.lookup,
-        now: from.now,
+        now: from.latest,
     })
 }
 
@@ -182,10 +182,10 @@ pub struct Asked<'a> {
     /// The patient.
     pub person: &'a Person,
     /// Every consent of this person that may matter.
-    pub consents: &'a [ConsentDocument],
+    pub consents: &'a Record,
     /// Finds what consents refer to.
     pub directory: &'a dyn Fn(&str) -> Option<Json>,
-    /// Now.
+    /// The latest time ever seen.
     pub now: OffsetDateTime,
 }
 
@@ -199,7 +199,8 @@ pub fn decide_consent(asked: &Asked<'_>) -> Decision {
     consent::decide(&Question {
         stage: asked.stage,
         tenant: asked.tenant,
-        consents: asked.consents,
+        consents: &asked.consents.consents,
+        complete: asked.consents.complete,
         // Neither overrides nor who else may consent is recorded yet: nothing is, then.
         overrides: &[],
         directory: asked.directory,
@@ -237,13 +238,22 @@ pub fn held_by(decision: &Decision) -> HoldReason {
     }
 }
 
-/// What audit keeps of a consent decision: verdict, rule path, consent ids and the paths that are withheld, no data of the
-/// person.
+/// What audit keeps of a consent decision: verdict, rule path, consent ids and what is withheld of what would leave, no
+/// data of the person. The Patient is not named by id: a contained one has an id of the sender's own making.
 #[must_use]
 pub fn decision_detail(decision: &Decision, stage: Stage) -> serde_json::Value {
-    let withheld = decision.withheld.iter();
+    let resource = |one: &Withheld| match one.resource.split_once('/') {
+        Some(("Patient", _)) => "Patient".to_owned(),
+        _ => one.resource.clone(),
+    };
+    // Nothing of the referral leaves when a status is passed on.
+    let withheld = decision.withheld.iter().filter(|_| stage != Stage::Relay);
     let withheld: Vec<serde_json::Value> = withheld
-        .map(|one| json!({ "resource": one.resource, "path": one.path, "reason": one.reason.code(), "rule": one.rule }))
+        .map(|one| {
+            let by = one.consent.as_ref().map(|(id, version)| format!("Consent/{id}/_history/{version}"));
+            json!({ "resource": resource(one), "path": one.path, "reason": one.reason.code(), "rule": one.rule,
+                "consent": by })
+        })
         .collect();
     let duties: Vec<&str> = decision.duties.iter().map(|duty| duty.code()).collect();
     let consents: Vec<String> =

@@ -33,6 +33,9 @@ fn by_consents(question: &Question<'_>) -> Decision {
     if is_restricted(question.subject.patient) {
         return denied(Reason::RestrictedPatient, vec!["R7:restricted-patient".to_owned()]);
     }
+    if !question.complete {
+        return Decision::indeterminate();
+    }
     let readings: Vec<Reading<'_>> =
         newest(question.consents).into_iter().filter_map(|consent| Reading::read(question, consent)).collect();
     let mut consents: Vec<(String, u64)> = readings.iter().map(|one| owned(one.name)).collect();

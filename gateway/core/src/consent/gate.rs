@@ -4,7 +4,7 @@
 use super::item::Item;
 use super::labels::{self, Code};
 use super::policy::{Notes, RecipientClass};
-use super::{Question, Reason, Withheld};
+use super::{Question, Reason, Stage, Withheld};
 use std::collections::BTreeSet;
 
 /// A reason and the rule that it comes from.
@@ -134,9 +134,11 @@ fn review(question: &Question<'_>, withheld: &[Withheld]) -> Option<Ground> {
     notes(question, withheld).next().is_some().then_some(NOTES_WAIT)
 }
 
-/// Notes that would be read by a recipient that nobody has let have notes.
+/// Notes that would be read by a recipient that nobody has let have notes. What goes back to the sender holds none of
+/// them.
 fn notes<'q>(question: &'q Question<'_>, withheld: &[Withheld]) -> impl Iterator<Item = &'q Item> {
-    let waits = question.policy.of(question.recipient).notes == Notes::Review;
+    let sends = question.stage != Stage::Relay;
+    let waits = sends && question.policy.of(question.recipient).notes == Notes::Review;
     let is_read = |item: &Item| {
         let mut needs = question.needs.iter();
         needs.any(|need| lies_within(&item.path, &need.path) || lies_within(&need.path, &item.path))

@@ -75,8 +75,8 @@ fn apply(asked: &mut Asked, name: &str, value: &str) {
             let list = format!("sexually-transmitted-infection\turn:codes\t{value}");
             asked.policy.withheld = WithheldCodes::read(&list).expect("a code list");
         }
-        // Whoever asks could not read what is on record (`cases.rs`).
-        "unreadable" => {}
+        // Whoever asks could not read all that is on record.
+        "unreadable" => asked.complete = false,
         "relay" => asked.stage = Stage::Relay,
         "beside" => {
             // So many other Consents of the person, which name D.

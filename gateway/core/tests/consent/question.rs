@@ -17,6 +17,7 @@ pub(crate) const NOW: OffsetDateTime = datetime!(2026-06-15 12:00 UTC);
 /// Everything that a question borrows.
 pub(crate) struct Asked {
     pub(crate) consents: Vec<ConsentDocument>,
+    pub(crate) complete: bool,
     pub(crate) overrides: Vec<Override>,
     pub(crate) policy: Policy,
     pub(crate) standing: Standing,
@@ -38,6 +39,7 @@ impl Asked {
             stage: self.stage,
             tenant: &tenant(),
             consents: &self.consents,
+            complete: self.complete,
             overrides: &self.overrides,
             directory: &directory,
             policy: &self.policy,
@@ -110,6 +112,7 @@ pub(crate) fn policy() -> Policy {
 pub(crate) fn asked(consents: &[Value]) -> Asked {
     let mut asked = Asked {
         consents: stored(consents),
+        complete: true,
         overrides: Vec::new(),
         policy: policy(),
         standing: Standing::default(),

@@ -7,6 +7,7 @@ use adapter_contract::{
 };
 use gateway_core::align::{Alignment, align};
 use gateway_core::change::{Check, Disposition as D, ReportRecord, Transaction};
+use gateway_core::consent::Verdict;
 use gateway_core::outbox::{Errand, OutboxRow, OutboxState};
 use gateway_core::referral::{Delivery, HoldReason, Referral, SenderState};
 use gateway_core::retry::Schedule;
@@ -74,7 +75,7 @@ impl Scene {
             outbox: &self.outbox,
             capabilities: self.capabilities,
             schedule: &schedule,
-            withheld: self.withheld,
+            consent: &decision(if self.withheld { Verdict::Deny } else { Verdict::Permit }),
             now: NOW,
         });
         transaction.assert_valid();
@@ -264,20 +265,35 @@ fn the_senders_pause_keeps_the_senders_words() {
 fn what_consent_withholds_is_kept_and_not_shown() {
     let mut scene = Scene::new(TaskStatus::Requested);
     scene.hear(&said("a", Some(TaskStatus::Accepted), 1));
+    let before = scene.version;
     scene.withheld = true;
     let mut report = said("b", Some(TaskStatus::Completed), 2);
     report.outputs = vec![output("Something")];
     let done = scene.hear(&report);
-    assert!(done.changes.iter().all(|change| !matches!(change, gateway_core::change::Change::PutResource(_))));
+    // The Task says that more is known here, and shows nothing of it.
+    assert_eq!(scene.version, before + 1);
+    assert!(status_reason(&scene.task).starts_with("What the platform reports is kept and not shown"));
+    assert_eq!((scene.task.text("status"), scene.task.get("output")), (Some("accepted"), None));
+    assert!(done.versions("Procedure").is_empty() && done.versions("ServiceRequest").is_empty());
     assert_eq!(done.dispositions(), [("report-b".to_owned(), D::Withheld)], "what was applied stays applied");
     assert_eq!(scene.referral.task_status, TaskStatus::Accepted);
     assert!(scene.referral.conflict.is_some());
-    assert!(scene.align().dispositions().is_empty());
+    let again = scene.align();
+    assert!(again.dispositions().is_empty() && again.task().is_none(), "said once");
     // Consent is given again.
     scene.withheld = false;
     let done = scene.align();
     assert_eq!(done.referral().task_status, TaskStatus::Completed);
     assert_eq!(done.dispositions(), [("report-b".to_owned(), D::Inferred)]);
+    assert!(!status_reason(&done.task().unwrap()).contains("not shown"));
+    // The words of a sender who paused or withdrew it stay.
+    for sender in [SenderState::Held, SenderState::Cancelled] {
+        let mut scene = Scene::new(TaskStatus::OnHold);
+        scene.referral.sender = sender;
+        scene.withheld = true;
+        assert!(scene.hear(&said("a", Some(TaskStatus::Accepted), 1)).task().is_none(), "{sender:?}");
+        assert!(scene.referral.conflict.is_some());
+    }
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use crate::builders::*;
 use adapter_contract::TaskStatus;
-use gateway_core::accept::{Rules, Start, judge, start};
-use gateway_core::consent::{ConsentDocument, Recipient};
+use gateway_core::accept::{Rules, Start, decision_detail, judge, start};
+use gateway_core::consent::{ConsentDocument, Decision, Reason, Recipient, Record, Stage, Verdict, Withheld};
 use gateway_core::ingest::{Person, patient_of};
 use gateway_core::referral::{Delivery, HoldReason};
 use gateway_core::route::{Route, RouteTable};
@@ -71,6 +71,7 @@ fn held(consents: &[Value], request: &Json, asked: &Json) -> Option<HoldReason> 
             document: document.clone().into(),
         })
         .collect();
+    let record = Record { consents, complete: true };
     let (client, compartment, rules) = (client(), compartment(), rules());
     let person: Person = patient_of(request, "sr", &directory).expect("the person is known");
     let from = Start {
@@ -80,11 +81,12 @@ fn held(consents: &[Value], request: &Json, asked: &Json) -> Option<HoldReason> 
         task: ("t", 1, asked),
         service_request: ("sr", request),
         person: &person,
-        consents: &consents,
+        consents: &record,
         rules: &rules,
         translators: &(),
         lookup: &directory,
         now: NOW,
+        latest: NOW,
     };
     let judged = judge(&from, None).hold;
     let started = start(&from, &mut ids()).expect("nothing is refused for its losses");
@@ -161,4 +163,30 @@ fn restricted_labels_wait_for_a_person() {
             };
         }
     }
+}
+
+#[test]
+fn audit_holds_no_name_of_the_senders_making() {
+    // A contained Patient has whatever id its sender gave it.
+    let withheld = |resource: &str, path: &str| Withheld {
+        resource: resource.to_owned(),
+        path: path.to_owned(),
+        reason: Reason::RestrictedItem,
+        rule: "R7:label",
+        consent: Some(("c".to_owned(), 2)),
+    };
+    let listed = vec![withheld("Patient/9990000018", "Patient.address"), withheld("Condition/x", "Condition")];
+    let permit = Decision { verdict: Verdict::Permit, withheld: listed, ..Decision::indeterminate() };
+    let kept = decision_detail(&permit, Stage::Attempt);
+    assert_eq!(
+        kept["withheld"],
+        json!([
+            {"resource": "Patient", "path": "Patient.address", "reason": "restricted-item", "rule": "R7:label",
+                "consent": "Consent/c/_history/2"},
+            {"resource": "Condition/x", "path": "Condition", "reason": "restricted-item", "rule": "R7:label",
+                "consent": "Consent/c/_history/2"},
+        ])
+    );
+    assert_eq!(kept["verdict"], "redact");
+    assert_eq!(decision_detail(&permit, Stage::Relay)["withheld"], json!([]), "nothing of it leaves there");
 }

@@ -1,11 +1,11 @@
 //! Deliver, before: what an attempt may do, by errand, sender, consent, and what may have been sent.
 
 use crate::builders::*;
-use adapter_contract::{Progress, Repeat, SenderMove};
+use adapter_contract::{Progress, Repeat, SenderMove, TaskStatus};
 use gateway_core::consent::Verdict;
 use gateway_core::deliver::{POISON_ATTEMPTS, Plan, after_absent, before_send, plan};
 use gateway_core::outbox::{Errand, OutboxState};
-use gateway_core::referral::{Delivery, HoldReason};
+use gateway_core::referral::{Delivery, HoldReason, SenderState};
 use time::Duration;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,6 +20,8 @@ enum Is {
     Held,
     /// A read that is dropped without a word to the platform.
     Unread,
+    /// The platform is not told to go on.
+    Paused,
 }
 
 fn kind(plan: &Plan, stand: &Stand) -> Is {
@@ -38,6 +40,10 @@ fn kind(plan: &Plan, stand: &Stand) -> Is {
             assert_eq!(transaction.row().not_before, NOW + SETTLE);
             assert_eq!(transaction.row().in_flight, stand.row.in_flight);
             Is::Waits
+        }
+        OutboxState::Dropped if matches!(stand.row.errand, Errand::Tell { .. }) => {
+            assert_eq!(transaction.referral().delivery, stand.referral.delivery, "the platform has it as before");
+            Is::Paused
         }
         OutboxState::Dropped => {
             assert_eq!(transaction.referral().delivery, Delivery::Withdrawn);
@@ -108,6 +114,9 @@ fn tells_and_reads() {
         (cancel.clone(), true, false, None, false, Is::Run),
         (cancel.clone(), true, false, SENT, true, Is::Run),
         (Errand::Tell { sender_move: SenderMove::Hold }, false, false, None, false, Is::Run),
+        (Errand::Tell { sender_move: SenderMove::Release }, false, true, None, false, Is::Run),
+        (Errand::Tell { sender_move: SenderMove::Release }, false, false, None, false, Is::Paused),
+        (Errand::Tell { sender_move: SenderMove::Release }, true, false, None, false, Is::Paused),
         (Errand::Read, false, true, None, false, Is::Run),
         (Errand::Read, false, true, None, true, Is::Run),
         (Errand::Read, true, true, None, false, Is::Run),
@@ -123,6 +132,24 @@ fn tells_and_reads() {
         let decided = plan(&stand.job(), interrupted, &consent);
         assert_eq!(kind(&decided, &stand), expected, "{:?}", stand.row);
     }
+}
+
+#[test]
+fn without_consent_the_platform_is_not_told_to_go_on_and_the_sender_sees_why() {
+    let mut stand = Stand::new(Errand::Tell { sender_move: SenderMove::Release });
+    stand.referral = delivered();
+    let Plan::Stop(paused) = plan(&stand.job(), false, &decision(Verdict::Deny)) else { panic!("it is told") };
+    let task = paused.task().unwrap();
+    assert_eq!((task.text("status"), business_status(&task)), (Some("on-hold"), "on-hold"));
+    assert!(status_reason(&task).contains("not been told to go on"), "{}", status_reason(&task));
+    assert!(paused.audit().contains(&"consent-decision".to_owned()));
+    let referral = paused.referral();
+    // As the sender had it: the sender may move it on again when consent is there.
+    assert_eq!((referral.sender, referral.task_status), (SenderState::Held, TaskStatus::OnHold));
+    // What was withdrawn meanwhile stays as it is.
+    let stand = Stand { referral: delivered(), ..stand }.cancelled();
+    let Plan::Stop(paused) = plan(&stand.job(), false, &decision(Verdict::Deny)) else { panic!("it is told") };
+    assert!(paused.task().is_none() && paused.referral().sender == SenderState::Cancelled);
 }
 
 #[test]
@@ -196,9 +223,12 @@ fn asked_and_not_there() {
 
 #[test]
 fn the_mark_before_a_request() {
+    let permit = decision(Verdict::Permit);
     for (repeat, expected) in [(Repeat::Safe, None), (Repeat::Keyed, KEYED), (Repeat::LookUpFirst, SENT)] {
         let stand = Stand::new(Errand::Submit);
-        let marked = before_send(&stand.job(), &Progress::at("task"), repeat);
+        assert_eq!(before_send(&stand.job(), &Progress::at("task"), repeat, None).audit(), [""; 0]);
+        let marked = before_send(&stand.job(), &Progress::at("task"), repeat, Some(&permit));
+        assert_eq!(marked.audit(), ["consent-decision"], "on record before it leaves");
         marked.assert_leased(&stand.row);
         assert_eq!((marked.row().in_flight, marked.row().progress), (expected, step("task")));
         assert_eq!(marked.row().state, OutboxState::Leased, "the lease goes on");

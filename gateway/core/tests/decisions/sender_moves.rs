@@ -4,7 +4,7 @@ use crate::builders::*;
 use adapter_contract::{Capabilities, Repeat, SenderMove, TaskStatus};
 use gateway_core::accept::{Rules, Start};
 use gateway_core::change::Check;
-use gateway_core::consent::Verdict;
+use gateway_core::consent::{Record, Verdict};
 use gateway_core::deliver::{Plan, plan};
 use gateway_core::ingest::Person;
 use gateway_core::loss::Translators;
@@ -59,11 +59,12 @@ impl Desk {
             task: ("t", 3, &self.task),
             service_request: ("sr", &self.service_request),
             person: &person,
-            consents: &[],
+            consents: &Record { consents: Vec::new(), complete: true },
             rules: &self.rules,
             translators: self.translators.as_ref(),
             lookup: &lookup,
             now: NOW,
+            latest: NOW,
         };
         let update = TaskUpdate {
             start,

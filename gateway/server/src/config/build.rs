@@ -4,7 +4,7 @@ use super::{Config, ConfigError, Fault, PlatformSection, SecretSource};
 use crate::adapters::Watch;
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::gateway::{Gateway, Platform, Platforms, Secret};
+use crate::gateway::{Gateway, LatestTime, Platform, Platforms, Secret};
 use crate::limits::Limits;
 use crate::store::Store;
 use crate::transport::Transport;
@@ -89,6 +89,7 @@ pub fn build(
         base_url: base_url.trim_end_matches('/').to_owned(),
         outbox_bell: watch::Sender::new(0),
         report_bell: Notify::new(),
+        latest: LatestTime::default(),
     })
 }
 

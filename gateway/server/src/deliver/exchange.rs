@@ -13,7 +13,7 @@ use adapter_contract::{
 use gateway_core::accept::RESTRICTED;
 use gateway_core::accept::version_of;
 use gateway_core::change::{Change, CheckFailure, Transaction};
-use gateway_core::consent::Withheld;
+use gateway_core::consent::Decision;
 use gateway_core::deliver::{Job, Weighed, before_send, weigh};
 use gateway_core::identity::{Compartment, GATEWAY_AUTHOR, Owner};
 use gateway_core::loss::{Asking, Assessment, assess};
@@ -67,8 +67,8 @@ pub(super) struct Exchanger<'a> {
     pub(super) platform: &'a Platform,
     pub(super) view: &'a View,
     pub(super) row: &'a OutboxRow,
-    /// What the consent decision for this very attempt withholds.
-    pub(super) withheld: &'a [Withheld],
+    /// The consent decision for this very attempt.
+    pub(super) consent: &'a Decision,
 }
 
 impl Exchanger<'_> {
@@ -128,7 +128,7 @@ impl Exchanger<'_> {
         }
         let assessment = assess(&Asking {
             whole: &view.whole(),
-            withheld: self.withheld,
+            withheld: &self.consent.withheld,
             adapter: self.platform.adapter.as_ref(),
             settings: &self.platform.settings,
             accepted_at: &instant::to_instant(view.referral.accepted_at),
@@ -160,6 +160,7 @@ impl Exchanger<'_> {
         let mut repeat = Repeat::Safe;
         let mut marked = self.row.in_flight.is_some();
         let submits = !matches!(purpose, Purpose::LookUp);
+        let mut decision = matches!(purpose, Purpose::Submit { .. }).then_some(self.consent);
         let mut answered = false;
         for _ in 0..=adapter.descriptor().limits.steps {
             let (request, progress) = match step {
@@ -174,7 +175,7 @@ impl Exchanger<'_> {
             // Looking up must not move the row's own progress: it belongs to the submission.
             // A safe request behind an unsafe one is a new position too: the unsafe one has been answered.
             if submits && (repeat != Repeat::Safe || marked) {
-                self.gateway.commit(before_send(job, &progress, repeat)).await?;
+                self.gateway.commit(before_send(job, &progress, repeat, decision.take())).await?;
                 marked = repeat != Repeat::Safe;
                 position = Some(progress.clone());
             }

@@ -177,9 +177,10 @@ async fn senders(
     let platform = referral.as_ref().and_then(|referral| referral.platform.as_ref());
     let capabilities =
         platform.and_then(|id| gateway.platform(id)).map(|platform| platform.adapter.descriptor().capabilities);
-    let directory = ingest::look_up(gateway, &compartment, ingest::consent_wants(&consents))
+    let directory = ingest::look_up(gateway, &compartment, ingest::consent_wants(&consents.consents))
         .await
         .map_err(|error| fault(&error))?;
+    let latest = gateway.decision_time().await.map_err(|error| fault(&error))?;
     let lookup = |reference: &str| {
         let stored = found.stored.get(reference).or_else(|| directory.stored.get(reference));
         stored.map(|stored| stored.document.clone())
@@ -197,6 +198,7 @@ async fn senders(
             translators: &gateway.platforms,
             lookup: &lookup,
             now: gateway.clock.now(),
+            latest,
         },
         proposed,
         method,

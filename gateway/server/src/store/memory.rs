@@ -198,6 +198,10 @@ impl Store for MemoryStore {
         Ok(state.audit.iter().filter(|line| line.referral.as_ref() == Some(referral)).cloned().collect())
     }
 
+    async fn latest_time(&self) -> Result<Option<OffsetDateTime>, StoreError> {
+        Ok(self.state()?.audit.iter().map(|line| line.at).max())
+    }
+
     async fn content_hash(&self) -> Result<String, StoreError> {
         let mut digest = Digest::default();
         self.state()?.digest(&mut digest)?;

@@ -191,6 +191,10 @@ impl Store for SqliteStore {
         self.readers.run(move |file| reads::audit(file, &referral)).await
     }
 
+    async fn latest_time(&self) -> Result<Option<OffsetDateTime>, StoreError> {
+        self.readers.run(reads::latest_time).await
+    }
+
     async fn content_hash(&self) -> Result<String, StoreError> {
         self.readers.run(hash::content_hash).await
     }

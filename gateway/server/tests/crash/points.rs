@@ -82,6 +82,9 @@ fn purpose(transaction: &Transaction) -> String {
         Change::Audit(line) => Some(line.action.clone()),
         _ => None,
     });
+    let marks = has(|change| matches!(change, Change::PutOutbox(row) if row.in_flight.is_some()));
+    // The mark before a request holds the decision on which it leaves; a hold has other lines before it.
+    let action = action.filter(|action| !(marks && action == "consent-decision"));
     if let Some(action) = action {
         return action;
     }
@@ -93,7 +96,7 @@ fn purpose(transaction: &Transaction) -> String {
         "poll-page"
     } else if has(|change| matches!(change, Change::PutAttempt(_))) {
         "status-was-read"
-    } else if has(|change| matches!(change, Change::PutOutbox(row) if row.in_flight.is_some())) {
+    } else if marks {
         "mark-in-flight"
     } else {
         "other"
@@ -204,6 +207,10 @@ impl Store for CountingStore {
 
     async fn audit(&self, referral: &ReferralId) -> Result<Vec<AuditRecord>, StoreError> {
         self.inner.audit(referral).await
+    }
+
+    async fn latest_time(&self) -> Result<Option<OffsetDateTime>, StoreError> {
+        self.inner.latest_time().await
     }
 
     async fn content_hash(&self) -> Result<String, StoreError> {

@@ -4,6 +4,7 @@
 mod bad_input;
 mod bad_updates;
 mod connect_families;
+mod decided_again;
 mod delivery;
 mod losses;
 mod notes;

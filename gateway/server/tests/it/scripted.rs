@@ -38,6 +38,9 @@ struct Script {
     /// Elements that are declared.
     #[serde(default = "usual")]
     declares: Vec<String>,
+    /// Whether a lost answer to a submission has to be asked for.
+    #[serde(default)]
+    asks: bool,
     /// Whether it panics when it is asked.
     #[serde(default)]
     panics: bool,
@@ -103,7 +106,11 @@ impl Scripted {
             query: Vec::new(),
             headers: Vec::new(),
             body: Some(version.into_bytes()),
-            repeat: if method == Method::Get { Repeat::Safe } else { Repeat::Keyed },
+            repeat: match method {
+                Method::Get => Repeat::Safe,
+                _ if self.script.asks => Repeat::LookUpFirst,
+                _ => Repeat::Keyed,
+            },
         };
         Step::Send(PlatformRequest::Http(request), Progress::at(step))
     }
@@ -137,6 +144,7 @@ impl Adapter for Scripted {
                 self.place(step)?;
                 Ok(self.request(Method::Post, step, step))
             }
+            Purpose::LookUp if self.script.asks => Ok(self.request(Method::Get, "look-up", "look-up")),
             Purpose::LookUp => Ok(Step::Absent),
             Purpose::Read { .. } => Ok(self.request(Method::Get, "read-1", "read-1")),
             Purpose::Poll { .. } => Ok(self.request(Method::Get, "poll", "poll")),
@@ -166,7 +174,8 @@ impl Adapter for Scripted {
                 let readings = names.split_whitespace().map(changed).collect();
                 Ok(Step::Reports(ReportPage { readings, cursor: Some(Cursor("1".to_owned())), more: false }))
             }
-            _ => Err(TranslateError::new("purpose", "is not declared")),
+            Purpose::LookUp => Ok(Step::Absent),
+            Purpose::Tell { .. } => Err(TranslateError::new("purpose", "is not declared")),
         }
     }
 
@@ -198,8 +207,40 @@ pub(crate) struct Everywhere {
     sent: Mutex<Vec<(String, String)>>,
     /// From the request of this path on nothing is answered while this stands.
     pub(crate) away_at: Mutex<Option<String>>,
+    /// Who looks up waits for this to be open.
+    pub(crate) looked_up: Gate,
     /// Whether polls say that the referral has changed, twice.
     pub(crate) changed: AtomicBool,
+}
+
+/// Open unless it is shut; says whether somebody waits before it.
+#[derive(Default)]
+pub(crate) struct Gate {
+    shut: AtomicBool,
+    waits: AtomicBool,
+    opened: tokio::sync::Notify,
+}
+
+impl Gate {
+    pub(crate) fn shut(&self) {
+        self.shut.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn open(&self) {
+        self.shut.store(false, Ordering::SeqCst);
+        self.opened.notify_one();
+    }
+
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.waits.load(Ordering::SeqCst)
+    }
+
+    async fn pass(&self) {
+        while self.shut.load(Ordering::SeqCst) {
+            self.waits.store(true, Ordering::SeqCst);
+            self.opened.notified().await;
+        }
+    }
 }
 
 impl Everywhere {
@@ -226,8 +267,13 @@ impl Transport for Everywhere {
         if request.path == "poll" {
             return answer(if self.changed.load(Ordering::SeqCst) { "42 42" } else { "" });
         }
+        if request.path == "look-up" {
+            self.looked_up.pass().await;
+        }
         if self.away_at.lock().unwrap().as_deref() == Some(request.path.as_str()) {
-            return Err(DeliveryError::new(FailureCode::HttpStatus(503), "Away."));
+            // Nobody knows whether it arrived, where that has to be asked for.
+            let status = if request.repeat == Repeat::LookUpFirst { 504 } else { 503 };
+            return Err(DeliveryError::new(FailureCode::HttpStatus(status), "Away."));
         }
         let body = String::from_utf8_lossy(request.body.as_deref().unwrap_or_default()).into_owned();
         self.sent.lock().unwrap().push((request.path.clone(), body));

@@ -10,6 +10,7 @@ use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
 use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 use std::collections::BTreeMap;
+use time::OffsetDateTime;
 
 pub(super) const RESOURCE: &str = "SELECT v.version, v.updated, v.author, v.method, v.body, v.tokens
     FROM resource_current c
@@ -46,6 +47,7 @@ pub(super) const TO_ALIGN: &str = "SELECT r.referral FROM report r
     ORDER BY r.place LIMIT ?1";
 pub(super) const AUDIT: &str =
     "SELECT tenant, at, actor, action, referral, detail FROM audit WHERE referral = ?1 ORDER BY place";
+pub(super) const LATEST: &str = "SELECT max(at) FROM audit";
 
 fn one<T>(
     file: &Connection,
@@ -218,4 +220,9 @@ pub(super) fn a_line(row: &Row<'_>) -> Result<AuditRecord, StoreError> {
 
 pub(super) fn audit(file: &Connection, referral: &ReferralId) -> Result<Vec<AuditRecord>, StoreError> {
     all(file, AUDIT, [&referral.0], a_line)
+}
+
+pub(super) fn latest_time(file: &Connection) -> Result<Option<OffsetDateTime>, StoreError> {
+    let latest = one(file, LATEST, [], |row| Ok(row.get::<_, Option<i64>>(0)?))?;
+    latest.flatten().map(rows::time).transpose()
 }

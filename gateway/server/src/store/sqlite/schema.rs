@@ -7,7 +7,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use sha2::{Digest as _, Sha256};
 
 /// All migrations, in order; the first has number 1.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_initial.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/sqlite/0001_initial.sql"),
+    include_str!("../../../migrations/sqlite/0002_latest_time.sql"),
+];
 
 /// Brings the file to the newest schema, wholly or not at all.
 pub(super) fn migrate(file: &mut Connection, migrations: &[&str]) -> Result<(), StoreError> {

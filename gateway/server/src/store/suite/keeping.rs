@@ -46,6 +46,7 @@ pub(super) async fn cursors_and_audit_are_kept(store: Shared) {
         assert_eq!(must(store.cursor(&here).await), Some(cursor));
     }
     assert_eq!(must(store.cursor(&platform("walks")).await), None);
+    assert_eq!(must(store.latest_time().await), None);
     // In the order in which they were written, whatever their times.
     let lines = [("a", "accept", 9), ("b", "accept", 1), ("a", "deliver", 5), ("a", "accept", 9)];
     for (referral, action, seconds) in lines {
@@ -56,6 +57,8 @@ pub(super) async fn cursors_and_audit_are_kept(store: Shared) {
     assert_eq!(kept.iter().map(|line| line.action.as_str()).collect::<Vec<_>>(), ["accept", "deliver", "accept"]);
     assert_eq!(kept.get(1), Some(&AuditRecord { at: at(5), ..audit("a", "deliver") }));
     assert_eq!(must(store.audit(&referral_id("c")).await), []);
+    // The latest time, not that of the latest line.
+    assert_eq!(must(store.latest_time().await), Some(at(9)));
 }
 
 /// One of every change, on a store that has seen none of them.

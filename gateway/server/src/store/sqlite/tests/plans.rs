@@ -45,6 +45,7 @@ fn fixed_statements_go_by_an_index() {
         reads::REPORTS,
         reads::TO_ALIGN,
         reads::AUDIT,
+        reads::LATEST,
     ];
     for sql in fixed.into_iter().chain(reads::PARKED) {
         check(&file, sql);

@@ -11,7 +11,7 @@ mod judge;
 pub use judge::{Asked, Judgement, decide_consent, decision_detail, held_by, judge, loss_detail};
 
 use crate::change::{AuditRecord, Change, Check, Transaction};
-use crate::consent::{ConsentDocument, Policy, Recipient, Record};
+use crate::consent::{ConsentDocument, Policy, Recipient, Record, stored_name};
 use crate::identity::{Client, Compartment, GATEWAY_AUTHOR, PlatformId, TenantId};
 use crate::ingest::{Accepted, Found, Outcome, Person, patient_of};
 use crate::loss::{self, Assessment, LossReport, Shown, Translators};
@@ -127,7 +127,7 @@ pub fn accept(arrival: &Arrival<'_>, new_id: &mut dyn FnMut() -> String) -> Resu
             && accepted.document.text("status") == Some(TaskStatus::Requested.code())
             && let Some(from) = Begun::of(arrival, accepted, &lookup)
         {
-            match start(&from.start(arrival, accepted, &compartment, &lookup), new_id) {
+            match start(&from.start(arrival, accepted, &compartment, &lookup, &stored_name), new_id) {
                 Ok(started) => {
                     version += started.task_versions;
                     transaction.changes.extend(started.changes);
@@ -169,13 +169,22 @@ fn placed(arrival: &Arrival<'_>, issue: Issue) -> Issue {
 pub fn preview(arrival: &Arrival<'_>) -> Vec<(String, Judgement)> {
     let compartment = arrival.client.compartment();
     let lookup = |reference: &str| lookup(arrival, reference);
+    // What is only looked at gets no id that anybody could look for.
+    let name = |id: &str| {
+        let mut sent = arrival.outcomes.iter().filter_map(|outcome| match outcome {
+            Outcome::Write(accepted) => Some(accepted),
+            Outcome::Exists { .. } => None,
+        });
+        let new = sent.find(|accepted| accepted.kind == "Consent" && accepted.id == id && accepted.version == 1);
+        new.map_or_else(|| stored_name(id), |accepted| accepted.place.clone())
+    };
     let mut judged = Vec::new();
     for outcome in arrival.outcomes {
         let Outcome::Write(task) = outcome else { continue };
         if task.kind == "Task"
             && let Some(from) = Begun::of(arrival, task, &lookup)
         {
-            judged.push((task.place.clone(), judge(&from.start(arrival, task, &compartment, &lookup), None)));
+            judged.push((task.place.clone(), judge(&from.start(arrival, task, &compartment, &lookup, &name), None)));
         }
     }
     judged
@@ -281,6 +290,7 @@ impl Begun {
         task: &'a Accepted,
         compartment: &'a Compartment,
         lookup: &'a dyn Fn(&str) -> Option<Json>,
+        consent_name: &'a dyn Fn(&str) -> String,
     ) -> Start<'a> {
         Start {
             client: arrival.client,
@@ -293,6 +303,7 @@ impl Begun {
             rules: arrival.rules,
             translators: arrival.translators,
             lookup,
+            consent_name,
             now: arrival.now,
             latest: arrival.latest,
         }
@@ -337,6 +348,8 @@ pub struct Start<'a> {
     pub translators: &'a dyn Translators,
     /// Finds resources by `Type/id`.
     pub lookup: &'a dyn Fn(&str) -> Option<Json>,
+    /// What the sender calls the Consent of this id.
+    pub consent_name: &'a dyn Fn(&str) -> String,
     /// Now.
     pub now: OffsetDateTime,
     /// The latest time ever seen, at which consent is decided.

@@ -6,7 +6,7 @@
 
 use crate::accept::{audit_line, decision_detail, new_row, version_of};
 use crate::change::{Change, Check, Disposition, ReportRecord, Transaction};
-use crate::consent::{Decision, Stage, Verdict};
+use crate::consent::{Decision, Stage, Verdict, stored_name};
 use crate::identity::{Compartment, GATEWAY_AUTHOR};
 use crate::outbox::{Errand, OutboxRow, OutboxState};
 use crate::referral::{Delivery, Referral, SenderState};
@@ -170,7 +170,7 @@ pub(crate) fn not_shown(
     consent: &Decision,
     now: OffsetDateTime,
 ) -> Option<Change> {
-    let words = format!("What the platform reports is kept and not shown: {}", consent.reason.words());
+    let words = format!("What the platform reports is kept and not shown: {}", consent.words(&stored_name));
     referral.conflict.get_or_insert_with(|| words.clone());
     if referral.sender != SenderState::Active || existing_reason(task).as_ref() == Some(&words) {
         return None;

@@ -40,7 +40,14 @@ pub use reason::Reason;
 use crate::identity::{PlatformId, TenantId};
 use adapter_contract::DataNeed;
 use gateway_fhir::Json;
+use std::collections::BTreeSet;
 use time::OffsetDateTime;
+
+/// What a stored Consent is called.
+#[must_use]
+pub fn stored_name(id: &str) -> String {
+    format!("Consent/{id}")
+}
 
 /// The rule set that decides, as it is recorded with each decision.
 pub const RULES: &str = "consent-rules/1";
@@ -215,6 +222,30 @@ impl Decision {
             duties: Vec::new(),
             rules: RULES,
         }
+    }
+
+    /// Words for whoever has to act on a deny: why, which notes wait, and which Consent is in the way, under the name that
+    /// the reader knows it by.
+    #[must_use]
+    pub fn words(&self, name: &dyn Fn(&str) -> String) -> String {
+        let mut words = self.reason.words();
+        let waiting = self.withheld.iter().filter(|one| one.reason == Reason::Notes && self.reason == Reason::Notes);
+        let notes: BTreeSet<&str> = waiting.map(|one| one.path.as_str()).collect();
+        if !notes.is_empty() {
+            words.push_str(&format!(" The notes: {}.", notes.into_iter().collect::<Vec<_>>().join(", ")));
+        }
+        if let Some(name) = self.in_the_way(name) {
+            words.push_str(&format!(" See {name}."));
+        }
+        words
+    }
+
+    /// The Consent that is in the way of a permit, under its name. One that is about other recipients is in nobody's way.
+    #[must_use]
+    pub fn in_the_way(&self, name: &dyn Fn(&str) -> String) -> Option<String> {
+        let is_elsewhere = matches!(self.reason, Reason::OtherRecipient | Reason::Tenant);
+        let decisive = self.decisive.as_ref().filter(|_| self.verdict == Verdict::Deny && !is_elsewhere);
+        decisive.map(|(id, _)| name(id))
     }
 
     /// One word: `permit`, `redact` if parts are withheld, `deny`.

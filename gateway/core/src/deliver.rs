@@ -13,7 +13,7 @@ use crate::accept::{audit_line, decision_detail, held_by, new_row, version_of};
 use crate::align::{not_shown, service_request_follows};
 use crate::change::{Change, Check, Disposition, ReportRecord, Transaction};
 use crate::classify::{self, Class};
-use crate::consent::{Decision, Stage, Verdict};
+use crate::consent::{Decision, Stage, Verdict, stored_name};
 use crate::identity::GATEWAY_AUTHOR;
 use crate::outbox::{AdapterVersion, Attempt, Errand, OutboxRow, OutboxState};
 use crate::referral::{Delivery, HoldReason, Referral, SenderState};
@@ -375,7 +375,7 @@ fn withhold(job: &Job<'_>, consent: &Decision) -> Transaction {
         transaction.changes.push(Change::PutReferral(Box::new(referral)));
         return transaction;
     }
-    let mut transaction = hold(job, held_by(consent), None);
+    let mut transaction = hold(job, held_by(consent, &stored_name), None);
     transaction.changes.push(decided(job, consent));
     transaction
 }
@@ -392,7 +392,7 @@ fn stay_paused(job: &Job<'_>, consent: &Decision) -> Transaction {
         let step = TaskMove {
             status: Some(TaskStatus::OnHold),
             business_status: Some("on-hold".to_owned()),
-            reason: Some(format!("The platform has not been told to go on: {}", consent.reason.words())),
+            reason: Some(format!("The platform has not been told to go on: {}", consent.words(&stored_name))),
             ..TaskMove::default()
         };
         changes.push(Change::PutResource(next_task(job, &step)));

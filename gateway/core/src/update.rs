@@ -430,6 +430,7 @@ fn copy<'a>(from: &Start<'a>) -> Start<'a> {
         rules: from.rules,
         translators: from.translators,
         lookup: from.lookup,
+        consent_name: from.consent_name,
         now: from.now,
         latest: from.latest,
     }

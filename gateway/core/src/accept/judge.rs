@@ -14,7 +14,6 @@ use crate::route::{self, RouteDecision};
 use adapter_contract::{DataNeed, IdempotencyKey, Keys, Loss};
 use gateway_fhir::{Issue, IssueCode, Json, instant};
 use serde_json::json;
-use std::collections::BTreeSet;
 use time::OffsetDateTime;
 
 /// Route, consent and losses, decided for one referral.
@@ -25,6 +24,8 @@ pub struct Judgement {
     pub route: String,
     /// The consent decision; absent where there is no recipient to ask about.
     pub consent: Option<Decision>,
+    /// The Consent that is in the way, under the name that the sender knows it by.
+    pub in_the_way: Option<String>,
     /// What would not arrive; absent where nothing may leave, or no adapter could be asked.
     pub assessment: Option<Assessment>,
     /// Why nothing may leave; `None` = it may.
@@ -51,6 +52,7 @@ pub fn judge(from: &Start<'_>, released: Option<&LossReport>) -> Judgement {
             platform: None,
             route: why.clone(),
             consent: None,
+            in_the_way: None,
             assessment: None,
             refused: Vec::new(),
             audit: vec![("route", json!({ "held": why }))],
@@ -74,7 +76,7 @@ pub fn judge(from: &Start<'_>, released: Option<&LossReport>) -> Judgement {
             let hold = if restricted && (permitted || decision.reason == Reason::Empty) {
                 Some(HoldReason::NeedsReview(RESTRICTED.to_owned()))
             } else if !permitted {
-                Some(held_by(&decision))
+                Some(held_by(&decision, from.consent_name))
             } else {
                 translated.as_ref().and_then(|(assessment, policy)| held_for(assessment, policy, released))
             };
@@ -84,6 +86,7 @@ pub fn judge(from: &Start<'_>, released: Option<&LossReport>) -> Judgement {
             };
             Judgement {
                 route: format!("{route}: {why}"),
+                in_the_way: decision.in_the_way(from.consent_name),
                 consent: Some(decision),
                 assessment: translated.map(|(assessment, _)| assessment),
                 hold,
@@ -221,20 +224,11 @@ pub fn decide_consent(asked: &Asked<'_>) -> Decision {
 
 /// Why a referral waits after a deny. What is left of it can be for a person to judge even where the Consents permit.
 #[must_use]
-pub fn held_by(decision: &Decision) -> HoldReason {
+pub fn held_by(decision: &Decision, name: &dyn Fn(&str) -> String) -> HoldReason {
+    let words = decision.words(name);
     match decision.reason {
-        Reason::Notes => {
-            let notes: BTreeSet<&str> = decision
-                .withheld
-                .iter()
-                .filter(|one| one.reason == Reason::Notes)
-                .map(|one| one.path.as_str())
-                .collect();
-            let notes = notes.into_iter().collect::<Vec<_>>().join(", ");
-            HoldReason::NeedsReview(format!("{} The notes: {notes}.", decision.reason.words()))
-        }
-        Reason::NeedsReview | Reason::NeededField | Reason::Empty => HoldReason::NeedsReview(decision.reason.words()),
-        _ => HoldReason::NoConsent(decision.reason.words()),
+        Reason::NeedsReview | Reason::Notes | Reason::NeededField | Reason::Empty => HoldReason::NeedsReview(words),
+        _ => HoldReason::NoConsent(words),
     }
 }
 

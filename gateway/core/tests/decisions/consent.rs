@@ -3,7 +3,9 @@
 use crate::builders::*;
 use adapter_contract::TaskStatus;
 use gateway_core::accept::{Rules, Start, decision_detail, judge, start};
-use gateway_core::consent::{ConsentDocument, Decision, Reason, Recipient, Record, Stage, Verdict, Withheld};
+use gateway_core::consent::{
+    ConsentDocument, Decision, Reason, Recipient, Record, Stage, Verdict, Withheld, stored_name,
+};
 use gateway_core::ingest::{Person, patient_of};
 use gateway_core::referral::{Delivery, HoldReason};
 use gateway_core::route::{Route, RouteTable};
@@ -85,6 +87,7 @@ fn held(consents: &[Value], request: &Json, asked: &Json) -> Option<HoldReason> 
         rules: &rules,
         translators: &(),
         lookup: &directory,
+        consent_name: &stored_name,
         now: NOW,
         latest: NOW,
     };
@@ -123,6 +126,14 @@ fn a_refusal_counts_whichever_resource_it_names_the_person_by() {
             assert_eq!(reason.is_some(), refuses, "{case}");
         }
     }
+    // The words name the one that is in the way, so that it can be lifted; not one that is about others.
+    let refusal = consent("deny", json!({"reference": "Patient/p"}));
+    let words = held(&[permit(), refusal], &service_request(), &task(TaskStatus::Requested)).unwrap().words();
+    assert!(words.ends_with("See Consent/c1."), "{words}");
+    let mut elsewhere = permit();
+    elsewhere["provision"]["actor"][0]["reference"]["identifier"]["value"] = json!("FB002");
+    let words = held(&[elsewhere], &service_request(), &task(TaskStatus::Requested)).unwrap().words();
+    assert!(!words.contains("Consent/"), "{words}");
     let nothing = held(&[], &service_request(), &task(TaskStatus::Requested));
     assert!(matches!(nothing, Some(HoldReason::NoConsent(_))), "no consent, nothing leaves");
 }

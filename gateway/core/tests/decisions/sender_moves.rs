@@ -4,7 +4,7 @@ use crate::builders::*;
 use adapter_contract::{Capabilities, Repeat, SenderMove, TaskStatus};
 use gateway_core::accept::{Rules, Start};
 use gateway_core::change::Check;
-use gateway_core::consent::{Record, Verdict};
+use gateway_core::consent::{Record, Verdict, stored_name};
 use gateway_core::deliver::{Plan, plan};
 use gateway_core::ingest::Person;
 use gateway_core::loss::Translators;
@@ -63,6 +63,7 @@ impl Desk {
             rules: &self.rules,
             translators: self.translators.as_ref(),
             lookup: &lookup,
+            consent_name: &stored_name,
             now: NOW,
             latest: NOW,
         };

@@ -74,7 +74,7 @@ fn task(gateway: &Gateway, place: &str, judgement: &Judgement) -> Value {
         parts.extend(recipient.map(|recipient| text("recipient", &recipient.name)));
     }
     parts.push(text("route", &judgement.route));
-    parts.extend(judgement.consent.as_ref().map(consent));
+    parts.extend(judgement.consent.as_ref().map(|decision| consent(decision, judgement.in_the_way.as_deref())));
     if let Some(platform) = &platform {
         let declared = platform.adapter.descriptor();
         let names = [text("name", &declared.name), text("version", &declared.version)];
@@ -104,7 +104,7 @@ fn outcome(judgement: &Judgement) -> (&'static str, Option<String>) {
     }
 }
 
-fn consent(decision: &Decision) -> Value {
+fn consent(decision: &Decision, in_the_way: Option<&str>) -> Value {
     let mut parts = vec![
         code("verdict", decision.word()),
         code("reason", decision.reason.code()),
@@ -112,6 +112,7 @@ fn consent(decision: &Decision) -> Value {
         text("rules", decision.rules),
     ];
     parts.extend(decision.rule_path.iter().map(|rule| text("rule", rule)));
+    parts.extend(in_the_way.map(|name| text("in-the-way", name)));
     parts.extend(decision.withheld.iter().map(withheld));
     json!({ "name": "consent", "part": parts })
 }

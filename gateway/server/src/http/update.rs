@@ -197,6 +197,7 @@ async fn senders(
             rules: &gateway.rules,
             translators: &gateway.platforms,
             lookup: &lookup,
+            consent_name: &gateway_core::consent::stored_name,
             now: gateway.clock.now(),
             latest,
         },

@@ -112,6 +112,15 @@ async fn every_way_to_end_is_told() {
         (values(&no_consent, "outcome"), values(&no_consent, "verdict")),
         (vec!["held".to_owned()], vec!["deny".to_owned()])
     );
+    // A refusal that comes with it is named by its place, a stored one by its id.
+    let mut refused = to(Expectation::Delivered);
+    inside(&mut refused, "Consent")["provision"]["type"] = json!("deny");
+    let place = values(&previewed(&world, &refused).await, "in-the-way").concat();
+    assert!(place.starts_with("Bundle.entry["), "{place}");
+    let sent = world.submit(&refused).await;
+    let told = previewed(&world, &to(Expectation::Delivered)).await;
+    assert_eq!(values(&told, "in-the-way"), [sent.reference("Consent")]);
+    assert!(sent.resource("Task")["statusReason"]["text"].as_str().unwrap().contains(&sent.reference("Consent")));
     let nobody = referral_to("VCSE9", Expectation::Delivered, 0).bundle;
     let nobody = previewed(&world, &nobody).await;
     assert_eq!(values(&nobody, "outcome"), ["held"]);

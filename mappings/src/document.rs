@@ -157,6 +157,11 @@ pub struct Document<'t> {
     escaped_keys: bool,
 }
 
+/// The tag of a name; equal names have equal tags.
+pub(crate) fn name_tag(name: &str) -> u16 {
+    text::tag(name.as_bytes())
+}
+
 /// The name of a member, prepared for [`Document::find`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
@@ -242,10 +247,33 @@ impl<'t> Document<'t> {
 
     /// The name under which a value stands in its object; `None` for items of arrays and the root.
     #[must_use]
+    #[inline]
     pub fn key(&self, id: NodeId) -> Option<Cow<'t, str>> {
         let entry = self.entry(id);
         let raw = self.slice(entry.key_start, entry.key_end);
         entry.is(Entry::HAS_KEY).then(|| text::decode(raw, entry.is(Entry::ESCAPED_KEY)))
+    }
+
+    /// What tells most names apart without a look at them; see [`name_tag`]. Names with escapes have another tag.
+    #[inline]
+    pub(crate) fn key_tag(&self, id: NodeId) -> u16 {
+        self.entry(id).tag
+    }
+
+    /// Counts the values below an object or list that are neither null nor objects nor lists, of which each is shown with
+    /// its tag and may be left out. Stops where an object or list has one of these tags; the answer is then `None`.
+    pub(crate) fn count_below(&self, id: NodeId, stops: [u16; 2], mut counts: impl FnMut(NodeId, u16) -> bool) -> Option<u32> {
+        let next = self.entry(id).next as usize;
+        let below = self.entries.get(id.index() + 1..next).unwrap_or_default();
+        let mut count = 0;
+        for (at, entry) in (id.0 + 1..).zip(below) {
+            match entry.kind {
+                Kind::Object | Kind::Array if stops.contains(&entry.tag) => return None,
+                Kind::Object | Kind::Array | Kind::Null => {}
+                _ => count += u32::from(counts(NodeId(at), entry.tag)),
+            }
+        }
+        Some(count)
     }
 
     /// A value as it is written.

@@ -4,10 +4,16 @@
 use std::borrow::Cow;
 
 /// Length and a mix of first and last byte. Equal names have equal tags.
+pub(super) const fn tag_of(length: usize, first: u8, last: u8) -> u16 {
+    u16::from_le_bytes([length.to_le_bytes()[0], first.rotate_left(3) ^ last])
+}
+
+/// See [`tag_of`].
+#[inline]
 pub(super) fn tag(name: &[u8]) -> u16 {
     let first = name.first().copied().unwrap_or_default();
     let last = name.last().copied().unwrap_or_default();
-    u16::from_le_bytes([name.len().to_le_bytes()[0], first.rotate_left(3) ^ last])
+    tag_of(name.len(), first, last)
 }
 
 /// Whether two texts are the same. Names and codes are short, so that most are compared in two words, without a call.
@@ -31,6 +37,7 @@ pub(super) fn same(one: &[u8], other: &[u8]) -> bool {
 }
 
 /// The content of a string, between its quotes.
+#[inline]
 pub(super) fn decode(raw: &str, escaped: bool) -> Cow<'_, str> {
     if escaped { Cow::Owned(unescape(raw)) } else { Cow::Borrowed(raw) }
 }

@@ -211,7 +211,8 @@ impl Judge<'_, '_> {
         let (document, examined) = (self.document, &self.account.examined);
         let [reference, structures @ ..] = *structure::TAGS;
         let counts = |value: NodeId, tag: u16| {
-            let held = structures.contains(&tag) && document.key(value).is_some_and(|name| structure::is_structure(&name));
+            let held =
+                structures.contains(&tag) && document.key(value).is_some_and(|name| structure::is_structure(&name));
             let link = tag == reference
                 && document.key(value).is_some_and(|name| name == "reference")
                 && structure::is_link(document, value);

@@ -239,12 +239,10 @@ impl Judge<'_, '_> {
                 let deeper = self.inside_with_extensions(child, place);
                 inside.values += deeper.values;
                 inside.grave_extension |= deeper.grave_extension;
-            } else if kind != Kind::Null
-                && !structure::is_structure(name)
-                && !self.account.examined.has(child.index())
-                && !(name == "reference" && structure::is_link(document, child))
+            } else if kind != Kind::Null && !structure::is_structure(name) && !self.account.examined.has(child.index())
             {
-                inside.values += 1;
+                let is_link = name == "reference" && structure::is_link(document, child);
+                inside.values += u32::from(!is_link);
             }
         }
         inside

@@ -157,6 +157,11 @@ pub struct Document<'t> {
     escaped_keys: bool,
 }
 
+/// The tag of a name; equal names have equal tags.
+pub(crate) fn name_tag(name: &str) -> u16 {
+    text::tag(name.as_bytes())
+}
+
 /// The name of a member, prepared for [`Document::find`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
@@ -242,10 +247,38 @@ impl<'t> Document<'t> {
 
     /// The name under which a value stands in its object; `None` for items of arrays and the root.
     #[must_use]
+    #[inline]
     pub fn key(&self, id: NodeId) -> Option<Cow<'t, str>> {
         let entry = self.entry(id);
         let raw = self.slice(entry.key_start, entry.key_end);
         entry.is(Entry::HAS_KEY).then(|| text::decode(raw, entry.is(Entry::ESCAPED_KEY)))
+    }
+
+    /// What tells most names apart without a look at them; see [`name_tag`]. Names with escapes have another tag.
+    #[inline]
+    pub(crate) fn key_tag(&self, id: NodeId) -> u16 {
+        self.entry(id).tag
+    }
+
+    /// Counts the values below an object or list that are neither null nor objects nor lists, of which each is shown with
+    /// its tag and may be left out. Stops where an object or list has one of these tags; the answer is then `None`.
+    pub(crate) fn count_below(
+        &self,
+        id: NodeId,
+        stops: [u16; 2],
+        mut counts: impl FnMut(NodeId, u16) -> bool,
+    ) -> Option<u32> {
+        let next = self.entry(id).next as usize;
+        let below = self.entries.get(id.index() + 1..next).unwrap_or_default();
+        let mut count = 0;
+        for (at, entry) in (id.0 + 1..).zip(below) {
+            match entry.kind {
+                Kind::Object | Kind::Array if stops.contains(&entry.tag) => return None,
+                Kind::Object | Kind::Array | Kind::Null => {}
+                _ => count += u32::from(counts(NodeId(at), entry.tag)),
+            }
+        }
+        Some(count)
     }
 
     /// A value as it is written.
@@ -285,6 +318,7 @@ impl<'t> Document<'t> {
 
     /// Whether a value is this string.
     #[must_use]
+    #[inline]
     pub fn is_text(&self, id: NodeId, text: &str) -> bool {
         let entry = self.entry(id);
         if entry.kind != Kind::String {
@@ -293,7 +327,8 @@ impl<'t> Document<'t> {
         if entry.is(Entry::ESCAPED) {
             return self.string(id).is_some_and(|found| found == text);
         }
-        self.text.as_bytes().get(entry.start as usize + 1..entry.end as usize - 1) == Some(text.as_bytes())
+        let found = self.text.as_bytes().get(entry.start as usize + 1..entry.end as usize - 1);
+        found.is_some_and(|found| text::same(found, text.as_bytes()))
     }
 
     /// `true` or `false`; `None` for any other kind.
@@ -312,7 +347,7 @@ impl<'t> Document<'t> {
     /// The first member of this name.
     #[must_use]
     pub fn get(&self, id: NodeId, name: &str) -> Option<NodeId> {
-        self.seek(id, name, text::tag(name.as_bytes())).0
+        somewhere(self.seek(id, name, text::tag(name.as_bytes())).0)
     }
 
     /// The first member of this name, for a caller that asks for the same one often.
@@ -322,12 +357,15 @@ impl<'t> Document<'t> {
     }
 
     /// The first member of this name, and how many members were looked at.
+    #[inline]
     pub(crate) fn find_counted(&self, id: NodeId, key: &Key) -> (Option<NodeId>, u32) {
-        self.seek(id, &key.name, key.tag)
+        let (at, looked) = self.seek(id, &key.name, key.tag);
+        (somewhere(at), looked)
     }
 
     /// Whether an object has a member whose name begins with an underscore.
     #[must_use]
+    #[inline]
     pub fn has_twins(&self, id: NodeId) -> bool {
         self.entry(id).is(Entry::TWINS)
     }
@@ -339,46 +377,60 @@ impl<'t> Document<'t> {
         location::location(self, id)
     }
 
-    fn seek(&self, id: NodeId, name: &str, tag: u16) -> (Option<NodeId>, u32) {
+    /// The place of the first member of this name, or [`NOWHERE`], and how many members were looked at.
+    #[inline]
+    fn seek(&self, id: NodeId, name: &str, tag: u16) -> (u32, u32) {
         let parent = self.entry(id);
-        let mut looked = 0;
         if parent.kind != Kind::Object {
-            return (None, looked);
+            return (NOWHERE, 0);
         }
         if self.escaped_keys {
             return self.seek_escaped(id, name);
         }
         let text = self.text.as_bytes();
         let within = self.entries.get(..parent.next as usize).unwrap_or_default();
-        let mut at = id.0 + 1;
+        let (mut at, mut looked) = (id.0 + 1, 0);
         while let Some(entry) = within.get(at as usize) {
             looked += 1;
-            if entry.tag == tag && text.get(entry.key_start as usize..entry.key_end as usize) == Some(name.as_bytes()) {
-                return (Some(NodeId(at)), looked);
+            if entry.tag == tag
+                && let Some(key) = text.get(entry.key_start as usize..entry.key_end as usize)
+                && text::same(key, name.as_bytes())
+            {
+                return (at, looked);
             }
             at = entry.next;
         }
-        (None, looked)
+        (NOWHERE, looked)
     }
 
     /// As [`Document::seek`], where some names are written with escapes, so that neither tag nor text can be compared.
     #[cold]
-    fn seek_escaped(&self, id: NodeId, name: &str) -> (Option<NodeId>, u32) {
+    fn seek_escaped(&self, id: NodeId, name: &str) -> (u32, u32) {
         let mut looked = 0;
         let found = self.children(id).find(|child| {
             looked += 1;
             self.key(*child).is_some_and(|key| key == name)
         });
-        (found, looked)
+        (found.map_or(NOWHERE, |found| found.0), looked)
     }
 
+    #[inline]
     fn entry(&self, id: NodeId) -> &Entry {
         self.entries.get(id.index()).expect("ids come from the document that they are used with")
     }
 
+    #[inline]
     fn slice(&self, start: u32, end: u32) -> &'t str {
         self.text.get(start as usize..end as usize).unwrap_or_default()
     }
+}
+
+/// No document holds so many values.
+const NOWHERE: u32 = u32::MAX;
+
+#[inline]
+const fn somewhere(at: u32) -> Option<NodeId> {
+    if at == NOWHERE { None } else { Some(NodeId(at)) }
 }
 
 impl fmt::Debug for Document<'_> {

@@ -123,6 +123,20 @@ impl Expression {
         focus: Option<&Item<'e>>,
         trace: &mut T,
     ) -> Result<(Option<Item<'e>>, u64), EvaluationFault> {
+        if let Op::Chain(chain) = &self.quick {
+            let mut machine = Machine::new(environment, &self.bound, None, trace);
+            let chain = chain.without_first();
+            if let Some(start) = machine.start(chain, focus) {
+                return match machine.first_node(&chain.links, start) {
+                    Ok(Some(node)) => {
+                        machine.trace.conveyed(node.doc, node.id);
+                        Ok((Some(Item::Node(node)), machine.steps))
+                    }
+                    Ok(None) | Err(Stop::Done) => Ok((None, machine.steps)),
+                    Err(Stop::Fault(fault)) => Err(*fault),
+                };
+            }
+        }
         let this = focus.cloned().map(Value::plain);
         let context = if self.context { focus.cloned() } else { None };
         let mut machine = Machine::new(environment, &self.bound, context, trace);

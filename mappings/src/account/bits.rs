@@ -16,6 +16,7 @@ impl Bits {
     }
 
     /// Puts a number in.
+    #[inline]
     pub(crate) fn set(&mut self, number: usize) {
         let word = number / WIDTH;
         if word >= self.words.len() {
@@ -28,15 +29,21 @@ impl Bits {
 
     /// Puts all numbers from `start` to before `end` in.
     pub(crate) fn set_range(&mut self, start: usize, end: usize) {
-        (start..end).for_each(|number| self.set(number));
+        if end == start + 1 {
+            self.set(start);
+        } else {
+            (start..end).for_each(|number| self.set(number));
+        }
     }
 
     /// Whether a number is in.
+    #[inline]
     pub(crate) fn has(&self, number: usize) -> bool {
         self.words.get(number / WIDTH).is_some_and(|word| word >> (number % WIDTH) & 1 == 1)
     }
 
     /// Whether any number from `start` to before `end` is in.
+    #[inline]
     pub(crate) fn has_any(&self, start: usize, end: usize) -> bool {
         let (mut at, last) = (start, end.min(self.words.len() * WIDTH));
         while at < last {

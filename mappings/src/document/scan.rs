@@ -5,21 +5,21 @@
 use super::{Entry, Kind, MAX_BYTES, MAX_DEPTH, MAX_NODES, Problem, text};
 
 /// Reads a whole text; answers whether any key holds an escape. A failure has its place.
-pub(super) fn scan(text: &str, entries: &mut Vec<Entry>) -> Result<bool, (usize, Problem)> {
+pub(super) fn scan(text: &str, entries: &mut Vec<Entry>) -> Result<bool, Failure> {
     if text.len() > MAX_BYTES {
         return Err((MAX_BYTES, Problem::TooLong));
     }
-    let mut scanner = Scanner { bytes: text.as_bytes(), at: 0, entries, name: Name::default(), escaped_keys: false };
-    match scanner.document() {
-        Ok(()) => Ok(scanner.escaped_keys),
-        Err(problem) => Err((scanner.at, problem)),
-    }
+    let mut scanner = Scanner { bytes: text.as_bytes(), entries, name: Name::default(), escaped_keys: false };
+    scanner.document()?;
+    Ok(scanner.escaped_keys)
 }
 
+/// Where, and what is wrong.
+type Failure = (usize, Problem);
+
+/// The place reached is handed from step to step and not kept here, so that it stays in a register.
 struct Scanner<'a> {
     bytes: &'a [u8],
-    /// The next byte; where a failure is told, its place.
-    at: usize,
     entries: &'a mut Vec<Entry>,
     /// The key of the next value.
     name: Name,
@@ -35,177 +35,132 @@ struct Name {
     tag: u16,
 }
 
-/// An array or object that is open: its entry and its kind.
+/// An array or object that is open: its entry, and the byte that closes it.
 #[derive(Clone, Copy)]
 struct Open {
     entry: u32,
-    object: bool,
+    close: u8,
 }
 
-/// All that are open, the innermost last.
-struct Stack {
-    below: [Open; MAX_DEPTH],
-    depth: usize,
-}
-
-impl Stack {
-    fn push(&mut self, open: Open) -> bool {
-        let slot = self.below.get_mut(self.depth);
-        let fits = slot.is_some();
-        if let Some(slot) = slot {
-            *slot = open;
-            self.depth += 1;
-        }
-        fits
-    }
-
-    fn top(&self) -> Option<Open> {
-        self.below.get(self.depth.checked_sub(1)?).copied()
-    }
-}
-
-/// What follows a value.
-#[derive(PartialEq, Eq)]
-enum After {
-    Value,
-    End,
-}
+/// No byte closes the text itself.
+const OUTSIDE: Open = Open { entry: 0, close: 0 };
 
 impl Scanner<'_> {
-    fn document(&mut self) -> Result<(), Problem> {
-        let mut open = Stack { below: [Open { entry: 0, object: false }; MAX_DEPTH], depth: 0 };
+    fn document(&mut self) -> Result<(), Failure> {
+        let mut around = [OUTSIDE; MAX_DEPTH];
+        let (mut depth, mut open) = (0, OUTSIDE);
+        let mut at = self.skip_space(0);
         loop {
-            let Some(byte) = self.skip_space() else { return Err(Problem::EndsEarly) };
+            at = self.name(at, open)?;
+            let Some(&byte) = self.bytes.get(at) else { return Err((at, Problem::EndsEarly)) };
             if self.entries.len() >= MAX_NODES {
-                return Err(Problem::TooManyNodes);
+                return Err((at, Problem::TooManyNodes));
             }
-            if byte == b'{' || byte == b'[' {
-                let object = byte == b'{';
-                if !open.push(Open { entry: index(self.entries.len()), object }) {
-                    return Err(Problem::TooDeep);
+            match byte {
+                b'"' => {
+                    let (end, flags) = string(self.bytes, at)?;
+                    self.push(Kind::String, at, end, flags);
+                    at = end;
                 }
-                self.push(if object { Kind::Object } else { Kind::Array }, self.at, 0);
-                self.at += 1;
-                if self.skip_space() != Some(if object { b'}' } else { b']' }) {
-                    self.name(open.top())?;
-                    continue;
-                }
-            } else {
-                self.scalar(byte)?;
-            }
-            if self.after(&mut open)? == After::End {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Goes on behind a value: closes what ends here, and steps to the next value of what does not.
-    #[inline]
-    fn after(&mut self, open: &mut Stack) -> Result<After, Problem> {
-        while let Some(top) = open.top() {
-            let close = if top.object { b'}' } else { b']' };
-            match self.skip_space() {
-                Some(b',') => {
-                    self.at += 1;
-                    self.name(Some(top))?;
-                    return Ok(After::Value);
-                }
-                Some(byte) if byte == close => {
-                    self.at += 1;
-                    let (end, next) = (index(self.at), index(self.entries.len()));
-                    if let Some(entry) = self.entries.get_mut(top.entry as usize) {
-                        entry.end = end;
-                        entry.next = next;
+                b'{' | b'[' => {
+                    let Some(slot) = around.get_mut(depth) else { return Err((at, Problem::TooDeep)) };
+                    *slot = open;
+                    depth += 1;
+                    // The brackets of ASCII stand two apart.
+                    open = Open { entry: index(self.entries.len()), close: byte + 2 };
+                    self.push(if byte == b'{' { Kind::Object } else { Kind::Array }, at, at, 0);
+                    at = self.skip_space(at + 1);
+                    if self.bytes.get(at) != Some(&open.close) {
+                        continue;
                     }
-                    open.depth -= 1;
                 }
-                Some(_) => return Err(Problem::NoComma),
-                None => return Err(Problem::EndsEarly),
+                _ => at = self.bare(at, byte)?,
             }
-        }
-        match self.skip_space() {
-            None => Ok(After::End),
-            Some(_) => Err(Problem::TrailingText),
+            // What ends here, and then the next value of what does not.
+            loop {
+                at = self.skip_space(at);
+                match self.bytes.get(at) {
+                    Some(b',') if depth > 0 => {
+                        at = self.skip_space(at + 1);
+                        break;
+                    }
+                    Some(&byte) if depth > 0 && byte == open.close => {
+                        at += 1;
+                        let next = index(self.entries.len());
+                        if let Some(entry) = self.entries.get_mut(open.entry as usize) {
+                            entry.end = index(at);
+                            entry.next = next;
+                        }
+                        depth -= 1;
+                        open = around.get(depth).copied().unwrap_or(OUTSIDE);
+                    }
+                    None if depth == 0 => return Ok(()),
+                    None => return Err((at, Problem::EndsEarly)),
+                    Some(_) => return Err((at, if depth == 0 { Problem::TrailingText } else { Problem::NoComma })),
+                }
+            }
         }
     }
 
-    /// The key that must stand here, with its colon; nothing in an array.
+    /// The key that must stand here, with its colon; nothing in an array. Answers where the value must begin.
     #[inline]
-    fn name(&mut self, open: Option<Open>) -> Result<(), Problem> {
-        let Some(open) = open.filter(|open| open.object) else {
+    fn name(&mut self, at: usize, open: Open) -> Result<usize, Failure> {
+        if open.close != b'}' {
             self.name = Name::default();
-            return Ok(());
-        };
-        match self.skip_space() {
-            Some(b'"') => {}
-            Some(_) => return Err(Problem::NoName),
-            None => return Err(Problem::EndsEarly),
+            return Ok(at);
         }
-        let start = self.at + 1;
-        let escaped = self.string()? != 0;
-        let end = self.at - 1;
+        if self.bytes.get(at) != Some(&b'"') {
+            return Err((at, if at < self.bytes.len() { Problem::NoName } else { Problem::EndsEarly }));
+        }
+        let (behind, escapes) = string(self.bytes, at)?;
+        let (start, end) = (at + 1, behind - 1);
         let name = self.bytes.get(start..end).unwrap_or_default();
         let mut flags = Entry::HAS_KEY;
-        if escaped {
+        if escapes != 0 {
             self.escaped_keys = true;
             flags |= Entry::ESCAPED_KEY;
         }
         // An escaped key may decode to one that begins with an underscore.
-        if (name.first() == Some(&b'_') || escaped)
+        if (name.first() == Some(&b'_') || escapes != 0)
             && let Some(entry) = self.entries.get_mut(open.entry as usize)
         {
             entry.flags |= Entry::TWINS;
         }
-        let tag = text::tag(name);
-        match self.skip_space() {
-            Some(b':') => self.at += 1,
-            Some(_) => return Err(Problem::NoColon),
-            None => return Err(Problem::EndsEarly),
+        self.name = Name { start: index(start), end: index(end), flags, tag: text::tag(name) };
+        let at = self.skip_space(behind);
+        match self.bytes.get(at) {
+            Some(b':') => Ok(self.skip_space(at + 1)),
+            Some(_) => Err((at, Problem::NoColon)),
+            None => Err((at, Problem::EndsEarly)),
         }
-        self.name = Name { start: index(start), end: index(end), flags, tag };
-        Ok(())
     }
 
+    /// A number, `true`, `false` or `null`. Answers where it ends.
+    fn bare(&mut self, at: usize, byte: u8) -> Result<usize, Failure> {
+        let (kind, end) = match byte {
+            b'-' | b'0'..=b'9' => (Kind::Number, number(self.bytes, at)?),
+            b't' => (Kind::Bool, self.word(at, b"true")?),
+            b'f' => (Kind::Bool, self.word(at, b"false")?),
+            b'n' => (Kind::Null, self.word(at, b"null")?),
+            _ => return Err((at, Problem::NoValue)),
+        };
+        self.push(kind, at, end, 0);
+        Ok(end)
+    }
+
+    fn word(&self, at: usize, word: &[u8]) -> Result<usize, Failure> {
+        let there = self.bytes.get(at..).unwrap_or_default().starts_with(word);
+        if there { Ok(at + word.len()) } else { Err((at, Problem::NoValue)) }
+    }
+
+    /// Writes an entry. End and subtree of an array or object are filled in when it is closed.
     #[inline]
-    fn scalar(&mut self, byte: u8) -> Result<(), Problem> {
-        let start = self.at;
-        match byte {
-            b'"' => {
-                let flags = self.string()?;
-                self.push(Kind::String, start, flags);
-            }
-            b'-' | b'0'..=b'9' => {
-                self.number()?;
-                self.push(Kind::Number, start, 0);
-            }
-            b't' => self.word(b"true", Kind::Bool)?,
-            b'f' => self.word(b"false", Kind::Bool)?,
-            b'n' => self.word(b"null", Kind::Null)?,
-            _ => return Err(Problem::NoValue),
-        }
-        if let Some(entry) = self.entries.last_mut() {
-            entry.end = index(self.at);
-        }
-        Ok(())
-    }
-
-    fn word(&mut self, word: &[u8], kind: Kind) -> Result<(), Problem> {
-        if !self.bytes.get(self.at..).unwrap_or_default().starts_with(word) {
-            return Err(Problem::NoValue);
-        }
-        self.push(kind, self.at, 0);
-        self.at += word.len();
-        Ok(())
-    }
-
-    /// Writes an entry. The end of a scalar, and end and subtree of an array or object, are filled in later.
-    #[inline]
-    fn push(&mut self, kind: Kind, start: usize, flags: u8) {
+    fn push(&mut self, kind: Kind, start: usize, end: usize, flags: u8) {
         let name = self.name;
         let next = index(self.entries.len() + 1);
         self.entries.push(Entry {
             start: index(start),
-            end: 0,
+            end: index(end),
             next,
             key_start: name.start,
             key_end: name.end,
@@ -215,84 +170,74 @@ impl Scanner<'_> {
         });
     }
 
-    /// Steps over a string, from its opening quote to behind its closing one; answers with the flags of its escapes.
+    /// The first byte at or behind `at` that is no white space.
     #[inline]
-    fn string(&mut self) -> Result<u8, Problem> {
-        let mut at = self.at + 1;
-        let mut flags = 0;
-        loop {
-            at = plain_end(self.bytes, at);
-            match self.bytes.get(at) {
-                Some(b'"') => {
-                    self.at = at + 1;
-                    return Ok(flags);
+    fn skip_space(&self, mut at: usize) -> usize {
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.bytes.get(at) {
+            at += 1;
+        }
+        at
+    }
+}
+
+/// Steps over a string whose opening quote stands at `at`: the place behind its closing one, and the flags of its escapes.
+#[inline]
+fn string(bytes: &[u8], at: usize) -> Result<(usize, u8), Failure> {
+    let end = plain_end(bytes, at + 1);
+    if bytes.get(end) == Some(&b'"') { Ok((end + 1, 0)) } else { escaped_string(bytes, end) }
+}
+
+/// The rest of a string that holds escapes, or is faulty.
+#[cold]
+#[inline(never)]
+fn escaped_string(bytes: &[u8], mut at: usize) -> Result<(usize, u8), Failure> {
+    let mut flags = 0;
+    loop {
+        match bytes.get(at) {
+            Some(b'"') => return Ok((at + 1, flags)),
+            Some(b'\\') => {
+                flags |= Entry::ESCAPED;
+                if !matches!(bytes.get(at + 1), Some(b'n' | b'r' | b't' | b'"' | b'\\')) {
+                    flags |= Entry::ODDLY;
                 }
-                Some(b'\\') => {
-                    flags |= Entry::ESCAPED;
-                    if !matches!(self.bytes.get(at + 1), Some(b'n' | b'r' | b't' | b'"' | b'\\')) {
-                        flags |= Entry::ODDLY;
-                    }
-                    match escape(self.bytes, at) {
-                        Ok(length) => at += length,
-                        Err((place, problem)) => {
-                            self.at = place;
-                            return Err(problem);
-                        }
-                    }
-                }
-                other => {
-                    self.at = at;
-                    return Err(if other.is_some() { Problem::ControlCharacter } else { Problem::EndsEarly });
-                }
+                at += escape(bytes, at)?;
             }
+            Some(_) => return Err((at, Problem::ControlCharacter)),
+            None => return Err((at, Problem::EndsEarly)),
         }
+        at = plain_end(bytes, at);
     }
+}
 
-    fn number(&mut self) -> Result<(), Problem> {
-        if self.peek() == Some(b'-') {
-            self.at += 1;
-        }
-        match self.peek() {
-            Some(b'0') => self.at += 1,
-            Some(b'1'..=b'9') => self.digits()?,
-            _ => return Err(Problem::Number),
-        }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
-        }
-        if matches!(self.peek(), Some(b'e' | b'E')) {
-            self.at += 1;
-            if matches!(self.peek(), Some(b'+' | b'-')) {
-                self.at += 1;
-            }
-            self.digits()?;
-        }
-        if matches!(self.peek(), Some(b'0'..=b'9')) { Err(Problem::Number) } else { Ok(()) }
+fn number(bytes: &[u8], mut at: usize) -> Result<usize, Failure> {
+    if bytes.get(at) == Some(&b'-') {
+        at += 1;
     }
+    match bytes.get(at) {
+        Some(b'0') => at += 1,
+        Some(b'1'..=b'9') => at = digits(bytes, at)?,
+        _ => return Err((at, Problem::Number)),
+    }
+    if bytes.get(at) == Some(&b'.') {
+        at = digits(bytes, at + 1)?;
+    }
+    if let Some(b'e' | b'E') = bytes.get(at) {
+        at += 1;
+        if let Some(b'+' | b'-') = bytes.get(at) {
+            at += 1;
+        }
+        at = digits(bytes, at)?;
+    }
+    if let Some(b'0'..=b'9') = bytes.get(at) { Err((at, Problem::Number)) } else { Ok(at) }
+}
 
-    /// One digit or more.
-    fn digits(&mut self) -> Result<(), Problem> {
-        let start = self.at;
-        while matches!(self.peek(), Some(b'0'..=b'9')) {
-            self.at += 1;
-        }
-        if self.at == start { Err(Problem::Number) } else { Ok(()) }
+/// One digit or more.
+fn digits(bytes: &[u8], start: usize) -> Result<usize, Failure> {
+    let mut at = start;
+    while let Some(b'0'..=b'9') = bytes.get(at) {
+        at += 1;
     }
-
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
-    }
-
-    #[inline]
-    fn skip_space(&mut self) -> Option<u8> {
-        loop {
-            match self.bytes.get(self.at) {
-                Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
-                other => return other.copied(),
-            }
-        }
-    }
+    if at == start { Err((at, Problem::Number)) } else { Ok(at) }
 }
 
 /// The text is at most [`MAX_BYTES`] long and holds no more values than bytes, so each place fits.

@@ -149,6 +149,14 @@ impl Chain {
         Self { start: self.start, links }
     }
 
+    /// The same chain for somebody who takes the first of its items anyway.
+    pub(super) fn without_first(&self) -> &Self {
+        match (&self.start, &*self.links) {
+            (Start::First(inner), []) => inner,
+            _ => self,
+        }
+    }
+
     /// The member, if the chain is one simple member of `$this`.
     pub(super) fn one_member(&self) -> Option<&Way> {
         match (&self.start, &*self.links) {

@@ -4,7 +4,7 @@ use super::places::{PlaceId, Places};
 use super::structure;
 use crate::account::{Account, Bits, Detail, Event, LossReason};
 use crate::class::{self, Grade};
-use crate::document::{Document, Kind, NodeId};
+use crate::document::{Document, Kind, NodeId, name_tag};
 use crate::program::{Program, RuleId};
 use std::sync::Arc;
 
@@ -92,8 +92,7 @@ impl Judge<'_, '_> {
         let (start, end) = (id.index(), document.descendants_end(id).index());
         let kind = document.kind(id);
         if !matches!(kind, Kind::Object | Kind::Array) {
-            let told = kind == Kind::Null || self.arrived.has(start) || self.account.examined.has(start);
-            if !told {
+            if !self.is_told(id) {
                 self.lose(id, place, 1);
             }
             return;
@@ -127,8 +126,14 @@ impl Judge<'_, '_> {
     fn members(&mut self, object: NodeId, place: PlaceId) {
         let document = self.document;
         for member in document.children(object) {
-            let Some(name) = document.key(member) else { continue };
-            let name = name.strip_prefix('_').unwrap_or(&name);
+            if self.is_told(member) {
+                continue;
+            }
+            let Some(key) = document.key(member) else { continue };
+            let (name, tag) = match key.strip_prefix('_') {
+                Some(name) => (name, name_tag(name)),
+                None => (&*key, document.key_tag(member)),
+            };
             match name {
                 _ if structure::is_structure(name) => {}
                 "reference" if structure::is_link(document, member) => {}
@@ -141,10 +146,21 @@ impl Judge<'_, '_> {
                 }
                 "extension" | "modifierExtension" => self.extensions(member, place, name),
                 name => {
-                    let place = self.places.child(place, name);
+                    let place = self.places.tagged(place, name, tag);
                     self.items(member, place);
                 }
             }
+        }
+    }
+
+    /// Whether a single value arrived, was looked at, or is null, so that nothing more is to be said of it.
+    #[inline]
+    fn is_told(&self, id: NodeId) -> bool {
+        let at = id.index();
+        match self.document.kind(id) {
+            Kind::Object | Kind::Array => false,
+            Kind::Null => true,
+            _ => self.arrived.has(at) || self.account.examined.has(at),
         }
     }
 
@@ -192,27 +208,41 @@ impl Judge<'_, '_> {
 
     /// Counts the values of an object or list of which nothing arrived.
     fn inside(&mut self, id: NodeId, place: PlaceId) -> Inside {
+        let (document, examined) = (self.document, &self.account.examined);
+        let [reference, structures @ ..] = *structure::TAGS;
+        let counts = |value: NodeId, tag: u16| {
+            let held =
+                structures.contains(&tag) && document.key(value).is_some_and(|name| structure::is_structure(&name));
+            let link = tag == reference
+                && document.key(value).is_some_and(|name| name == "reference")
+                && structure::is_link(document, value);
+            !held && !link && !examined.has(value.index())
+        };
+        match document.count_below(id, *structure::EXTENSIONS, counts) {
+            Some(values) => Inside { values, grave_extension: false },
+            None => self.inside_with_extensions(id, place),
+        }
+    }
+
+    /// The same where there are extensions, each of which may be graver than the whole.
+    fn inside_with_extensions(&mut self, id: NodeId, place: PlaceId) -> Inside {
         let document = self.document;
         let mut inside = Inside::default();
         for child in document.children(id) {
             let kind = document.kind(child);
             let name = document.key(child);
             let name = name.as_deref().unwrap_or_default();
-            if structure::is_structure(name) {
-                continue;
-            }
             if matches!(kind, Kind::Object | Kind::Array) {
                 if matches!(name, "extension" | "modifierExtension") && self.is_grave(child, place, name) {
                     inside.grave_extension = true;
                 }
-                let deeper = self.inside(child, place);
+                let deeper = self.inside_with_extensions(child, place);
                 inside.values += deeper.values;
                 inside.grave_extension |= deeper.grave_extension;
-            } else if kind != Kind::Null
-                && !self.account.examined.has(child.index())
-                && !(name == "reference" && structure::is_link(document, child))
+            } else if kind != Kind::Null && !structure::is_structure(name) && !self.account.examined.has(child.index())
             {
-                inside.values += 1;
+                let is_link = name == "reference" && structure::is_link(document, child);
+                inside.values += u32::from(!is_link);
             }
         }
         inside

@@ -5,6 +5,7 @@
 //! extensions, of which a bounded number is kept.
 
 use crate::class::{self, Grade};
+use crate::document::name_tag;
 use crate::program::{ExchangeName, Node, PathPart, Program, RuleId};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -23,7 +24,8 @@ pub(super) struct Place {
     /// `Patient.name.given`, `Patient.extension(http://…)`; empty for the document.
     pub(super) path: Arc<str>,
     name: Box<str>,
-    children: Vec<PlaceId>,
+    /// Each with the tag of its name, which is looked at first.
+    children: Vec<(u16, PlaceId)>,
     pub(super) grade: Grade,
     /// Whether values of it can be harmless to lose.
     pub(super) by_value: bool,
@@ -108,11 +110,23 @@ impl Places {
 
     /// The place of a member.
     pub(super) fn child(&mut self, parent: PlaceId, name: &str) -> PlaceId {
-        let above = self.get(parent);
-        let known = above.children.iter().find(|child| *self.get(**child).name == *name);
-        if let Some(known) = known {
-            return *known;
+        self.tagged(parent, name, name_tag(name))
+    }
+
+    /// The place of a member whose name has this tag.
+    #[inline]
+    pub(super) fn tagged(&mut self, parent: PlaceId, name: &str, tag: u16) -> PlaceId {
+        let children = &self.get(parent).children;
+        let known = children.iter().find(|(other, child)| *other == tag && *self.get(*child).name == *name);
+        match known {
+            Some((_, known)) => *known,
+            None => self.learn(parent, name, tag),
         }
+    }
+
+    #[cold]
+    fn learn(&mut self, parent: PlaceId, name: &str, tag: u16) -> PlaceId {
+        let above = self.get(parent);
         let path = match (&*above.path, name.strip_prefix('(')) {
             ("", _) => name.to_owned(),
             (path, Some(_)) => format!("{path}{name}"),
@@ -120,7 +134,7 @@ impl Places {
         };
         let id = self.push(&path, name);
         if let Some(above) = self.places.get_mut(parent.0 as usize) {
-            above.children.push(id);
+            above.children.push((tag, id));
         }
         id
     }

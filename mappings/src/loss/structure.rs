@@ -1,6 +1,14 @@
 //! What only holds a document together, so that it cannot be lost: the platform is sent another document.
 
-use crate::document::{Document, Kind, NodeId};
+use crate::document::{Document, Kind, NodeId, name_tag};
+use std::sync::LazyLock;
+
+/// The tags of `reference` and of the names of [`is_structure`].
+pub(super) static TAGS: LazyLock<[u16; 4]> =
+    LazyLock::new(|| ["reference", "resourceType", "id", "fullUrl"].map(name_tag));
+
+/// The tags of the two lists of extensions.
+pub(super) static EXTENSIONS: LazyLock<[u16; 2]> = LazyLock::new(|| ["extension", "modifierExtension"].map(name_tag));
 
 /// Whether a member with this name, of an object at this depth of resources, is structure by itself.
 pub(super) fn is_structure(name: &str) -> bool {
@@ -18,7 +26,7 @@ pub(super) fn is_link(document: &Document<'_>, id: NodeId) -> bool {
     if document.kind(id) != Kind::String {
         return false;
     }
-    let text = document.string(id).unwrap_or_default();
+    let Some(text) = document.string(id) else { return false };
     text.starts_with("urn:uuid:") || text.starts_with('#') || is_entry(document, &text)
 }
 

@@ -99,7 +99,7 @@ impl<'e, 'r, R: Record> Run<'e, 'r, R> {
         self.prepare(expression)?;
         let reached = Cell::new(0);
         let mut trace = Kept { record: &mut *self.record, reached: &reached, sources: Vec::new() };
-        let mut items: Vec<Computed<'e>> = Vec::new();
+        let mut items: Vec<Computed<'e>> = Vec::with_capacity(if expression.result().many { 16 } else { 1 });
         expression
             .evaluate(&self.environment, None, &mut trace, &mut |item| {
                 reached.set(reached.get() + 1);

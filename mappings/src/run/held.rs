@@ -80,7 +80,8 @@ impl<'e> Held<'e> {
         })
     }
 
-    fn string(document: &'e Document<'e>, id: NodeId) -> Self {
+    /// A string of a document.
+    pub(crate) fn string(document: &'e Document<'e>, id: NodeId) -> Self {
         if let Some(text) = document.unescaped(id) {
             return Self::Text { text: Cow::Borrowed(text), plain: true };
         }

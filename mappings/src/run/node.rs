@@ -23,11 +23,7 @@ impl<'e, R: Record> Run<'e, '_, R> {
     /// Writes a node. If it gives nothing, nothing is written.
     pub(crate) fn node(&mut self, node: &'e Node, focus: Option<&Item<'e>>, json: &mut Json) -> Written {
         match node {
-            Node::Value(value) => {
-                let begun = self.record.begin();
-                let held = self.value(value, focus, begun)?;
-                Ok(self.put(held, value.rule, &value.finish, begun, json))
-            }
+            Node::Value(value) => self.field(value, focus, json),
             Node::Object(members) => self.object(members, focus, json),
             Node::Each(each) => self.list(each, focus, json),
             Node::Lines(lines) => self.lines(lines, focus, json),
@@ -57,7 +53,7 @@ impl<'e, R: Record> Run<'e, '_, R> {
     }
 
     /// Writes one value and tells the record so.
-    fn put(&mut self, held: Held<'e>, rule: RuleId, finish: &Finish, begun: Begun, json: &mut Json) -> bool {
+    pub(crate) fn put(&mut self, held: Held<'e>, rule: RuleId, finish: &Finish, begun: Begun, json: &mut Json) -> bool {
         match (&held, finish.empty) {
             (Held::Nothing, Empty::Omit) => {
                 self.record.left_out(begun);
@@ -103,7 +99,7 @@ impl<'e, R: Record> Run<'e, '_, R> {
 
     fn list(&mut self, each: &'e Each, focus: Option<&Item<'e>>, json: &mut Json) -> Written {
         let begun = self.record.begin();
-        let mut items = Vec::new();
+        let mut items = Vec::with_capacity(8);
         let found = self.each(&each.over, focus, &mut |item| {
             items.push(item);
             ControlFlow::Continue(())
@@ -233,7 +229,7 @@ impl<'e, R: Record> Run<'e, '_, R> {
         json: &mut Json,
     ) -> Written {
         let begun = self.record.begin();
-        let mut items = Vec::new();
+        let mut items = Vec::with_capacity(8);
         let found = self.each(from, focus, &mut |item| {
             items.push(item);
             ControlFlow::Continue(())

@@ -102,7 +102,15 @@ impl Recorder {
     /// A recorder for one request made from this referral.
     pub(crate) fn new(referral: Option<&Document<'_>>) -> Self {
         let nodes = referral.map_or(0, Document::node_count);
-        let mut account = Account::default();
+        // About what a referral needs, so that lists do not grow under way.
+        let mut account = Account {
+            fields: Vec::with_capacity(64),
+            steps: Vec::with_capacity(32),
+            sources: Vec::with_capacity(64),
+            values: String::with_capacity(2048),
+            events: Vec::with_capacity(8),
+            ..Account::default()
+        };
         account.conveyed.clear(nodes);
         account.examined.clear(nodes);
         Self { position: 0, account, looked: Vec::new(), referral: referral.map(name) }

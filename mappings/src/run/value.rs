@@ -8,16 +8,39 @@ use super::record::{Begun, Record, lose_sources};
 use super::refusal::{Cause, Fault, Refusal};
 use super::{length, text};
 use crate::account::{Detail, Did, Event, LeftOut, LossReason};
-use crate::fhirpath::{Expression, Item};
+use crate::fhirpath::{Expression, Item, Node};
 use crate::program::{
     DateFormat, DatePart, Finish, MaxLength, Mismatch, Overflow, Partial, RuleId, Scalar, Source, Transform, Value,
 };
+use crate::write::Json;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 impl<'e, R: Record> Run<'e, '_, R> {
+    /// Writes a value, or leaves it out; says which.
+    pub(crate) fn field(
+        &mut self,
+        value: &'e Value,
+        focus: Option<&Item<'e>>,
+        json: &mut Json,
+    ) -> Result<bool, Box<Refusal>> {
+        let begun = self.record.begin();
+        let item = self.item(value, focus).map_err(|fault| self.refuse(value.rule, fault))?;
+        if let Some(Item::Node(node)) = &item
+            && let Some(text) = as_it_stands(value, node)
+        {
+            json.raw(text);
+            if R::ON {
+                self.record.wrote(begun, self.environment.bundle, value.rule, &Held::string(node.doc, node.id));
+            }
+            return Ok(true);
+        }
+        let held = self.made(value, item, focus, begun).map_err(|fault| self.refuse(value.rule, fault))?;
+        Ok(self.put(held, value.rule, &value.finish, begun, json))
+    }
+
     /// Makes a value; the caller writes it and tells the record so.
     pub(crate) fn value(
         &mut self,
@@ -25,46 +48,57 @@ impl<'e, R: Record> Run<'e, '_, R> {
         focus: Option<&Item<'e>>,
         begun: Begun,
     ) -> Result<Held<'e>, Box<Refusal>> {
-        let held = self.sourced(value, focus, begun).and_then(|held| self.finish(held, value, begun));
-        held.map_err(|cause| self.refuse(value.rule, cause))
+        let held = self.item(value, focus).and_then(|item| self.made(value, item, focus, begun));
+        held.map_err(|fault| self.refuse(value.rule, fault))
     }
 
-    fn finish(&mut self, held: Held<'e>, value: &'e Value, begun: Begun) -> Result<Held<'e>, Fault> {
+    /// The first item of the source; nothing yet of a constant, or where several are joined.
+    #[inline]
+    fn item(&mut self, value: &'e Value, focus: Option<&Item<'e>>) -> Result<Option<Item<'e>>, Fault> {
+        match &value.source {
+            Source::From(expression) if value.join.is_none() => self.first(expression, focus),
+            _ => Ok(None),
+        }
+    }
+
+    fn made(
+        &mut self,
+        value: &'e Value,
+        item: Option<Item<'e>>,
+        focus: Option<&Item<'e>>,
+        begun: Begun,
+    ) -> Result<Held<'e>, Fault> {
+        let held = match (&value.source, &value.join, item) {
+            (Source::Constant(literal), ..) => {
+                self.record.did(Did::Constant);
+                Held::literal(literal)
+            }
+            (Source::From(expression), Some(separator), _) => {
+                self.joined(value, expression, separator, focus, begun)?
+            }
+            (Source::From(_), None, Some(item)) => self.piece(item, value, begun)?,
+            (Source::From(_), None, None) => Held::Nothing,
+        };
+        let held =
+            if value.transforms.is_empty() && value.label.is_none() { held } else { self.changed(value, held, begun) };
         // A date in a platform's pattern is text from here on.
         let kind = if value.format.is_some() { Scalar::Text } else { value.kind };
         self.end(held, value.rule, kind, &value.finish, begun)
     }
 
-    fn sourced(&mut self, value: &'e Value, focus: Option<&Item<'e>>, begun: Begun) -> Result<Held<'e>, Fault> {
-        let expression = match &value.source {
-            Source::Constant(literal) => {
-                self.record.did(Did::Constant);
-                return Ok(Held::literal(literal));
-            }
-            Source::From(expression) => expression,
-        };
-        let held = match &value.join {
-            Some(separator) => self.joined(value, expression, separator, focus, begun)?,
-            None => match self.first(expression, focus)? {
-                Some(item) => self.piece(item, value, begun)?,
-                None => Held::Nothing,
-            },
-        };
-        if value.transforms.is_empty() && value.label.is_none() {
-            return Ok(held);
-        }
-        let Some(mut text) = held.characters() else { return Ok(Held::Nothing) };
+    fn changed(&mut self, value: &'e Value, held: Held<'e>, begun: Begun) -> Held<'e> {
+        let Some(mut text) = held.characters().filter(|text| !text.is_empty()) else { return Held::Nothing };
         for how in &value.transforms {
             text = self.transform(text, *how, value.rule, begun);
         }
         if text.is_empty() {
             self.leave_out(value.rule, LeftOut::NothingLeft, begun);
-            return Ok(Held::Nothing);
+            return Held::Nothing;
         }
-        if let Some(label) = &value.label {
-            text = Cow::Owned(format!("{label}{text}"));
+        match &value.label {
+            Some(label) => Held::text(Cow::Owned(format!("{label}{text}"))),
+            None => Held::text(text),
         }
-        Ok(Held::text(text))
     }
 
     fn joined(
@@ -75,7 +109,7 @@ impl<'e, R: Record> Run<'e, '_, R> {
         focus: Option<&Item<'e>>,
         begun: Begun,
     ) -> Result<Held<'e>, Fault> {
-        let mut items = Vec::new();
+        let mut items = Vec::with_capacity(8);
         self.each(expression, focus, &mut |item| {
             items.push(item);
             ControlFlow::Continue(())
@@ -284,4 +318,22 @@ impl<'e, R: Record> Run<'e, '_, R> {
     fn leave_out(&mut self, rule: RuleId, why: LeftOut, begun: Begun) {
         lose_sources(self.record, begun, LossReason::DidNotFit, rule, Detail::LeftOut(why));
     }
+}
+
+/// The JSON text of a string of the document, if the rule asks for no more than that it is passed on and is not longer than
+/// it may be.
+#[inline]
+fn as_it_stands<'e>(value: &Value, node: &Node<'e>) -> Option<&'e str> {
+    let finish = &value.finish;
+    let asks = !matches!(value.kind, Scalar::Text | Scalar::Code)
+        || value.map.is_some()
+        || value.format.is_some()
+        || value.label.is_some()
+        || !value.transforms.is_empty()
+        || finish.pattern.is_some()
+        || finish.one_of.is_some()
+        || finish.base64;
+    let text = node.doc.well_escaped(node.id).filter(|text| !asks && !text.is_empty() && !node.is_bare())?;
+    let fits = finish.max_length.as_ref().is_none_or(|limit| length::surely_fits(text, limit.most));
+    fits.then(|| node.doc.raw(node.id))
 }

@@ -5,12 +5,12 @@ use crate::adapters::Registry;
 use crate::clock::{Clock as _, SystemClock};
 use adapter_contract::{Adapter, Descriptor};
 use adapter_declarative::check::{Checked, check};
-use adapter_declarative::{Folder, Template, shipped};
+use adapter_declarative::{Folder, FolderError, Template, shipped};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::json;
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::{fs, io};
 
 /// One row of the list.
 struct Row {
@@ -83,11 +83,21 @@ fn table(rows: &[Row]) -> String {
 /// Checks a folder. With `update`, what is expected is first written as it is now, for review.
 pub(super) fn prove(path: &Path, update: bool, format: &str) -> Exit {
     let began = SystemClock.now();
+    if path.is_file() {
+        complain(&format!(
+            "{} is a file. Name the adapter's folder: the one that holds adapter.toml and mapping.yaml.",
+            path.display()
+        ));
+        return Exit::Usage;
+    }
     let mut folder = match Folder::read_all(path) {
         Ok(folder) => folder,
         Err(error) => {
             complain(&error.to_string());
-            return Exit::Environment;
+            return match error {
+                FolderError::Unreadable { .. } => Exit::Environment,
+                FolderError::TooMuch { .. } => Exit::NotRight,
+            };
         }
     };
     if folder.get("mapping.yaml").is_none() && folder.get("Cargo.toml").is_some() {
@@ -98,7 +108,7 @@ pub(super) fn prove(path: &Path, update: bool, format: &str) -> Exit {
     let mut written = Vec::new();
     if update && !checked.writes.is_empty() {
         for (file, text) in std::mem::take(&mut checked.writes) {
-            if let Err(error) = fs::write(path.join(&file), &text) {
+            if let Err(error) = replace(&path.join(&file), &text) {
                 complain(&format!("{}: {error}", path.join(&file).display()));
                 return Exit::Environment;
             }
@@ -112,6 +122,14 @@ pub(super) fn prove(path: &Path, update: bool, format: &str) -> Exit {
         say(&format!("Checked in {:.2} s.", (SystemClock.now() - began).as_seconds_f64()));
     }
     if checked.passed() { Exit::Done } else { Exit::NotRight }
+}
+
+/// Writes a file anew. A link is not followed: what it points at belongs to somebody else.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    if path.is_symlink() {
+        return Err(io::Error::other("is a link, and is not written through; put the file itself there"));
+    }
+    fs::write(path, text)
 }
 
 fn show(checked: &Checked, written: &[String], format: &str) {
@@ -137,7 +155,7 @@ pub(super) fn new(name: &str, place: &Path) -> Exit {
         Ok(template) => template,
         Err(words) => {
             complain(&words);
-            return Exit::NotRight;
+            return Exit::Usage;
         }
     };
     let folder = place.join(name);

@@ -96,12 +96,15 @@ fn translated(wanted: &Wanted) -> Result<(Chosen, Vec<String>, Vec<Translation>)
         documents.push(document);
     }
     let gathered = gather::gather(documents).map_err(Stop::NotRight)?;
-    let outcomes = resolved(&gathered.bundle).map_err(Stop::NotRight)?;
+    // What was put together or added explains most faults of what came of it.
+    let with_notes = |words: String| {
+        let notes = gathered.notes.iter().map(|note| format!("note: {note}\n"));
+        Stop::NotRight(notes.chain([words]).collect())
+    };
+    let outcomes = resolved(&gathered.bundle).map_err(with_notes)?;
     let translations = translations(&outcomes, &chosen);
     if translations.is_empty() {
-        return Err(Stop::NotRight(
-            "There is no Task whose focus is a ServiceRequest: nothing would be sent.".to_owned(),
-        ));
+        return Err(with_notes("There is no Task whose focus is a ServiceRequest: nothing would be sent.".to_owned()));
     }
     Ok((chosen, gathered.notes, translations))
 }

@@ -83,10 +83,29 @@ fn a_new_adapter_passes_its_check_and_is_not_written_over() {
     assert_eq!(again.status.code(), Some(1));
     assert!(stderr(&again).contains("exists already"), "{}", stderr(&again));
     let bad = run(&["adapter", "new", "Our Town", "--in", made.home()]);
-    assert_eq!(bad.status.code(), Some(1));
+    assert_eq!(bad.status.code(), Some(2));
     assert!(stderr(&bad).contains("lower-case"), "{}", stderr(&bad));
     let none = run(&["adapter", "check", "/no/such/folder"]);
     assert_eq!(none.status.code(), Some(3), "{}", stderr(&none));
+    let file = run(&["adapter", "check", made.folder().join("mapping.yaml").to_str().unwrap()]);
+    assert_eq!(file.status.code(), Some(2), "{}", stderr(&file));
+    assert!(stderr(&file).contains("Name the adapter's folder"), "{}", stderr(&file));
+}
+
+#[test]
+#[cfg(unix)]
+fn what_is_expected_is_not_written_through_a_link() {
+    let made = Made::new();
+    let expected = made.folder().join("fixtures/submit-refused/result.json");
+    let elsewhere = made.home.path().join("elsewhere.json");
+    fs::rename(&expected, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &expected).unwrap();
+    let before = fs::read(&elsewhere).unwrap();
+    made.edit("mapping.yaml", "diagnostic: \"The platform refused", "diagnostic: \"The example platform refused");
+    let output = made.check(&["--update"]);
+    assert_eq!(output.status.code(), Some(3), "{}", stdout(&output));
+    assert!(stderr(&output).contains("is a link"), "{}", stderr(&output));
+    assert_eq!(fs::read(&elsewhere).unwrap(), before);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::super::item::{Binding, Item, Node, Trace};
 use super::super::plan::{Step, Way};
 use super::super::types::{NodeType, is_a};
 use super::{Flow, Focus, Logic, Machine, Out, Stop, Value, combine};
-use crate::document::{Kind, NodeId};
+use crate::document::Kind;
 use std::borrow::Cow;
 
 impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
@@ -114,21 +114,59 @@ impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
         }
     }
 
+    /// The node from which a chain starts, if it starts from one that is at hand.
+    #[inline]
+    pub(in crate::fhirpath) fn start(&self, chain: &'e Chain, focus: Option<&Item<'e>>) -> Option<Node<'e>> {
+        match (&chain.start, focus) {
+            (Start::This | Start::Context, Some(Item::Node(node))) => Some(*node),
+            (Start::Variable(slot), _) => match self.environment.slots.get(*slot) {
+                Some(Binding::Node(doc, id)) => match self.variables.get(*slot).map(Vec::as_slice) {
+                    Some([only]) => Some(Node::new(doc, *id, *only)),
+                    _ => None,
+                },
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// The first node at the end of the links.
-    fn first_node(&mut self, links: &'e [Link], from: Node<'e>) -> Result<Option<Node<'e>>, Stop> {
+    pub(in crate::fhirpath) fn first_node(
+        &mut self,
+        links: &'e [Link],
+        from: Node<'e>,
+    ) -> Result<Option<Node<'e>>, Stop> {
         let (mut links, mut node) = (links, from);
         while let Some((link, rest)) = links.split_first() {
             links = rest;
             match link {
-                Link::Member(Step { simple: true, moves }) => {
+                Link::Member(step @ Step { simple: true, moves }) => {
                     let Some(way) = moves.first().and_then(|route| route.ways.first()) else { return Ok(None) };
-                    let child = self.find(node.doc, node.id, &way.key)?;
-                    let twin = self.twin(node.doc, node.id, way)?;
-                    let single = child.filter(|child| twin.is_none() && node.doc.kind(*child) != Kind::Array);
-                    match single {
-                        Some(id) if node.doc.kind(id) == Kind::Null => return Ok(None),
-                        Some(id) => node = Node { id, twin: None, ty: way.to, doc: node.doc },
-                        None => return self.first_among(way, rest, node, child, twin),
+                    let doc = node.doc;
+                    if doc.has_twins(node.id) {
+                        let found = self.first_sent(|machine, out| machine.members(step, rest, node, out))?;
+                        return Ok(found.and_then(|value| value.item.node().copied()));
+                    }
+                    let Some(child) = self.find(doc, node.id, &way.key)? else { return Ok(None) };
+                    match doc.kind(child) {
+                        Kind::Null => return Ok(None),
+                        Kind::Array if way.repeats => {
+                            for id in doc.children(child) {
+                                self.step(1)?;
+                                if doc.kind(id) == Kind::Null {
+                                    continue;
+                                }
+                                let found = self.first_node(rest, Node { doc, id, twin: None, ty: way.to })?;
+                                if found.is_some() {
+                                    return Ok(found);
+                                }
+                            }
+                            return Ok(None);
+                        }
+                        Kind::Array => {
+                            return self.member(way, rest, doc, Some(child), None, &mut |_, _| Ok(())).map(|()| None);
+                        }
+                        _ => node = Node { doc, id: child, twin: None, ty: way.to },
                     }
                 }
                 Link::Member(step) => {
@@ -156,33 +194,6 @@ impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
             }
         }
         Ok(Some(node))
-    }
-
-    /// The first node behind the items of a member that is an array, has a twin, or is not there.
-    fn first_among(
-        &mut self,
-        way: &'e Way,
-        rest: &'e [Link],
-        node: Node<'e>,
-        child: Option<NodeId>,
-        twin: Option<NodeId>,
-    ) -> Result<Option<Node<'e>>, Stop> {
-        if let (Some(list), None, true) = (child, twin, way.repeats) {
-            let doc = node.doc;
-            for id in doc.children(list) {
-                self.step(1)?;
-                if doc.kind(id) == Kind::Null {
-                    continue;
-                }
-                let found = self.first_node(rest, Node { doc, id, twin: None, ty: way.to })?;
-                if found.is_some() {
-                    return Ok(found);
-                }
-            }
-            return Ok(None);
-        }
-        let found = self.first_sent(|machine, out| machine.member(way, rest, node.doc, child, twin, out))?;
-        Ok(found.and_then(|value| value.item.node().copied()))
     }
 
     /// The node with the type that the link asks for, if it has it.
@@ -215,26 +226,51 @@ impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
     }
 
     /// Follows the links from one node.
-    pub(super) fn follow(&mut self, links: &'e [Link], node: Node<'e>, out: Out<'_, 'm, 'e, T>) -> Flow {
-        let Some((link, rest)) = links.split_first() else {
-            return out(self, plain(node));
-        };
-        match link {
-            Link::Member(step) => self.members(step, rest, node, out),
-            Link::Filter(test) => {
-                let this = plain(node);
-                let holds = self.test(test, Focus { this: Some(&this), index: 0 })? == Some(true);
-                if holds { self.follow(rest, node, out) } else { Ok(()) }
-            }
-            Link::Resource(_) | Link::OfType(_) => match self.typed(link, node)? {
-                Some(typed) => self.follow(rest, typed, out),
-                None => Ok(()),
-            },
-            Link::Resolve(targets) => {
-                let value = plain(node);
-                self.resolve(targets, &value, &mut |machine, value| machine.begin(rest, &value, out))
+    pub(super) fn follow(&mut self, links: &'e [Link], from: Node<'e>, out: Out<'_, 'm, 'e, T>) -> Flow {
+        let (mut links, mut node) = (links, from);
+        while let Some((link, rest)) = links.split_first() {
+            links = rest;
+            match link {
+                Link::Member(step @ Step { simple: true, moves }) => {
+                    let Some(way) = moves.first().and_then(|route| route.ways.first()) else { return Ok(()) };
+                    let doc = node.doc;
+                    if doc.has_twins(node.id) {
+                        return self.members(step, rest, node, out);
+                    }
+                    let Some(child) = self.find(doc, node.id, &way.key)? else { return Ok(()) };
+                    match doc.kind(child) {
+                        Kind::Null => return Ok(()),
+                        Kind::Array if way.repeats => {
+                            for id in doc.children(child) {
+                                self.step(1)?;
+                                if doc.kind(id) != Kind::Null {
+                                    self.follow(rest, Node { doc, id, twin: None, ty: way.to }, out)?;
+                                }
+                            }
+                            return Ok(());
+                        }
+                        Kind::Array => return self.member(way, rest, doc, Some(child), None, out),
+                        _ => node = Node { doc, id: child, twin: None, ty: way.to },
+                    }
+                }
+                Link::Member(step) => return self.members(step, rest, node, out),
+                Link::Filter(test) => {
+                    let this = plain(node);
+                    if self.test(test, Focus { this: Some(&this), index: 0 })? != Some(true) {
+                        return Ok(());
+                    }
+                }
+                Link::Resource(_) | Link::OfType(_) => match self.typed(link, node)? {
+                    Some(typed) => node = typed,
+                    None => return Ok(()),
+                },
+                Link::Resolve(targets) => {
+                    let value = plain(node);
+                    return self.resolve(targets, &value, &mut |machine, value| machine.begin(rest, &value, out));
+                }
             }
         }
+        out(self, plain(node))
     }
 
     /// Whether a node is a resource of this type. A resource says its type itself.

@@ -169,16 +169,16 @@ async fn each_decision_is_on_record_with_its_rules() {
 
 #[tokio::test]
 async fn an_adapter_sees_nothing_of_what_is_denied() {
-    let mut panics = script(&[]);
-    panics["panics"] = json!(true);
-    let scene = Scene::start(&panics, "", Setup::default()).await;
+    let scene = Scene::start(&script(&[("Patient.name", "notable")]), "", Setup::default()).await;
+    // It would say what is lost if it were asked.
+    assert!(!parts(&previewed(&scene.world, &bundle(0)).await, "loss").is_empty());
     let denied = referral_to("VCSE1", Expectation::NoConsent, 0).bundle;
     let told = previewed(&scene.world, &denied).await;
     assert_eq!(values(&told, "verdict"), ["deny"]);
     assert!(parts(&told, "receives").is_empty() && parts(&told, "loss").is_empty(), "{told}");
     let sent = scene.world.submit(&denied).await;
-    let words = reason(sent.resource("Task")).to_owned();
-    assert!(words.contains("Consent") && !words.contains("fault of the adapter"), "{words}");
+    assert!(sent.resource("Task").get("extension").is_none(), "{}", sent.response);
+    assert!(scene.world.referral().await.loss.is_none());
     scene.world.stop().await;
 }
 

@@ -15,10 +15,13 @@ async fn scene(store: &Arc<dyn Store>, notes_to: &'static [(&'static str, &'stat
 #[tokio::test]
 async fn a_referral_with_a_note_waits_until_its_tenants_policy_lets_the_recipient_have_it() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    // What another tenant has decided is no decision of this one, nor is one about another recipient.
-    let strangers = scene(&store, &[("pcn-b", "food"), ("pcn-a", "befriending")]).await;
     let mut noted = bundle(0);
     inside(&mut noted, "ServiceRequest")["note"] = json!([{"text": "canarynote"}]);
+    // What was decided about another recipient is no decision about this one, nor is what another tenant has decided.
+    let other = scene(&store, &[("pcn-a", "befriending")]).await;
+    assert_eq!(values(&previewed(&other.world, &noted).await, "outcome"), ["held"]);
+    other.world.stop().await;
+    let strangers = scene(&store, &[("pcn-b", "food")]).await;
     let told = previewed(&strangers.world, &noted).await;
     assert_eq!((values(&told, "outcome"), values(&told, "verdict")), (vec!["held".into()], vec!["deny".into()]));
     let withheld = parts(&told, "withheld");

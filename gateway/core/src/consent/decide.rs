@@ -4,8 +4,9 @@ use super::document::{Effect, Opinion, Reading};
 use super::gate;
 use super::item::Item;
 use super::policy::RecipientClass;
-use super::{ConsentDocument, Decision, Duty, Question, RULES, Reason, Verdict, Withheld};
+use super::{ConsentDocument, Decision, Duty, Override, Overriding, Question, Reason, Verdict, Withheld};
 use gateway_fhir::Json;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// The rules that a permit has passed.
@@ -19,7 +20,7 @@ pub fn decide(question: &Question<'_>) -> Decision {
         return denied(Reason::Deceased, vec!["R13:deceased".to_owned()]);
     }
     match overridden(question) {
-        Some(Ok(())) => by_override(question),
+        Some(Ok(record)) => by_override(question, record),
         Some(Err(reason)) => {
             // An override that does not hold takes nothing away: Consents may still permit.
             let decision = by_consents(question);
@@ -79,6 +80,7 @@ fn implied(question: &Question<'_>) -> Option<Decision> {
         .collect();
     let hints = gate::hints(question, &labelled);
     let beyond = gate::beyond(question, &care.minimum, "R1:minimum");
+    let beyond = beyond.into_iter().chain(not_allowed(question));
     let withheld = sorted(labelled.into_iter().chain(hints).chain(beyond).collect());
     let whole = gate::whole(question, &withheld).filter(|(reason, _)| *reason != Reason::Empty);
     Some(match whole {
@@ -90,8 +92,8 @@ fn implied(question: &Question<'_>) -> Option<Decision> {
     })
 }
 
-/// R8: whether an override for this recipient holds, or why none does.
-fn overridden(question: &Question<'_>) -> Option<Result<(), Reason>> {
+/// R8: the override for this recipient that holds, or why none does. Of several that hold, the one that holds longest.
+fn overridden<'q>(question: &Question<'q>) -> Option<Result<&'q Override, Reason>> {
     let ours = question.overrides.iter().filter(|one| one.recipient == question.recipient.platform);
     let statutory = *question.policy.of(question.recipient).class == RecipientClass::Statutory;
     let judged = ours.map(|one| {
@@ -102,22 +104,28 @@ fn overridden(question: &Question<'_>) -> Option<Result<(), Reason>> {
         } else if question.now < one.from || question.now >= one.expires {
             Err(Reason::OverrideExpired)
         } else {
-            Ok(())
+            Ok(one)
         }
     });
-    judged.min()
+    judged.min_by_key(|one| one.map(|record| (Reverse(record.expires), record.id.as_str())))
 }
 
 /// An override shares what the tenant lets this recipient have at most, whatever the Consents say.
-fn by_override(question: &Question<'_>) -> Decision {
-    let at_most = question.policy.of(question.recipient).at_most;
-    let withheld = at_most.map(|allowed| gate::beyond(question, allowed, "R7:allow-list")).unwrap_or_default();
+fn by_override(question: &Question<'_>, record: &Override) -> Decision {
+    let overriding = Overriding { id: record.id.clone(), professional: record.professional.clone() };
     Decision {
         verdict: Verdict::Permit,
-        withheld: sorted(withheld),
+        withheld: sorted(not_allowed(question)),
         duties: vec![Duty::AuditOverride],
+        overriding: Some(overriding),
         ..denied(Reason::Override, vec!["R8:override".to_owned()])
     }
+}
+
+/// What the tenant does not let this recipient, or its class, have.
+fn not_allowed(question: &Question<'_>) -> Vec<Withheld> {
+    let lists = question.policy.of(question.recipient).at_most.into_iter();
+    lists.flat_map(|allowed| gate::beyond(question, allowed, "R7:allow-list")).collect()
 }
 
 /// A deny, of which the parts are replaced where it is something else.
@@ -260,18 +268,15 @@ impl Sum {
         }
         let hints = gate::hints(question, &self.withheld);
         self.withheld.extend(hints);
-        if let Some(allowed) = question.policy.of(question.recipient).at_most {
-            self.withheld.extend(gate::beyond(question, allowed, "R7:allow-list"));
-        }
+        self.withheld.extend(not_allowed(question));
         Decision {
             verdict: Verdict::Permit,
             reason: permitted.reason,
             rule_path: permitted.path.into_iter().map(str::to_owned).collect(),
             decisive: permitted.decisive,
-            consents: Vec::new(),
             withheld: sorted(self.withheld),
             duties: permitted.duties,
-            rules: RULES,
+            ..Decision::indeterminate()
         }
     }
 }

@@ -28,6 +28,7 @@ mod policy;
 mod provision;
 mod reason;
 mod truth;
+mod whereabouts;
 
 pub use decide::decide;
 pub use item::{Item, items, referral_items};
@@ -250,6 +251,11 @@ impl Decision {
         let notes: BTreeSet<&str> = waiting.map(|one| one.path.as_str()).collect();
         if !notes.is_empty() {
             words.push_str(&format!(" The notes: {}.", notes.into_iter().collect::<Vec<_>>().join(", ")));
+        }
+        if self.reason == Reason::NeededField && self.withheld.iter().any(|one| one.reason == Reason::Whereabouts) {
+            words.push_str(
+                " The patient's record is labelled restricted: nothing that could tell where the patient is may leave.",
+            );
         }
         if let Some(name) = self.in_the_way(name) {
             words.push_str(&format!(" See {name}."));

@@ -4,6 +4,7 @@ use super::document::{Effect, Opinion, Reading};
 use super::gate;
 use super::item::Item;
 use super::policy::RecipientClass;
+use super::whereabouts;
 use super::{ConsentDocument, Decision, Duty, Override, Overriding, Question, Reason, Verdict, Withheld};
 use gateway_fhir::Json;
 use std::cmp::Reverse;
@@ -31,9 +32,6 @@ pub fn decide(question: &Question<'_>) -> Decision {
 }
 
 fn by_consents(question: &Question<'_>) -> Decision {
-    if is_restricted(question.subject.patient) {
-        return denied(Reason::RestrictedPatient, vec!["R7:restricted-patient".to_owned()]);
-    }
     if !question.complete {
         return Decision::indeterminate();
     }
@@ -46,8 +44,8 @@ fn by_consents(question: &Question<'_>) -> Decision {
     let base = settled.into_iter().fold(Tally::default(), |tally, reading| tally.with(reading, None));
     let tally = |item: Option<&Item>| open.iter().fold(base.clone(), |tally, reading| tally.with(reading, item));
     let decision = if question.items.is_empty() {
-        let ruling = tally(None).ruling();
-        Sum { permitted: ruling.permits.then(|| ruling.clone()), worst: Some(ruling), ..Sum::default() }
+        let (reach, ruling) = (tally(None).reach(), tally(None).ruling());
+        Sum { permitted: ruling.permits.then(|| ruling.clone()), worst: Some(ruling), reach, ..Sum::default() }
             .decision(question)
     } else {
         let mut sum = Sum::default();
@@ -72,6 +70,10 @@ fn implied(question: &Question<'_>) -> Option<Decision> {
     let today = super::london::day(question.now)?;
     if care.approver.trim().is_empty() || care.review < today || question.items.is_empty() {
         return None;
+    }
+    if whereabouts::restricted(question.subject.patient).is_some() {
+        // Silence speaks of no label.
+        return Some(restricted());
     }
     let labelled: Vec<Withheld> = question
         .items
@@ -126,6 +128,11 @@ fn by_override(question: &Question<'_>, record: &Override) -> Decision {
 fn not_allowed(question: &Question<'_>) -> Vec<Withheld> {
     let lists = question.policy.of(question.recipient).at_most.into_iter();
     lists.flat_map(|allowed| gate::beyond(question, allowed, "R7:allow-list")).collect()
+}
+
+/// The record is labelled restricted, and no permit speaks of that.
+fn restricted() -> Decision {
+    denied(Reason::RestrictedPatient, vec!["R7:restricted-patient".to_owned()])
 }
 
 /// A deny, of which the parts are replaced where it is something else.
@@ -235,6 +242,8 @@ struct Sum {
     /// Of the denied the one that explains most.
     worst: Option<Ruling>,
     withheld: Vec<Withheld>,
+    /// The highest Confidentiality that a permit of any item speaks of.
+    reach: Option<u8>,
 }
 
 impl Sum {
@@ -251,6 +260,7 @@ impl Sum {
             }
             return;
         }
+        self.reach = self.reach.max(reach);
         self.withheld.extend(gate::before(question, item, reach).map(|ground| gate::withheld(item, ground, None)));
         if self.permitted.as_ref().is_none_or(|known| ruling.decisive < known.decisive) {
             self.permitted = Some(ruling);
@@ -263,6 +273,13 @@ impl Sum {
             let path = worst.path.into_iter().map(str::to_owned).collect();
             return Decision { decisive: worst.decisive, ..denied(worst.reason, path) };
         };
+        if let Some(level) = whereabouts::restricted(question.subject.patient) {
+            // Of data that is not known nothing could be taken out; no permit reaches a label there.
+            if self.reach < Some(level) {
+                return restricted();
+            }
+            self.withheld.extend(whereabouts::withheld(question.items));
+        }
         if let Some((reason, rule)) = gate::whole(question, &self.withheld) {
             return stopped(question, self.withheld, (reason, rule));
         }
@@ -310,14 +327,5 @@ fn has_died(patient: &Json) -> bool {
     patient.as_object().unwrap_or_default().iter().any(|(name, value)| match name.as_str() {
         "deceasedBoolean" => *value != Json::Bool(false),
         other => other.trim_start_matches('_').starts_with("deceased"),
-    })
-}
-
-/// The whole record is labelled restricted.
-fn is_restricted(patient: &Json) -> bool {
-    let labels = patient.get("meta").map(|meta| meta.items("security")).unwrap_or_default();
-    labels.iter().any(|label| {
-        matches!(label.text("code"), Some("R" | "V"))
-            && label.text("system").is_none_or(|system| system.ends_with("Confidentiality"))
     })
 }

@@ -14,6 +14,7 @@ mod preview;
 mod reading;
 mod reload;
 mod request_tracker;
+mod restricted;
 mod scripted;
 mod sender;
 mod status_back;

@@ -40,20 +40,26 @@ pub(crate) fn run(steps: &mut Steps, full: bool, mutants: bool) -> Result<()> {
 
 /// Runs the tests and gives back what they counted: name, done, of.
 fn tests(full: bool) -> Result<Vec<(String, u64, u64)>> {
-    let mut command = cargo();
+    let mut rules = cargo();
     let binaries = ["--test", "consent", "--test", "consent_properties"];
-    command.args(["test", "--package", "gateway-core", "--locked"]).args(binaries);
+    rules.args(["test", "--package", "gateway-core", "--locked"]).args(binaries);
     if full {
-        command.arg("--release").env("CONSENT_MODEL", "full");
+        rules.arg("--release").env("CONSENT_MODEL", "full");
     }
-    let output = command.output().context("cargo cannot be started")?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    if !output.status.success() {
-        bail!("{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    let mut canaries = cargo();
+    canaries.args(["test", "--package", "vcse-gateway", "--locked", "--test", "canaries"]);
+    let mut all = Vec::new();
+    for mut command in [rules, canaries] {
+        let output = command.output().context("cargo cannot be started")?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if !output.status.success() {
+            bail!("{text}\n{}", String::from_utf8_lossy(&output.stderr));
+        }
+        let before = all.len();
+        all.extend(text.lines().filter_map(counted));
+        ensure!(all.len() > before, "the tests counted nothing");
     }
-    let counted: Vec<_> = text.lines().filter_map(counted).collect();
-    ensure!(!counted.is_empty(), "the tests counted nothing");
-    Ok(counted)
+    Ok(all)
 }
 
 /// `consent: what: 3 of 4`. The harness writes a test's name before it on the same line, if it runs one test at a time.
@@ -71,6 +77,8 @@ fn figures(counted: &[(String, u64, u64)], result: &str) -> Result<Vec<String>> 
     };
     let (passed, cases) = sum("cases passed");
     let (compared, combinations) = sum("combinations compared");
+    let ((held, canaries), (paths, _)) = (sum("canaries checked"), sum("canaries planted"));
+    ensure!(canaries > 0 && paths > 0, "no canary was planted");
     let cell = |name: &str| {
         let mut rows = result.lines().filter_map(|line| line.split_once('\t'));
         rows.find(|(row, _)| *row == name).map(|(_, value)| value).with_context(|| format!("{RESULT} lacks `{name}`"))
@@ -85,7 +93,9 @@ fn figures(counted: &[(String, u64, u64)], result: &str) -> Result<Vec<String>> 
             cell("commit")?,
             cell("date")?
         ),
-        "canaries checked:                 not built".to_owned(),
+        format!(
+            "canaries checked:                 {held} of {canaries}, at {paths} element paths; every shipped adapter, four states of consent"
+        ),
     ])
 }
 
@@ -198,12 +208,16 @@ mod tests {
     #[test]
     fn figures_are_added_up() {
         let counted = [("cases passed".to_owned(), 3, 4), ("combinations compared, a".to_owned(), 5, 6)];
-        let counted = [&counted[..], &[("combinations compared, b".to_owned(), 7, 8)]].concat();
+        let planted = [("canaries checked".to_owned(), 50, 50), ("canaries planted at x".to_owned(), 20, 20)];
+        let few = [&counted[..], &planted[..1]].concat();
+        let counted = [&counted[..], &[("combinations compared, b".to_owned(), 7, 8)], &planted].concat();
         let result = "commit\tabc\ndate\t2026-01-01\ntotal\t10\ncaught\t9\nequivalent\tx\ty\n";
         let lines = figures(&counted, result).expect("all cells are there");
         assert!(
             lines[0].ends_with("3 of 4") && lines[1].contains("12 of 14") && lines[2].contains("9 of 10, 1 explained")
         );
+        assert!(lines[3].contains("50 of 50, at 20 element paths"), "{}", lines[3]);
+        assert!(figures(&few, result).is_err(), "without places nothing was planted");
         assert!(figures(&counted, "commit\tabc").is_err());
     }
 

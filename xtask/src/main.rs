@@ -39,7 +39,7 @@ enum Task {
     },
     /// Measures translation beside hand-written code, and throughput beside the store's own ceiling.
     Bench,
-    /// Proves the consent rules: cases, the small model against a second evaluator, mutants.
+    /// Proves the consent rules: cases, the small model against a second evaluator, mutants, canaries.
     Consent {
         /// Compares all combinations of the model, not only a share. Takes minutes.
         #[arg(long)]

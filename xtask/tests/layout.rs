@@ -20,6 +20,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
         "vcse-gateway",
         &[
             "gateway-fhir",
+            "gateway-fhir-elements",
             "gateway-core",
             "mappings",
             "adapter-contract",

@@ -11,7 +11,7 @@ mod judge;
 pub use judge::{Asked, Judgement, decide_consent, decision_detail, held_by, judge, loss_detail};
 
 use crate::change::{AuditRecord, Change, Check, Transaction};
-use crate::consent::{ConsentDocument, Policy, Recipient, Record, stored_name};
+use crate::consent::{ConsentDocument, Policy, Recipient, Record, Register, stored_name};
 use crate::identity::{Client, Compartment, GATEWAY_AUTHOR, PlatformId, TenantId};
 use crate::ingest::{Accepted, Found, Outcome, Person, patient_of};
 use crate::loss::{self, Assessment, LossReport, Shown, Translators};
@@ -44,6 +44,8 @@ pub struct Rules {
     pub recipients: BTreeMap<PlatformId, Recipient>,
     /// What each tenant lets a recipient have; a tenant that is not listed has decided nothing.
     pub policies: BTreeMap<TenantId, Policy>,
+    /// What each tenant has on record about single persons; a tenant that is not listed has nothing.
+    pub registers: BTreeMap<TenantId, Register>,
     /// When attempts are made, and for how long.
     pub schedule: Schedule,
 }

@@ -28,12 +28,14 @@ mod policy;
 mod provision;
 mod reason;
 mod truth;
+mod whereabouts;
 
 pub use decide::decide;
 pub use item::{Item, items, referral_items};
 pub use performer::{Authority, Proxy, Standing};
 pub use policy::{
-    Branch, CodeListFault, DirectCare, Notes, Override, Policy, RecipientClass, RecipientPolicy, WithheldCodes,
+    Branch, ClassName, CodeListFault, DirectCare, Notes, Override, Policy, RecipientClass, RecipientPolicy, Register,
+    WithheldCodes,
 };
 pub use reason::Reason;
 
@@ -187,7 +189,17 @@ impl Duty {
     }
 }
 
-/// The answer, with what explains it. Ids, paths, codes and versions only.
+/// The override under which something is shared, as audit names it. Its reason stays in its record: words of a
+/// professional may speak of the person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overriding {
+    /// Its id.
+    pub id: String,
+    /// Who decided.
+    pub professional: String,
+}
+
+/// The answer, with what explains it. Ids, paths, codes and versions only, and the professional of an override.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// Yes or no.
@@ -204,6 +216,10 @@ pub struct Decision {
     pub withheld: Vec<Withheld>,
     /// What has to be done along with a permit.
     pub duties: Vec<Duty>,
+    /// The override, if it is one (R8).
+    pub overriding: Option<Overriding>,
+    /// The lawful basis that the tenant recorded for this recipient. It decides nothing: whoever asks adds it, for audit.
+    pub lawful_basis: Vec<String>,
     /// [`RULES`].
     pub rules: &'static str,
 }
@@ -220,6 +236,8 @@ impl Decision {
             consents: Vec::new(),
             withheld: Vec::new(),
             duties: Vec::new(),
+            overriding: None,
+            lawful_basis: Vec::new(),
             rules: RULES,
         }
     }
@@ -233,6 +251,11 @@ impl Decision {
         let notes: BTreeSet<&str> = waiting.map(|one| one.path.as_str()).collect();
         if !notes.is_empty() {
             words.push_str(&format!(" The notes: {}.", notes.into_iter().collect::<Vec<_>>().join(", ")));
+        }
+        if self.reason == Reason::NeededField && self.withheld.iter().any(|one| one.reason == Reason::Whereabouts) {
+            words.push_str(
+                " The patient's record is labelled restricted: nothing that could tell where the patient is may leave.",
+            );
         }
         if let Some(name) = self.in_the_way(name) {
             words.push_str(&format!(" See {name}."));

@@ -207,11 +207,14 @@ pub fn is_restricted(resource: &Json) -> bool {
 }
 
 /// Whether a resource that was minimised earlier holds anything that is withheld now. Its id says nothing, so what is
-/// withheld of one resource counts for all of its type.
+/// withheld of one resource counts for all of its type. Where the adapter declares no need nothing came from the sender:
+/// it has put its own there, such as the requester of the Task.
 #[must_use]
-pub fn holds_withheld(resource: &Json, withheld: &[Withheld]) -> bool {
+pub fn holds_withheld(resource: &Json, withheld: &[Withheld], needs: &[DataNeed]) -> bool {
     let kind = resource.text("resourceType").unwrap_or_default();
+    let filter = Filter::new(needs, String::new());
     let same_kind = withheld.iter().filter(|one| one.path.split('.').next() == Some(kind));
+    let same_kind = same_kind.filter(|one| filter.declares_path(&one.path));
     let as_ours: Vec<Withheld> = same_kind.map(|one| Withheld { resource: kind.to_owned(), ..one.clone() }).collect();
     let mut done = Vec::new();
     withhold::strip(resource, kind, &as_ours, &mut done);

@@ -2,12 +2,15 @@
 //! not start on one that is unsafe or contradicts itself.
 
 mod build;
+mod people;
+mod policy;
 mod sections;
 
 pub use build::build;
+pub use policy::{BranchSection, ClassSetting, Decided, DirectCareSection, NotesSetting, PolicySection, TenantSection};
 pub use sections::{
-    AuthorizationSection, ClientSection, Config, LossGrade, LossSection, NotesSetting, PlatformSection, PolicySection,
-    RetrySection, SecretSource, ServerSection,
+    AuthorizationSection, ClientSection, Config, LossGrade, LossSection, PlatformSection, RetrySection, SecretSource,
+    ServerSection,
 };
 
 use crate::adapters::{self, FolderReader, Registry};
@@ -85,6 +88,9 @@ pub fn parse_with(text: &str, reader: Arc<dyn FolderReader>) -> Result<Config, C
     config.adapters = Registry::reading_with(reader);
     let mut faults = sections::add_adapters(&mut config, text);
     faults.extend(sections::check(&config, text));
+    let (decided, of_policy) = policy::read(&config, text);
+    config.decided = decided;
+    faults.extend(of_policy);
     if faults.is_empty() { Ok(config) } else { Err(ConfigError::Faults(faults)) }
 }
 

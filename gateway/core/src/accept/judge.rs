@@ -3,7 +3,7 @@
 
 use super::{PURPOSE, RESTRICTED, Rules, Start};
 use crate::consent::{
-    self, Decision, Item, Question, Reason, Recipient, Record, Stage, Standing, Subject, Verdict, Withheld,
+    self, Decision, Item, Question, Reason, Recipient, Record, Register, Stage, Subject, Verdict, Withheld,
 };
 use crate::identity::{PlatformId, TenantId};
 use crate::ingest::Person;
@@ -198,28 +198,30 @@ pub fn decide_consent(asked: &Asked<'_>) -> Decision {
     let name = asked.platform.0.clone();
     let unnamed = Recipient { platform: asked.platform.clone(), name, identifiers: Vec::new() };
     let number = asked.person.nhs_number();
-    let undecided = consent::Policy::default();
-    consent::decide(&Question {
+    let (undecided, unrecorded) = (consent::Policy::default(), Register::default());
+    let policy = asked.rules.policies.get(asked.tenant).unwrap_or(&undecided);
+    let register = asked.rules.registers.get(asked.tenant).unwrap_or(&unrecorded);
+    let decision = consent::decide(&Question {
         stage: asked.stage,
         tenant: asked.tenant,
         consents: &asked.consents.consents,
         complete: asked.consents.complete,
-        // Neither overrides nor who else may consent is recorded yet: nothing is, then.
-        overrides: &[],
+        overrides: &register.overrides(number.as_deref()),
         directory: asked.directory,
-        policy: asked.rules.policies.get(asked.tenant).unwrap_or(&undecided),
+        policy,
         subject: Subject {
             references: vec![asked.person.reference.clone()],
             nhs_number: number.as_deref(),
             patient: &asked.person.document,
-            standing: &Standing::default(),
+            standing: &register.standing(number.as_deref()),
         },
         recipient: asked.rules.recipients.get(asked.platform).unwrap_or(&unnamed),
         items: asked.items,
         needs: asked.needs,
         purpose: PURPOSE,
         now: asked.now,
-    })
+    });
+    Decision { lawful_basis: policy.lawful_basis(asked.platform).to_vec(), ..decision }
 }
 
 /// Why a referral waits after a deny. What is left of it can be for a person to judge even where the Consents permit.
@@ -262,5 +264,7 @@ pub fn decision_detail(decision: &Decision, stage: Stage) -> serde_json::Value {
         "decisive": decision.decisive.as_ref().map(|(id, version)| format!("Consent/{id}/_history/{version}")),
         "withheld": withheld,
         "duties": duties,
+        "override": decision.overriding.as_ref().map(|one| json!({ "id": one.id, "professional": one.professional })),
+        "lawfulBasis": decision.lawful_basis,
     })
 }

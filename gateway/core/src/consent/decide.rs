@@ -4,8 +4,10 @@ use super::document::{Effect, Opinion, Reading};
 use super::gate;
 use super::item::Item;
 use super::policy::RecipientClass;
-use super::{ConsentDocument, Decision, Duty, Question, RULES, Reason, Verdict, Withheld};
+use super::whereabouts;
+use super::{ConsentDocument, Decision, Duty, Override, Overriding, Question, Reason, Verdict, Withheld};
 use gateway_fhir::Json;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// The rules that a permit has passed.
@@ -19,7 +21,7 @@ pub fn decide(question: &Question<'_>) -> Decision {
         return denied(Reason::Deceased, vec!["R13:deceased".to_owned()]);
     }
     match overridden(question) {
-        Some(Ok(())) => by_override(question),
+        Some(Ok(record)) => by_override(question, record),
         Some(Err(reason)) => {
             // An override that does not hold takes nothing away: Consents may still permit.
             let decision = by_consents(question);
@@ -30,9 +32,6 @@ pub fn decide(question: &Question<'_>) -> Decision {
 }
 
 fn by_consents(question: &Question<'_>) -> Decision {
-    if is_restricted(question.subject.patient) {
-        return denied(Reason::RestrictedPatient, vec!["R7:restricted-patient".to_owned()]);
-    }
     if !question.complete {
         return Decision::indeterminate();
     }
@@ -45,8 +44,8 @@ fn by_consents(question: &Question<'_>) -> Decision {
     let base = settled.into_iter().fold(Tally::default(), |tally, reading| tally.with(reading, None));
     let tally = |item: Option<&Item>| open.iter().fold(base.clone(), |tally, reading| tally.with(reading, item));
     let decision = if question.items.is_empty() {
-        let ruling = tally(None).ruling();
-        Sum { permitted: ruling.permits.then(|| ruling.clone()), worst: Some(ruling), ..Sum::default() }
+        let (reach, ruling) = (tally(None).reach(), tally(None).ruling());
+        Sum { permitted: ruling.permits.then(|| ruling.clone()), worst: Some(ruling), reach, ..Sum::default() }
             .decision(question)
     } else {
         let mut sum = Sum::default();
@@ -72,6 +71,10 @@ fn implied(question: &Question<'_>) -> Option<Decision> {
     if care.approver.trim().is_empty() || care.review < today || question.items.is_empty() {
         return None;
     }
+    if whereabouts::restricted(question.subject.patient).is_some() {
+        // Silence speaks of no label.
+        return Some(restricted());
+    }
     let labelled: Vec<Withheld> = question
         .items
         .iter()
@@ -79,6 +82,7 @@ fn implied(question: &Question<'_>) -> Option<Decision> {
         .collect();
     let hints = gate::hints(question, &labelled);
     let beyond = gate::beyond(question, &care.minimum, "R1:minimum");
+    let beyond = beyond.into_iter().chain(not_allowed(question));
     let withheld = sorted(labelled.into_iter().chain(hints).chain(beyond).collect());
     let whole = gate::whole(question, &withheld).filter(|(reason, _)| *reason != Reason::Empty);
     Some(match whole {
@@ -90,8 +94,8 @@ fn implied(question: &Question<'_>) -> Option<Decision> {
     })
 }
 
-/// R8: whether an override for this recipient holds, or why none does.
-fn overridden(question: &Question<'_>) -> Option<Result<(), Reason>> {
+/// R8: the override for this recipient that holds, or why none does. Of several that hold, the one that holds longest.
+fn overridden<'q>(question: &Question<'q>) -> Option<Result<&'q Override, Reason>> {
     let ours = question.overrides.iter().filter(|one| one.recipient == question.recipient.platform);
     let statutory = *question.policy.of(question.recipient).class == RecipientClass::Statutory;
     let judged = ours.map(|one| {
@@ -102,22 +106,33 @@ fn overridden(question: &Question<'_>) -> Option<Result<(), Reason>> {
         } else if question.now < one.from || question.now >= one.expires {
             Err(Reason::OverrideExpired)
         } else {
-            Ok(())
+            Ok(one)
         }
     });
-    judged.min()
+    judged.min_by_key(|one| one.map(|record| (Reverse(record.expires), record.id.as_str())))
 }
 
 /// An override shares what the tenant lets this recipient have at most, whatever the Consents say.
-fn by_override(question: &Question<'_>) -> Decision {
-    let at_most = question.policy.of(question.recipient).at_most;
-    let withheld = at_most.map(|allowed| gate::beyond(question, allowed, "R7:allow-list")).unwrap_or_default();
+fn by_override(question: &Question<'_>, record: &Override) -> Decision {
+    let overriding = Overriding { id: record.id.clone(), professional: record.professional.clone() };
     Decision {
         verdict: Verdict::Permit,
-        withheld: sorted(withheld),
+        withheld: sorted(not_allowed(question)),
         duties: vec![Duty::AuditOverride],
+        overriding: Some(overriding),
         ..denied(Reason::Override, vec!["R8:override".to_owned()])
     }
+}
+
+/// What the tenant does not let this recipient, or its class, have.
+fn not_allowed(question: &Question<'_>) -> Vec<Withheld> {
+    let lists = question.policy.of(question.recipient).at_most.into_iter();
+    lists.flat_map(|allowed| gate::beyond(question, allowed, "R7:allow-list")).collect()
+}
+
+/// The record is labelled restricted, and no permit speaks of that.
+fn restricted() -> Decision {
+    denied(Reason::RestrictedPatient, vec!["R7:restricted-patient".to_owned()])
 }
 
 /// A deny, of which the parts are replaced where it is something else.
@@ -227,6 +242,8 @@ struct Sum {
     /// Of the denied the one that explains most.
     worst: Option<Ruling>,
     withheld: Vec<Withheld>,
+    /// The highest Confidentiality that a permit of any item speaks of.
+    reach: Option<u8>,
 }
 
 impl Sum {
@@ -243,6 +260,7 @@ impl Sum {
             }
             return;
         }
+        self.reach = self.reach.max(reach);
         self.withheld.extend(gate::before(question, item, reach).map(|ground| gate::withheld(item, ground, None)));
         if self.permitted.as_ref().is_none_or(|known| ruling.decisive < known.decisive) {
             self.permitted = Some(ruling);
@@ -255,23 +273,27 @@ impl Sum {
             let path = worst.path.into_iter().map(str::to_owned).collect();
             return Decision { decisive: worst.decisive, ..denied(worst.reason, path) };
         };
+        if let Some(level) = whereabouts::restricted(question.subject.patient) {
+            // Of data that is not known nothing could be taken out; no permit reaches a label there.
+            if self.reach < Some(level) {
+                return restricted();
+            }
+            self.withheld.extend(whereabouts::withheld(question.items));
+        }
         if let Some((reason, rule)) = gate::whole(question, &self.withheld) {
             return stopped(question, self.withheld, (reason, rule));
         }
         let hints = gate::hints(question, &self.withheld);
         self.withheld.extend(hints);
-        if let Some(allowed) = question.policy.of(question.recipient).at_most {
-            self.withheld.extend(gate::beyond(question, allowed, "R7:allow-list"));
-        }
+        self.withheld.extend(not_allowed(question));
         Decision {
             verdict: Verdict::Permit,
             reason: permitted.reason,
             rule_path: permitted.path.into_iter().map(str::to_owned).collect(),
             decisive: permitted.decisive,
-            consents: Vec::new(),
             withheld: sorted(self.withheld),
             duties: permitted.duties,
-            rules: RULES,
+            ..Decision::indeterminate()
         }
     }
 }
@@ -305,14 +327,5 @@ fn has_died(patient: &Json) -> bool {
     patient.as_object().unwrap_or_default().iter().any(|(name, value)| match name.as_str() {
         "deceasedBoolean" => *value != Json::Bool(false),
         other => other.trim_start_matches('_').starts_with("deceased"),
-    })
-}
-
-/// The whole record is labelled restricted.
-fn is_restricted(patient: &Json) -> bool {
-    let labels = patient.get("meta").map(|meta| meta.items("security")).unwrap_or_default();
-    labels.iter().any(|label| {
-        matches!(label.text("code"), Some("R" | "V"))
-            && label.text("system").is_none_or(|system| system.ends_with("Confidentiality"))
     })
 }

@@ -4,6 +4,7 @@
 use super::item::Item;
 use super::labels::{self, Code};
 use super::policy::{Notes, RecipientClass};
+use super::whereabouts;
 use super::{Question, Reason, Stage, Withheld};
 use std::collections::BTreeSet;
 
@@ -48,8 +49,10 @@ pub(super) fn before(question: &Question<'_>, item: &Item, reach: Option<u8>) ->
     if item.codes().any(|(system, code)| question.policy.withheld.holds(system, code)) {
         return Some((Reason::WithheldGroup, "R7:code-list"));
     }
+    // Whatever is said in a referral of a restricted person is said of that person.
+    let person = whereabouts::restricted(question.subject.patient).unwrap_or_default();
     let own = || item.facts.labels.iter().map(|(system, code)| (system.as_str(), code.as_str()));
-    let level = item.facts.level;
+    let level = item.facts.level.max(person);
     let restricted = level >= labels::RESTRICTED && reach.is_none_or(|reach| reach < level);
     if restricted || own().any(labels::forbids) {
         return Some((Reason::RestrictedItem, "R7:label"));
@@ -163,6 +166,11 @@ pub(super) fn beyond(question: &Question<'_>, allowed: &[String], rule: &'static
 /// The record of an item that is withheld.
 pub(super) fn withheld(item: &Item, (reason, rule): Ground, consent: Option<(String, u64)>) -> Withheld {
     Withheld { resource: item.resource.clone(), path: item.path.clone(), reason, rule, consent }
+}
+
+/// The record of a part of an item that is withheld.
+pub(super) fn withheld_at(item: &Item, path: &str, ground: Ground) -> Withheld {
+    Withheld { path: path.to_owned(), ..withheld(item, ground, None) }
 }
 
 /// Whether `path` is `above` or lies below it.

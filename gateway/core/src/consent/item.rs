@@ -6,6 +6,7 @@
 
 use super::labels::{self, Code};
 use super::period::{Stretch, read_date, read_period};
+use super::whereabouts;
 use gateway_fhir::Json;
 use std::collections::BTreeSet;
 
@@ -109,6 +110,10 @@ pub(super) struct Facts {
     pub(super) authors: Vec<String>,
     /// It may speak of health.
     pub(super) clinical: bool,
+    /// Paths within it at which words stand that no code says, and other records are named.
+    pub(super) words: BTreeSet<String>,
+    /// It holds an identifier of the person that is no NHS number.
+    pub(super) foreign_identifier: bool,
 }
 
 impl Item {
@@ -162,6 +167,8 @@ pub fn items<'a>(resources: impl IntoIterator<Item = &'a Json>) -> Vec<Item> {
             );
             if let Some(item) = all.get_mut(index) {
                 item.facts.read(element, value);
+                whereabouts::words(&item.path, value, &mut item.facts.words);
+                item.facts.foreign_identifier |= whereabouts::has_foreign_identifier(&item.path, value);
             }
         }
     }

@@ -18,6 +18,9 @@ pub(super) const NORMAL: u8 = 3;
 pub(super) const RESTRICTED: u8 = 4;
 const HIGHEST: u8 = 5;
 
+/// Stands for a label of a person that is not on the scale: no permit can speak of it.
+pub(super) const UNKNOWN: u8 = HIGHEST + 1;
+
 /// Labels that forbid to pass something on, whatever a permit says in general.
 const REFRAIN: [&str; 3] = ["NODSCLCD", "NODSCLCDS", "NOAUTH"];
 
@@ -66,6 +69,11 @@ pub(super) fn is_purpose((system, _): Code<'_>) -> bool {
 pub(super) fn level(code: &str) -> u8 {
     let place = SCALE.iter().position(|known| *known == code);
     place.and_then(|place| u8::try_from(place).ok()).unwrap_or(HIGHEST)
+}
+
+/// The same, but what is not on the scale is [`UNKNOWN`].
+pub(super) fn certain_level(code: &str) -> u8 {
+    if SCALE.contains(&code) { level(code) } else { UNKNOWN }
 }
 
 /// Whether this label forbids to pass something on.

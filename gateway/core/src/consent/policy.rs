@@ -1,7 +1,7 @@
 //! What a tenant decides about the rules: who gives care itself, what each recipient may have at most, which codes never
 //! leave, and overrides for safeguarding. Everything is off until it is configured.
 
-use super::Recipient;
+use super::{Recipient, Standing};
 use crate::identity::PlatformId;
 use std::collections::BTreeMap;
 use time::{Date, OffsetDateTime};
@@ -12,6 +12,11 @@ use time::{Date, OffsetDateTime};
 pub struct Policy {
     /// By platform; what is not listed is an ordinary recipient.
     pub recipients: BTreeMap<PlatformId, RecipientPolicy>,
+    /// Element paths that any recipient of a class may have at most; a class that is not listed has no such limit. What a
+    /// recipient's own list says narrows it further, and never widens it.
+    pub at_most: BTreeMap<ClassName, Vec<String>>,
+    /// The lawful basis where a recipient's own policy names none; see [`RecipientPolicy::lawful_basis`].
+    pub lawful_basis: Vec<String>,
     /// Actor roles (system, code), beyond those of HL7, in which somebody named may receive.
     pub receiving_roles: Vec<(String, String)>,
     /// The codes that never leave.
@@ -31,6 +36,9 @@ pub struct RecipientPolicy {
     pub notes: Notes,
     /// The organisation of which it is a branch.
     pub branch: Option<Branch>,
+    /// Under which articles of UK GDPR the tenant shares with it: `6(1)(e)`, `9(2)(h)`. Recorded with each decision and no
+    /// input of any: lawful basis and consent are two matters.
+    pub lawful_basis: Vec<String>,
 }
 
 /// Kinds of recipients that the rules tell apart.
@@ -45,6 +53,32 @@ pub enum RecipientClass {
     Statutory,
     /// A channel that the person, or somebody at home, can read.
     PatientFacing,
+}
+
+/// The name of a class, without what is particular to one recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ClassName {
+    /// [`RecipientClass::Ordinary`].
+    Ordinary,
+    /// [`RecipientClass::DirectCare`].
+    DirectCare,
+    /// [`RecipientClass::Statutory`].
+    Statutory,
+    /// [`RecipientClass::PatientFacing`].
+    PatientFacing,
+}
+
+impl RecipientClass {
+    /// Its name.
+    #[must_use]
+    pub const fn name(&self) -> ClassName {
+        match self {
+            Self::Ordinary => ClassName::Ordinary,
+            Self::DirectCare(_) => ClassName::DirectCare,
+            Self::Statutory => ClassName::Statutory,
+            Self::PatientFacing => ClassName::PatientFacing,
+        }
+    }
 }
 
 /// Why, and until when, a recipient is listed as giving care.
@@ -125,9 +159,9 @@ impl WithheldCodes {
     /// Reads a tenant's list: `group`, `system` and `code`, with tabs between; lines with `#` are remarks.
     ///
     /// # Errors
-    /// [`CodeListFault`] for the first line that is not so, or names a group that does not exist.
-    pub fn read(list: &str) -> Result<Self, CodeListFault> {
-        let mut codes = BTreeMap::new();
+    /// [`CodeListFault`] for each line that is not so, or names a group that does not exist.
+    pub fn read(list: &str) -> Result<Self, Vec<CodeListFault>> {
+        let (mut codes, mut faults) = (BTreeMap::new(), Vec::new());
         for (line, text) in (1..).zip(list.lines()) {
             if text.trim().is_empty() || text.starts_with('#') {
                 continue;
@@ -136,14 +170,22 @@ impl WithheldCodes {
             let (Some(group), Some(system), Some(code), None) =
                 (cells.next(), cells.next(), cells.next(), cells.next())
             else {
-                return Err(CodeListFault { line });
+                faults.push(CodeListFault { line });
+                continue;
             };
             if code.is_empty() || system.is_empty() || !Self::groups().any(|(known, _)| known == group) {
-                return Err(CodeListFault { line });
+                faults.push(CodeListFault { line });
+                continue;
             }
             codes.insert((system.to_owned(), code.to_owned()), group.to_owned());
         }
-        Ok(Self { codes })
+        if faults.is_empty() { Ok(Self { codes }) } else { Err(faults) }
+    }
+
+    /// Whether no code is listed, so that none is recognised.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.codes.is_empty()
     }
 
     /// Whether this code is in any group.
@@ -157,21 +199,54 @@ impl WithheldCodes {
 /// What the engine reads of one recipient's policy.
 pub(super) struct Of<'a> {
     pub(super) class: &'a RecipientClass,
-    pub(super) at_most: Option<&'a [String]>,
+    /// What its class and what itself may have at most. Where both say something, both hold.
+    pub(super) at_most: Vec<&'a [String]>,
     pub(super) notes: Notes,
     pub(super) branch_of: Option<&'a Branch>,
 }
 
 impl Policy {
     pub(super) fn of(&self, recipient: &Recipient) -> Of<'_> {
-        match self.recipients.get(&recipient.platform) {
-            Some(policy) => Of {
-                class: &policy.class,
-                at_most: policy.at_most.as_deref(),
-                notes: policy.notes,
-                branch_of: policy.branch.as_ref(),
-            },
-            None => Of { class: &RecipientClass::Ordinary, at_most: None, notes: Notes::Review, branch_of: None },
+        let own = self.recipients.get(&recipient.platform);
+        let class = own.map_or(&RecipientClass::Ordinary, |policy| &policy.class);
+        let of_class = self.at_most.get(&class.name()).map(Vec::as_slice);
+        let of_its_own = own.and_then(|policy| policy.at_most.as_deref());
+        Of {
+            class,
+            at_most: of_class.into_iter().chain(of_its_own).collect(),
+            notes: own.map(|policy| policy.notes).unwrap_or_default(),
+            branch_of: own.and_then(|policy| policy.branch.as_ref()),
         }
+    }
+
+    /// The lawful basis under which the tenant shares with this platform; empty if it recorded none.
+    #[must_use]
+    pub fn lawful_basis(&self, platform: &PlatformId) -> &[String] {
+        let own = self.recipients.get(platform).map(|policy| policy.lawful_basis.as_slice());
+        own.filter(|basis| !basis.is_empty()).unwrap_or(&self.lawful_basis)
+    }
+}
+
+/// What a tenant keeps on record about single persons, by NHS number: overrides, and who may consent for them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Register {
+    /// Overrides, each with the NHS number of the only person whom it is about.
+    pub overrides: Vec<(String, Override)>,
+    /// Who may consent.
+    pub standing: BTreeMap<String, Standing>,
+}
+
+impl Register {
+    /// The overrides about this person. Without an NHS number nobody can be told from others, and there are none.
+    #[must_use]
+    pub fn overrides(&self, nhs_number: Option<&str>) -> Vec<Override> {
+        let about = self.overrides.iter().filter(|(number, _)| nhs_number == Some(number.as_str()));
+        about.map(|(_, one)| one.clone()).collect()
+    }
+
+    /// Who may consent for this person.
+    #[must_use]
+    pub fn standing(&self, nhs_number: Option<&str>) -> Standing {
+        nhs_number.and_then(|number| self.standing.get(number)).cloned().unwrap_or_default()
     }
 }

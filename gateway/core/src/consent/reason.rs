@@ -11,7 +11,7 @@ pub enum Reason {
     Override,
     /// The person has died.
     Deceased,
-    /// The Patient is labelled restricted or very restricted.
+    /// The Patient is labelled restricted or very restricted, and no permit speaks of that label.
     RestrictedPatient,
     /// What is on record could not be read.
     Indeterminate,
@@ -71,6 +71,8 @@ pub enum Reason {
     NotUnderstood(&'static str),
     /// It names somebody who cannot be found, or who may be the recipient or not.
     Unresolved,
+    /// It could tell where a person is whose record is labelled restricted.
+    Whereabouts,
     /// Labelled restricted, and no permit speaks of that label.
     RestrictedItem,
     /// In a group of codes that never leave.
@@ -132,6 +134,7 @@ impl Reason {
             Self::Scope => "scope",
             Self::Patient => "patient",
             Self::NotUnderstood(_) => "not-understood",
+            Self::Whereabouts => "whereabouts",
             Self::RestrictedItem => "restricted-item",
             Self::WithheldGroup => "withheld-group",
             Self::Hint => "hint",
@@ -154,7 +157,9 @@ impl Reason {
             Self::Implied => "no Consent is on record, and the recipient gives care itself: it gets the minimum.",
             Self::Override => "a named professional decided to share it without consent.",
             Self::Deceased => "the patient is recorded as deceased.",
-            Self::RestrictedPatient => "the patient's record is labelled restricted.",
+            Self::RestrictedPatient => {
+                "the patient's record is labelled restricted, and no Consent speaks of that label."
+            }
             Self::Indeterminate => "what is on record about consent could not be read.",
             Self::Disputed => "holders of parental responsibility disagree. A person has to settle it.",
             Self::Conflict => "one Consent permits it and another refuses. To lift the refusal, make it inactive.",
@@ -195,6 +200,7 @@ impl Reason {
             Self::Unresolved => {
                 "the Consent names somebody who may be this recipient or not. Name it by its identifier."
             }
+            Self::Whereabouts => "it could tell where a patient is whose record is labelled restricted.",
             Self::RestrictedItem => "it is labelled restricted, and no Consent speaks of that label.",
             Self::WithheldGroup => "it is in a group of codes that never leave.",
             Self::Hint => "its words could give away what is withheld.",

@@ -122,7 +122,7 @@ pub fn assess(asking: &Asking<'_>) -> Assessment {
 }
 
 /// What was taken away before translating, by source, and what the adapter says. What the adapter does not declare, it has
-/// no field for; what would be sent without the consent decision and is not, is withheld. Policy takes nothing away yet.
+/// no field for; what would be sent without the consent decision, the tenant's policy included, and is not, is withheld.
 fn told(asking: &Asking<'_>, source: &Source<'_>, minimised: &Minimised, account: Option<&Account>) -> LossReport {
     let descriptor = asking.adapter.descriptor();
     let (whole, sent) = (asking.whole.resources().collect::<Vec<_>>(), entries(&minimised.document));

@@ -117,9 +117,12 @@ impl<'a> Filter<'a> {
     /// One extension, if its URL is declared.
     fn of_url(&self, extension: &Json, path: &str, removed: &mut BTreeSet<String>) -> Option<Json> {
         let named = format!("{path}({})", extension.text("url").unwrap_or_default());
-        let kept = match self.declared(&named) {
-            Declared::Covered => self.inside(extension, &named, (Declared::Covered, false), removed),
-            Declared::Leads | Declared::No => None,
+        // The need has to name the extension: that it lies below a declared element says nothing of it.
+        let is_named = |need: &DataNeed| need.path.contains("xtension") && lies_within(&named, &need.path);
+        let kept = if self.needs.iter().any(is_named) {
+            self.inside(extension, &named, (Declared::Covered, false), removed)
+        } else {
+            None
         };
         if kept.is_none() {
             removed.insert(path.to_owned());

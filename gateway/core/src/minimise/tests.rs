@@ -239,6 +239,29 @@ fn nothing_is_sent_without_what_is_needed() {
     assert!(!refused.to_string().contains("canary"));
 }
 
+#[test]
+fn an_extension_that_is_declared_by_its_url_lets_no_other_through() {
+    let mut whole = whole();
+    let other = json!({"url": "urn:other", "valueString": "canary-other-extension"});
+    let ours =
+        json!({"url": "urn:ours", "valueString": "declared", "extension": [{"url": "urn:in", "valueCode": "inner"}]});
+    let identifier = json!([{"system": "urn:s", "value": "one", "extension": [other, ours]}]);
+    whole.patient.set("identifier", identifier.into());
+    let bundle = |paths: &[&str]| {
+        let needs: Vec<DataNeed> = paths.iter().map(|path| need(path)).collect();
+        let minimised = minimise(&whole.source(), &needs, &IdempotencyKey("key".to_owned())).unwrap();
+        resources(&minimised)[1]["identifier"][0].clone()
+    };
+    let declared = json!({"system": "urn:s", "value": "one",
+        "extension": [{"url": "urn:ours", "valueString": "declared", "extension": [{"url": "urn:in", "valueCode": "inner"}]}]});
+    // The element is declared as well: that says nothing of what extends it.
+    assert_eq!(bundle(&["Patient.identifier", "Patient.identifier.extension(urn:ours)"]), declared);
+    assert_eq!(bundle(&["Patient", "Patient.identifier.extension(urn:ours)"]), declared);
+    assert_eq!(bundle(&["Patient.identifier"]), json!({"system": "urn:s", "value": "one"}));
+    let all = bundle(&["Patient.identifier", "Patient.identifier.extension"]);
+    assert_eq!(all["extension"].as_array().unwrap().len(), 2);
+}
+
 /// Paths that the properties choose from.
 const PATHS: [&str; 26] = [
     "Patient",

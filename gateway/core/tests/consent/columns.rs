@@ -62,6 +62,16 @@ fn apply(asked: &mut Asked, name: &str, value: &str) {
         "needs" => asked.needs.extend(list().into_iter().map(|path| need(path, true))),
         "reads" => asked.needs.extend(list().into_iter().map(|path| need(path, false))),
         "at-most" => own(&mut asked.policy, &|policy| policy.at_most = Some(list()), &platform),
+        "class-at-most" => {
+            let (class, paths) = value.split_once(':').expect("class:paths");
+            let class = match class {
+                "ordinary" => ClassName::Ordinary,
+                "direct-care" => ClassName::DirectCare,
+                "statutory" => ClassName::Statutory,
+                other => panic!("there is no class {other}"),
+            };
+            asked.policy.at_most.insert(class, paths.split(',').map(str::to_owned).collect());
+        }
         "notes-sent" => own(&mut asked.policy, &|policy| policy.notes = Notes::Send, &platform),
         "care" => asked.policy = with_care(value),
         "branch-of-B" => {

@@ -17,10 +17,14 @@ fn a_code_list_is_read_or_refused_with_its_line() {
         ("\ntermination\turn:x\t", 2),
         ("termination\t\t1", 1),
     ] {
-        let fault = WithheldCodes::read(list).unwrap_err();
-        assert_eq!(fault, CodeListFault { line }, "{list}");
-        assert!(fault.to_string().contains(&format!("line {line} ")) && !fault.to_string().contains("abortion"));
+        let faults = WithheldCodes::read(list).unwrap_err();
+        assert_eq!(faults, [CodeListFault { line }], "{list}");
+        let words = faults[0].to_string();
+        assert!(words.contains(&format!("line {line} ")) && !words.contains("abortion"));
     }
+    let all = WithheldCodes::read("one\ntermination\turn:x\t1\n\ntwo\t\t").unwrap_err();
+    assert_eq!(all, [CodeListFault { line: 1 }, CodeListFault { line: 4 }], "all are told at once");
+    assert!(!codes.is_empty() && WithheldCodes::default().is_empty());
 }
 
 #[test]

@@ -157,9 +157,17 @@ fn what_was_published_and_is_withheld_now_is_found() {
         ("Person.address", false),
         ("PatientX", false),
     ] {
-        assert_eq!(holds_withheld(&published, &[withheld(path)]), holds, "{path}");
+        assert_eq!(holds_withheld(&published, &[withheld(path)], &needs(&["Patient"])), holds, "{path}");
     }
-    assert!(!holds_withheld(&published, &[]));
+    assert!(!holds_withheld(&published, &[], &needs(&["Patient"])));
+    // What the adapter does not read it has put there itself.
+    for (declared, holds) in [("Patient.birthDate", false), ("Patient.address.line", true), ("Task", false)] {
+        assert_eq!(
+            holds_withheld(&published, &[withheld("Patient.address")], &needs(&[declared])),
+            holds,
+            "{declared}"
+        );
+    }
 }
 
 #[test]

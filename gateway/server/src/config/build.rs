@@ -9,8 +9,8 @@ use crate::limits::Limits;
 use crate::store::Store;
 use crate::transport::Transport;
 use gateway_core::accept::Rules;
-use gateway_core::consent::{Policy, Recipient};
-use gateway_core::identity::{Client, ClientId, PlatformId, TenantId};
+use gateway_core::consent::Recipient;
+use gateway_core::identity::{Client, ClientId, PlatformId};
 use gateway_core::route::RouteTable;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -83,7 +83,8 @@ pub fn build(
         rules: Rules {
             routes: RouteTable { routes: config.route.iter().map(|route| route.get_ref().clone()).collect() },
             recipients,
-            policies: policies(config),
+            policies: config.decided.policies.clone(),
+            registers: config.decided.registers.clone(),
             schedule: config.retry.schedule(),
         },
         base_url: base_url.trim_end_matches('/').to_owned(),
@@ -107,15 +108,6 @@ fn authorization(section: &PlatformSection, faults: &mut Vec<Fault>) -> Option<S
             None
         }
     }
-}
-
-fn policies(config: &Config) -> BTreeMap<TenantId, Policy> {
-    let mut policies: BTreeMap<TenantId, Policy> = BTreeMap::new();
-    for section in &config.policy {
-        let of_tenant = policies.entry(section.tenant.get_ref().clone()).or_default();
-        of_tenant.recipients.insert(PlatformId(section.platform.get_ref().clone()), section.policy());
-    }
-    policies
 }
 
 fn clients(config: &Config) -> BTreeMap<String, Client> {

@@ -1,9 +1,9 @@
 //! The sections of the file, and what must hold between them.
 
+use super::policy::{Decided, PolicySection, TenantSection};
 use super::{Fault, line};
 use crate::adapters::Registry;
 use adapter_contract::Grade;
-use gateway_core::consent::{Notes, RecipientPolicy};
 use gateway_core::identity::{Profile, Role, TenantId};
 use gateway_core::loss;
 use gateway_core::retry::Schedule;
@@ -28,6 +28,9 @@ pub struct Config {
     /// Recipients.
     #[serde(default)]
     pub platform: Vec<PlatformSection>,
+    /// What holds for all recipients of a tenant.
+    #[serde(default)]
+    pub tenant: Vec<TenantSection>,
     /// What tenants let recipients have.
     #[serde(default)]
     pub policy: Vec<PolicySection>,
@@ -40,6 +43,9 @@ pub struct Config {
     /// The adapters that there are: those of this build and those of the folder.
     #[serde(skip)]
     pub adapters: Registry,
+    /// What tenants decided, with what their files hold.
+    #[serde(skip)]
+    pub decided: Decided,
 }
 
 /// `[server]`.
@@ -167,42 +173,6 @@ impl LossSection {
     }
 }
 
-/// `[[policy]]`: what one tenant lets one recipient have.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct PolicySection {
-    /// Whose decision it is.
-    pub tenant: Spanned<TenantId>,
-    /// The recipient.
-    pub platform: Spanned<String>,
-    /// Whether it may have notes.
-    #[serde(default)]
-    pub notes: NotesSetting,
-}
-
-/// What happens to a referral with a note that this recipient's adapter reads.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum NotesSetting {
-    /// It waits for a person.
-    #[default]
-    Review,
-    /// The note is sent.
-    Send,
-}
-
-impl PolicySection {
-    /// As the core reads it.
-    #[must_use]
-    pub fn policy(&self) -> RecipientPolicy {
-        let notes = match self.notes {
-            NotesSetting::Review => Notes::Review,
-            NotesSetting::Send => Notes::Send,
-        };
-        RecipientPolicy { notes, ..RecipientPolicy::default() }
-    }
-}
-
 /// A grade, or none.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -308,17 +278,17 @@ pub(super) fn check(config: &Config, text: &str) -> Vec<Fault> {
     check.faults
 }
 
-struct Check<'a> {
-    text: &'a str,
-    faults: Vec<Fault>,
+pub(super) struct Check<'a> {
+    pub(super) text: &'a str,
+    pub(super) faults: Vec<Fault>,
 }
 
 impl Check<'_> {
-    fn fault(&mut self, line: usize, key: &str, words: String) {
+    pub(super) fn fault(&mut self, line: usize, key: &str, words: String) {
         self.faults.push(Fault { line, key: key.to_owned(), words });
     }
 
-    fn at<T>(&mut self, spanned: &Spanned<T>, key: &str, words: impl Into<String>) {
+    pub(super) fn at<T>(&mut self, spanned: &Spanned<T>, key: &str, words: impl Into<String>) {
         self.fault(line(self.text, spanned), key, words.into());
     }
 

@@ -85,5 +85,6 @@ async fn covered(
     };
     let decision = view.consent(gateway, &platform, Stage::Attempt).await?;
     let Some(published) = parse(stored) else { return Ok(false) };
-    Ok(decision.verdict == Verdict::Permit && !holds_withheld(&published, &decision.withheld))
+    let needs = &platform.adapter.descriptor().data_needs;
+    Ok(decision.verdict == Verdict::Permit && !holds_withheld(&published, &decision.withheld, needs))
 }

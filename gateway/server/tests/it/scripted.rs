@@ -38,6 +38,9 @@ struct Script {
     /// Elements that are declared.
     #[serde(default = "usual")]
     declares: Vec<String>,
+    /// Of these the ones that it cannot do without.
+    #[serde(default)]
+    needed: Vec<String>,
     /// Whether a lost answer to a submission has to be asked for.
     #[serde(default)]
     asks: bool,
@@ -84,7 +87,11 @@ struct Scripted {
 }
 
 fn descriptor(name: &str, script: &Script, hash: &str) -> Descriptor {
-    let need = |path: &String| DataNeed { path: path.clone(), class: DataClass::Clinical, needed: false };
+    let need = |path: &String| DataNeed {
+        path: path.clone(),
+        class: DataClass::Clinical,
+        needed: script.needed.contains(path),
+    };
     Descriptor {
         name: name.to_owned(),
         version: format!("{}+{hash}", script.version),

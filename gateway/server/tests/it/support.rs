@@ -61,6 +61,8 @@ pub(crate) struct Setup {
     pub(crate) besides: Option<Besides>,
     /// Platforms that may have notes: tenant and platform.
     pub(crate) notes_to: &'static [(&'static str, &'static str)],
+    /// More sections: what tenants decided.
+    pub(crate) decided: String,
 }
 
 /// A platform of another adapter, with its route.
@@ -109,6 +111,7 @@ impl Default for Setup {
             poll_seconds: 1,
             besides: None,
             notes_to: &[],
+            decided: String::new(),
         }
     }
 }
@@ -142,6 +145,7 @@ impl World {
         for (tenant, platform) in setup.notes_to {
             text += &format!("\n[[policy]]\ntenant = \"{tenant}\"\nplatform = \"{platform}\"\nnotes = \"send\"\n");
         }
+        text += &setup.decided;
         let config = match &setup.adapters {
             Some((_, reader)) => config::parse_with(&text, Arc::clone(reader)),
             None => config::parse(&text),

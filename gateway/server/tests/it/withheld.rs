@@ -7,7 +7,7 @@ use conformance_tests::platform::FhirPlatform;
 use serde_json::{Value, json};
 
 /// A referral with one more Condition as its reason, of this code.
-fn referral(code: &str) -> Value {
+pub(crate) fn referral(code: &str) -> Value {
     let mut bundle = bundle(0);
     let patient = entry_of(&mut bundle, "Patient")["fullUrl"].clone();
     let system = "http://terminology.hl7.org/CodeSystem/condition-clinical";

@@ -13,7 +13,9 @@ use crate::referral::{Delivery, Referral, SenderState};
 use crate::resource::{ResourceKey, ResourceVersion, WriteMethod};
 use crate::retry::Schedule;
 use crate::status::{self, Folded};
+
 use crate::task::{AUTHOR, TaskMove, codeable_concept, derived_id, moved, touched};
+use crate::withdraw;
 use adapter_contract::{Capabilities, Concept, OutputValue, SenderMove, StatusReport, TaskStatus};
 use gateway_fhir::Json;
 use serde_json::json;
@@ -47,6 +49,9 @@ pub struct Alignment<'a> {
 /// Decides what is written when statements have come in.
 #[must_use]
 pub fn align(from: &Alignment<'_>) -> Transaction {
+    if from.referral.recall.is_some() {
+        return recalled(from);
+    }
     if from.consent.verdict != Verdict::Permit {
         return withhold(from);
     }
@@ -158,6 +163,32 @@ fn withhold(from: &Alignment<'_>) -> Transaction {
         "status-withheld",
         json!({ "statements": fresh, "consent": decision_detail(from.consent, Stage::Relay) }),
     ));
+    transaction.changes.push(Change::PutReferral(Box::new(referral)));
+    transaction
+}
+
+/// After a withdrawal of consent one thing is read from what the platform says: whether it has stopped (R11).
+fn recalled(from: &Alignment<'_>) -> Transaction {
+    let mut transaction = Transaction::default();
+    dispose(from, &vec![Disposition::Withheld; from.reports.len()], &mut transaction.changes);
+    let mut referral = from.referral.clone();
+    let fresh = from.reports.iter().filter(|record| record.disposition == Disposition::Recorded);
+    let (mut ended, mut working) = (false, false);
+    for status in fresh.filter_map(|record| record.report.status) {
+        ended |= status.is_final();
+        working |= !status.is_final();
+    }
+    if ended {
+        transaction.changes.extend(withdraw::confirmed(&mut referral, from.task, from.schedule, from.now));
+    }
+    if ended || working {
+        found_there(from, &mut referral, &mut transaction);
+        if !ended && referral.delivery != from.referral.delivery {
+            let told = withdraw::works_after_all(&mut referral, from.capabilities, from.task, from.now);
+            transaction.changes.extend(told);
+        }
+    }
+    referral.revision += 1;
     transaction.changes.push(Change::PutReferral(Box::new(referral)));
     transaction
 }

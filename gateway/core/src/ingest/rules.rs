@@ -4,6 +4,7 @@
 use crate::ingest::references::Found;
 use crate::ingest::{Accepted, Outcome};
 use crate::loss;
+use crate::withdraw;
 use adapter_contract::TaskStatus;
 use gateway_fhir::identifiers::{self, NHS_NUMBER, same_system};
 use gateway_fhir::{Issue, IssueCode, Json};
@@ -185,6 +186,10 @@ pub(crate) fn check_task(place: &str, document: &Json, lookup: &dyn Fn(&str) -> 
     }
     if document.items("extension").iter().any(loss::is_ours) {
         let words = "The extension translation-loss is the gateway's to set. Leave it out.";
+        issues.push(rule(at("extension"), words));
+    }
+    if document.items("extension").iter().any(withdraw::is_receipt) {
+        let words = "The extension consent-withdrawal is the gateway's to set. Leave it out.";
         issues.push(rule(at("extension"), words));
     }
     let focus = document.get("focus").and_then(|focus| focus.text("reference"));

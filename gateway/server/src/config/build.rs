@@ -69,6 +69,7 @@ pub fn build(
     let limits = Limits {
         lease: Duration::from_secs(u64::from(config.retry.lease_seconds)),
         settle: time::Duration::seconds(i64::from(config.retry.settle_seconds)),
+        recall: time::Duration::seconds(i64::from(config.retry.recall_seconds)),
         ..Limits::default()
     };
     Ok(Gateway {

@@ -240,6 +240,8 @@ pub struct RetrySection {
     pub lease_seconds: u32,
     /// How long a platform that did not answer is left alone before it is asked whether it has the referral.
     pub settle_seconds: u32,
+    /// How long a platform has to confirm that it stopped, after consent was withdrawn, before a person is told.
+    pub recall_seconds: u32,
 }
 
 impl Default for RetrySection {
@@ -250,6 +252,7 @@ impl Default for RetrySection {
             window_seconds: schedule.window_seconds,
             lease_seconds: 120,
             settle_seconds: 60,
+            recall_seconds: 48 * 60 * 60,
         }
     }
 }

@@ -18,4 +18,5 @@ mod sender;
 mod status_back;
 mod support;
 mod transactions;
+mod withdrawn;
 mod withheld;

@@ -10,6 +10,7 @@ mod losses;
 mod notes;
 mod official_examples;
 mod preview;
+mod races;
 mod reading;
 mod reload;
 mod request_tracker;

@@ -401,7 +401,7 @@ fn sha256(token: &str) -> String {
     Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn configuration(address: &str, token: &Path, setup: &Setup) -> String {
+pub(crate) fn configuration(address: &str, token: &Path, setup: &Setup) -> String {
     const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
     let client = |id: &str, tenant: &str, organisation: &str, more: &str| {
         format!(

@@ -12,6 +12,7 @@ mod official_examples;
 mod preview;
 mod races;
 mod reading;
+mod recording;
 mod reload;
 mod request_tracker;
 mod scripted;

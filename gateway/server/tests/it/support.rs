@@ -36,6 +36,10 @@ pub(crate) const BARS: &str = "bars";
 pub(crate) const NEIGHBOUR: &str = "neighbour";
 /// The same organisation in another tenant.
 pub(crate) const FOREIGN: &str = "foreign";
+/// Records consent for the practice, and does nothing else.
+pub(crate) const RECORDER: &str = "recorder";
+/// Refers, and is not entitled to record consent.
+pub(crate) const SELF_REFERRAL: &str = "self-referral";
 /// The platform that collects.
 pub(crate) const COLLECTOR: &str = "collector";
 
@@ -421,6 +425,8 @@ pub(crate) fn configuration(address: &str, token: &Path, setup: &Setup) -> Strin
     text += &client(BARS, "pcn-a", PRACTICE_ODS, &format!("{referrer}\nprofile = \"bars\""));
     text += &client(NEIGHBOUR, "pcn-a", "A82001", referrer);
     text += &client(FOREIGN, "pcn-b", PRACTICE_ODS, referrer);
+    text += &client(RECORDER, "pcn-a", PRACTICE_ODS, "roles = [\"consent\"]");
+    text += &client(SELF_REFERRAL, "pcn-a", PRACTICE_ODS, &format!("{referrer}\nrecords-consent = false"));
     text += &client(COLLECTOR, "pcn-a", "VCSE3", "roles = [\"platform\"]\nplatform = \"advice\"");
     let requester = "requester-ods = \"X26\", requester-name = \"Test PCN gateway\"";
     let [food, befriending] = &setup.bases;

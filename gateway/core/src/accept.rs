@@ -8,7 +8,7 @@
 
 mod judge;
 
-pub use judge::{Asked, Judgement, decide_consent, decision_detail, held_by, judge, loss_detail};
+pub use judge::{Asked, Judgement, decide_consent, decision_detail, held_by, judge, keeps_outcome, loss_detail};
 
 use crate::change::{AuditRecord, Change, Check, Transaction};
 use crate::consent::{ConsentDocument, Policy, Recipient, Record, stored_name};

@@ -13,7 +13,6 @@ use crate::referral::{Delivery, Referral, SenderState};
 use crate::resource::{ResourceKey, ResourceVersion, WriteMethod};
 use crate::retry::Schedule;
 use crate::status::{self, Folded};
-
 use crate::task::{AUTHOR, TaskMove, codeable_concept, derived_id, moved, touched};
 use crate::withdraw;
 use adapter_contract::{Capabilities, Concept, OutputValue, SenderMove, StatusReport, TaskStatus};
@@ -42,6 +41,8 @@ pub struct Alignment<'a> {
     pub schedule: &'a Schedule,
     /// Whether consent lets the platform's statements pass, as it is decided now.
     pub consent: &'a Decision,
+    /// Whether the person keeps the outcome from the sender.
+    pub keeps_outcome: bool,
     /// Now.
     pub now: OffsetDateTime,
 }
@@ -55,7 +56,7 @@ pub fn align(from: &Alignment<'_>) -> Transaction {
     if from.consent.verdict != Verdict::Permit {
         return withhold(from);
     }
-    let statements: Vec<StatusReport> = from.reports.iter().map(|record| tidied(&record.report)).collect();
+    let statements: Vec<StatusReport> = from.reports.iter().map(|record| said(from, &record.report)).collect();
     let folded = status::fold(&statements, from.referral.sender);
     let mut referral = from.referral.clone();
     let mut transaction = Transaction::default();
@@ -98,6 +99,7 @@ pub fn align(from: &Alignment<'_>) -> Transaction {
         "statements": from.reports.len(),
         "versions": new_versions,
         "conflict": referral.conflict.is_some(),
+        "outcome-withheld": from.keeps_outcome,
         "consent": decision_detail(from.consent, Stage::Relay),
     });
     transaction.changes.push(audit_line(&referral, from.now, GATEWAY_AUTHOR, "status", detail));
@@ -366,6 +368,22 @@ fn refers(outputs: &[Json], reference: &str) -> bool {
     outputs
         .iter()
         .any(|output| output.get("valueReference").and_then(|value| value.text("reference")) == Some(reference))
+}
+
+/// Why a Task tells a status and nothing of what was done.
+const KEPT: &str = "The person does not wish the practice to learn more than the status.";
+
+/// A statement as the sender may see it.
+fn said(from: &Alignment<'_>, report: &StatusReport) -> StatusReport {
+    let mut report = tidied(report);
+    if from.keeps_outcome {
+        // Codes tell the outcome as well as words do (`helped`, `did-not-attend`).
+        report.outputs.clear();
+        report.platform_status = Concept::default();
+        "outcome-withheld".clone_into(&mut report.business_status);
+        report.reason = Some(KEPT.to_owned());
+    }
+    report
 }
 
 /// A statement whose words may stand in a FHIR document: what a platform sends is not taken on trust.

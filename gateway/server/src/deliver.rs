@@ -8,11 +8,11 @@ use crate::ingest::{consent_tokens, consent_wants, look_up, nhs_numbers, stored_
 use crate::store::{CommitError, StoreError};
 use adapter_contract::DataNeed;
 use exchange::{End, Exchanger, Prepared};
-use gateway_core::accept::{Asked, decide_consent};
+use gateway_core::accept::{Asked, decide_consent, keeps_outcome};
 use gateway_core::change::{Check, Transaction};
 use gateway_core::consent::{Decision, Record, Stage};
 use gateway_core::deliver::{self, Job, Plan};
-use gateway_core::identity::PlatformId;
+use gateway_core::identity::{Owner, PlatformId};
 use gateway_core::ingest::{Found, Person, Stored, Wants, patient_of};
 use gateway_core::minimise::Whole;
 use gateway_core::outbox::{AdapterVersion, ClaimRequest, Claimed, Errand};
@@ -324,6 +324,29 @@ impl View {
     pub(crate) async fn consents(&self, gateway: &Gateway) -> Result<Record, StoreError> {
         let (references, numbers) = self.who();
         stored_consents(gateway, &self.referral.compartment, references, numbers).await
+    }
+
+    /// Whether the person keeps from the sender what the platform does.
+    pub(crate) async fn keeps_outcome(&self, gateway: &Gateway, platform: &Platform) -> Result<bool, StoreError> {
+        let compartment = &self.referral.compartment;
+        let Owner::Organisation(organisation) = &compartment.owner else { return Ok(false) };
+        let consents = self.consents(gateway).await?;
+        let directory = look_up(gateway, compartment, consent_wants(&consents.consents)).await?;
+        let now = gateway.decision_time().await?;
+        let lookup = |reference: &str| directory.stored.get(reference).map(|stored| stored.document.clone());
+        let asked = Asked {
+            stage: Stage::Relay,
+            tenant: &compartment.tenant,
+            items: &[],
+            needs: &[],
+            rules: &gateway.rules,
+            platform: &platform.id,
+            person: &self.person,
+            consents: &consents,
+            directory: &lookup,
+            now,
+        };
+        Ok(keeps_outcome(&asked, organisation))
     }
 
     /// Consent for this referral's recipient, from these consents. `written` are resources that are being written.

@@ -54,6 +54,29 @@ impl GpSystem {
         note_task(&mut self.book(), &patched.body);
         Ok(patched.body)
     }
+
+    /// The person withdraws: every active Consent of the Task's patient is put back as `inactive`. Says how many.
+    pub async fn withdraw_consent(&self, task_url: &str) -> Result<usize, WireError> {
+        let task = self.wire.get(task_url, &[], &self.other_request_id()).await?.successful()?;
+        let patient = fhir::text_at(&task.body, "/for/reference").unwrap_or_default().to_owned();
+        let query = [("patient", patient.as_str()), ("status", "active")];
+        let url = self.wire.url("Consent");
+        let found = self.wire.get(&url, &query, &self.other_request_id()).await?.successful()?;
+        let entries = found.body.get("entry").and_then(Value::as_array).cloned().unwrap_or_default();
+        let mut withdrawn = 0;
+        for mut consent in entries.into_iter().filter_map(|entry| entry.get("resource").cloned()) {
+            let id = fhir::text_at(&consent, "/id").unwrap_or_default().to_owned();
+            let version = fhir::text_at(&consent, "/meta/versionId").unwrap_or_default();
+            let etag = format!("W/\"{version}\"");
+            if let Some(members) = consent.as_object_mut() {
+                members.insert("status".to_owned(), json!("inactive"));
+            }
+            let url = self.wire.url(&format!("Consent/{id}"));
+            self.wire.put(&url, &consent, &etag, &self.other_request_id()).await?.successful()?;
+            withdrawn += 1;
+        }
+        Ok(withdrawn)
+    }
 }
 
 fn next_link(bundle: &Value) -> Option<String> {

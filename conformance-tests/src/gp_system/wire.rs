@@ -110,6 +110,11 @@ impl Wire {
         self.send(call, request, correlation).await
     }
 
+    pub(super) async fn put(&self, url: &str, body: &Value, etag: &str, request: &str) -> Result<Reply, WireError> {
+        let call = self.client.put(url).header("content-type", FHIR_JSON).header("if-match", etag);
+        self.send(call.body(body.to_string()), request, None).await
+    }
+
     async fn send(&self, call: RequestBuilder, request: &str, correlation: Option<&str>) -> Result<Reply, WireError> {
         let mut call = call.bearer_auth(&self.token).header("accept", FHIR_JSON).header("x-request-id", request);
         if let Some(correlation) = correlation {

@@ -8,7 +8,7 @@
 
 mod judge;
 
-pub use judge::{Asked, Judgement, decide_consent, decision_detail, held_by, judge, loss_detail};
+pub use judge::{Asked, Judgement, decide_consent, decision_detail, held_by, judge, keeps_outcome, loss_detail};
 
 use crate::change::{AuditRecord, Change, Check, Transaction};
 use crate::consent::{ConsentDocument, Policy, Recipient, Record, Register, stored_name};
@@ -249,6 +249,21 @@ pub fn version_of(
     {
         tokens.push(Token::new("patient-identifier", format!("{NHS_NUMBER}|{number}")));
     }
+    // The other way round: a Consent has to find the referrals of its patient.
+    if key.kind == "ServiceRequest"
+        && let Some(number) =
+            document.get("subject").and_then(|subject| nhs_number_behind(&document, subject, &|_| None))
+    {
+        tokens.push(Token::new("patient-identifier", format!("{NHS_NUMBER}|{number}")));
+    }
+    if key.kind == "Patient" {
+        let of = |identifier: &Json| {
+            let is_ours = identifier.text("system").is_some_and(|system| same_system(system, NHS_NUMBER));
+            nhs_number(identifier.text("value").filter(|_| is_ours)?).ok().map(|number| number.as_str().to_owned())
+        };
+        let numbers = document.items("identifier").iter().filter_map(of);
+        tokens.extend(numbers.map(|number| Token::new("patient-identifier", format!("{NHS_NUMBER}|{number}"))));
+    }
     ResourceVersion { key, version, updated: now, author: author.to_owned(), method, body: document.to_text(), tokens }
 }
 
@@ -399,6 +414,7 @@ pub fn start(from: &Start<'_>, new_id: &mut dyn FnMut() -> String) -> Result<Sta
         attention: None,
         loss: report.clone().map(Box::new),
         loss_released: None,
+        recall: None,
     };
     let detail = json!({ "task": from.task.0, "version": from.task.1, "correlation": from.correlation });
     let mut changes = vec![audit_line(&referral, from.now, &from.client.author(), "accept", detail)];

@@ -14,6 +14,7 @@ use crate::resource::{ResourceKey, ResourceVersion, WriteMethod};
 use crate::retry::Schedule;
 use crate::status::{self, Folded};
 use crate::task::{AUTHOR, TaskMove, codeable_concept, derived_id, moved, touched};
+use crate::withdraw;
 use adapter_contract::{Capabilities, Concept, OutputValue, SenderMove, StatusReport, TaskStatus};
 use gateway_fhir::Json;
 use serde_json::json;
@@ -40,6 +41,8 @@ pub struct Alignment<'a> {
     pub schedule: &'a Schedule,
     /// Whether consent lets the platform's statements pass, as it is decided now.
     pub consent: &'a Decision,
+    /// Whether the person keeps the outcome from the sender.
+    pub keeps_outcome: bool,
     /// Now.
     pub now: OffsetDateTime,
 }
@@ -47,10 +50,13 @@ pub struct Alignment<'a> {
 /// Decides what is written when statements have come in.
 #[must_use]
 pub fn align(from: &Alignment<'_>) -> Transaction {
+    if from.referral.recall.is_some() {
+        return recalled(from);
+    }
     if from.consent.verdict != Verdict::Permit {
         return withhold(from);
     }
-    let statements: Vec<StatusReport> = from.reports.iter().map(|record| tidied(&record.report)).collect();
+    let statements: Vec<StatusReport> = from.reports.iter().map(|record| said(from, &record.report)).collect();
     let folded = status::fold(&statements, from.referral.sender);
     let mut referral = from.referral.clone();
     let mut transaction = Transaction::default();
@@ -93,6 +99,7 @@ pub fn align(from: &Alignment<'_>) -> Transaction {
         "statements": from.reports.len(),
         "versions": new_versions,
         "conflict": referral.conflict.is_some(),
+        "outcome-withheld": from.keeps_outcome,
         "consent": decision_detail(from.consent, Stage::Relay),
     });
     transaction.changes.push(audit_line(&referral, from.now, GATEWAY_AUTHOR, "status", detail));
@@ -158,6 +165,32 @@ fn withhold(from: &Alignment<'_>) -> Transaction {
         "status-withheld",
         json!({ "statements": fresh, "consent": decision_detail(from.consent, Stage::Relay) }),
     ));
+    transaction.changes.push(Change::PutReferral(Box::new(referral)));
+    transaction
+}
+
+/// After a withdrawal of consent one thing is read from what the platform says: whether it has stopped (R11).
+fn recalled(from: &Alignment<'_>) -> Transaction {
+    let mut transaction = Transaction::default();
+    dispose(from, &vec![Disposition::Withheld; from.reports.len()], &mut transaction.changes);
+    let mut referral = from.referral.clone();
+    let fresh = from.reports.iter().filter(|record| record.disposition == Disposition::Recorded);
+    let (mut ended, mut working) = (false, false);
+    for status in fresh.filter_map(|record| record.report.status) {
+        ended |= status.is_final();
+        working |= !status.is_final();
+    }
+    if ended {
+        transaction.changes.extend(withdraw::confirmed(&mut referral, from.task, from.schedule, from.now));
+    }
+    if ended || working {
+        found_there(from, &mut referral, &mut transaction);
+        if !ended && referral.delivery != from.referral.delivery {
+            let told = withdraw::works_after_all(&mut referral, from.capabilities, from.task, from.now);
+            transaction.changes.extend(told);
+        }
+    }
+    referral.revision += 1;
     transaction.changes.push(Change::PutReferral(Box::new(referral)));
     transaction
 }
@@ -335,6 +368,22 @@ fn refers(outputs: &[Json], reference: &str) -> bool {
     outputs
         .iter()
         .any(|output| output.get("valueReference").and_then(|value| value.text("reference")) == Some(reference))
+}
+
+/// Why a Task tells a status and nothing of what was done.
+const KEPT: &str = "The person does not wish the practice to learn more than the status.";
+
+/// A statement as the sender may see it.
+fn said(from: &Alignment<'_>, report: &StatusReport) -> StatusReport {
+    let mut report = tidied(report);
+    if from.keeps_outcome {
+        // Codes tell the outcome as well as words do (`helped`, `did-not-attend`).
+        report.outputs.clear();
+        report.platform_status = Concept::default();
+        "outcome-withheld".clone_into(&mut report.business_status);
+        report.reason = Some(KEPT.to_owned());
+    }
+    report
 }
 
 /// A statement whose words may stand in a FHIR document: what a platform sends is not taken on trust.

@@ -7,6 +7,7 @@ use crate::referral::{Referral, ReferralId};
 use crate::resource::{ResourceVersion, Token};
 use adapter_contract::{Concept, Cursor, PlatformOrder, PlatformReferralId, ReportSource, StatusReport};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 /// Checks, then changes, as one.
@@ -59,6 +60,18 @@ pub enum Check {
         key: crate::resource::ResourceKey,
         /// The version that was read.
         version: u64,
+    },
+    /// The current resources of this type that carry any of these tokens are exactly those that were read: none was
+    /// changed since, and none came.
+    These {
+        /// Where to look.
+        compartment: Compartment,
+        /// Resource type.
+        kind: String,
+        /// Criteria; one must match.
+        any_of: Vec<Token>,
+        /// Id and version of each that was read.
+        read: BTreeMap<String, u64>,
     },
 }
 
@@ -301,6 +314,9 @@ pub enum CheckFailure {
     /// Somebody else wrote the referral first.
     #[error("the referral is at revision {0} now")]
     Revision(u64),
+    /// Somebody wrote what the decision was made on, or something else that belongs to it.
+    #[error("what was read has changed")]
+    Changed,
     /// The lease ran out and another holds the row.
     #[error("the lease was lost")]
     LeaseLost,

@@ -20,6 +20,7 @@ use crate::referral::{Delivery, HoldReason, Referral, SenderState};
 use crate::resource::{ResourceKey, ResourceVersion, WriteMethod};
 use crate::retry::{self, Next, Schedule};
 use crate::task::{TaskMove, moved};
+use crate::withdraw;
 use adapter_contract::{
     Capabilities, DeliveryError, FailureCode, Progress, Receipt, Repeat, ReportSource, SenderMove, StatusReport,
     TaskStatus,
@@ -81,6 +82,10 @@ pub fn plan(job: &Job<'_>, interrupted: bool, consent: &Decision) -> Plan {
             let words = "Every attempt ended with the process. The referral is set aside so that it hurts nobody else.";
             Plan::Stop(Box::new(dead(job, &DeliveryError::new(FailureCode::Interrupted, words))))
         }
+        Errand::Chase => Plan::Stop(Box::new(chased(job))),
+        // Of a referral that was recalled one thing is still read: whether the platform has stopped.
+        Errand::Read if job.referral.recall.as_ref().is_some_and(|recall| recall.is_awaited()) => Plan::Run(None),
+        Errand::Read if job.referral.recall.is_some() => Plan::Stop(Box::new(read_done(job, &[], &mut String::new))),
         // The permitted ways to end come next: they need no consent, because they say nothing new about the person.
         Errand::Tell { sender_move: SenderMove::Cancel | SenderMove::Hold } => Plan::Run(job.row.progress.clone()),
         // To go on is no end: the platform would work for the person again.
@@ -166,6 +171,9 @@ pub fn acknowledged(
     let detail =
         json!({ "errand": job.row.errand.word(), "attempt": job.row.attempts, "platform": job.row.platform.0 });
     changes.push(audit_line(&referral, job.now, GATEWAY_AUTHOR, "deliver", detail));
+    if job.row.errand == (Errand::Tell { sender_move: SenderMove::Cancel }) {
+        changes.extend(withdraw::told(&mut referral, job.task, job.now));
+    }
     for report in &receipt.reports {
         changes.push(Change::RecordReport(Box::new(record(job, report, new_id()))));
     }
@@ -179,6 +187,9 @@ pub fn acknowledged(
         let mut adopted = report.clone();
         adopted.referral = Some(referral.id.clone());
         adopted.disposition = Disposition::Recorded;
+        if referral.recall.is_some() {
+            withdraw::strip(&mut adopted.report);
+        }
         changes.push(Change::RecordReport(Box::new(adopted)));
     }
     referral.revision += 1;
@@ -206,6 +217,15 @@ pub fn nobody_to_tell(job: &Job<'_>) -> Transaction {
 /// The platform had the referral and says now that it does not: nobody may believe that it is still worked on.
 #[must_use]
 pub fn gone(job: &Job<'_>) -> Transaction {
+    if job.referral.recall.is_some() {
+        // That is what it was asked for.
+        let mut referral = job.referral.clone();
+        let mut changes = vec![finish_row(job, OutboxState::Done, None), attempt(job, "acknowledged", None)];
+        changes.extend(withdraw::confirmed(&mut referral, job.task, job.schedule, job.now));
+        referral.revision += 1;
+        changes.push(Change::PutReferral(Box::new(referral)));
+        return Transaction { checks: vec![lease(job)], changes };
+    }
     let words = "The platform no longer has this referral. Ask the organisation what became of it.";
     let mut referral = job.referral.clone();
     referral.attention = Some(words.to_owned());
@@ -232,15 +252,45 @@ pub fn read_done(job: &Job<'_>, reports: &[StatusReport], new_id: &mut dyn FnMut
 }
 
 fn record(job: &Job<'_>, report: &StatusReport, id: String) -> ReportRecord {
+    let mut report = report.clone();
+    if job.referral.recall.is_some() {
+        withdraw::strip(&mut report);
+    }
     ReportRecord {
         id,
         platform: job.row.platform.clone(),
         referral: Some(job.referral.id.clone()),
         source: if job.row.errand == Errand::Read { ReportSource::Poll } else { ReportSource::Acknowledgement },
         received: job.now,
-        report: report.clone(),
+        report,
         disposition: Disposition::Recorded,
     }
+}
+
+/// What consent was decided on has changed since the attempt began, and the next request has not left: the attempt ends,
+/// and another is made at once, which decides anew. `reached` is the step that was to be made next, where earlier ones of
+/// this attempt were answered.
+#[must_use]
+pub fn overtaken(job: &Job<'_>, reached: Option<Progress>) -> Transaction {
+    let mut row = OutboxRow { state: OutboxState::Ready, not_before: job.now, ..job.row.clone() };
+    if let Some(reached) = reached {
+        (row.progress, row.in_flight) = (Some(reached), None);
+    }
+    let changes = vec![Change::PutOutbox(Box::new(row)), attempt(job, "withheld", None)];
+    Transaction { checks: vec![lease(job)], changes }
+}
+
+/// The deadline of a recall has come.
+fn chased(job: &Job<'_>) -> Transaction {
+    let mut referral = job.referral.clone();
+    let mut changes = vec![finish_row(job, OutboxState::Done, None), attempt(job, "acknowledged", None)];
+    let told = withdraw::overdue(&mut referral, job.task, job.now);
+    if !told.is_empty() {
+        changes.extend(told);
+        referral.revision += 1;
+        changes.push(Change::PutReferral(Box::new(referral)));
+    }
+    Transaction { checks: vec![lease(job)], changes }
 }
 
 /// The attempt failed. `repeat` is what it would mean to send the failed request again; `chance` is in `[0, 1)`.
@@ -266,7 +316,9 @@ pub fn failed(
     if matches!(error.code, FailureCode::UnsafeToSend | FailureCode::Untranslatable) {
         // Nobody releases what was withdrawn meanwhile: it must not wait for that.
         if job.referral.sender == SenderState::Cancelled {
-            return if maybe_sent(&row) { dead(&stood, error) } else { withdrawn(&stood) };
+            // What cannot be told was sent all the same.
+            let sent = job.row.errand != Errand::Submit || maybe_sent(&row);
+            return if sent { dead(&stood, error) } else { withdrawn(&stood) };
         }
         return hold(&stood, HoldReason::NeedsReview(error.diagnostic.clone()), Some(error));
     }
@@ -342,7 +394,12 @@ pub fn dead(job: &Job<'_>, error: &DeliveryError) -> Transaction {
                 changes.push(Change::PutResource(next_task(job, &step)));
             } else {
                 referral.attention = Some(words);
+                changes.extend(withdraw::for_a_person(&mut referral, job.task, job.schedule, job.now));
             }
+        }
+        Errand::Tell { .. } if referral.recall.is_some() => {
+            referral.attention = Some(format!("The platform could not be told that consent was withdrawn: {words}"));
+            changes.extend(withdraw::for_a_person(&mut referral, job.task, job.schedule, job.now));
         }
         Errand::Tell { .. } => {
             referral.attention = Some(format!("The platform could not be told of the sender's move: {words}"));
@@ -353,6 +410,7 @@ pub fn dead(job: &Job<'_>, error: &DeliveryError) -> Transaction {
             };
             changes.push(Change::PutResource(next_task(job, &step)));
         }
+        Errand::Chase => {}
         Errand::Read => {
             referral.attention = Some(format!("The platform's status could not be read: {words}"));
             // Polling reads it again; a dead read must not stand in the way of a cancellation.
@@ -438,6 +496,8 @@ fn withdrawn(job: &Job<'_>) -> Transaction {
     }
     let mut changes = vec![finish_row(job, OutboxState::Dropped, None), attempt(job, "withheld", None)];
     changes.push(audit_line(&referral, job.now, GATEWAY_AUTHOR, "withdraw", json!({ "partly-sent": partly })));
+    let receipt = if partly { withdraw::for_a_person } else { withdraw::nothing_there };
+    changes.extend(receipt(&mut referral, job.task, job.schedule, job.now));
     if let Some(next) = service_request_follows(
         &referral.compartment,
         &referral.service_request,
@@ -452,11 +512,13 @@ fn withdrawn(job: &Job<'_>) -> Transaction {
 }
 
 /// Whether something of the referral may have reached the platform.
-fn maybe_sent(row: &OutboxRow) -> bool {
+pub(crate) fn maybe_sent(row: &OutboxRow) -> bool {
     row.in_flight.is_some() || row.progress.is_some()
 }
 
-fn lease(job: &Job<'_>) -> Check {
+/// That the row is still ours.
+#[must_use]
+pub fn lease(job: &Job<'_>) -> Check {
     Check::LeaseHeld { outbox: job.row.id.clone(), fence: job.row.fence }
 }
 

@@ -84,6 +84,9 @@ pub enum Role {
     Referrer,
     /// Reads only.
     Reader,
+    /// Records what patients of its organisation consented to, and that they withdrew it. A referrer does so too, unless the
+    /// configuration says that it does not.
+    Consent,
     /// Collects referrals published for it and moves their Tasks.
     Platform,
 }

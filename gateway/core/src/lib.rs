@@ -19,9 +19,10 @@ pub mod route;
 pub mod align;
 pub mod status;
 
-// What the sender may still do.
+// What the sender may still do, and the person.
 pub mod patch;
 pub mod update;
+pub mod withdraw;
 
 // What all stages speak of.
 pub mod change;

@@ -55,6 +55,8 @@ pub enum Errand {
     },
     /// Read one referral's status, because the platform said that it changed.
     Read,
+    /// Nothing at the platform: once a recall's deadline has passed, a person is told.
+    Chase,
 }
 
 impl Errand {
@@ -65,6 +67,7 @@ impl Errand {
             Self::Submit => "submit",
             Self::Tell { .. } => "tell",
             Self::Read => "read",
+            Self::Chase => "chase",
         }
     }
 }

@@ -60,6 +60,69 @@ pub struct Referral {
     /// [`LossReport::hash`] of the report with which the sender let it go: it does not wait for the same again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss_released: Option<String>,
+    /// The receipt of a withdrawal of consent; absent while consent was not withdrawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recall: Option<Box<Recall>>,
+}
+
+/// What became of a referral that consent no longer covers: what its recipient was asked, when, and whether it confirmed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recall {
+    /// The version of the Consent that is in the way, if one is.
+    pub consent: Option<String>,
+    /// Reason code of the decision.
+    pub reason: String,
+    /// The decision in words without patient data.
+    pub words: String,
+    /// When consent was withdrawn; from then on the recipient is asked to stop.
+    #[serde(with = "time::serde::rfc3339")]
+    pub asked_at: OffsetDateTime,
+    /// How it is asked.
+    pub way: Way,
+    /// Until when its confirmation is waited for.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub deadline: Option<OffsetDateTime>,
+    /// When its platform answered the exchange.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub told_at: Option<OffsetDateTime>,
+    /// When its platform said that it no longer works on the referral.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub confirmed_at: Option<OffsetDateTime>,
+    /// When the deadline had passed and a person was told.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub overdue_at: Option<OffsetDateTime>,
+}
+
+impl Recall {
+    /// True while the platform's confirmation is waited for.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        self.way == Way::Exchange && self.confirmed_at.is_none() && self.overdue_at.is_none()
+    }
+}
+
+/// How a recipient is asked to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// It never had the referral.
+    NothingSent,
+    /// By the platform's own exchange for a cancellation.
+    Exchange,
+    /// The platform cannot be told: a person calls.
+    Person,
+}
+
+impl Way {
+    /// One word, as the Task shows it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::NothingSent => "nothing-sent",
+            Self::Exchange => "exchange",
+            Self::Person => "person",
+        }
+    }
 }
 
 /// How far the delivery is. "Delivered" says nothing of acceptance.
@@ -84,7 +147,7 @@ pub enum Delivery {
         /// Why, in words without patient data.
         reason: String,
     },
-    /// The sender withdrew it before anything was sent.
+    /// The sender withdrew it, or consent ended, before anything was sent.
     Withdrawn,
 }
 
@@ -161,7 +224,7 @@ pub enum SenderState {
     Active,
     /// Paused it.
     Held,
-    /// Withdrew it.
+    /// Withdrew it, or consent was withdrawn.
     Cancelled,
 }
 

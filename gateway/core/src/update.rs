@@ -227,7 +227,7 @@ impl Draft {
             // tells it: nobody is visited because a retry was due only tomorrow.
             for row in update.outbox.iter().filter(|row| row.state.blocks() && row.state != OutboxState::Leased) {
                 match row.errand {
-                    Errand::Read => self.replace_row(row, OutboxState::Dropped),
+                    Errand::Read | Errand::Chase => self.replace_row(row, OutboxState::Dropped),
                     Errand::Submit | Errand::Tell { .. } => self.reopen_row(row, from),
                 }
                 if row.errand == Errand::Submit {

@@ -52,6 +52,9 @@ enum Command {
         /// Ends when every referral is settled; exits non-zero unless every one is aligned.
         #[arg(long)]
         once: bool,
+        /// Plays one scene instead: two referrals, one delivered and one queued, whose consents are withdrawn; then ends.
+        #[arg(long, conflicts_with_all = ["referrals", "once"])]
+        withdraw: bool,
         /// Seed of everything that is left to chance.
         #[arg(long, default_value_t = 1)]
         seed: u64,
@@ -197,7 +200,8 @@ enum AdapterAction {
 pub async fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let exit = match arguments.command {
-        Command::Demo { referrals, once, seed } => crate::demo::run(referrals, once, seed).await,
+        Command::Demo { withdraw: true, seed, .. } => crate::demo::run_withdrawal(seed).await,
+        Command::Demo { referrals, once, seed, .. } => crate::demo::run(referrals, once, seed).await,
         Command::Serve { config } => serve::run(&config).await,
         Command::Config { action: ConfigAction::Check { file } } => config::check(&file),
         Command::Config { action: ConfigAction::Example } => config::example(),

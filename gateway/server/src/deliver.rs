@@ -4,19 +4,21 @@
 mod exchange;
 
 use crate::gateway::{Gateway, Platform, is_race, log_store_fault};
-use crate::ingest::{consent_wants, look_up, nhs_numbers, stored_consents};
+use crate::ingest::{consent_tokens, consent_wants, look_up, nhs_numbers, stored_consents};
 use crate::store::{CommitError, StoreError};
+use adapter_contract::DataNeed;
 use exchange::{End, Exchanger, Prepared};
-use gateway_core::accept::{Asked, decide_consent};
-use gateway_core::change::Transaction;
-use gateway_core::consent::{Decision, Stage};
+use gateway_core::accept::{Asked, decide_consent, keeps_outcome};
+use gateway_core::change::{Check, Transaction};
+use gateway_core::consent::{Decision, Record, Stage};
 use gateway_core::deliver::{self, Job, Plan};
-use gateway_core::identity::PlatformId;
+use gateway_core::identity::{Owner, PlatformId};
 use gateway_core::ingest::{Found, Person, Stored, Wants, patient_of};
 use gateway_core::minimise::Whole;
 use gateway_core::outbox::{AdapterVersion, ClaimRequest, Claimed, Errand};
 use gateway_core::referral::Referral;
-use std::collections::BTreeSet;
+use gateway_fhir::Json;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -157,9 +159,10 @@ async fn decide(gateway: &Gateway, platform: &Platform, at: Beginning<'_>) -> Re
     let (mut tries, mut absent) = (0, false);
     loop {
         let view = View::load(gateway, &claimed.row.referral).await?;
-        let consent = view.consent(gateway, platform, Stage::Attempt).await?;
+        let (consent, unchanged) = view.attempted(gateway, platform).await?;
         let job = job(gateway, platform, &view, at);
-        let exchanger = Exchanger { gateway, platform, view: &view, row: &claimed.row, consent: &consent };
+        let exchanger =
+            Exchanger { gateway, platform, view: &view, row: &claimed.row, consent: &consent, unchanged: &unchanged };
         let mut plan = deliver::plan(&job, claimed.interrupted, &consent);
         if plan == Plan::LookUp && absent {
             plan = deliver::after_absent(&job);
@@ -232,6 +235,7 @@ async fn concluded(gateway: &Gateway, job: &Job<'_>, end: &End) -> Result<Transa
             deliver::acknowledged(job, receipt, &parked, &mut new_id)
         }
         End::Reports(_) | End::Absent if job.row.errand == Errand::Submit => deliver::without_result(job),
+        End::Overtaken { reached } => deliver::overtaken(job, reached.clone()),
         End::NotAsked(error) => deliver::look_up_failed(job, error, gateway.chance.unit()),
         End::Reports(reports) => deliver::read_done(job, reports, &mut new_id),
         End::Absent if job.row.errand == Errand::Read => deliver::gone(job),
@@ -289,28 +293,88 @@ impl View {
         platform: &Platform,
         stage: Stage,
     ) -> Result<Decision, StoreError> {
+        let consents = self.consents(gateway).await?;
+        let needs = &platform.adapter.descriptor().data_needs;
+        self.decision(gateway, &platform.id, needs, stage, &consents, &BTreeMap::new()).await
+    }
+
+    /// The same for an attempt, with what must still hold when a request is about to leave: a withdrawal that is committed
+    /// in between is never overtaken.
+    async fn attempted(&self, gateway: &Gateway, platform: &Platform) -> Result<(Decision, Check), StoreError> {
+        let consents = self.consents(gateway).await?;
+        let (references, numbers) = self.who();
+        let unchanged = Check::These {
+            compartment: self.referral.compartment.clone(),
+            kind: "Consent".to_owned(),
+            any_of: consent_tokens(references, numbers),
+            read: consents.consents.iter().map(|consent| (consent.id.clone(), consent.version)).collect(),
+        };
+        let needs = &platform.adapter.descriptor().data_needs;
+        let decision = self.decision(gateway, &platform.id, needs, Stage::Attempt, &consents, &BTreeMap::new()).await?;
+        Ok((decision, unchanged))
+    }
+
+    /// The person, as Consents name them.
+    fn who(&self) -> (BTreeSet<String>, BTreeSet<String>) {
+        let numbers = nhs_numbers(&self.person.document).into_iter().collect();
+        (BTreeSet::from([self.person.reference.clone()]), numbers)
+    }
+
+    /// The consents of this person that are stored at this moment.
+    pub(crate) async fn consents(&self, gateway: &Gateway) -> Result<Record, StoreError> {
+        let (references, numbers) = self.who();
+        stored_consents(gateway, &self.referral.compartment, references, numbers).await
+    }
+
+    /// Whether the person keeps from the sender what the platform does.
+    pub(crate) async fn keeps_outcome(&self, gateway: &Gateway, platform: &Platform) -> Result<bool, StoreError> {
         let compartment = &self.referral.compartment;
-        let references = BTreeSet::from([self.person.reference.clone()]);
-        let numbers: BTreeSet<String> = nhs_numbers(&self.person.document).into_iter().collect();
-        let consents = stored_consents(gateway, compartment, references, numbers).await?;
+        let Owner::Organisation(organisation) = &compartment.owner else { return Ok(false) };
+        let consents = self.consents(gateway).await?;
+        let directory = look_up(gateway, compartment, consent_wants(&consents.consents)).await?;
+        let now = gateway.decision_time().await?;
+        let lookup = |reference: &str| directory.stored.get(reference).map(|stored| stored.document.clone());
+        let asked = Asked {
+            stage: Stage::Relay,
+            tenant: &compartment.tenant,
+            items: &[],
+            needs: &[],
+            rules: &gateway.rules,
+            platform: &platform.id,
+            person: &self.person,
+            consents: &consents,
+            directory: &lookup,
+            now,
+        };
+        Ok(keeps_outcome(&asked, organisation))
+    }
+
+    /// Consent for this referral's recipient, from these consents. `written` are resources that are being written.
+    pub(crate) async fn decision(
+        &self,
+        gateway: &Gateway,
+        platform: &PlatformId,
+        needs: &[DataNeed],
+        stage: Stage,
+        consents: &Record,
+        written: &BTreeMap<String, Json>,
+    ) -> Result<Decision, StoreError> {
+        let compartment = &self.referral.compartment;
         let directory = look_up(gateway, compartment, consent_wants(&consents.consents)).await?;
         let now = gateway.decision_time().await?;
         let lookup = |reference: &str| {
-            directory
-                .stored
-                .get(reference)
-                .or_else(|| self.found.stored.get(reference))
-                .map(|stored| stored.document.clone())
+            let stored = || directory.stored.get(reference).or_else(|| self.found.stored.get(reference));
+            written.get(reference).cloned().or_else(|| stored().map(|stored| stored.document.clone()))
         };
         Ok(decide_consent(&Asked {
             stage,
             tenant: &compartment.tenant,
             items: &self.whole().items(),
-            needs: &platform.adapter.descriptor().data_needs,
+            needs,
             rules: &gateway.rules,
-            platform: &platform.id,
+            platform,
             person: &self.person,
-            consents: &consents,
+            consents,
             directory: &lookup,
             now,
         }))

@@ -3,6 +3,7 @@
 //! other; nothing in it knows that this is a demonstration.
 
 mod show;
+mod withdraw;
 mod world;
 
 use crate::cli::{Exit, complain, say};
@@ -22,10 +23,19 @@ const PATIENCE: u32 = 200;
 
 /// Runs the demonstration.
 pub async fn run(referrals: u32, once: bool, seed: u64) -> Exit {
+    finished(play(referrals, once, seed)).await
+}
+
+/// Runs the scene of a withdrawal of consent, and ends.
+pub async fn run_withdrawal(seed: u64) -> Exit {
+    finished(withdraw::play(seed)).await
+}
+
+async fn finished(play: impl Future<Output = anyhow::Result<Exit>>) -> Exit {
     if let Ok(filter) = tracing_subscriber::EnvFilter::try_from_default_env() {
         let _ = tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).try_init();
     }
-    match play(referrals, once, seed).await {
+    match play.await {
         Ok(exit) => exit,
         Err(error) => {
             complain(&format!("The demonstration cannot run: {error:#}"));

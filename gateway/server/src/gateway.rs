@@ -222,7 +222,11 @@ pub fn is_race(error: &CommitError) -> bool {
     matches!(
         error,
         CommitError::Refused(
-            CheckFailure::Matches(_) | CheckFailure::Version(_) | CheckFailure::Revision(_) | CheckFailure::LeaseLost
+            CheckFailure::Matches(_)
+                | CheckFailure::Version(_)
+                | CheckFailure::Revision(_)
+                | CheckFailure::Changed
+                | CheckFailure::LeaseLost
         )
     )
 }

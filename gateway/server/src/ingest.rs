@@ -2,6 +2,7 @@
 
 use crate::gateway::Gateway;
 use crate::store::{SearchQuery, StoreError, UpdatedRange};
+use crate::withdraw;
 use gateway_core::accept::{self, Acceptance, Arrival, Judgement};
 use gateway_core::consent::{ConsentDocument, Record};
 use gateway_core::identity::{Client, Compartment};
@@ -44,7 +45,10 @@ pub async fn decide(
     submission: &Submission,
 ) -> Result<Acceptance, IngestError> {
     let resolved = Resolved::of(gateway, client, submission).await?;
-    Ok(accept::accept(&resolved.arrival(gateway, client, correlation), &mut || gateway.new_id())?)
+    let arrival = resolved.arrival(gateway, client, correlation);
+    let mut acceptance = accept::accept(&arrival, &mut || gateway.new_id())?;
+    withdraw::follow(gateway, &mut acceptance.transaction).await?;
+    Ok(acceptance)
 }
 
 /// What would become of each Task of a submission if it were sent now. Writes and sends nothing.
@@ -175,6 +179,36 @@ async fn matching(
     Ok(gateway.store.search(&query).await?.rows.into_iter().map(|(_, stored)| stored.key.id).collect())
 }
 
+/// Every current resource of a type that carries any of these tokens.
+pub(crate) async fn with_any(
+    gateway: &Gateway,
+    compartment: &Compartment,
+    kind: &str,
+    any: &[Token],
+) -> Result<Vec<ResourceVersion>, StoreError> {
+    let mut found = Vec::new();
+    let mut query = SearchQuery {
+        compartment: compartment.clone(),
+        kind: kind.to_owned(),
+        all_of: vec![any.to_vec()],
+        updated: UpdatedRange::default(),
+        after: 0,
+        up_to: None,
+        limit: CONSENTS,
+        count: false,
+    };
+    while !any.is_empty() {
+        let page = gateway.store.search(&query).await?;
+        let last = page.rows.last().map(|(place, _)| *place);
+        found.extend(page.rows.into_iter().map(|(_, row)| row));
+        match last.filter(|_| page.more) {
+            Some(last) => (query.after, query.up_to) = (last, Some(page.up_to)),
+            None => break,
+        }
+    }
+    Ok(found)
+}
+
 async fn consents_for(
     gateway: &Gateway,
     compartment: &Compartment,
@@ -229,6 +263,15 @@ pub fn consent_wants(consents: &[ConsentDocument]) -> Wants {
     Wants { exist, ..Wants::default() }
 }
 
+/// What the consents of a person carry.
+pub(crate) fn consent_tokens(references: BTreeSet<String>, numbers: BTreeSet<String>) -> Vec<Token> {
+    references
+        .into_iter()
+        .map(|reference| Token::new("patient", reference))
+        .chain(numbers.into_iter().map(|number| Token::new("patient-identifier", format!("{NHS_NUMBER}|{number}"))))
+        .collect()
+}
+
 /// All stored consents of a person, found by Patient and by NHS number. One that cannot be read, or one too many, makes
 /// the record incomplete instead of being left out: it may be a refusal.
 pub async fn stored_consents(
@@ -237,11 +280,7 @@ pub async fn stored_consents(
     references: BTreeSet<String>,
     numbers: BTreeSet<String>,
 ) -> Result<Record, StoreError> {
-    let any: Vec<Token> = references
-        .into_iter()
-        .map(|reference| Token::new("patient", reference))
-        .chain(numbers.into_iter().map(|number| Token::new("patient-identifier", format!("{NHS_NUMBER}|{number}"))))
-        .collect();
+    let any = consent_tokens(references, numbers);
     if any.is_empty() {
         return Ok(Record { consents: Vec::new(), complete: true });
     }

@@ -16,6 +16,7 @@ pub mod deliver;
 pub mod http;
 pub mod ingest;
 pub mod status;
+mod withdraw;
 
 pub mod adapters;
 pub mod cli;

@@ -18,6 +18,8 @@ pub struct Limits {
     pub conflict_retries: u32,
     /// How long a platform that did not answer is left alone before it is asked whether it has the referral.
     pub settle: time::Duration,
+    /// How long a platform has to confirm that it stopped, after consent was withdrawn, before a person is told.
+    pub recall: time::Duration,
     /// How long a worker may hold an outbox row.
     pub lease: Duration,
     /// Exchanges under way with one platform.
@@ -43,6 +45,7 @@ impl Default for Limits {
             page: (200, 50),
             conflict_retries: 5,
             settle: time::Duration::seconds(60),
+            recall: time::Duration::hours(48),
             lease: Duration::from_secs(120),
             platform_concurrency: 8,
             poll_pages: 50,

@@ -15,6 +15,7 @@ use gateway_core::change::{Change, Disposition, RawReport, ReportRecord, Transac
 use gateway_core::consent::Stage;
 use gateway_core::outbox::{Errand, OutboxState};
 use gateway_core::referral::{Delivery, Referral, ReferralId};
+use gateway_core::withdraw;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -120,6 +121,10 @@ pub(crate) async fn take(
                     changes.push(Change::RecordReport(Box::new(record)));
                     continue;
                 };
+                if referral.recall.as_ref().is_some_and(|recall| !recall.is_awaited()) {
+                    // Nothing more is wanted of what was recalled.
+                    continue;
+                }
                 let rows = gateway.store.outbox(&referral.id).await?;
                 if rows.iter().any(|row| row.errand == Errand::Read && row.state == OutboxState::Ready) {
                     continue;
@@ -148,6 +153,9 @@ async fn adopted(
     let adopt = |mut record: ReportRecord| {
         record.referral = Some(referral.id.clone());
         record.disposition = Disposition::Recorded;
+        if referral.recall.is_some() {
+            withdraw::strip(&mut record.report);
+        }
         Change::RecordReport(Box::new(record))
     };
     Ok(parked.map(adopt).collect())
@@ -157,9 +165,12 @@ fn recorded(
     gateway: &Gateway,
     platform: &Platform,
     referral: Option<&Referral>,
-    report: StatusReport,
+    mut report: StatusReport,
     source: ReportSource,
 ) -> ReportRecord {
+    if referral.is_some_and(|referral| referral.recall.is_some()) {
+        withdraw::strip(&mut report);
+    }
     ReportRecord {
         id: gateway.new_id(),
         platform: platform.id.clone(),
@@ -208,6 +219,7 @@ async fn try_align(gateway: &Gateway, id: &ReferralId) -> Result<bool, AlignErro
         return Ok(false);
     };
     let consent = view.consent(gateway, &platform, Stage::Relay).await?;
+    let keeps_outcome = view.keeps_outcome(gateway, &platform).await?;
     let transaction = align(&Alignment {
         referral: &view.referral,
         task: (view.task.version, &view.task.document),
@@ -217,6 +229,7 @@ async fn try_align(gateway: &Gateway, id: &ReferralId) -> Result<bool, AlignErro
         capabilities: platform.adapter.descriptor().capabilities,
         schedule: &gateway.rules.schedule,
         consent: &consent,
+        keeps_outcome,
         now: gateway.clock.now(),
     });
     gateway.commit(transaction).await?;

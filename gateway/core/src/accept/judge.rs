@@ -12,6 +12,7 @@ use crate::minimise::{Whole, is_restricted};
 use crate::referral::HoldReason;
 use crate::route::{self, RouteDecision};
 use adapter_contract::{DataNeed, IdempotencyKey, Keys, Loss};
+use gateway_fhir::identifiers::ODS_CODE;
 use gateway_fhir::{Issue, IssueCode, Json, instant};
 use serde_json::json;
 use time::OffsetDateTime;
@@ -197,6 +198,23 @@ pub struct Asked<'a> {
 pub fn decide_consent(asked: &Asked<'_>) -> Decision {
     let name = asked.platform.0.clone();
     let unnamed = Recipient { platform: asked.platform.clone(), name, identifiers: Vec::new() };
+    decide_for(asked, asked.rules.recipients.get(asked.platform).unwrap_or(&unnamed), asked.items)
+}
+
+/// Whether the person keeps the outcome from the organisation that referred: a Consent refuses to disclose to it. Nobody's
+/// permit is needed for it to learn what became of its own referral, so that only a refusal counts. What an outcome will
+/// hold is not known beforehand: a refusal of some data is one of all.
+#[must_use]
+pub fn keeps_outcome(asked: &Asked<'_>, organisation: &str) -> bool {
+    let sender = Recipient {
+        platform: PlatformId(String::new()),
+        name: organisation.to_owned(),
+        identifiers: vec![(ODS_CODE.to_owned(), organisation.to_owned())],
+    };
+    matches!(decide_for(asked, &sender, &[]).reason, Reason::Refused | Reason::Conflict)
+}
+
+fn decide_for(asked: &Asked<'_>, recipient: &Recipient, items: &[Item]) -> Decision {
     let number = asked.person.nhs_number();
     let (undecided, unrecorded) = (consent::Policy::default(), Register::default());
     let policy = asked.rules.policies.get(asked.tenant).unwrap_or(&undecided);
@@ -215,8 +233,8 @@ pub fn decide_consent(asked: &Asked<'_>) -> Decision {
             patient: &asked.person.document,
             standing: &register.standing(number.as_deref()),
         },
-        recipient: asked.rules.recipients.get(asked.platform).unwrap_or(&unnamed),
-        items: asked.items,
+        recipient,
+        items,
         needs: asked.needs,
         purpose: PURPOSE,
         now: asked.now,

@@ -4,6 +4,7 @@
 use crate::ingest::references::Found;
 use crate::ingest::{Accepted, Outcome};
 use crate::loss;
+use crate::withdraw;
 use adapter_contract::TaskStatus;
 use gateway_fhir::identifiers::{self, NHS_NUMBER, same_system};
 use gateway_fhir::{Issue, IssueCode, Json};
@@ -79,6 +80,7 @@ pub(crate) fn check(outcomes: &[Outcome], found: &Found) -> Vec<Issue> {
         match accepted.kind.as_str() {
             "Task" => check_task(&accepted.place, &accepted.document, &lookup, &mut issues),
             "ServiceRequest" => check_service_request(accepted, &lookup, &mut issues),
+            "Consent" => check_consent(accepted, &mut issues),
             "Flag" => check_flag(accepted, outcomes, &mut issues),
             "Patient" if accepted.version > 1 => check_patient_update(accepted, found, &mut issues),
             _ => {}
@@ -88,6 +90,55 @@ pub(crate) fn check(outcomes: &[Outcome], found: &Found) -> Vec<Issue> {
         }
     }
     issues
+}
+
+/// URL of the extension that names who recorded a spoken consent: a name, not an address. R4 has no element for it.
+const RECORDER: &str = "https://vcse-gateway.example/fhir/StructureDefinition/consent-recorder";
+
+/// What a permit that is recorded must show. A refusal or a withdrawal is taken in whatever form the person gave it.
+fn check_consent(consent: &Accepted, issues: &mut Vec<Issue>) {
+    let document = &consent.document;
+    let at = |element: &str| format!("{}.{element}", consent.place);
+    let opts_out = || {
+        let codings = document.get("policyRule").map(|rule| rule.items("coding")).unwrap_or_default();
+        codings.iter().any(|coding| coding.text("code") == Some("OPTOUT"))
+    };
+    let refuses = match document.get("provision").and_then(|root| root.text("type")) {
+        Some(kind) => kind == "deny",
+        None => opts_out(),
+    };
+    if refuses || document.text("status") != Some("active") {
+        return;
+    }
+    let organisation = |performer: &Json| {
+        performer.text("type") == Some("Organization")
+            || performer.text("reference").is_some_and(|reference| reference.starts_with("Organization/"))
+    };
+    if document.items("performer").iter().any(organisation) {
+        let words = "No organisation consents for a person. Consent.performer is who agreed: the patient, or somebody who may \
+                     act for the patient.";
+        issues.push(Issue::at(IssueCode::BusinessRule, at("performer"), words));
+    }
+    let written = document.as_object().unwrap_or_default().iter().any(|(name, _)| name.starts_with("source"));
+    if written {
+        return;
+    }
+    if document.get("dateTime").is_none() {
+        let words = "A spoken consent (one without source[x]) needs the date on which it was given: Consent.dateTime.";
+        issues.push(Issue::at(IssueCode::Required, at("dateTime"), words));
+    }
+    let names = |reference: &Json| {
+        ["reference", "display"].iter().any(|name| reference.text(name).is_some_and(|text| !text.trim().is_empty()))
+            || reference.get("identifier").is_some_and(|identifier| identifier.text("value").is_some())
+    };
+    let recorder = document.items("extension").iter().find(|one| one.text("url") == Some(RECORDER));
+    if !recorder.and_then(|one| one.get("valueReference")).is_some_and(names) {
+        let words = format!(
+            "A spoken consent (one without source[x]) needs who recorded it: the extension {RECORDER} with a valueReference to \
+             the professional."
+        );
+        issues.push(Issue::at(IssueCode::Required, at("extension"), words));
+    }
 }
 
 /// A flag says what somebody has to know. One that nothing of the referral leads to would reach nobody, in silence.
@@ -185,6 +236,10 @@ pub(crate) fn check_task(place: &str, document: &Json, lookup: &dyn Fn(&str) -> 
     }
     if document.items("extension").iter().any(loss::is_ours) {
         let words = "The extension translation-loss is the gateway's to set. Leave it out.";
+        issues.push(rule(at("extension"), words));
+    }
+    if document.items("extension").iter().any(withdraw::is_receipt) {
+        let words = "The extension consent-withdrawal is the gateway's to set. Leave it out.";
         issues.push(rule(at("extension"), words));
     }
     let focus = document.get("focus").and_then(|focus| focus.text("reference"));

@@ -4,6 +4,7 @@ use super::{INCOMPLETE, LossReport, grade_word, reason_word};
 use crate::accept::version_of;
 use crate::identity::{Compartment, GATEWAY_AUTHOR};
 use crate::resource::{ResourceKey, ResourceVersion, WriteMethod};
+use crate::withdraw;
 use adapter_contract::{Grade, Loss};
 use gateway_fhir::{Json, instant};
 use serde_json::{Value, json};
@@ -62,16 +63,18 @@ pub fn without_ours(task: &mut Json) {
     }
 }
 
-/// The gateway's extension stays as it stands, whatever a client sends: it is not the client's to change or remove.
+/// The gateway's extensions stay as they stand, whatever a client sends: they are not the client's to change or remove.
 pub fn put_back(current: &Json, proposed: &mut Json) {
-    let ours: Vec<Json> = current.items("extension").iter().filter(|extension| is_ours(extension)).cloned().collect();
-    if proposed.items("extension").iter().filter(|extension| is_ours(extension)).eq(ours.iter()) {
+    let is_gateways = |extension: &&Json| is_ours(extension) || withdraw::is_receipt(extension);
+    let ours: Vec<Json> = current.items("extension").iter().filter(is_gateways).cloned().collect();
+    if proposed.items("extension").iter().filter(is_gateways).eq(ours.iter()) {
         return;
     }
-    without_ours(proposed);
-    if !ours.is_empty() {
-        let mut all = proposed.items("extension").to_vec();
-        all.extend(ours);
+    let theirs = proposed.items("extension").iter().filter(|extension| !is_gateways(extension)).cloned();
+    let all: Vec<Json> = theirs.chain(ours).collect();
+    if all.is_empty() {
+        proposed.remove("extension");
+    } else {
         proposed.set("extension", Json::Array(all));
     }
 }

@@ -76,6 +76,7 @@ impl Scene {
             capabilities: self.capabilities,
             schedule: &schedule,
             consent: &decision(if self.withheld { Verdict::Deny } else { Verdict::Permit }),
+            keeps_outcome: false,
             now: NOW,
         });
         transaction.assert_valid();

@@ -100,6 +100,7 @@ pub(crate) fn referral() -> Referral {
         attention: None,
         loss: None,
         loss_released: None,
+        recall: None,
     }
 }
 

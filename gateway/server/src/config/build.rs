@@ -10,9 +10,9 @@ use crate::store::Store;
 use crate::transport::Transport;
 use gateway_core::accept::Rules;
 use gateway_core::consent::Recipient;
-use gateway_core::identity::{Client, ClientId, PlatformId};
+use gateway_core::identity::{Client, ClientId, PlatformId, Role};
 use gateway_core::route::RouteTable;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -69,6 +69,7 @@ pub fn build(
     let limits = Limits {
         lease: Duration::from_secs(u64::from(config.retry.lease_seconds)),
         settle: time::Duration::seconds(i64::from(config.retry.settle_seconds)),
+        recall: time::Duration::seconds(i64::from(config.retry.recall_seconds)),
         ..Limits::default()
     };
     Ok(Gateway {
@@ -115,12 +116,18 @@ fn clients(config: &Config) -> BTreeMap<String, Client> {
         .client
         .iter()
         .map(|section| {
+            let mut roles: BTreeSet<Role> = section.roles.get_ref().iter().copied().collect();
+            if roles.contains(&Role::Referrer)
+                && section.records_consent.as_ref().is_none_or(|records| *records.get_ref())
+            {
+                roles.insert(Role::Consent);
+            }
             let client = Client {
                 id: ClientId(section.id.get_ref().clone()),
                 tenant: section.tenant.clone(),
                 organisation: section.organisation.get_ref().clone(),
                 profile: section.profile,
-                roles: section.roles.get_ref().iter().copied().collect(),
+                roles,
                 platform: section.platform.as_ref().map(|platform| PlatformId(platform.get_ref().clone())),
             };
             (section.token_sha256.get_ref().clone(), client)

@@ -76,6 +76,8 @@ pub struct ClientSection {
     pub token_sha256: Spanned<String>,
     /// What it may do.
     pub roles: Spanned<Vec<Role>>,
+    /// Whether a referrer records consent too; absent = it does.
+    pub records_consent: Option<Spanned<bool>>,
     /// Rules of behaviour.
     #[serde(default)]
     pub profile: Profile,
@@ -210,6 +212,8 @@ pub struct RetrySection {
     pub lease_seconds: u32,
     /// How long a platform that did not answer is left alone before it is asked whether it has the referral.
     pub settle_seconds: u32,
+    /// How long a platform has to confirm that it stopped, after consent was withdrawn, before a person is told.
+    pub recall_seconds: u32,
 }
 
 impl Default for RetrySection {
@@ -220,6 +224,7 @@ impl Default for RetrySection {
             window_seconds: schedule.window_seconds,
             lease_seconds: 120,
             settle_seconds: 60,
+            recall_seconds: 48 * 60 * 60,
         }
     }
 }
@@ -325,7 +330,24 @@ impl Check<'_> {
             self.at(
                 &client.roles,
                 "client.roles",
-                "no role, so it could do nothing; give it `referrer`, `reader` or `platform`",
+                "no role, so it could do nothing; give it `referrer`, `reader`, `consent` or `platform`",
+            );
+        }
+        // Whoever receives must not be able to permit it to itself.
+        if is_platform && client.roles.get_ref().len() > 1 {
+            self.at(
+                &client.roles,
+                "client.roles",
+                "the role `platform` stands alone: a platform neither refers nor records consent",
+            );
+        }
+        if let Some(records) = &client.records_consent
+            && !client.roles.get_ref().contains(&Role::Referrer)
+        {
+            self.at(
+                records,
+                "client.records-consent",
+                "only for the role `referrer`; the role `consent` says it of others",
             );
         }
         if !is_platform && !is_ods_code(client.organisation.get_ref()) {

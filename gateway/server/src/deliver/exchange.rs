@@ -7,14 +7,14 @@ use crate::store::{CommitError, SearchQuery, UpdatedRange};
 use crate::transport::Names;
 use adapter_contract::{
     Answer, DeliveryError, Exchange, FailureCode, Keys, MinimisedReferral, PlatformReferralId, PlatformRequest,
-    Progress, Publication, Purpose, Reading, Receipt, Repeat, Settings, StatusReport, Step, TaskAmendment,
+    Progress, Publication, Purpose, Reading, Receipt, Repeat, SenderMove, Settings, StatusReport, Step, TaskAmendment,
     TranslateError, systems,
 };
 use gateway_core::accept::RESTRICTED;
 use gateway_core::accept::version_of;
-use gateway_core::change::{Change, CheckFailure, Transaction};
+use gateway_core::change::{Change, Check, CheckFailure, Transaction};
 use gateway_core::consent::Decision;
-use gateway_core::deliver::{Job, Weighed, before_send, weigh};
+use gateway_core::deliver::{Job, Weighed, before_send, lease, weigh};
 use gateway_core::identity::{Compartment, GATEWAY_AUTHOR, Owner};
 use gateway_core::loss::{Asking, Assessment, assess};
 use gateway_core::minimise::is_restricted;
@@ -31,6 +31,11 @@ pub(super) enum End {
     Absent,
     /// What was read.
     Reports(Vec<StatusReport>),
+    /// The consents that it rests on were changed before the next request left.
+    Overtaken {
+        /// The step that was to be made next, where earlier ones were answered.
+        reached: Option<Progress>,
+    },
     /// The platform could not be asked whether it has it.
     NotAsked(DeliveryError),
     /// It did not work.
@@ -69,6 +74,8 @@ pub(super) struct Exchanger<'a> {
     pub(super) row: &'a OutboxRow,
     /// The consent decision for this very attempt.
     pub(super) consent: &'a Decision,
+    /// That the consents are still those on which it was made.
+    pub(super) unchanged: &'a Check,
 }
 
 impl Exchanger<'_> {
@@ -108,6 +115,8 @@ impl Exchanger<'_> {
                 let purpose = Purpose::Tell { platform_referral, sender_move: *sender_move, reason: None };
                 self.exchange(job, purpose, at).await
             }
+            // Nothing of it is done at a platform: the plan has ended it.
+            Errand::Chase => Ok(End::Absent),
             Errand::Read => {
                 let Some(platform_referral) = &self.view.referral.platform_referral else {
                     return Ok(End::Absent);
@@ -160,6 +169,9 @@ impl Exchanger<'_> {
         let mut repeat = Repeat::Safe;
         let mut marked = self.row.in_flight.is_some();
         let submits = !matches!(purpose, Purpose::LookUp);
+        // To end, and to ask, need no consent.
+        let rests_on_consent =
+            matches!(purpose, Purpose::Submit { .. } | Purpose::Tell { sender_move: SenderMove::Release, .. });
         let mut decision = matches!(purpose, Purpose::Submit { .. }).then_some(self.consent);
         let mut answered = false;
         for _ in 0..=adapter.descriptor().limits.steps {
@@ -174,8 +186,24 @@ impl Exchanger<'_> {
             repeat = repeat_of(&request);
             // Looking up must not move the row's own progress: it belongs to the submission.
             // A safe request behind an unsafe one is a new position too: the unsafe one has been answered.
-            if submits && (repeat != Repeat::Safe || marked) {
-                self.gateway.commit(before_send(job, &progress, repeat, decision.take())).await?;
+            let marks = submits && (repeat != Repeat::Safe || marked);
+            let mut before = if marks {
+                before_send(job, &progress, repeat, decision.take())
+            } else {
+                Transaction { checks: vec![lease(job)], changes: Vec::new() }
+            };
+            if rests_on_consent {
+                before.checks.push(self.unchanged.clone());
+            }
+            if marks || rests_on_consent {
+                match self.gateway.commit(before).await {
+                    Err(CommitError::Refused(CheckFailure::Changed)) => {
+                        return Ok(End::Overtaken { reached: answered.then_some(progress) });
+                    }
+                    done => done?,
+                }
+            }
+            if marks {
                 marked = repeat != Repeat::Safe;
                 position = Some(progress.clone());
             }

@@ -120,6 +120,11 @@ impl World {
         self.generator.referral(number)
     }
 
+    /// The simulated platform of this name.
+    pub(super) fn platform(&self, name: &str) -> anyhow::Result<&FhirPlatform> {
+        self.platforms.get(name).ok_or_else(|| anyhow::anyhow!("there is no platform {name}"))
+    }
+
     pub(super) fn submitted(&self) -> usize {
         self.gp.records().len()
     }

@@ -5,7 +5,7 @@
 
 use super::context::Context;
 use super::reply::{Reply, ingest_fault};
-use super::write::{admit, forbidden};
+use super::write::{admit, forbidden, need_consent_role};
 use crate::gateway::Gateway;
 use crate::ingest;
 use adapter_contract::{Account, DataClass, DataNeed, FieldLine, Loss};
@@ -27,6 +27,9 @@ pub(super) async fn preview(gateway: &Gateway, context: &Context, bytes: &[u8]) 
     }
     let bundle = bundle(admit(gateway, bytes)?)?;
     let submission = gateway_core::ingest::read(&bundle, gateway.limits.bundle_entries)?;
+    if context.client.roles.contains(&Role::Referrer) {
+        need_consent_role(context, &submission)?;
+    }
     let judged = ingest::preview(gateway, &context.client, &submission).await.map_err(ingest_fault)?;
     if judged.is_empty() {
         let words = "There is no Task in the Bundle that could be fulfilled. Send the Bundle as it would be posted.";

@@ -271,7 +271,7 @@ async fn consent(
     bytes: &[u8],
     document: Json,
 ) -> Result<Reply, Refusal> {
-    need_role(context, Role::Referrer)?;
+    need_role(context, Role::Consent)?;
     let if_match = if_match(context)?;
     pass_or_refuse(check_single(&document, kind))?;
     let mut tries = 0;

@@ -36,6 +36,7 @@ pub(super) async fn transaction(gateway: &Gateway, context: &Context, bytes: &[u
         return Err(Refusal::one(400, Issue::at(IssueCode::Structure, "resourceType", words)));
     }
     let submission = gateway_core::ingest::read(&document, gateway.limits.bundle_entries)?;
+    need_consent_role(context, &submission)?;
     write(gateway, context, bytes, &submission, &|written, bodies, now| {
         bundle_reply(gateway, context, written, bodies, now)
     })
@@ -47,7 +48,7 @@ pub(super) async fn create(gateway: &Gateway, context: &Context, kind: &str, byt
     if context.client.platform.is_some() {
         return create_output(gateway, context, kind, bytes).await;
     }
-    need_role(context, Role::Referrer)?;
+    need_role(context, if kind == "Consent" { Role::Consent } else { Role::Referrer })?;
     if let Some(reply) = repeated(gateway, context, bytes).await? {
         return Ok(reply);
     }
@@ -295,6 +296,14 @@ async fn create_output(gateway: &Gateway, context: &Context, kind: &str, bytes: 
 
 pub(super) fn need_role(context: &Context, role: Role) -> Result<(), Refusal> {
     if context.client.roles.contains(&role) { Ok(()) } else { Err(forbidden()) }
+}
+
+/// A Bundle that brings a Consent records it.
+pub(super) fn need_consent_role(context: &Context, submission: &Submission) -> Result<(), Refusal> {
+    let brings = submission.drafts.iter().find(|draft| draft.kind == "Consent");
+    let Some(consent) = brings.filter(|_| !context.client.roles.contains(&Role::Consent)) else { return Ok(()) };
+    let words = "This client does not record consent. Leave the Consent out: whoever is entitled to records it.";
+    Err(Refusal::one(403, Issue::at(IssueCode::Forbidden, consent.place.clone(), words)))
 }
 
 pub(super) fn forbidden() -> Refusal {

@@ -48,6 +48,12 @@ fn referral(referral: &mut Referral) {
     if let Delivery::Delivered { at } = &mut referral.delivery {
         *at = instant(*at);
     }
+    if let Some(recall) = &mut referral.recall {
+        recall.asked_at = instant(recall.asked_at);
+        for at in [&mut recall.deadline, &mut recall.told_at, &mut recall.confirmed_at, &mut recall.overdue_at] {
+            *at = at.map(instant);
+        }
+    }
 }
 
 fn outbox(row: &mut OutboxRow) {

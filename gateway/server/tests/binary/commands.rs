@@ -132,3 +132,19 @@ fn the_demo_ends_with_everything_aligned() {
     assert_eq!(said.matches(" SP-00000001-").count(), 12, "a row for each: {said}");
     assert!(!said.contains(" NO "), "{said}");
 }
+
+#[test]
+fn the_scene_of_a_withdrawal_tells_the_platform_stops_what_is_queued_and_shows_it_to_the_gp() {
+    let output = run(&["demo", "--withdraw"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}");
+    for line in [
+        "delivery withdrawn, with the Consent's own commit",
+        "befriending has 0 Tasks",
+        "it stopped.",
+        "Nothing was sent",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    assert_eq!(text.lines().last(), Some("2 of 2 settled, 2 of 2 aligned"), "{text}");
+}

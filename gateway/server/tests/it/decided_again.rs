@@ -106,17 +106,23 @@ async fn one_too_many_is_no_reason_to_refuse_a_withdrawal() {
 #[tokio::test]
 async fn what_may_not_be_shown_is_said_on_the_task_and_read_no_further() {
     for torn in [false, true] {
-        let scene = Scene::start(&script(&[]), "", Setup::default()).await;
+        let clock = Arc::new(ManualClock::at(datetime!(2026-06-19 12:00 UTC)));
+        let setup = Setup { clock: Arc::<ManualClock>::clone(&clock), ..Setup::default() };
+        let scene = Scene::start(&script(&[]), "", setup).await;
         let world = &scene.world;
-        let sent = world.submit(&bundle(0)).await;
+        let mut ends = bundle(0);
+        inside(&mut ends, "Consent")["provision"]["period"] = json!({"end": "2026-06-20"});
+        let sent = world.submit(&ends).await;
         world.delivered(&sent.path("Task")).await;
-        if torn {
+        let words = if torn {
             tear(world, &sent).await;
+            "could not be read"
         } else {
-            withdraw(world, &sent).await;
-        }
+            // Nobody withdrew it: it has run out, and the platform keeps what it was given.
+            "period of the Consent is over"
+        };
         scene.platform.changed.store(true, std::sync::atomic::Ordering::SeqCst);
-        let words = if torn { "could not be read" } else { "withdrawn" };
+        clock.advance(Duration::from_secs(3 * 86_400));
         let task = eventually("the Task that says so", || async {
             let task = world.task(&sent.path("Task")).await;
             reason(&task).starts_with("What the platform reports is kept and not shown").then_some(task)
@@ -141,8 +147,9 @@ async fn a_withdrawal_while_the_platform_is_asked_is_seen_before_anything_is_sen
     withdraw(&scene.world, &sent).await;
     scene.platform.away(None);
     scene.platform.looked_up.open();
-    let task = scene.world.task_becomes(&sent.path("Task"), "on-hold").await;
+    let task = scene.world.task_becomes(&sent.path("Task"), "cancelled").await;
     assert!(reason(&task).contains("withdrawn"), "{task}");
+    scene.world.delivery_becomes(&sent.path("Task"), "withdrawn").await;
     settle().await;
     assert_eq!(scene.platform.paths(), ["look-up"], "nothing was sent again");
     scene.world.stop().await;

@@ -44,6 +44,9 @@ struct Script {
     /// Whether a lost answer to a submission has to be asked for.
     #[serde(default)]
     asks: bool,
+    /// Whether it can be told of a cancellation.
+    #[serde(default)]
+    cancels: bool,
     /// Whether it panics when it is asked.
     #[serde(default)]
     panics: bool,
@@ -96,7 +99,7 @@ fn descriptor(name: &str, script: &Script, hash: &str) -> Descriptor {
         name: name.to_owned(),
         version: format!("{}+{hash}", script.version),
         format: "none".to_owned(),
-        capabilities: Capabilities { cancel: false, hold: false, look_up: true, poll: true, push: false },
+        capabilities: Capabilities { cancel: script.cancels, hold: false, look_up: true, poll: true, push: false },
         data_needs: script.declares.iter().map(need).collect(),
         accepted_losses: Vec::new(),
         limits: Limits { steps: 4, answer_seconds: 5, answer_bytes: 1024, poll_seconds: 1 },
@@ -155,6 +158,7 @@ impl Adapter for Scripted {
             Purpose::LookUp => Ok(Step::Absent),
             Purpose::Read { .. } => Ok(self.request(Method::Get, "read-1", "read-1")),
             Purpose::Poll { .. } => Ok(self.request(Method::Get, "poll", "poll")),
+            Purpose::Tell { .. } if self.script.cancels => Ok(self.request(Method::Post, "cancel", "cancel")),
             Purpose::Tell { .. } => Err(TranslateError::new("purpose", "is not declared")),
         }
     }
@@ -171,7 +175,8 @@ impl Adapter for Scripted {
             },
             Purpose::Read { .. } if progress.step == "read-1" => Ok(self.request(Method::Get, "read-2", "read-2")),
             Purpose::Read { platform_referral } => {
-                let readings = vec![Reading::Status(accepted(platform_referral))];
+                let status = if body == b"ended" { ended(platform_referral) } else { accepted(platform_referral) };
+                let readings = vec![Reading::Status(status)];
                 Ok(Step::Reports(ReportPage { readings, cursor: None, more: false }))
             }
             // The platform only says which have changed, as often as it pleases.
@@ -181,8 +186,10 @@ impl Adapter for Scripted {
                 let readings = names.split_whitespace().map(changed).collect();
                 Ok(Step::Reports(ReportPage { readings, cursor: Some(Cursor("1".to_owned())), more: false }))
             }
+            // What was sent may have arrived before nothing was answered any more.
+            Purpose::LookUp if body == b"there" => Ok(there()),
             Purpose::LookUp => Ok(Step::Absent),
-            Purpose::Tell { .. } => Err(TranslateError::new("purpose", "is not declared")),
+            Purpose::Tell { .. } => Ok(there()),
         }
     }
 
@@ -190,6 +197,22 @@ impl Adapter for Scripted {
         assert!(!self.script.panics, "as the script says");
         let account = Account { fields: Vec::new(), losses: self.script.losses.clone() };
         Ok(self.script.accounts.then_some(account))
+    }
+}
+
+fn there() -> Step {
+    Step::Delivered(Receipt { platform_referral: PlatformReferralId("42".to_owned()), reports: Vec::new() })
+}
+
+/// It ended well: what nobody may learn after a withdrawal.
+fn ended(name: &PlatformReferralId) -> StatusReport {
+    StatusReport {
+        event: "3".to_owned(),
+        order: PlatformOrder { version: Some(3), instant: None },
+        status: Some(TaskStatus::Completed),
+        business_status: "helped".to_owned(),
+        reason: Some("Three food parcels were given.".to_owned()),
+        ..accepted(name)
     }
 }
 
@@ -218,6 +241,8 @@ pub(crate) struct Everywhere {
     pub(crate) looked_up: Gate,
     /// Whether polls say that the referral has changed, twice.
     pub(crate) changed: AtomicBool,
+    /// Whether what is read has ended.
+    pub(crate) ended: AtomicBool,
 }
 
 /// Open unless it is shut; says whether somebody waits before it.
@@ -284,6 +309,6 @@ impl Transport for Everywhere {
         }
         let body = String::from_utf8_lossy(request.body.as_deref().unwrap_or_default()).into_owned();
         self.sent.lock().unwrap().push((request.path.clone(), body));
-        answer("")
+        answer(if self.ended.load(Ordering::SeqCst) { "ended" } else { "" })
     }
 }

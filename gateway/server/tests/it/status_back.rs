@@ -208,15 +208,24 @@ async fn after_consent_is_withdrawn_what_the_platform_reports_is_kept_and_not_sh
     let withdrawn = world.change(&sent.path("Consent"), |consent| consent["status"] = json!("inactive")).await;
     assert_eq!(withdrawn.status, 200, "{}", withdrawn.text);
     let id = referral.platform_referral.unwrap().0;
-    assert!(food.plan(&id, &[("accepted", None)]));
-    food.tick().await;
-    let stored = food.resource("Task", &id).unwrap();
+    world.outbox_idle().await;
+    // It reports an end with all that was done, after it had been told to stop.
+    let mut stored = food.resource("Task", &id).unwrap();
+    stored["status"] = json!("completed");
+    stored["statusReason"] = json!({"text": "Three parcels."});
+    stored["meta"]["versionId"] = json!("99");
+    stored["output"] = json!([{"type": {"text": "Outcome"}, "valueCodeableConcept": {"text": "Helped"}}]);
     assert_eq!(report(&world, REPORT_TOKEN, stored.to_string()).await, 202);
-    eventually("a word to the operators", || async { world.referral().await.conflict }).await;
+    let kept = eventually("the report", || async {
+        let all = world.store().reports(&referral.id).await.unwrap();
+        all.into_iter().find(|one| one.report.status == Some(adapter_contract::TaskStatus::Completed))
+    })
+    .await;
+    assert_eq!((kept.report.outputs.len(), kept.report.reason), (0, None), "nothing but its end is kept");
     world.outbox_idle().await;
     let task = world.task(&sent.path("Task")).await;
-    assert_eq!((task["status"].as_str(), task.get("output")), (Some("requested"), None), "{task}");
-    assert!(!world.store().reports(&referral.id).await.unwrap().is_empty(), "the statement is kept");
+    assert_eq!((task["status"].as_str(), task.get("output")), (Some("cancelled"), None), "{task}");
+    assert!(!task.to_string().contains("Helped") && !task.to_string().contains("parcels"), "{task}");
 }
 
 #[tokio::test]

@@ -36,6 +36,10 @@ pub(crate) const BARS: &str = "bars";
 pub(crate) const NEIGHBOUR: &str = "neighbour";
 /// The same organisation in another tenant.
 pub(crate) const FOREIGN: &str = "foreign";
+/// Records consent for the practice, and does nothing else.
+pub(crate) const RECORDER: &str = "recorder";
+/// Refers, and is not entitled to record consent.
+pub(crate) const SELF_REFERRAL: &str = "self-referral";
 /// The platform that collects.
 pub(crate) const COLLECTOR: &str = "collector";
 
@@ -405,7 +409,7 @@ fn sha256(token: &str) -> String {
     Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn configuration(address: &str, token: &Path, setup: &Setup) -> String {
+pub(crate) fn configuration(address: &str, token: &Path, setup: &Setup) -> String {
     const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
     let client = |id: &str, tenant: &str, organisation: &str, more: &str| {
         format!(
@@ -425,6 +429,8 @@ fn configuration(address: &str, token: &Path, setup: &Setup) -> String {
     text += &client(BARS, "pcn-a", PRACTICE_ODS, &format!("{referrer}\nprofile = \"bars\""));
     text += &client(NEIGHBOUR, "pcn-a", "A82001", referrer);
     text += &client(FOREIGN, "pcn-b", PRACTICE_ODS, referrer);
+    text += &client(RECORDER, "pcn-a", PRACTICE_ODS, "roles = [\"consent\"]");
+    text += &client(SELF_REFERRAL, "pcn-a", PRACTICE_ODS, &format!("{referrer}\nrecords-consent = false"));
     text += &client(COLLECTOR, "pcn-a", "VCSE3", "roles = [\"platform\"]\nplatform = \"advice\"");
     let requester = "requester-ods = \"X26\", requester-name = \"Test PCN gateway\"";
     let [food, befriending] = &setup.bases;

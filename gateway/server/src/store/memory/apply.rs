@@ -8,7 +8,7 @@ use gateway_core::change::{Change, Check, CheckFailure, ReportRecord, Transactio
 use gateway_core::outbox::{OutboxRow, OutboxState};
 use gateway_core::referral::Referral;
 use gateway_core::resource::ResourceVersion;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Wholly or not at all.
 pub(super) fn commit(state: &mut State, transaction: Transaction) -> Result<(), CommitError> {
@@ -45,6 +45,15 @@ fn holds(state: &State, check: &Check) -> Result<(), CheckFailure> {
         Check::VersionIs { key, version } => {
             let current = state.version(key);
             if current == *version { Ok(()) } else { Err(CheckFailure::Version(current)) }
+        }
+        Check::These { compartment, kind, any_of, read } => {
+            let found: BTreeMap<String, u64> = state
+                .current()
+                .filter(|(_, row)| row.key.compartment == *compartment && row.key.kind == *kind)
+                .filter(|(_, row)| any_of.iter().any(|token| search::carries(row, token)))
+                .map(|(_, row)| (row.key.id.clone(), row.version))
+                .collect();
+            if found == *read { Ok(()) } else { Err(CheckFailure::Changed) }
         }
     }
 }

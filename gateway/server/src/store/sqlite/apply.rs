@@ -34,6 +34,10 @@ fn holds(file: &Connection, check: &Check) -> Result<(), CommitError> {
             let current = current(file, key)?.map_or(0, |(_, version)| version);
             if current == *version { Ok(()) } else { Err(CheckFailure::Version(current).into()) }
         }
+        Check::These { compartment, kind, any_of, read } => {
+            let found = search::versions(file, compartment, kind, any_of)?;
+            if found == *read { Ok(()) } else { Err(CheckFailure::Changed.into()) }
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use gateway_core::identity::Compartment;
 use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
+use std::collections::BTreeMap;
 
 /// Everything of a kind has one of a few statuses, so this parameter leads only if nothing else can.
 const COARSE: &str = "status";
@@ -38,6 +39,20 @@ pub(super) fn matching(
     let mut found = Found::new(compartment, kind, &all_of, 0, i64::MAX, UpdatedRange::default())?;
     let sql = found.ids(MATCHES_NAMED.into());
     super::reads::all(file, &sql, params_from_iter(found.values), |row| Ok(row.get(0)?))
+}
+
+/// Ids and versions of all resources that carry any of the tokens.
+pub(super) fn versions(
+    file: &Connection,
+    compartment: &Compartment,
+    kind: &str,
+    any_of: &[Token],
+) -> Result<BTreeMap<String, u64>, StoreError> {
+    let found = Found::new(compartment, kind, &[any_of], 0, i64::MAX, UpdatedRange::default())?;
+    let sql = found.versions();
+    let rows =
+        super::reads::all(file, &sql, params_from_iter(found.values), |row| Ok((row.get(0)?, natural(row, 1)?)))?;
+    Ok(rows.into_iter().collect())
 }
 
 fn newest(file: &Connection, compartment: &Compartment, kind: &str) -> Result<u64, StoreError> {
@@ -171,6 +186,10 @@ impl Found {
     /// The statement of the total.
     pub(super) fn count(&self) -> String {
         format!("SELECT count(*) FROM {} WHERE {}", self.tables, self.terms.join(" AND "))
+    }
+
+    fn versions(&self) -> String {
+        format!("SELECT c.id, c.version FROM {} WHERE {}", self.tables, self.terms.join(" AND "))
     }
 
     fn ids(&mut self, limit: i64) -> String {

@@ -47,6 +47,34 @@ pub(super) async fn a_read_version_must_still_be_current(store: Shared) {
     assert_eq!(refused(&store, vec![read("b", 1)], vec![]).await, CheckFailure::Version(0));
 }
 
+pub(super) async fn what_was_read_must_still_be_all_there_is(store: Shared) {
+    write(&store, vec![put(resource("a", 1, &[("patient", "p|1")])), put(resource("b", 1, &[("patient", "p|2")]))])
+        .await;
+    let these = |read: &[(&str, u64)]| Check::These {
+        compartment: home(),
+        kind: "Task".to_owned(),
+        any_of: vec![token("patient", "p|1"), token("patient", "p|2")],
+        read: read.iter().map(|(id, version)| ((*id).to_owned(), *version)).collect(),
+    };
+    must(commit(&store, vec![these(&[("a", 1), ("b", 1)])], vec![]).await);
+    for other in [vec![], vec![("a", 1)], vec![("a", 1), ("b", 2)], vec![("a", 1), ("b", 1), ("c", 1)]] {
+        assert_eq!(refused(&store, vec![these(&other)], vec![]).await, CheckFailure::Changed, "{other:?}");
+    }
+    // One is changed, one comes, one is no longer meant.
+    write(&store, vec![put(resource("a", 2, &[("patient", "p|1")]))]).await;
+    assert_eq!(refused(&store, vec![these(&[("a", 1), ("b", 1)])], vec![]).await, CheckFailure::Changed);
+    write(&store, vec![put(resource("c", 1, &[("patient", "p|2")]))]).await;
+    assert_eq!(refused(&store, vec![these(&[("a", 2), ("b", 1)])], vec![]).await, CheckFailure::Changed);
+    write(&store, vec![put(resource("b", 2, &[]))]).await;
+    must(commit(&store, vec![these(&[("a", 2), ("c", 1)])], vec![]).await);
+    let stranger = strangers().into_iter().next().expect("there are strangers");
+    let Check::These { kind, any_of, .. } = these(&[]) else { unreachable!() };
+    must(
+        commit(&store, vec![Check::These { compartment: stranger, kind, any_of, read: Default::default() }], vec![])
+            .await,
+    );
+}
+
 fn no_match(tokens: &[(&str, &str)]) -> Check {
     let tokens = tokens.iter().map(|(parameter, value)| token(parameter, value)).collect();
     Check::NoMatch { compartment: home(), kind: "Task".to_owned(), tokens }

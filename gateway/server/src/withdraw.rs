@@ -1,0 +1,190 @@
+//! Withdraw, with effects: finds the referrals of a person of whom a Consent is being written, and has what consent no
+//! longer covers stopped or recalled in the same transaction.
+
+use crate::deliver::{View, ViewError};
+use crate::gateway::Gateway;
+use crate::ingest::{parse, with_any};
+use crate::store::StoreError;
+use gateway_core::change::{Change, Check, Transaction};
+use gateway_core::consent::{ConsentDocument, Record, Stage};
+use gateway_core::identity::Compartment;
+use gateway_core::referral::{Referral, SenderState};
+use gateway_core::resource::{ResourceVersion, Token};
+use gateway_core::withdraw::{Withdrawal, withdraw};
+use gateway_fhir::Json;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Criteria of one search at most: an engine takes only so many.
+const AT_ONCE: usize = 100;
+
+/// Adds to a transaction that writes Consents what follows from them for the referrals of their patients.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) async fn follow(gateway: &Gateway, transaction: &mut Transaction) -> Result<(), StoreError> {
+    let consents: Vec<ResourceVersion> = written(transaction, "Consent").cloned().collect();
+    let Some(compartment) = consents.first().map(|consent| consent.key.compartment.clone()) else { return Ok(()) };
+    let mut people = People::default();
+    for consent in &consents {
+        people.named_by(consent);
+        // The version before may have been about somebody else, who loses it now.
+        let before = gateway.store.resource(&consent.key, None).await?;
+        before.iter().for_each(|before| people.named_by(before));
+    }
+    let (referrals, checks) = people.referrals(gateway, &compartment).await?;
+    // A request that also writes Tasks races with nobody for them: what it starts is decided with these Consents. For the
+    // others nothing may be started unseen between this look and the commit.
+    if written(transaction, "Task").next().is_none() {
+        transaction.checks.extend(checks);
+    }
+    let documents: BTreeMap<String, Json> = transaction
+        .changes
+        .iter()
+        .filter_map(|change| match change {
+            Change::PutResource(stored) => Some((stored.key.reference(), parse(stored)?)),
+            _ => None,
+        })
+        .collect();
+    for referral in referrals {
+        if let Some(more) = stopped(gateway, &referral, &consents, &documents, transaction).await? {
+            transaction.checks.extend(more.checks);
+            transaction.changes.extend(more.changes);
+        }
+    }
+    Ok(())
+}
+
+fn written<'a>(transaction: &'a Transaction, kind: &'static str) -> impl Iterator<Item = &'a ResourceVersion> {
+    transaction.changes.iter().filter_map(move |change| match change {
+        Change::PutResource(stored) if stored.key.kind == kind => Some(stored),
+        _ => None,
+    })
+}
+
+/// Whom Consents name, by Patient and by NHS number.
+#[derive(Default)]
+struct People {
+    patients: BTreeSet<String>,
+    numbers: BTreeSet<String>,
+}
+
+impl People {
+    fn named_by(&mut self, consent: &ResourceVersion) {
+        for token in &consent.tokens {
+            match token.parameter.as_str() {
+                "patient" => self.patients.insert(token.value.clone()),
+                "patient-identifier" => self.numbers.insert(token.value.clone()),
+                _ => false,
+            };
+        }
+    }
+
+    /// The referrals of these people that are under way, and what must not change until they are stopped.
+    async fn referrals(
+        mut self,
+        gateway: &Gateway,
+        compartment: &Compartment,
+    ) -> Result<(Vec<Referral>, Vec<Check>), StoreError> {
+        let numbers: Vec<Token> =
+            self.numbers.iter().map(|number| Token::new("patient-identifier", number.clone())).collect();
+        // The same person may be stored as several Patients.
+        for patient in with_any(gateway, compartment, "Patient", &numbers).await? {
+            self.patients.insert(patient.key.reference());
+        }
+        let patients = self.patients.iter().map(|patient| Token::new("patient", patient.clone()));
+        let any: Vec<Token> = patients.chain(numbers).collect();
+        let mut checks = Vec::new();
+        let mut requests = Vec::new();
+        for some in any.chunks(AT_ONCE) {
+            let found = with_any(gateway, compartment, "ServiceRequest", some).await?;
+            checks.push(these(compartment, "ServiceRequest", some, &found));
+            requests.extend(found.iter().map(|request| Token::new("focus", request.key.reference())));
+        }
+        let mut referrals = BTreeMap::new();
+        for some in requests.chunks(AT_ONCE) {
+            let found = with_any(gateway, compartment, "Task", some).await?;
+            checks.push(these(compartment, "Task", some, &found));
+            for task in found {
+                let referral = gateway.store.referral_by_task(compartment, &task.key.id).await?;
+                referrals.extend(referral.map(|referral| (referral.id.clone(), referral)));
+            }
+        }
+        Ok((referrals.into_values().collect(), checks))
+    }
+}
+
+/// That these are still all there are.
+fn these(compartment: &Compartment, kind: &str, any_of: &[Token], found: &[ResourceVersion]) -> Check {
+    Check::These {
+        compartment: compartment.clone(),
+        kind: kind.to_owned(),
+        any_of: any_of.to_vec(),
+        read: found.iter().map(|row| (row.key.id.clone(), row.version)).collect(),
+    }
+}
+
+/// What stops one referral, if consent no longer covers it.
+async fn stopped(
+    gateway: &Gateway,
+    referral: &Referral,
+    consents: &[ResourceVersion],
+    documents: &BTreeMap<String, Json>,
+    transaction: &Transaction,
+) -> Result<Option<Transaction>, StoreError> {
+    let over =
+        referral.recall.is_some() || referral.sender == SenderState::Cancelled || referral.task_status.is_final();
+    let Some(platform) = referral.platform.as_ref().filter(|_| !over) else { return Ok(None) };
+    let view = match View::load(gateway, &referral.id).await {
+        Ok(view) => view,
+        Err(ViewError::Store(error)) => return Err(error),
+        Err(ViewError::Missing(what)) => {
+            tracing::error!(referral = referral.id.0, what, "a referral points at nothing");
+            return Ok(None);
+        }
+    };
+    let configured = gateway.platform(platform);
+    let needs = configured.as_ref().map(|platform| platform.adapter.descriptor().data_needs.clone());
+    let needs = needs.unwrap_or_default();
+    let stored = view.consents(gateway).await?;
+    let before = view.decision(gateway, platform, &needs, Stage::Relay, &stored, documents).await?;
+    let with_these = replaced(stored, consents);
+    let after = view.decision(gateway, platform, &needs, Stage::Relay, &with_these, documents).await?;
+    let outbox = gateway.store.outbox(&referral.id).await?;
+    // The request itself may write the ServiceRequest.
+    let again = written(transaction, "ServiceRequest").filter(|row| row.key.id == view.referral.service_request).last();
+    let again = again.and_then(|row| Some((row.version, parse(row)?)));
+    let request = match &again {
+        Some((version, document)) => (*version, document),
+        None => (view.service_request.version, &view.service_request.document),
+    };
+    let author = consents.first().map_or(String::new(), |consent| consent.author.clone());
+    Ok(withdraw(&Withdrawal {
+        referral: &view.referral,
+        task: (view.task.version, &view.task.document),
+        service_request: request,
+        outbox: &outbox,
+        capabilities: configured.map(|platform| platform.adapter.descriptor().capabilities),
+        before: &before,
+        after: &after,
+        author: &author,
+        within: gateway.limits.recall,
+        schedule: &gateway.rules.schedule,
+        now: gateway.clock.now(),
+    }))
+}
+
+/// What is on record once these are written.
+fn replaced(stored: Record, written: &[ResourceVersion]) -> Record {
+    let mut all: BTreeMap<String, ConsentDocument> =
+        stored.consents.into_iter().map(|consent| (consent.id.clone(), consent)).collect();
+    let mut complete = stored.complete;
+    for consent in written {
+        let Some(document) = parse(consent) else {
+            complete = false;
+            continue;
+        };
+        let (tenant, id) = (consent.key.compartment.tenant.clone(), consent.key.id.clone());
+        all.insert(id.clone(), ConsentDocument { tenant, id, version: consent.version, document });
+    }
+    Record { consents: all.into_values().collect(), complete }
+}

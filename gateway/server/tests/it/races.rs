@@ -1,0 +1,390 @@
+//! A withdrawal of consent races with sending: the lane, its attempts and the withdrawal take turns at every access to the
+//! store and to the platform, in an order that a seed decides. On one thread, with a clock that stands still, a seed plays
+//! the same race each time.
+//!
+//! An attempt *starts* with the commit that marks its next request as leaving; what was marked before the withdrawal may
+//! still leave after it, and is recalled. Nothing is marked after the withdrawal.
+
+use crate::losses::script;
+use crate::scripted::{NAME, Reader};
+use crate::support::{GP, Setup, bundle, configuration, door, inside};
+use adapter_contract::{Answer, Cursor, DeliveryError, HttpRequest, IdempotencyKey, PlatformReferralId, SenderMove};
+use async_trait::async_trait;
+use gateway_core::change::{AuditRecord, Change, RawReport, ReportRecord, StoredAnswer, Transaction};
+use gateway_core::identity::{Client, ClientId, Compartment, PlatformId, TenantId};
+use gateway_core::ingest::{Draft, Submission, Write};
+use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, Errand, OutboxRow, OutboxState};
+use gateway_core::referral::{Referral, ReferralId, Way};
+use gateway_core::resource::{ResourceKey, ResourceVersion};
+use serde_json::json;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use time::OffsetDateTime;
+use time::macros::datetime;
+use tokio_util::sync::CancellationToken;
+use vcse_gateway::chance::Chance;
+use vcse_gateway::clock::ManualClock;
+use vcse_gateway::config::{self, Config};
+use vcse_gateway::deliver;
+use vcse_gateway::gateway::{Gateway, Platform, is_race};
+use vcse_gateway::ingest;
+use vcse_gateway::store::memory::MemoryStore;
+use vcse_gateway::store::{CommitError, Counts, Page, ReferralFilter, SearchQuery, Store, StoreError};
+use vcse_gateway::transport::{Names, Transport};
+
+/// How many are played.
+const RACES: u64 = 1_000;
+
+/// What happened, in the order in which it was committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Event {
+    /// A request of the submission was marked as leaving.
+    Started,
+    /// The Consent's new version was committed.
+    Withdrawn,
+    /// The platform received a step of the submission.
+    Received,
+    /// The platform was told to stop.
+    Told,
+}
+
+tokio::task_local! {
+    /// Set for the withdrawal.
+    static HURRIED: ();
+}
+
+/// Who gives way for how long, and what happened.
+struct Turns {
+    chance: Chance,
+    events: Mutex<Vec<Event>>,
+}
+
+impl Turns {
+    async fn pause(&self) {
+        // The withdrawal looks at much more than an attempt does; unhurried it would always come last.
+        let most = if HURRIED.try_with(|()| ()).is_ok() { 1.2 } else { 12.0 };
+        let turns = self.chance.unit() * most;
+        let mut turn = 0.0;
+        while turn < turns {
+            tokio::task::yield_now().await;
+            turn += 1.0;
+        }
+    }
+
+    fn note(&self, event: Event) {
+        self.events.lock().unwrap().push(event);
+    }
+}
+
+/// The model, at each access to which others may come first.
+struct Racing {
+    inner: MemoryStore,
+    turns: Arc<Turns>,
+}
+
+impl Racing {
+    async fn pause(&self) {
+        self.turns.pause().await;
+    }
+}
+
+fn events(transaction: &Transaction) -> Vec<Event> {
+    let event = |change: &Change| match change {
+        Change::PutResource(stored) if stored.key.kind == "Consent" && stored.version == 2 => Some(Event::Withdrawn),
+        Change::PutOutbox(row) if row.errand == Errand::Submit && row.state == OutboxState::Leased => {
+            Some(Event::Started)
+        }
+        _ => None,
+    };
+    transaction.changes.iter().filter_map(event).collect()
+}
+
+#[async_trait]
+impl Store for Racing {
+    async fn commit(&self, transaction: Transaction) -> Result<(), CommitError> {
+        self.pause().await;
+        let events = events(&transaction);
+        self.inner.commit(transaction).await?;
+        events.into_iter().for_each(|event| self.turns.note(event));
+        self.pause().await;
+        Ok(())
+    }
+
+    async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+        self.pause().await;
+        self.inner.claim(request).await
+    }
+
+    async fn next_due(&self, platforms: &[PlatformId]) -> Result<Option<OffsetDateTime>, StoreError> {
+        self.pause().await;
+        self.inner.next_due(platforms).await
+    }
+
+    async fn resource(&self, key: &ResourceKey, version: Option<u64>) -> Result<Option<ResourceVersion>, StoreError> {
+        self.pause().await;
+        self.inner.resource(key, version).await
+    }
+
+    async fn history(&self, key: &ResourceKey) -> Result<Vec<ResourceVersion>, StoreError> {
+        self.pause().await;
+        self.inner.history(key).await
+    }
+
+    async fn search(&self, query: &SearchQuery) -> Result<Page, StoreError> {
+        self.pause().await;
+        self.inner.search(query).await
+    }
+
+    async fn referral(&self, id: &ReferralId) -> Result<Option<Referral>, StoreError> {
+        self.pause().await;
+        self.inner.referral(id).await
+    }
+
+    async fn referral_by_task(&self, compartment: &Compartment, task: &str) -> Result<Option<Referral>, StoreError> {
+        self.pause().await;
+        self.inner.referral_by_task(compartment, task).await
+    }
+
+    async fn referral_at_platform(
+        &self,
+        platform: &PlatformId,
+        platform_referral: &PlatformReferralId,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Option<Referral>, StoreError> {
+        self.pause().await;
+        self.inner.referral_at_platform(platform, platform_referral, key).await
+    }
+
+    async fn referrals(&self, filter: &ReferralFilter) -> Result<Vec<Referral>, StoreError> {
+        self.pause().await;
+        self.inner.referrals(filter).await
+    }
+
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        self.pause().await;
+        self.inner.counts().await
+    }
+
+    async fn outbox(&self, referral: &ReferralId) -> Result<Vec<OutboxRow>, StoreError> {
+        self.pause().await;
+        self.inner.outbox(referral).await
+    }
+
+    async fn attempts(&self, outbox: &str) -> Result<Vec<Attempt>, StoreError> {
+        self.pause().await;
+        self.inner.attempts(outbox).await
+    }
+
+    async fn unread_reports(&self, limit: u32) -> Result<Vec<RawReport>, StoreError> {
+        self.pause().await;
+        self.inner.unread_reports(limit).await
+    }
+
+    async fn reports(&self, referral: &ReferralId) -> Result<Vec<ReportRecord>, StoreError> {
+        self.pause().await;
+        self.inner.reports(referral).await
+    }
+
+    async fn parked_reports(
+        &self,
+        platform: &PlatformId,
+        platform_referral: &PlatformReferralId,
+        key: &IdempotencyKey,
+    ) -> Result<Vec<ReportRecord>, StoreError> {
+        self.pause().await;
+        self.inner.parked_reports(platform, platform_referral, key).await
+    }
+
+    async fn referrals_to_align(&self, limit: u32) -> Result<Vec<ReferralId>, StoreError> {
+        self.pause().await;
+        self.inner.referrals_to_align(limit).await
+    }
+
+    async fn cursor(&self, platform: &PlatformId) -> Result<Option<Cursor>, StoreError> {
+        self.pause().await;
+        self.inner.cursor(platform).await
+    }
+
+    async fn answer(
+        &self,
+        tenant: &TenantId,
+        client: &ClientId,
+        request_id: &str,
+    ) -> Result<Option<StoredAnswer>, StoreError> {
+        self.pause().await;
+        self.inner.answer(tenant, client, request_id).await
+    }
+
+    async fn audit(&self, referral: &ReferralId) -> Result<Vec<AuditRecord>, StoreError> {
+        self.pause().await;
+        self.inner.audit(referral).await
+    }
+
+    async fn latest_time(&self) -> Result<Option<OffsetDateTime>, StoreError> {
+        self.pause().await;
+        self.inner.latest_time().await
+    }
+
+    async fn content_hash(&self) -> Result<String, StoreError> {
+        self.pause().await;
+        self.inner.content_hash().await
+    }
+}
+
+/// A platform that takes every step, and is told to stop.
+struct Taker(Arc<Turns>);
+
+#[async_trait]
+impl Transport for Taker {
+    async fn send(&self, _: &Platform, request: &HttpRequest, _: &Names) -> Result<Answer, DeliveryError> {
+        self.0.pause().await;
+        let look_up = request.path == "look-up";
+        if request.path == "cancel" {
+            self.0.note(Event::Told);
+        } else if !look_up {
+            self.0.note(Event::Received);
+        }
+        self.0.pause().await;
+        // Of three steps the last one makes the referral: after all three it is there.
+        let received = self.0.events.lock().unwrap().iter().filter(|event| **event == Event::Received).count();
+        let body = if look_up && received >= 3 { b"there".to_vec() } else { Vec::new() };
+        Ok(Answer::Http { status: 200, headers: Vec::new(), body })
+    }
+}
+
+/// What is the same in all races.
+struct Course {
+    config: Config,
+    client: Client,
+    _folder: tempfile::TempDir,
+}
+
+fn course() -> Course {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join(NAME);
+    std::fs::create_dir_all(&home).unwrap();
+    let mut three = script(&[]);
+    three["steps"] = json!(["one", "two", "three"]);
+    (three["cancels"], three["asks"]) = (json!(true), json!(true));
+    std::fs::write(home.join("adapter.json"), three.to_string()).unwrap();
+    std::fs::write(home.join("adapter.toml"), "").unwrap();
+    let token = folder.path().join("token");
+    std::fs::write(&token, "a-token-that-nobody-checks").unwrap();
+    let setup =
+        Setup { adapter: NAME, adapters: Some((folder.path().to_owned(), Arc::new(Reader))), ..Setup::default() };
+    let mut text = configuration("127.0.0.1:1", Path::new(&token), &setup);
+    text += "\n[[policy]]\ntenant = \"pcn-a\"\nplatform = \"food\"\nnotes = \"send\"\n";
+    let config = config::parse_with(&text, Arc::new(Reader)).unwrap();
+    let turns = Arc::new(Turns { chance: Chance::seeded(0), events: Mutex::default() });
+    let gateway = gateway(&config, Arc::new(MemoryStore::new()), 0, &turns);
+    let client = gateway.clients.values().find(|client| client.id.0 == GP).unwrap().clone();
+    Course { config, client, _folder: folder }
+}
+
+fn gateway(config: &Config, store: Arc<dyn Store>, seed: u64, turns: &Arc<Turns>) -> Gateway {
+    let clock = Arc::new(ManualClock::at(datetime!(2026-06-15 12:00 UTC)));
+    let chance = Arc::new(Chance::seeded(seed));
+    let transport = Arc::new(Taker(Arc::clone(turns)));
+    config::build(config, "http://localhost/fhir".to_owned(), store, clock, chance, transport).unwrap()
+}
+
+/// How a race ended.
+struct Finish {
+    events: Vec<Event>,
+    referral: Referral,
+    rows: Vec<OutboxRow>,
+}
+
+async fn run(course: &Course, seed: u64) -> Finish {
+    let turns = Arc::new(Turns { chance: Chance::seeded(seed), events: Mutex::default() });
+    let store = Arc::new(Racing { inner: MemoryStore::new(), turns: Arc::clone(&turns) });
+    let gateway = Arc::new(gateway(&course.config, Arc::<Racing>::clone(&store), seed, &turns));
+    let mut sent = bundle(usize::try_from(seed % 7).unwrap());
+    let accepted = gateway_core::ingest::read(&door(&sent.to_string()), 100).unwrap();
+    let accepted = ingest::decide(&gateway, &course.client, "race", &accepted).await.unwrap();
+    let id = accepted.written.iter().find(|row| row.kind == "Consent").unwrap().id.clone();
+    gateway.commit(accepted.transaction).await.unwrap();
+    let stop = CancellationToken::new();
+    let lane = tokio::spawn(deliver::lane(Arc::clone(&gateway), PlatformId("food".to_owned()), stop.clone()));
+    // The withdrawal begins anywhere from before the claim to after the last answer.
+    for _ in 0..seed % 23 * 8 {
+        tokio::task::yield_now().await;
+    }
+    let stored = ResourceKey { compartment: course.client.compartment(), kind: "Consent".to_owned(), id: id.clone() };
+    let stored = store.inner.resource(&stored, None).await.unwrap().unwrap();
+    *inside(&mut sent, "Consent") = serde_json::from_str(&stored.body).unwrap();
+    inside(&mut sent, "Consent")["status"] = json!("inactive");
+    let draft = Draft {
+        place: "Consent".to_owned(),
+        full_url: None,
+        kind: "Consent".to_owned(),
+        sent_id: Some(id.clone()),
+        write: Write::Update { id, if_match: None },
+        if_none_exist: None,
+        document: door(&inside(&mut sent, "Consent").to_string()),
+    };
+    let submission = Submission { drafts: vec![draft] };
+    // As the HTTP interface does: decided anew when somebody else wrote first.
+    HURRIED
+        .scope((), async {
+            loop {
+                let decided = ingest::decide(&gateway, &course.client, "race", &submission).await.unwrap();
+                match gateway.commit(decided.transaction).await {
+                    Ok(()) => break,
+                    Err(error) => assert!(is_race(&error), "{error}"),
+                }
+            }
+        })
+        .await;
+    for _ in 0..10_000 {
+        for _ in 0..25 {
+            tokio::task::yield_now().await;
+        }
+        let referral = store.inner.referrals(&ReferralFilter { limit: 1, ..ReferralFilter::default() }).await.unwrap();
+        let rows = store.inner.outbox(&referral[0].id).await.unwrap();
+        let busy = |row: &&OutboxRow| {
+            row.errand != Errand::Chase && matches!(row.state, OutboxState::Ready | OutboxState::Leased)
+        };
+        if !rows.iter().any(|row| busy(&row)) {
+            stop.cancel();
+            lane.await.unwrap();
+            let events = turns.events.lock().unwrap().clone();
+            return Finish { events, referral: referral[0].clone(), rows };
+        }
+    }
+    panic!("race {seed} does not end: {:?}", turns.events.lock().unwrap());
+}
+
+#[tokio::test]
+#[allow(clippy::print_stdout, reason = "the number of races is asked for")]
+async fn no_attempt_starts_after_the_commit_of_a_withdrawal() {
+    let course = course();
+    let (mut untouched, mut partly, mut told) = (0_u32, 0_u32, 0_u32);
+    for seed in 0..RACES {
+        let Finish { events, referral, rows } = run(&course, seed).await;
+        let at = events.iter().position(|event| *event == Event::Withdrawn).unwrap();
+        let late = events[at..].iter().filter(|event| **event == Event::Started).count();
+        assert_eq!(late, 0, "race {seed}: {events:?}");
+        let started = events.iter().filter(|event| **event == Event::Started).count();
+        let received = events.iter().filter(|event| **event == Event::Received).count();
+        assert_eq!(started, received, "race {seed}: what was marked has left, and nothing else: {events:?}");
+        let recall = referral.recall.unwrap();
+        let was_told = events.contains(&Event::Told);
+        // Whoever has it is told; whoever has a part of it is a matter for a person; whoever has nothing hears nothing.
+        match (received, recall.way) {
+            (0, Way::NothingSent) => untouched += u32::from(!was_told),
+            (1 | 2, Way::Person) => partly += u32::from(!was_told && referral.attention.is_some()),
+            (3, Way::Exchange) => told += u32::from(was_told && recall.told_at.is_some()),
+            other => panic!("race {seed}: {other:?} {events:?}"),
+        }
+        let cancels = rows.iter().filter(|row| row.errand == (Errand::Tell { sender_move: SenderMove::Cancel }));
+        assert!(cancels.count() <= 1, "race {seed}");
+    }
+    println!(
+        "{RACES} races of withdrawal against sending: 0 attempts started after the withdrawal's commit ({untouched} \
+         stopped before anything left, {partly} in the middle, {told} delivered and recalled)"
+    );
+    assert_eq!(u64::from(untouched + partly + told), RACES);
+    // The races would prove little if one side always won.
+    assert!(untouched > 50 && partly > 50 && told > 50, "{untouched} {partly} {told}");
+}

@@ -1,0 +1,275 @@
+//! Consent that is withdrawn travels: what has not started stops in the Consent's own transaction, what was delivered is
+//! recalled, the recipient's confirmation is waited for, and the GP's Task shows all of it.
+
+use crate::losses::{Scene, script};
+use crate::support::{
+    COLLECTOR, GP, Sent, Setup, World, assert_valid, bundle, eventually, inside, referral_to, settle,
+};
+use conformance_tests::generator::{Expectation, PRACTICE_ODS};
+use gateway_core::referral::Way;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use time::macros::datetime;
+use vcse_gateway::clock::ManualClock;
+
+async fn withdraw(world: &World, sent: &Sent) {
+    let answer = world.change(&sent.path("Consent"), |consent| consent["status"] = json!("inactive")).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+}
+
+fn reason(task: &Value) -> &str {
+    task["statusReason"]["text"].as_str().unwrap_or_default()
+}
+
+/// A part of the receipt that the Task shows.
+pub(crate) fn receipt(task: &Value, part: &str) -> Value {
+    let all = task["extension"].as_array().cloned().unwrap_or_default();
+    let ours = all.iter().find(|one| one["url"].as_str().unwrap().ends_with("/consent-withdrawal"));
+    let parts = ours.map(|one| one["extension"].as_array().cloned().unwrap()).unwrap_or_default();
+    let part = parts.into_iter().find(|one| one["url"] == part);
+    let value =
+        part.and_then(|part| part.as_object().unwrap().iter().find(|(name, _)| *name != "url").map(|(_, v)| v.clone()));
+    value.unwrap_or_default()
+}
+
+async fn actions(world: &World) -> Vec<String> {
+    let id = world.referral().await.id;
+    world.store().audit(&id).await.unwrap().into_iter().map(|line| line.action).collect()
+}
+
+#[tokio::test]
+async fn what_has_not_started_is_stopped_with_the_consents_new_version() {
+    let world = World::quiet().await;
+    let sent = world.submit(&bundle(0)).await;
+    withdraw(&world, &sent).await;
+    // No worker runs here: what is seen now was written in one transaction with the Consent.
+    let task = world.task(&sent.path("Task")).await;
+    assert_valid("the Task", &task.to_string());
+    assert_eq!(task["status"], "cancelled");
+    assert!(reason(&task).contains(&sent.reference("Consent")) && reason(&task).contains("Nothing was sent"), "{task}");
+    assert_eq!((receipt(&task, "way"), receipt(&task, "confirmed")), (json!("nothing-sent"), json!(false)));
+    let consent = json!({"reference": format!("{}/_history/2", sent.reference("Consent"))});
+    assert_eq!((receipt(&task, "consent"), receipt(&task, "recipient")), (consent, json!("food")));
+    assert_eq!(world.task(&sent.path("ServiceRequest")).await["status"], "revoked");
+    let referral = world.referral().await;
+    assert_eq!(referral.delivery.word(), "withdrawn");
+    let rows = world.store().outbox(&referral.id).await.unwrap();
+    assert!(rows.iter().all(|row| row.state.word() == "dropped") && rows.len() == 1, "{rows:?}");
+    assert!(actions(&world).await.contains(&"consent-withdrawn".to_owned()));
+    // The receipt is the gateway's: a sender can neither alter nor remove it.
+    let path = sent.path("Task");
+    let without = |task: &mut Value| drop(task.as_object_mut().unwrap().remove("extension"));
+    let answer = world.change(&path, without).await;
+    assert_eq!((answer.status.as_u16(), receipt(&answer.json(), "way")), (200, json!("nothing-sent")));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_refusal_stops_all_referrals_of_the_person_by_whichever_patient_they_name() {
+    let world = World::quiet().await;
+    // One person, stored twice; another person; and one that its sender has paused.
+    let (first, second) = (world.submit(&bundle(0)).await, world.submit(&bundle(0)).await);
+    assert_ne!(first.reference("Patient"), second.reference("Patient"));
+    let other = world.submit(&bundle(1)).await;
+    assert_eq!(world.move_task(&second.path("Task"), "on-hold").await.status, 200);
+    let mut refusal = world.task(&first.path("Consent")).await;
+    for element in ["id", "meta", "identifier"] {
+        refusal.as_object_mut().unwrap().remove(element);
+    }
+    refusal["provision"]["type"] = json!("deny");
+    let answer = world.post(GP, "/fhir/Consent", refusal.to_string()).await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    for (sent, status) in [(&first, "cancelled"), (&second, "cancelled"), (&other, "requested")] {
+        assert_eq!(world.task(&sent.path("Task")).await["status"], status);
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_waits_for_a_consent_goes_on_waiting() {
+    let world = World::quiet().await;
+    let sent = world.submit(&referral_to("VCSE1", Expectation::ConsentDenied, 0).bundle).await;
+    assert_eq!(sent.resource("Task")["status"], "on-hold");
+    let answer = world.change(&sent.path("Consent"), |consent| consent["dateTime"] = json!("2026-01-02")).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(world.task(&sent.path("Task")).await["status"], "on-hold");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_delivered_is_recalled_and_the_platforms_confirmation_is_shown() {
+    let (world, food, _befriending) = World::with_platforms("").await;
+    let sent = world.submit(&bundle(0)).await;
+    world.delivered(&sent.path("Task")).await;
+    withdraw(&world, &sent).await;
+    let at_once = world.task(&sent.path("Task")).await;
+    assert_eq!((at_once["status"].as_str(), receipt(&at_once, "way")), (Some("cancelled"), json!("exchange")));
+    assert!(receipt(&at_once, "deadline").is_string() && receipt(&at_once, "asked-at").is_string(), "{at_once}");
+    let task = eventually("the confirmation", || async {
+        let task = world.task(&sent.path("Task")).await;
+        (receipt(&task, "confirmed") == true).then_some(task)
+    })
+    .await;
+    assert_valid("the Task", &task.to_string());
+    assert!(reason(&task).contains("confirmed"), "{task}");
+    assert!(receipt(&task, "told-at").is_string() && receipt(&task, "confirmed-at").is_string(), "{task}");
+    assert!(food.tasks().iter().all(|task| task.status == "cancelled"), "{:?}", food.tasks());
+    let coding = &task["businessStatus"]["coding"][0]["code"];
+    assert_eq!((coding, task.get("output")), (&json!("consent-withdrawn"), None));
+    // Nobody waits for anything any more, and nobody has to call.
+    world.outbox_idle().await;
+    assert_eq!(world.referral().await.attention, None);
+    let actions = actions(&world).await;
+    for action in ["consent-withdrawn", "recall-told", "recall-confirmed"] {
+        assert_eq!(actions.iter().filter(|one| *one == action).count(), 1, "{action}: {actions:?}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_platform_that_cannot_be_told_is_called_by_a_person() {
+    let scene = Scene::start(&script(&[]), "", Setup::default()).await;
+    let sent = scene.world.submit(&bundle(0)).await;
+    scene.world.delivered(&sent.path("Task")).await;
+    withdraw(&scene.world, &sent).await;
+    let task = scene.world.task(&sent.path("Task")).await;
+    assert_eq!((task["status"].as_str(), receipt(&task, "way")), (Some("cancelled"), json!("person")));
+    assert!(reason(&task).contains("Call the organisation"), "{task}");
+    assert!(scene.world.referral().await.attention.unwrap().contains("Call the organisation"));
+    settle().await;
+    assert_eq!(scene.platform.paths(), ["one"], "nothing is sent, and nothing read");
+    scene.world.stop().await;
+}
+
+/// Delivered, withdrawn and told, to a platform that does not say that it has stopped.
+async fn unconfirmed() -> (Scene, Sent, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::at(datetime!(2026-06-19 12:00 UTC)));
+    let mut cancels = script(&[]);
+    cancels["cancels"] = json!(true);
+    let setup = Setup { clock: Arc::<ManualClock>::clone(&clock), ..Setup::default() };
+    let scene = Scene::start(&cancels, "", setup).await;
+    let sent = scene.world.submit(&bundle(0)).await;
+    scene.world.delivered(&sent.path("Task")).await;
+    withdraw(&scene.world, &sent).await;
+    eventually("the platform that is told", || async {
+        let task = scene.world.task(&sent.path("Task")).await;
+        receipt(&task, "told-at").is_string().then_some(())
+    })
+    .await;
+    assert_eq!(scene.platform.paths(), ["one", "cancel"]);
+    (scene, sent, clock)
+}
+
+#[tokio::test]
+async fn without_a_confirmation_in_time_a_person_is_told_and_nothing_more_is_read() {
+    let (scene, sent, clock) = unconfirmed().await;
+    // It goes on working, and that is read, for it might have stopped.
+    scene.platform.changed.store(true, Ordering::SeqCst);
+    clock.advance(Duration::from_secs(3_600));
+    eventually("a read", || async { scene.platform.paths().contains(&"read-2".to_owned()).then_some(()) }).await;
+    settle().await;
+    let task = scene.world.task(&sent.path("Task")).await;
+    assert_eq!((task["status"].as_str(), receipt(&task, "confirmed")), (Some("cancelled"), json!(false)));
+    assert_eq!(scene.world.referral().await.attention, None);
+    scene.platform.changed.store(false, Ordering::SeqCst);
+    clock.advance(Duration::from_secs(47 * 3_600));
+    let task = eventually("the deadline", || async {
+        let task = scene.world.task(&sent.path("Task")).await;
+        receipt(&task, "overdue-at").is_string().then_some(task)
+    })
+    .await;
+    assert!(reason(&task).contains("has not confirmed in time"), "{task}");
+    assert!(scene.world.referral().await.attention.unwrap().contains("Call the organisation"));
+    let read = scene.platform.paths().len();
+    scene.platform.changed.store(true, Ordering::SeqCst);
+    clock.advance(Duration::from_secs(3_600));
+    settle().await;
+    assert_eq!(scene.platform.paths().len(), read, "after the deadline nothing more is read");
+    scene.world.stop().await;
+}
+
+#[tokio::test]
+async fn an_end_that_is_read_confirms_the_recall_and_is_not_told() {
+    let (scene, sent, clock) = unconfirmed().await;
+    scene.platform.ended.store(true, Ordering::SeqCst);
+    scene.platform.changed.store(true, Ordering::SeqCst);
+    clock.advance(Duration::from_secs(3_600));
+    let task = eventually("the confirmation", || async {
+        let task = scene.world.task(&sent.path("Task")).await;
+        (receipt(&task, "confirmed") == true).then_some(task)
+    })
+    .await;
+    assert_eq!(task["status"], "cancelled");
+    for word in ["completed", "helped", "parcels"] {
+        assert!(!task.to_string().to_lowercase().contains(word), "{word}: {task}");
+    }
+    let referral = scene.world.referral().await;
+    let kept = scene.world.store().reports(&referral.id).await.unwrap();
+    assert!(kept.iter().all(|one| one.report.reason.is_none() && one.report.outputs.is_empty()), "{kept:?}");
+    assert_eq!(referral.recall.unwrap().way, Way::Exchange);
+    scene.world.stop().await;
+}
+
+#[tokio::test]
+async fn a_collecting_platform_sees_that_it_is_to_stop_and_nothing_else() {
+    let (world, _food, _befriending) = World::with_platforms("").await;
+    let sent = world.submit(&referral_to("VCSE3", Expectation::Delivered, 0).bundle).await;
+    let referral = world.delivered(&sent.path("Task")).await;
+    let published = format!("/fhir/Task/{}", referral.platform_referral.unwrap().0);
+    let before = world.get(COLLECTOR, &published).await.json();
+    let patient = format!("/fhir/{}", before["for"]["reference"].as_str().unwrap());
+    assert_eq!(world.get(COLLECTOR, &patient).await.status, 200);
+    withdraw(&world, &sent).await;
+    eventually("the published Task that ends", || async {
+        let task = world.get(COLLECTOR, &published).await.json();
+        (task["status"] == "cancelled").then_some(())
+    })
+    .await;
+    assert_eq!(world.get(COLLECTOR, &patient).await.status, 404);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_bundle_that_brings_a_refusal_stops_what_came_before_it() {
+    let world = World::quiet().await;
+    let sent = world.submit(&bundle(0)).await;
+    let mut second = bundle(0);
+    inside(&mut second, "Consent")["provision"]["type"] = json!("deny");
+    let refused = world.submit(&second).await;
+    assert_eq!(refused.resource("Task")["status"], "on-hold");
+    assert_eq!(world.task(&sent.path("Task")).await["status"], "cancelled");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_person_may_keep_the_outcome_from_the_practice() {
+    const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
+    let (world, food, _befriending) = World::with_platforms("").await;
+    for keeps in [false, true] {
+        let mut referral = bundle(usize::from(keeps));
+        if keeps {
+            let practice = json!({"type": "Organization", "identifier": {"system": ODS, "value": PRACTICE_ODS}});
+            let role = json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]});
+            let action = json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentaction", "code": "disclose"}]});
+            inside(&mut referral, "Consent")["provision"]["provision"] =
+                json!([{"type": "deny", "actor": [{"role": role, "reference": practice}], "action": [action]}]);
+        }
+        let sent = world.submit(&referral).await;
+        let delivered = world.delivered(&sent.path("Task")).await;
+        let id = delivered.platform_referral.unwrap().0;
+        assert!(food.plan(&id, &[("accepted", None), ("in-progress", None), ("completed", Some("helped"))]));
+        food.tick_until_settled(50).await;
+        let task = world.task_becomes(&sent.path("Task"), "completed").await;
+        assert_valid("the Task", &task.to_string());
+        let code = &task["businessStatus"]["coding"][0]["code"];
+        assert_eq!((task.get("output").is_none(), code == "outcome-withheld"), (keeps, keeps), "{task}");
+        assert_eq!(reason(&task).contains("does not wish"), keeps, "{task}");
+        if keeps {
+            let history = world.get(GP, &format!("{}/_history", sent.path("Task"))).await.text;
+            assert!(!history.to_lowercase().contains("helped") && !history.contains("\"output\""), "{history}");
+        }
+    }
+    world.stop().await;
+}

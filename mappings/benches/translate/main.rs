@@ -45,9 +45,14 @@ struct Options {
 fn main() -> anyhow::Result<()> {
     let options = options(std::env::args().skip(1))?;
     let documents = corpus::documents();
-    let wanted =
-        |name: &str| options.only.as_ref().is_none_or(|only| name.to_lowercase().contains(&only.to_lowercase()));
     let mut contestants = contestant::all()?;
+    // A whole name means nobody else, so that one of several with like names can be profiled.
+    let exact = options.only.as_ref().is_some_and(|only| contestants.iter().any(|each| each.name() == only));
+    let wanted = |name: &str| match &options.only {
+        Some(only) if exact => name == only,
+        Some(only) => name.to_lowercase().contains(&only.to_lowercase()),
+        None => true,
+    };
     let measure = contestants.first().context("somebody is the measure")?.name();
     contestants.retain(|contestant| contestant.name() == measure || wanted(contestant.name()));
     let (translators, floors): (Vec<_>, Vec<_>) = contestants.into_iter().partition(|contestant| contestant.answers());

@@ -11,6 +11,7 @@
 //! Two members of one object with the same name are not refused: the door of the gateway has refused them already, and
 //! a check here would cost each translation. [`Document::get`] gives the first.
 
+mod block;
 mod location;
 mod scan;
 mod text;
@@ -262,7 +263,12 @@ impl<'t> Document<'t> {
 
     /// Counts the values below an object or list that are neither null nor objects nor lists, of which each is shown with
     /// its tag and may be left out. Stops where an object or list has one of these tags; the answer is then `None`.
-    pub(crate) fn count_below(&self, id: NodeId, stops: [u16; 2], mut counts: impl FnMut(NodeId, u16) -> bool) -> Option<u32> {
+    pub(crate) fn count_below(
+        &self,
+        id: NodeId,
+        stops: [u16; 2],
+        mut counts: impl FnMut(NodeId, u16) -> bool,
+    ) -> Option<u32> {
         let next = self.entry(id).next as usize;
         let below = self.entries.get(id.index() + 1..next).unwrap_or_default();
         let mut count = 0;

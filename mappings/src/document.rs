@@ -261,6 +261,12 @@ impl<'t> Document<'t> {
         self.entry(id).tag
     }
 
+    /// Whether a key is written without escapes, so that its tag is that of its name.
+    #[inline]
+    pub(crate) fn has_plain_key(&self, id: NodeId) -> bool {
+        !self.entry(id).is(Entry::ESCAPED_KEY)
+    }
+
     /// Counts the values below an object or list that are neither null nor objects nor lists, of which each is shown with
     /// its tag and may be left out. Stops where an object or list has one of these tags; the answer is then `None`.
     pub(crate) fn count_below(

@@ -79,11 +79,8 @@ impl<'e, R: Record> Run<'e, '_, R> {
             (Source::From(_), None, Some(item)) => self.piece(item, value, begun)?,
             (Source::From(_), None, None) => Held::Nothing,
         };
-        let held = if value.transforms.is_empty() && value.label.is_none() {
-            held
-        } else {
-            self.changed(value, held, begun)
-        };
+        let held =
+            if value.transforms.is_empty() && value.label.is_none() { held } else { self.changed(value, held, begun) };
         // A date in a platform's pattern is text from here on.
         let kind = if value.format.is_some() { Scalar::Text } else { value.kind };
         self.end(held, value.rule, kind, &value.finish, begun)

@@ -131,7 +131,11 @@ impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
     }
 
     /// The first node at the end of the links.
-    pub(in crate::fhirpath) fn first_node(&mut self, links: &'e [Link], from: Node<'e>) -> Result<Option<Node<'e>>, Stop> {
+    pub(in crate::fhirpath) fn first_node(
+        &mut self,
+        links: &'e [Link],
+        from: Node<'e>,
+    ) -> Result<Option<Node<'e>>, Stop> {
         let (mut links, mut node) = (links, from);
         while let Some((link, rest)) = links.split_first() {
             links = rest;
@@ -159,7 +163,9 @@ impl<'m, 'e, T: Trace> Machine<'m, 'e, T> {
                             }
                             return Ok(None);
                         }
-                        Kind::Array => return self.member(way, rest, doc, Some(child), None, &mut |_, _| Ok(())).map(|()| None),
+                        Kind::Array => {
+                            return self.member(way, rest, doc, Some(child), None, &mut |_, _| Ok(())).map(|()| None);
+                        }
                         _ => node = Node { doc, id: child, twin: None, ty: way.to },
                     }
                 }

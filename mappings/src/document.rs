@@ -11,6 +11,7 @@
 //! Two members of one object with the same name are not refused: the door of the gateway has refused them already, and
 //! a check here would cost each translation. [`Document::get`] gives the first.
 
+mod block;
 mod location;
 mod scan;
 mod text;
@@ -258,6 +259,12 @@ impl<'t> Document<'t> {
     #[inline]
     pub(crate) fn key_tag(&self, id: NodeId) -> u16 {
         self.entry(id).tag
+    }
+
+    /// Whether a key is written without escapes, so that its tag is that of its name.
+    #[inline]
+    pub(crate) fn has_plain_key(&self, id: NodeId) -> bool {
+        !self.entry(id).is(Entry::ESCAPED_KEY)
     }
 
     /// Counts the values below an object or list that are neither null nor objects nor lists, of which each is shown with

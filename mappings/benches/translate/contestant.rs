@@ -42,6 +42,7 @@ pub(crate) fn all() -> anyhow::Result<Vec<Box<dyn Contestant>>> {
         ours(Account::Words),
         Box::new(value::Tree),
         Box::new(floors::Skip),
+        Box::new(floors::Index::default()),
         Box::new(floors::ParseTree),
     ])
 }

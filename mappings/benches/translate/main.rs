@@ -4,6 +4,7 @@
 //! README.md beside this file states the task and how to run. All must write the same bytes before anything is timed.
 //! It refuses to know how any contestant works; `contestant.rs` has the list.
 
+mod compile;
 mod contestant;
 mod corpus;
 mod floors;
@@ -38,16 +39,25 @@ struct Options {
     timed: bool,
     rounds: usize,
     memory: bool,
+    compile: bool,
     only: Option<String>,
     write: Option<PathBuf>,
 }
 
 fn main() -> anyhow::Result<()> {
     let options = options(std::env::args().skip(1))?;
+    if options.compile {
+        return compile::report();
+    }
     let documents = corpus::documents();
-    let wanted =
-        |name: &str| options.only.as_ref().is_none_or(|only| name.to_lowercase().contains(&only.to_lowercase()));
     let mut contestants = contestant::all()?;
+    // A whole name means nobody else, so that one of several with like names can be profiled.
+    let exact = options.only.as_ref().is_some_and(|only| contestants.iter().any(|each| each.name() == only));
+    let wanted = |name: &str| match &options.only {
+        Some(only) if exact => name == only,
+        Some(only) => name.to_lowercase().contains(&only.to_lowercase()),
+        None => true,
+    };
     let measure = contestants.first().context("somebody is the measure")?.name();
     contestants.retain(|contestant| contestant.name() == measure || wanted(contestant.name()));
     let (translators, floors): (Vec<_>, Vec<_>) = contestants.into_iter().partition(|contestant| contestant.answers());
@@ -83,17 +93,20 @@ fn main() -> anyhow::Result<()> {
 
 /// `cargo bench` passes `--bench`; `cargo test --benches` does not.
 fn options(arguments: impl Iterator<Item = String>) -> anyhow::Result<Options> {
-    let mut options = Options { timed: false, rounds: 31, memory: false, only: None, write: None };
+    let mut options = Options { timed: false, rounds: 31, memory: false, compile: false, only: None, write: None };
     let mut arguments = arguments;
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().with_context(|| format!("{argument} wants a value"));
         match argument.as_str() {
             "--bench" => options.timed = true,
             "--memory" => options.memory = true,
+            "--compile" => options.compile = true,
             "--rounds" => options.rounds = value()?.parse().context("--rounds wants a number")?,
             "--only" => options.only = Some(value()?),
             "--write" => options.write = Some(PathBuf::from(value()?)),
-            _ => bail!("`{argument}` is unknown; there are --rounds N, --only TEXT, --memory and --write FOLDER"),
+            _ => bail!(
+                "`{argument}` is unknown; there are --rounds N, --only TEXT, --memory, --compile and --write FOLDER"
+            ),
         }
     }
     ensure!(options.rounds > 0, "--rounds wants at least 1");

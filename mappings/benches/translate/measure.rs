@@ -105,7 +105,7 @@ impl Racer for InProcess<'_> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a bench measures the machine's time; nothing is decided by it")]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 

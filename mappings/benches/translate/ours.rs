@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
 
-const FILES: [(&str, &[u8]); 8] = [
+pub(crate) const FILES: [(&str, &[u8]); 8] = [
     ("mapping.yaml", include_bytes!("mapping/mapping.yaml")),
     ("gender.json", include_bytes!("mapping/gender.json")),
     ("language.json", include_bytes!("mapping/language.json")),

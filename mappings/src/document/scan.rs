@@ -1,15 +1,15 @@
 //! The scanner: one pass over the text that refuses whatever is not strict JSON and writes the list of entries.
 //!
-//! Works on bytes, without recursion. Strings are the bulk of a FHIR document, so they are read eight bytes at a time.
+//! Works on bytes, without recursion. Strings are the bulk of a FHIR document, so they are read sixteen bytes at a time.
 
-use super::{Entry, Kind, MAX_BYTES, MAX_DEPTH, MAX_NODES, Problem, text};
+use super::{Entry, Kind, MAX_BYTES, MAX_DEPTH, MAX_NODES, Problem, block, text};
 
 /// Reads a whole text; answers whether any key holds an escape. A failure has its place.
 pub(super) fn scan(text: &str, entries: &mut Vec<Entry>) -> Result<bool, Failure> {
     if text.len() > MAX_BYTES {
         return Err((MAX_BYTES, Problem::TooLong));
     }
-    let mut scanner = Scanner { bytes: text.as_bytes(), entries, name: Name::default(), escaped_keys: false };
+    let mut scanner = Scanner { bytes: text.as_bytes(), entries, escaped_keys: false };
     scanner.document()?;
     Ok(scanner.escaped_keys)
 }
@@ -17,12 +17,11 @@ pub(super) fn scan(text: &str, entries: &mut Vec<Entry>) -> Result<bool, Failure
 /// Where, and what is wrong.
 type Failure = (usize, Problem);
 
-/// The place reached is handed from step to step and not kept here, so that it stays in a register.
+/// The place reached, and the key of the next value, are handed from step to step and not kept here, so that they stay in
+/// registers.
 struct Scanner<'a> {
     bytes: &'a [u8],
     entries: &'a mut Vec<Entry>,
-    /// The key of the next value.
-    name: Name,
     escaped_keys: bool,
 }
 
@@ -47,116 +46,97 @@ const OUTSIDE: Open = Open { entry: 0, close: 0 };
 
 impl Scanner<'_> {
     fn document(&mut self) -> Result<(), Failure> {
+        let bytes = self.bytes;
         let mut around = [OUTSIDE; MAX_DEPTH];
         let (mut depth, mut open) = (0, OUTSIDE);
-        let mut at = self.skip_space(0);
+        let mut at = skip_space(bytes, 0);
         loop {
-            at = self.name(at, open)?;
-            let Some(&byte) = self.bytes.get(at) else { return Err((at, Problem::EndsEarly)) };
+            let mut name = Name::default();
+            if open.close == b'}' {
+                (at, name) = self.name(at, open)?;
+            }
+            let Some(&byte) = bytes.get(at) else { return Err((at, Problem::EndsEarly)) };
             if self.entries.len() >= MAX_NODES {
                 return Err((at, Problem::TooManyNodes));
             }
-            match byte {
-                b'"' => {
-                    let (end, flags) = string(self.bytes, at)?;
-                    self.push(Kind::String, at, end, flags);
-                    at = end;
+            if byte == b'"' {
+                let (end, flags) = string(bytes, at)?;
+                self.push(name, Kind::String, at, end, flags);
+                at = end;
+            } else if byte == b'{' || byte == b'[' {
+                let Some(slot) = around.get_mut(depth) else { return Err((at, Problem::TooDeep)) };
+                *slot = open;
+                depth += 1;
+                // The brackets of ASCII stand two apart.
+                open = Open { entry: index(self.entries.len()), close: byte + 2 };
+                self.push(name, if byte == b'{' { Kind::Object } else { Kind::Array }, at, at, 0);
+                at = skip_space(bytes, at + 1);
+                if bytes.get(at) != Some(&open.close) {
+                    continue;
                 }
-                b'{' | b'[' => {
-                    let Some(slot) = around.get_mut(depth) else { return Err((at, Problem::TooDeep)) };
-                    *slot = open;
-                    depth += 1;
-                    // The brackets of ASCII stand two apart.
-                    open = Open { entry: index(self.entries.len()), close: byte + 2 };
-                    self.push(if byte == b'{' { Kind::Object } else { Kind::Array }, at, at, 0);
-                    at = self.skip_space(at + 1);
-                    if self.bytes.get(at) != Some(&open.close) {
-                        continue;
-                    }
-                }
-                _ => at = self.bare(at, byte)?,
+            } else {
+                let (kind, end) = bare(bytes, at, byte)?;
+                self.push(name, kind, at, end, 0);
+                at = end;
             }
             // What ends here, and then the next value of what does not.
             loop {
-                at = self.skip_space(at);
-                match self.bytes.get(at) {
-                    Some(b',') if depth > 0 => {
-                        at = self.skip_space(at + 1);
-                        break;
-                    }
-                    Some(&byte) if depth > 0 && byte == open.close => {
-                        at += 1;
-                        let next = index(self.entries.len());
-                        if let Some(entry) = self.entries.get_mut(open.entry as usize) {
-                            entry.end = index(at);
-                            entry.next = next;
-                        }
-                        depth -= 1;
-                        open = around.get(depth).copied().unwrap_or(OUTSIDE);
-                    }
-                    None if depth == 0 => return Ok(()),
-                    None => return Err((at, Problem::EndsEarly)),
-                    Some(_) => return Err((at, if depth == 0 { Problem::TrailingText } else { Problem::NoComma })),
+                at = skip_space(bytes, at);
+                let Some(&byte) = bytes.get(at) else {
+                    return if depth == 0 { Ok(()) } else { Err((at, Problem::EndsEarly)) };
+                };
+                if byte == b',' && depth > 0 {
+                    at = skip_space(bytes, at + 1);
+                    break;
                 }
+                if byte != open.close || depth == 0 {
+                    return Err((at, if depth == 0 { Problem::TrailingText } else { Problem::NoComma }));
+                }
+                at += 1;
+                let next = index(self.entries.len());
+                if let Some(entry) = self.entries.get_mut(open.entry as usize) {
+                    entry.end = index(at);
+                    entry.next = next;
+                }
+                depth -= 1;
+                open = around.get(depth).copied().unwrap_or(OUTSIDE);
             }
         }
     }
 
-    /// The key that must stand here, with its colon; nothing in an array. Answers where the value must begin.
+    /// The key that must stand here, with its colon. Answers where the value must begin.
     #[inline]
-    fn name(&mut self, at: usize, open: Open) -> Result<usize, Failure> {
-        if open.close != b'}' {
-            self.name = Name::default();
-            return Ok(at);
+    fn name(&mut self, at: usize, open: Open) -> Result<(usize, Name), Failure> {
+        let bytes = self.bytes;
+        if bytes.get(at) != Some(&b'"') {
+            return Err((at, if at < bytes.len() { Problem::NoName } else { Problem::EndsEarly }));
         }
-        if self.bytes.get(at) != Some(&b'"') {
-            return Err((at, if at < self.bytes.len() { Problem::NoName } else { Problem::EndsEarly }));
-        }
-        let (behind, escapes) = string(self.bytes, at)?;
+        let (behind, escapes) = string(bytes, at)?;
         let (start, end) = (at + 1, behind - 1);
-        let name = self.bytes.get(start..end).unwrap_or_default();
+        let key = bytes.get(start..end).unwrap_or_default();
         let mut flags = Entry::HAS_KEY;
         if escapes != 0 {
             self.escaped_keys = true;
             flags |= Entry::ESCAPED_KEY;
         }
         // An escaped key may decode to one that begins with an underscore.
-        if (name.first() == Some(&b'_') || escapes != 0)
+        if (key.first() == Some(&b'_') || escapes != 0)
             && let Some(entry) = self.entries.get_mut(open.entry as usize)
         {
             entry.flags |= Entry::TWINS;
         }
-        self.name = Name { start: index(start), end: index(end), flags, tag: text::tag(name) };
-        let at = self.skip_space(behind);
-        match self.bytes.get(at) {
-            Some(b':') => Ok(self.skip_space(at + 1)),
+        let name = Name { start: index(start), end: index(end), flags, tag: text::tag(key) };
+        let at = skip_space(bytes, behind);
+        match bytes.get(at) {
+            Some(b':') => Ok((skip_space(bytes, at + 1), name)),
             Some(_) => Err((at, Problem::NoColon)),
             None => Err((at, Problem::EndsEarly)),
         }
     }
 
-    /// A number, `true`, `false` or `null`. Answers where it ends.
-    fn bare(&mut self, at: usize, byte: u8) -> Result<usize, Failure> {
-        let (kind, end) = match byte {
-            b'-' | b'0'..=b'9' => (Kind::Number, number(self.bytes, at)?),
-            b't' => (Kind::Bool, self.word(at, b"true")?),
-            b'f' => (Kind::Bool, self.word(at, b"false")?),
-            b'n' => (Kind::Null, self.word(at, b"null")?),
-            _ => return Err((at, Problem::NoValue)),
-        };
-        self.push(kind, at, end, 0);
-        Ok(end)
-    }
-
-    fn word(&self, at: usize, word: &[u8]) -> Result<usize, Failure> {
-        let there = self.bytes.get(at..).unwrap_or_default().starts_with(word);
-        if there { Ok(at + word.len()) } else { Err((at, Problem::NoValue)) }
-    }
-
     /// Writes an entry. End and subtree of an array or object are filled in when it is closed.
     #[inline]
-    fn push(&mut self, kind: Kind, start: usize, end: usize, flags: u8) {
-        let name = self.name;
+    fn push(&mut self, name: Name, kind: Kind, start: usize, end: usize, flags: u8) {
         let next = index(self.entries.len() + 1);
         self.entries.push(Entry {
             start: index(start),
@@ -169,15 +149,39 @@ impl Scanner<'_> {
             tag: name.tag,
         });
     }
+}
 
-    /// The first byte at or behind `at` that is no white space.
-    #[inline]
-    fn skip_space(&self, mut at: usize) -> usize {
-        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.bytes.get(at) {
-            at += 1;
-        }
-        at
+/// The first byte at or behind `at` that is no white space. In a text without any, this is one comparison.
+#[inline]
+fn skip_space(bytes: &[u8], at: usize) -> usize {
+    match bytes.get(at) {
+        Some(byte) if *byte <= b' ' => skip_run_of_space(bytes, at),
+        _ => at,
     }
+}
+
+#[inline(never)]
+fn skip_run_of_space(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\n' | b'\r' | b'\t') = bytes.get(at) {
+        at += 1;
+    }
+    at
+}
+
+/// A number, `true`, `false` or `null`: what it is and where it ends.
+fn bare(bytes: &[u8], at: usize, byte: u8) -> Result<(Kind, usize), Failure> {
+    match byte {
+        b'-' | b'0'..=b'9' => Ok((Kind::Number, number(bytes, at)?)),
+        b't' => Ok((Kind::Bool, word(bytes, at, b"true")?)),
+        b'f' => Ok((Kind::Bool, word(bytes, at, b"false")?)),
+        b'n' => Ok((Kind::Null, word(bytes, at, b"null")?)),
+        _ => Err((at, Problem::NoValue)),
+    }
+}
+
+fn word(bytes: &[u8], at: usize, word: &[u8]) -> Result<usize, Failure> {
+    let there = bytes.get(at..).unwrap_or_default().starts_with(word);
+    if there { Ok(at + word.len()) } else { Err((at, Problem::NoValue)) }
 }
 
 /// Steps over a string whose opening quote stands at `at`: the place behind its closing one, and the flags of its escapes.
@@ -207,6 +211,29 @@ fn escaped_string(bytes: &[u8], mut at: usize) -> Result<(usize, u8), Failure> {
         }
         at = plain_end(bytes, at);
     }
+}
+
+/// The first byte at or behind `at` that ends a run of plain characters: a quote, a backslash, a control character, or
+/// the end of the text.
+#[inline]
+fn plain_end(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(next) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        if let Some(plain) = block::plain(*next) {
+            return at + plain;
+        }
+        at += block::LENGTH;
+    }
+    last_plain_end(bytes, at)
+}
+
+/// The same in the last bytes of the text.
+#[cold]
+#[inline(never)]
+fn last_plain_end(bytes: &[u8], mut at: usize) -> usize {
+    while bytes.get(at).is_some_and(|byte| *byte >= 0x20 && *byte != b'"' && *byte != b'\\') {
+        at += 1;
+    }
+    at
 }
 
 fn number(bytes: &[u8], mut at: usize) -> Result<usize, Failure> {
@@ -244,31 +271,6 @@ fn digits(bytes: &[u8], start: usize) -> Result<usize, Failure> {
 #[expect(clippy::cast_possible_truncation, reason = "places are below MAX_BYTES")]
 const fn index(place: usize) -> u32 {
     place as u32
-}
-
-const ONES: u64 = u64::from_ne_bytes([1; 8]);
-const HIGHS: u64 = ONES << 7;
-
-/// The first byte at or behind `at` that ends a run of plain characters: a quote, a backslash, a control character, or
-/// the end of the text.
-#[inline]
-fn plain_end(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        let word = u64::from_le_bytes(*chunk);
-        // The lowest marked byte is marked rightly in each of the three; a wrong mark stands only above a right one.
-        let quote = (word ^ (ONES * 0x22)).wrapping_sub(ONES) & !(word ^ (ONES * 0x22));
-        let backslash = (word ^ (ONES * 0x5c)).wrapping_sub(ONES) & !(word ^ (ONES * 0x5c));
-        let control = word.wrapping_sub(ONES * 0x20) & !word;
-        let marks = (quote | backslash | control) & HIGHS;
-        if marks != 0 {
-            return at + (marks.trailing_zeros() / 8) as usize;
-        }
-        at += 8;
-    }
-    while bytes.get(at).is_some_and(|byte| *byte >= 0x20 && *byte != b'"' && *byte != b'\\') {
-        at += 1;
-    }
-    at
 }
 
 /// The length of the escape whose backslash stands at `at`.

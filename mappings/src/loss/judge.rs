@@ -1,6 +1,6 @@
 //! Walks the referral and says of each value whether it is lost, and why.
 
-use super::places::{PlaceId, Places};
+use super::places::{PlaceId, Places, Role};
 use super::structure;
 use crate::account::{Account, Bits, Detail, Event, LossReason};
 use crate::class::{self, Grade};
@@ -130,25 +130,21 @@ impl Judge<'_, '_> {
                 continue;
             }
             let Some(key) = document.key(member) else { continue };
-            let (name, tag) = match key.strip_prefix('_') {
-                Some(name) => (name, name_tag(name)),
-                None => (&*key, document.key_tag(member)),
-            };
-            match name {
-                _ if structure::is_structure(name) => {}
-                "reference" if structure::is_link(document, member) => {}
-                "meta" => self.meta(member, place),
-                "contained" => {
+            // The tag of an escaped key is not that of the name.
+            let tag = if document.has_plain_key(member) { document.key_tag(member) } else { name_tag(&key) };
+            let (role, member_place) = self.places.member(place, &key, tag);
+            match role {
+                Role::Structure => {}
+                Role::Reference if structure::is_link(document, member) => {}
+                Role::Meta => self.meta(member, member_place),
+                Role::Contained => {
                     for resource in document.children(member) {
                         let place = self.resource(resource, place);
                         self.element(resource, place);
                     }
                 }
-                "extension" | "modifierExtension" => self.extensions(member, place, name),
-                name => {
-                    let place = self.places.tagged(place, name, tag);
-                    self.items(member, place);
-                }
+                Role::Extensions => self.extensions(member, member_place),
+                Role::Reference | Role::Element => self.items(member, member_place),
             }
         }
     }
@@ -178,7 +174,6 @@ impl Judge<'_, '_> {
 
     fn meta(&mut self, meta: NodeId, place: PlaceId) {
         let document = self.document;
-        let place = self.places.child(place, "meta");
         for member in document.children(meta) {
             let Some(name) = document.key(member) else { continue };
             let name = name.strip_prefix('_').unwrap_or(&name);
@@ -189,8 +184,7 @@ impl Judge<'_, '_> {
         }
     }
 
-    fn extensions(&mut self, list: NodeId, place: PlaceId, name: &str) {
-        let place = self.places.child(place, name);
+    fn extensions(&mut self, list: NodeId, place: PlaceId) {
         for extension in self.document.children(list) {
             let place = self.extension(extension, place);
             self.element(extension, place);
@@ -201,7 +195,7 @@ impl Judge<'_, '_> {
     fn extension(&mut self, id: NodeId, place: PlaceId) -> PlaceId {
         let url = self.document.get(id, "url").and_then(|url| self.document.string(url));
         match url {
-            Some(url) => self.places.child(place, &format!("({url})")),
+            Some(url) => self.places.extension(place, &url),
             None => place,
         }
     }

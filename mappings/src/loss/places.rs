@@ -4,6 +4,7 @@
 //! first ones nothing is looked up by text any more. Holds names of elements only, never values, except the urls of
 //! extensions, of which a bounded number is kept.
 
+use super::structure;
 use crate::class::{self, Grade};
 use crate::document::name_tag;
 use crate::program::{ExchangeName, Node, PathPart, Program, RuleId};
@@ -23,9 +24,7 @@ pub(super) struct PlaceId(u32);
 pub(super) struct Place {
     /// `Patient.name.given`, `Patient.extension(http://…)`; empty for the document.
     pub(super) path: Arc<str>,
-    name: Box<str>,
-    /// Each with the tag of its name, which is looked at first.
-    children: Vec<(u16, PlaceId)>,
+    members: Vec<Member>,
     pub(super) grade: Grade,
     /// Whether values of it can be harmless to lose.
     pub(super) by_value: bool,
@@ -39,6 +38,46 @@ pub(super) struct Place {
     pub(super) stood_for: Vec<RuleId>,
     /// Number of the report and index of the loss in it, for the quick joining of equal ones.
     pub(super) mark: (u32, u32),
+}
+
+/// A member that was met in objects of one place.
+#[derive(Debug, Clone)]
+struct Member {
+    /// The tag of the key, which is looked at first.
+    tag: u16,
+    /// As it is written, with the underscore of a twin; an extension's url in brackets.
+    key: Box<str>,
+    role: Role,
+    place: PlaceId,
+}
+
+/// How a member is judged; its name says that, once for each place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// See [`structure::is_structure`].
+    Structure,
+    /// May be a reference within the document.
+    Reference,
+    Meta,
+    /// Resources in a resource.
+    Contained,
+    /// A list of extensions.
+    Extensions,
+    /// Any other.
+    Element,
+}
+
+impl Role {
+    fn of(name: &str) -> Self {
+        match name {
+            _ if structure::is_structure(name) => Self::Structure,
+            "reference" => Self::Reference,
+            "meta" => Self::Meta,
+            "contained" => Self::Contained,
+            "extension" | "modifierExtension" => Self::Extensions,
+            _ => Self::Element,
+        }
+    }
 }
 
 /// All that was learned for one mapping.
@@ -74,7 +113,7 @@ impl Places {
     pub(crate) fn new(program: &Program) -> Self {
         let known = known(program);
         let mut places = Self { mapping: program.identity.0, places: Vec::new(), known, report: 0 };
-        places.push("", "");
+        places.push("");
         places
     }
 
@@ -102,52 +141,68 @@ impl Places {
         if self.places.len() > MOST {
             self.places.truncate(1);
             if let Some(root) = self.places.first_mut() {
-                root.children.clear();
+                root.members.clear();
             }
         }
         self.report = self.report.wrapping_add(1);
     }
 
-    /// The place of a member.
+    /// The place of a member by its name.
     pub(super) fn child(&mut self, parent: PlaceId, name: &str) -> PlaceId {
-        self.tagged(parent, name, name_tag(name))
+        self.member(parent, name, name_tag(name)).1
     }
 
-    /// The place of a member whose name has this tag.
+    /// How a member is judged, and its place, by its key and the tag of that. A twin has the place of its member.
     #[inline]
-    pub(super) fn tagged(&mut self, parent: PlaceId, name: &str, tag: u16) -> PlaceId {
-        let children = &self.get(parent).children;
-        let known = children.iter().find(|(other, child)| *other == tag && *self.get(*child).name == *name);
-        match known {
-            Some((_, known)) => *known,
-            None => self.learn(parent, name, tag),
+    pub(super) fn member(&mut self, parent: PlaceId, key: &str, tag: u16) -> (Role, PlaceId) {
+        let members = &self.get(parent).members;
+        match members.iter().find(|member| member.tag == tag && *member.key == *key) {
+            Some(member) => (member.role, member.place),
+            None => self.learn(parent, key, tag),
+        }
+    }
+
+    /// The place of an extension in a list, which is named with its url.
+    pub(super) fn extension(&mut self, list: PlaceId, url: &str) -> PlaceId {
+        let within = |key: &str| key.strip_prefix('(').and_then(|key| key.strip_suffix(')')) == Some(url);
+        match self.get(list).members.iter().find(|member| within(&member.key)) {
+            Some(member) => member.place,
+            None => self.child(list, &format!("({url})")),
         }
     }
 
     #[cold]
-    fn learn(&mut self, parent: PlaceId, name: &str, tag: u16) -> PlaceId {
-        let above = self.get(parent);
-        let path = match (&*above.path, name.strip_prefix('(')) {
+    fn learn(&mut self, parent: PlaceId, key: &str, tag: u16) -> (Role, PlaceId) {
+        let name = key.strip_prefix('_').unwrap_or(key);
+        let (role, place) = if name.len() < key.len() && !name.starts_with('_') {
+            self.member(parent, name, name_tag(name))
+        } else {
+            (Role::of(name), self.push_below(parent, name))
+        };
+        if let Some(above) = self.places.get_mut(parent.0 as usize) {
+            above.members.push(Member { tag, key: key.into(), role, place });
+        }
+        (role, place)
+    }
+
+    fn push_below(&mut self, parent: PlaceId, name: &str) -> PlaceId {
+        let above = &self.get(parent).path;
+        let path = match (&**above, name.strip_prefix('(')) {
             ("", _) => name.to_owned(),
             (path, Some(_)) => format!("{path}{name}"),
             (path, None) => format!("{path}.{name}"),
         };
-        let id = self.push(&path, name);
-        if let Some(above) = self.places.get_mut(parent.0 as usize) {
-            above.children.push((tag, id));
-        }
-        id
+        self.push(&path)
     }
 
-    fn push(&mut self, path: &str, name: &str) -> PlaceId {
+    fn push(&mut self, path: &str) -> PlaceId {
         let id = PlaceId(u32::try_from(self.places.len()).unwrap_or(u32::MAX));
         let known = &self.known;
         let below = |element: &str| element.len() > path.len() && class::covers(path, element);
         let accepted = known.accepted.iter().find(|(element, _)| class::covers(element, path));
         let place = Place {
             path: path.into(),
-            name: name.into(),
-            children: Vec::new(),
+            members: Vec::new(),
             grade: class::grade_of(path),
             by_value: class::is_safety(path),
             read: known.read.iter().any(|element| class::covers(element, path) || below(element)),

@@ -28,31 +28,35 @@ pub(crate) struct Given<'e> {
     pub(crate) foreseen: &'e [String],
 }
 
-/// One slot whose content is made on demand.
+/// What one slot holds, once it is made.
+type Items<'e> = OnceCell<Vec<Computed<'e>>>;
+
+/// A predeclared slot whose content is made on demand.
 #[derive(Default)]
 struct Made<'e> {
     text: OnceCell<String>,
     document: OnceCell<Document<'e>>,
-    items: OnceCell<Vec<Computed<'e>>>,
+    items: Items<'e>,
 }
 
 /// The place of everything that is made on demand, one for each slot.
 pub(crate) struct Store<'e> {
-    slots: Vec<Made<'e>>,
+    predeclared: [Made<'e>; Slot::FIRST_NAMED],
+    named: Vec<Items<'e>>,
 }
 
 impl<'e> Store<'e> {
     /// An empty store for a program.
     pub(crate) fn new(program: &Program) -> Self {
-        let count = Slot::FIRST_NAMED + program.variables.len();
-        Self { slots: std::iter::repeat_with(Made::default).take(count).collect() }
+        let named = std::iter::repeat_with(OnceCell::new).take(program.variables.len()).collect();
+        Self { predeclared: Default::default(), named }
     }
 
     /// The bindings of all slots, in order.
     pub(crate) fn bindings(&'e self, given: Given<'e>) -> Vec<Binding<'e>> {
         let resources = given.inputs.referral.map(Resources::find);
         let predeclared = Slot::ALL.into_iter().map(|slot| self.predeclared(slot, given, resources.as_ref()));
-        let named = self.slots.iter().skip(Slot::FIRST_NAMED).map(|made| Binding::Later(&made.items));
+        let named = self.named.iter().map(Binding::Later);
         predeclared.chain(named).collect()
     }
 
@@ -81,13 +85,16 @@ impl<'e> Store<'e> {
     }
 
     /// The cell of a slot whose content is made on demand.
-    pub(crate) fn items(&'e self, slot: usize) -> Option<&'e OnceCell<Vec<Computed<'e>>>> {
-        self.slots.get(slot).map(|made| &made.items)
+    pub(crate) fn items(&'e self, slot: usize) -> Option<&'e Items<'e>> {
+        match slot.checked_sub(Slot::FIRST_NAMED) {
+            Some(named) => self.named.get(named),
+            None => self.predeclared.get(slot).map(|made| &made.items),
+        }
     }
 
     /// Makes the content of a predeclared slot.
     pub(crate) fn make(&'e self, slot: Slot, given: Given<'e>) {
-        let Some(made) = self.slots.get(slot as usize) else { return };
+        let Some(made) = self.predeclared.get(slot as usize) else { return };
         let item = match slot {
             Slot::Task => given.inputs.referral.and_then(task),
             Slot::AcceptedAt if given.inputs.accepted_at.is_empty() => None,

@@ -59,6 +59,18 @@ fn what_no_rule_reads_is_named_with_its_grade() {
 }
 
 #[test]
+fn a_name_is_the_same_with_underscore_or_escapes_and_no_run_of_underscores_is_too_long() {
+    let run = "_".repeat(100_000);
+    let patient = format!(
+        r#"{NAME},"birthDate":"1980-02-03","_birthDate":{{"extension":[{{"url":"u","valueString":"v"}}]}},"birth\u0044ate":"1980","\u005fid":{{"x":1}},"{run}":1"#
+    );
+    let found = of_rule("%patient.name.family.first()", |_| {}, "", &patient);
+    let found: Vec<_> = brief(&found).into_iter().map(|(element, _, _, count)| (element, count)).collect();
+    let odd = format!("Patient.{}", "_".repeat(run.len() - 1));
+    assert_eq!(found, [("Patient.name.given", 1), ("Patient.birthDate", 3), (odd.as_str(), 1)]);
+}
+
+#[test]
 fn what_a_rule_did_not_take_is_told_from_what_no_rule_reads() {
     let patient =
         r#""telecom":[{"system":"phone","value":"1"},{"system":"email","value":"2"},{"system":"phone","value":"3"}]"#;

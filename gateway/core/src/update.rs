@@ -227,6 +227,8 @@ impl Draft {
             // tells it: nobody is visited because a retry was due only tomorrow.
             for row in update.outbox.iter().filter(|row| row.state.blocks() && row.state != OutboxState::Leased) {
                 match row.errand {
+                    // A recall is waited for to its deadline, whatever the sender does to its Task meanwhile.
+                    Errand::Read | Errand::Chase if referral.recall.is_some() => {}
                     Errand::Read | Errand::Chase => self.replace_row(row, OutboxState::Dropped),
                     Errand::Submit | Errand::Tell { .. } => self.reopen_row(row, from),
                 }
@@ -240,7 +242,7 @@ impl Draft {
             if !told {
                 self.tell(update, &referral, SenderMove::Cancel, new_id);
             }
-            if update.capabilities.is_none_or(|can| !can.cancel) {
+            if update.capabilities.is_none_or(|can| !can.cancel) && referral.recall.is_none() {
                 referral.attention =
                     Some("This platform cannot be told of a cancellation. Ask the organisation to stop.".to_owned());
             }

@@ -68,8 +68,26 @@ pub fn ends_consent(decision: &Decision) -> bool {
             | Reason::Empty
             | Reason::NeedsReview
             | Reason::Notes
+            | Reason::NotYet
     );
     decision.verdict == Verdict::Deny && !other
+}
+
+/// Whether what is written takes from the recipient what it had. What had lapsed by itself, and what a recipient had without
+/// a Consent, ends by a refusal or a withdrawal alone: a Consent for somebody else takes nothing from anybody.
+fn takes_away(before: &Decision, after: &Decision) -> bool {
+    let refusal = matches!(
+        after.reason,
+        Reason::Refused
+            | Reason::Conflict
+            | Reason::Disputed
+            | Reason::Withdrawn
+            | Reason::Modifier
+            | Reason::AmbiguousBase
+            | Reason::AmbiguousNesting
+    );
+    let rested_on_none = before.reason == Reason::Implied || ends_consent(before);
+    ends_consent(after) && (!rested_on_none || (refusal && before.reason != after.reason))
 }
 
 /// Stops or recalls a referral that consent no longer covers; `None` if nothing of it is to be stopped.
@@ -80,7 +98,7 @@ pub fn withdraw(from: &Withdrawal<'_>) -> Option<Transaction> {
         || standing.recall.is_some()
         || standing.task_status.is_final()
         || standing.delivery == Delivery::Withdrawn;
-    if over || !ends_consent(from.after) {
+    if over || !takes_away(from.before, from.after) {
         return None;
     }
     let delivered = matches!(standing.delivery, Delivery::Delivered { .. });

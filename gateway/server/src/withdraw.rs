@@ -32,11 +32,9 @@ pub(crate) async fn follow(gateway: &Gateway, transaction: &mut Transaction) -> 
         before.iter().for_each(|before| people.named_by(before));
     }
     let (referrals, checks) = people.referrals(gateway, &compartment).await?;
-    // A request that also writes Tasks races with nobody for them: what it starts is decided with these Consents. For the
-    // others nothing may be started unseen between this look and the commit.
-    if written(transaction, "Task").next().is_none() {
-        transaction.checks.extend(checks);
-    }
+    // Nothing may be started unseen between this look and the commit. The store checks before it writes, so that what the
+    // request itself brings is not in its own way.
+    transaction.checks.extend(checks);
     let documents: BTreeMap<String, Json> = transaction
         .changes
         .iter()

@@ -202,8 +202,8 @@ pub fn decide_consent(asked: &Asked<'_>) -> Decision {
 }
 
 /// Whether the person keeps the outcome from the organisation that referred: a Consent refuses to disclose to it. Nobody's
-/// permit is needed for it to learn what became of its own referral, so that only a refusal counts. What an outcome will
-/// hold is not known beforehand: a refusal of some data is one of all.
+/// permit is needed for it to learn what became of its own referral, so that only a refusal counts, and what may be one. What
+/// an outcome will hold is not known beforehand: a refusal of some data is one of all.
 #[must_use]
 pub fn keeps_outcome(asked: &Asked<'_>, organisation: &str) -> bool {
     let sender = Recipient {
@@ -211,7 +211,15 @@ pub fn keeps_outcome(asked: &Asked<'_>, organisation: &str) -> bool {
         name: organisation.to_owned(),
         identifiers: vec![(ODS_CODE.to_owned(), organisation.to_owned())],
     };
-    matches!(decide_for(asked, &sender, &[]).reason, Reason::Refused | Reason::Conflict)
+    matches!(
+        decide_for(asked, &sender, &[]).reason,
+        Reason::Refused
+            | Reason::Conflict
+            | Reason::Disputed
+            | Reason::Modifier
+            | Reason::AmbiguousBase
+            | Reason::AmbiguousNesting
+    )
 }
 
 fn decide_for(asked: &Asked<'_>, recipient: &Recipient, items: &[Item]) -> Decision {

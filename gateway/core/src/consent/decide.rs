@@ -23,9 +23,11 @@ pub fn decide(question: &Question<'_>) -> Decision {
     match overridden(question) {
         Some(Ok(record)) => by_override(question, record),
         Some(Err(reason)) => {
-            // An override that does not hold takes nothing away: Consents may still permit.
+            // An override that does not hold takes nothing away: Consents may still permit, and what they say of this
+            // recipient is the better answer.
             let decision = by_consents(question);
-            if decision.verdict == Verdict::Permit { decision } else { denied(reason, vec!["R8:override".to_owned()]) }
+            let silent = matches!(decision.reason, Reason::NoConsent | Reason::OtherRecipient | Reason::NoRecipient);
+            if silent { denied(reason, vec!["R8:override".to_owned()]) } else { decision }
         }
         None => by_consents(question),
     }

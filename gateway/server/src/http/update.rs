@@ -157,7 +157,7 @@ async fn senders(
     let exist: BTreeSet<String> = references.map(|site| site.value).collect();
     let wants = Wants { exist: exist.clone(), ..Wants::default() };
     let found = ingest::look_up(gateway, &compartment, wants).await.map_err(|error| fault(&error))?;
-    refuse_strange_references(proposed, &found)?;
+    refuse_strange_references(proposed, task.2, &found)?;
     let focus = task.2.get("focus").and_then(|focus| focus.text("reference")).unwrap_or_default().to_owned();
     let request = found.stored.get(&focus).cloned().ok_or_else(|| {
         let words = "Task.focus must go on referring to the ServiceRequest that it was created for.";
@@ -212,10 +212,14 @@ async fn senders(
     update_task(&update, &mut || gateway.new_id())
 }
 
-fn refuse_strange_references(document: &Json, found: &Found) -> Result<(), Refusal> {
+/// What the version before refers to may stay: it was looked at when it came, or the gateway wrote it, as in the receipt of a
+/// withdrawal.
+fn refuse_strange_references(document: &Json, before: &Json, found: &Found) -> Result<(), Refusal> {
+    let standing: BTreeSet<String> = references::sites(before).into_iter().map(|site| site.value).collect();
     let issues = references::sites(document)
         .into_iter()
         .filter(|site| site.logical && !site.value.starts_with('#') && !found.stored.contains_key(&site.value))
+        .filter(|site| !standing.contains(&site.value))
         .map(|site| Issue::at(IssueCode::NotFound, site.expression, "This refers to nothing that you stored here."))
         .collect();
     pass_or_refuse(issues)

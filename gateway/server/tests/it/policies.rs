@@ -91,6 +91,26 @@ async fn a_recipient_that_gives_care_gets_the_minimum_without_consent_until_its_
     assert_eq!((&detail["reason"], &detail["verdict"]), (&json!("implied"), &json!("redact")));
     assert_eq!(detail["lawfulBasis"], json!(["6(1)(e)", "9(2)(h)"]));
     assert_eq!(detail["override"], Value::Null);
+    // A Consent that says nothing of this recipient takes back nothing of what it was given without one.
+    let mut marketing = bundle(0)["entry"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|entry| entry["resource"]["resourceType"] == "Consent")
+        .unwrap()["resource"]
+        .clone();
+    marketing["patient"] = json!({"reference": sent.reference("Patient")});
+    marketing["performer"] = json!([{"reference": sent.reference("Patient")}]);
+    marketing["provision"]["type"] = json!("deny");
+    marketing["provision"].as_object_mut().unwrap().remove("actor");
+    marketing["provision"]["purpose"] =
+        json!([{"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "HMARKT"}]);
+    for member in ["id", "meta", "organization", "identifier"] {
+        marketing.as_object_mut().unwrap().remove(member);
+    }
+    let answer = listed.post(crate::support::GP, "/fhir/Consent", marketing.to_string()).await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    assert_ne!(listed.task(&sent.path("Task")).await["status"], "cancelled");
     listed.stop().await;
 
     let overdue = world(&food, care("2020-01-01")).await;

@@ -143,6 +143,52 @@ async fn a_platform_that_cannot_be_told_is_called_by_a_person() {
     scene.world.stop().await;
 }
 
+#[tokio::test]
+async fn a_consent_for_somebody_else_takes_back_nothing_of_what_had_run_out() {
+    let clock = Arc::new(ManualClock::at(datetime!(2026-06-19 12:00 UTC)));
+    let mut cancels = script(&[]);
+    cancels["cancels"] = json!(true);
+    let setup = Setup { clock: Arc::<ManualClock>::clone(&clock), ..Setup::default() };
+    let scene = Scene::start(&cancels, "", setup).await;
+    let mut referral = bundle(0);
+    inside(&mut referral, "Consent")["provision"]["period"] = json!({"start": "2026-01-01", "end": "2026-06-20"});
+    let sent = scene.world.submit(&referral).await;
+    scene.world.delivered(&sent.path("Task")).await;
+    clock.advance(Duration::from_secs(3 * 24 * 3_600));
+    let mut another = sent.resource("Consent").clone();
+    let members = another.as_object_mut().unwrap();
+    members.remove("id");
+    members.remove("meta");
+    another["provision"]["period"] = json!({"start": "2026-06-01"});
+    another["provision"]["actor"][0]["reference"] = json!({"type": "Organization", "identifier": {
+        "system": "https://fhir.nhs.uk/Id/ods-organization-code", "value": "VCSE9"}});
+    let answer = scene.world.post(GP, "/fhir/Consent", another.to_string()).await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    let task = scene.world.task(&sent.path("Task")).await;
+    assert_eq!((task["status"] == "cancelled", receipt(&task, "way")), (false, json!(null)), "{task}");
+    assert!(scene.world.referral().await.recall.is_none());
+    // A refusal still takes it back.
+    another["provision"]["type"] = json!("deny");
+    another["provision"]["actor"] = sent.resource("Consent")["provision"]["actor"].clone();
+    let answer = scene.world.post(GP, "/fhir/Consent", another.to_string()).await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    assert_eq!(scene.world.task(&sent.path("Task")).await["status"], "cancelled");
+    scene.world.stop().await;
+}
+
+#[tokio::test]
+async fn a_sender_that_corrects_its_task_does_not_end_the_wait_for_a_confirmation() {
+    let (scene, sent, clock) = unconfirmed().await;
+    let answer = scene.world.move_task(&sent.path("Task"), "entered-in-error").await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    clock.advance(Duration::from_secs(49 * 3_600));
+    eventually("the deadline", || async {
+        scene.world.referral().await.attention.filter(|words| words.contains("Call the organisation"))
+    })
+    .await;
+    scene.world.stop().await;
+}
+
 /// Delivered, withdrawn and told, to a platform that does not say that it has stopped.
 async fn unconfirmed() -> (Scene, Sent, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::at(datetime!(2026-06-19 12:00 UTC)));

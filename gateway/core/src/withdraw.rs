@@ -273,11 +273,10 @@ pub(crate) fn nothing_there(
     schedule: &Schedule,
     now: OffsetDateTime,
 ) -> Vec<Change> {
-    let mut changes: Vec<Change> = chase(referral, OutboxState::Dropped, schedule).into_iter().collect();
-    let Some(recall) = referral.recall.as_deref_mut() else { return Vec::new() };
-    (recall.way, recall.deadline) = (Way::NothingSent, None);
-    referral.attention = None;
-    changes.push(show(referral, task, now));
+    let changes = not_awaited(referral, Way::NothingSent, task, schedule, now);
+    if referral.recall.is_some() {
+        referral.attention = None;
+    }
     changes
 }
 
@@ -300,9 +299,20 @@ pub(crate) fn for_a_person(
     schedule: &Schedule,
     now: OffsetDateTime,
 ) -> Vec<Change> {
+    not_awaited(referral, Way::Person, task, schedule, now)
+}
+
+/// No confirmation is waited for any more; empty if there is no recall.
+fn not_awaited(
+    referral: &mut Referral,
+    way: Way,
+    task: (u64, &Json),
+    schedule: &Schedule,
+    now: OffsetDateTime,
+) -> Vec<Change> {
     let mut changes: Vec<Change> = chase(referral, OutboxState::Dropped, schedule).into_iter().collect();
     let Some(recall) = referral.recall.as_deref_mut() else { return Vec::new() };
-    (recall.way, recall.deadline) = (Way::Person, None);
+    (recall.way, recall.deadline) = (way, None);
     changes.push(show(referral, task, now));
     changes
 }

@@ -2,6 +2,7 @@
 
 mod adapter;
 mod config;
+mod needs;
 mod route;
 mod serve;
 mod translate;
@@ -175,6 +176,17 @@ enum AdapterAction {
         #[arg(long, default_value = "text", value_parser = ["text", "json"])]
         format: String,
     },
+    /// Says what each adapter may receive, as a page for whoever decides on it.
+    Needs {
+        /// Only this adapter.
+        name: Option<String>,
+        /// A folder of adapter folders, beside those of this build.
+        #[arg(long, value_name = "DIR")]
+        adapters: Option<PathBuf>,
+        /// `text` (Markdown) or `json`.
+        #[arg(long, default_value = "text", value_parser = ["text", "json"])]
+        format: String,
+    },
     /// Makes a folder for a new adapter, with an example that passes every check.
     New {
         /// Its name: lower-case letters, digits and hyphens.
@@ -211,6 +223,9 @@ pub async fn run() -> ExitCode {
         Command::Translate(arguments) => translate::run(&arguments.into()),
         Command::Adapter { action: AdapterAction::List { adapters, format } } => {
             adapter::list(adapters.as_deref(), &format)
+        }
+        Command::Adapter { action: AdapterAction::Needs { name, adapters, format } } => {
+            needs::print(name.as_deref(), adapters.as_deref(), &format)
         }
         Command::Adapter { action: AdapterAction::New { name, place } } => adapter::new(&name, &place),
         Command::Adapter { action: AdapterAction::Check { folder, update, format } } => {

@@ -316,3 +316,28 @@ fn translate_says_what_it_lacks() {
         stdout(&output)
     );
 }
+
+/// The page that an information-governance lead reads, kept beside the code. `UPDATE=1` writes it anew.
+#[test]
+fn the_page_on_what_recipients_may_receive_is_what_the_adapters_declare() {
+    let output = run(&["adapter", "needs"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/what-recipients-may-receive.md");
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, &output.stdout).unwrap();
+    }
+    let kept = fs::read_to_string(&path).unwrap();
+    assert!(
+        kept == stdout(&output),
+        "the page is not what the adapters declare: UPDATE=1 cargo test -p vcse-gateway --test binary what_recipients"
+    );
+    let one = json(&run(&["adapter", "needs", "fhir-task", "--format", "json"]));
+    let needs = one[0]["needs"].as_array().unwrap();
+    for need in needs {
+        assert!(kept.contains(need["path"].as_str().unwrap()), "{need}");
+    }
+    assert!(needs.len() > 20 && kept.contains("`Patient.name`\\*"), "needed elements are marked");
+    let unknown = run(&["adapter", "needs", "nowhere"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(stderr(&unknown).contains("There are: connect-families, fhir-task, ticket-rt."), "{}", stderr(&unknown));
+}

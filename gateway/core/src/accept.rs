@@ -144,11 +144,7 @@ pub fn accept(arrival: &Arrival<'_>, new_id: &mut dyn FnMut() -> String) -> Resu
             created: accepted.version == 1,
         });
     }
-    if refused.is_empty() {
-        Ok(Acceptance { transaction, written })
-    } else {
-        Err(Refusal { status: 422, issues: refused })
-    }
+    if refused.is_empty() { Ok(Acceptance { transaction, written }) } else { Err(Refusal::several(422, refused)) }
 }
 
 /// The fault's element where it stands in the request, if it stands there.
@@ -388,7 +384,7 @@ pub struct Started {
 pub fn start(from: &Start<'_>, new_id: &mut dyn FnMut() -> String) -> Result<Started, Refusal> {
     let judgement = judge(from, None);
     if !judgement.refused.is_empty() {
-        return Err(Refusal { status: 422, issues: judgement.refused });
+        return Err(Refusal::several(422, judgement.refused));
     }
     let id = ReferralId(new_id());
     let report = judgement.assessment.as_ref().and_then(Assessment::report).cloned();

@@ -9,20 +9,34 @@ pub struct Refusal {
     pub status: u16,
     /// All faults at once.
     pub issues: Vec<Issue>,
+    /// Seconds after which the same request may pass; absent where waiting does not help, or nobody knows how long.
+    pub retry_after: Option<u32>,
 }
 
 impl Refusal {
+    /// Several faults.
+    #[must_use]
+    pub fn several(status: u16, issues: Vec<Issue>) -> Self {
+        Self { status, issues, retry_after: None }
+    }
+
     /// One fault with its own status.
     #[must_use]
     pub fn one(status: u16, issue: Issue) -> Self {
-        Self { status, issues: vec![issue] }
+        Self::several(status, vec![issue])
+    }
+
+    /// It passes if it is sent again after so many seconds.
+    #[must_use]
+    pub fn wait(status: u16, issue: Issue, seconds: u32) -> Self {
+        Self { retry_after: Some(seconds), ..Self::one(status, issue) }
     }
 
     /// Faults of a document: `400` if it is not what it claims to be, `422` if it breaks a rule.
     #[must_use]
     pub fn of_document(issues: Vec<Issue>) -> Self {
         let malformed = issues.iter().any(|issue| issue.code == IssueCode::Structure && is_error(issue));
-        Self { status: if malformed { 400 } else { 422 }, issues }
+        Self::several(if malformed { 400 } else { 422 }, issues)
     }
 
     /// The answer for a thing that does not exist, or is another's: always the same words.

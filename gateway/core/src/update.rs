@@ -331,7 +331,7 @@ impl Draft {
         let from = &update.start;
         let judgement = judge(from, referral.released_report());
         if !judgement.refused.is_empty() {
-            return Err(Refusal { status: 422, issues: judgement.refused });
+            return Err(Refusal::several(422, judgement.refused));
         }
         referral.platform = judgement.platform;
         referral.route = judgement.route;

@@ -260,6 +260,11 @@ fn gateway(folder: &Path, platform: &str, store: Arc<dyn Store>) -> anyhow::Resu
 listen = "127.0.0.1:0"
 data = "{data}"
 
+[limits]
+requests-per-minute = 4000000
+burst = 1000000
+at-once = 1000
+
 [[client]]
 id = "gp-system"
 tenant = "bench-pcn"

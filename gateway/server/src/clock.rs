@@ -1,8 +1,8 @@
 //! The one clock. Everything that needs the time or has to wait asks it; tests put their own in its place.
 
 use async_trait::async_trait;
-use std::sync::Mutex;
-use std::time::Duration;
+use std::sync::{LazyLock, Mutex};
+use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
@@ -11,6 +11,9 @@ use tokio::sync::watch;
 pub trait Clock: Send + Sync {
     /// Now, UTC, cut to the millisecond: the resolution of FHIR instants that the gateway makes.
     fn now(&self) -> OffsetDateTime;
+
+    /// Time since some fixed moment. It never goes back, whatever is done to the machine's time.
+    fn elapsed(&self) -> Duration;
 
     /// Waits until the clock shows this time.
     async fn sleep_until(&self, at: OffsetDateTime);
@@ -25,11 +28,19 @@ pub async fn sleep(clock: &dyn Clock, span: Duration) {
 #[derive(Debug, Default)]
 pub struct SystemClock;
 
+/// The fixed moment from which [`SystemClock`] counts.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that asks the machine")]
+static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
 #[async_trait]
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the machine")]
     fn now(&self) -> OffsetDateTime {
         to_millisecond(OffsetDateTime::now_utc())
+    }
+
+    fn elapsed(&self) -> Duration {
+        ORIGIN.elapsed()
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the one place that waits")]
@@ -45,6 +56,7 @@ impl Clock for SystemClock {
 #[derive(Debug)]
 pub struct ManualClock {
     now: Mutex<OffsetDateTime>,
+    elapsed: Mutex<Duration>,
     moved: watch::Sender<u64>,
 }
 
@@ -52,13 +64,16 @@ impl ManualClock {
     /// A clock that shows this time.
     #[must_use]
     pub fn at(now: OffsetDateTime) -> Self {
-        Self { now: Mutex::new(to_millisecond(now)), moved: watch::Sender::new(0) }
+        Self { now: Mutex::new(to_millisecond(now)), elapsed: Mutex::default(), moved: watch::Sender::new(0) }
     }
 
     /// Moves the clock on and wakes who waits.
     pub fn advance(&self, span: Duration) {
         if let Ok(mut now) = self.now.lock() {
             *now += span;
+        }
+        if let Ok(mut elapsed) = self.elapsed.lock() {
+            *elapsed += span;
         }
         self.moved.send_modify(|moves| *moves += 1);
     }
@@ -68,6 +83,10 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> OffsetDateTime {
         self.now.lock().map_or(OffsetDateTime::UNIX_EPOCH, |now| *now)
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.elapsed.lock().map_or(Duration::ZERO, |elapsed| *elapsed)
     }
 
     async fn sleep_until(&self, at: OffsetDateTime) {

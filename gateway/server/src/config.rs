@@ -5,6 +5,7 @@ mod build;
 mod people;
 mod policy;
 mod sections;
+mod share;
 
 pub use build::build;
 pub use policy::{BranchSection, ClassSetting, Decided, DirectCareSection, NotesSetting, PolicySection, TenantSection};
@@ -12,6 +13,7 @@ pub use sections::{
     AuthorizationSection, ClientSection, Config, LossGrade, LossSection, PlatformSection, RetrySection, SecretSource,
     ServerSection,
 };
+pub use share::{LimitsSection, RateSection};
 
 use crate::adapters::{self, FolderReader, Registry};
 use std::path::Path;

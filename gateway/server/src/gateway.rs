@@ -2,6 +2,7 @@
 //! wake the workers.
 
 use crate::adapters::Watch;
+use crate::admission::Admission;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::limits::Limits;
@@ -138,6 +139,8 @@ pub struct Gateway {
     pub transport: Arc<dyn Transport>,
     /// Bounds.
     pub limits: Limits,
+    /// Who may ask how much.
+    pub admission: Admission,
     /// Callers by the SHA-256 (hex) of their bearer token.
     pub clients: BTreeMap<String, Client>,
     /// Platforms by name.

@@ -12,6 +12,7 @@ pub mod store;
 pub mod transport;
 
 // The way in, out and back.
+pub mod admission;
 pub mod deliver;
 pub mod http;
 pub mod ingest;

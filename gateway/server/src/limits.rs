@@ -12,6 +12,12 @@ pub struct Limits {
     pub bundle_entries: usize,
     /// Whole time of one HTTP request of ours, 408 after it.
     pub request: Duration,
+    /// Connections at the same time; further ones wait to be taken.
+    pub connections: usize,
+    /// Time that the head of a request may take, and that a connection may be idle.
+    pub head: Duration,
+    /// Time that requests under way have to end, once the gateway is told to stop.
+    pub drain: Duration,
     /// Resources on one search page, at most and unless asked.
     pub page: (u32, u32),
     /// How often a request is decided anew because somebody else wrote first.
@@ -42,6 +48,9 @@ impl Default for Limits {
             door: DoorLimits::default(),
             bundle_entries: 100,
             request: Duration::from_secs(30),
+            connections: 4_096,
+            head: Duration::from_secs(30),
+            drain: Duration::from_secs(35),
             page: (200, 50),
             conflict_retries: 5,
             settle: time::Duration::seconds(60),

@@ -1,7 +1,9 @@
 //! Everything that runs: listener, lanes, status worker, polls; and how they stop.
 
+mod listen;
+
 use crate::gateway::Gateway;
-use crate::{adapters, deliver, http, status};
+use crate::{adapters, deliver, status};
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 use tokio::net::TcpListener;
@@ -40,13 +42,7 @@ pub fn start(gateway: Gateway, listener: TcpListener) -> std::io::Result<Running
     let gateway = Arc::new(gateway);
     let stop = CancellationToken::new();
     let mut parts = JoinSet::new();
-    let (router, stopping) = (http::router(Arc::clone(&gateway)), stop.clone());
-    parts.spawn(async move {
-        let served = axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned()).await;
-        if let Err(error) = served {
-            tracing::error!(error = %error, "the listener failed");
-        }
-    });
+    parts.spawn(listen::serve(Arc::clone(&gateway), listener, stop.clone()));
     for platform in gateway.platforms.all() {
         parts.spawn(deliver::lane(Arc::clone(&gateway), platform.id.clone(), stop.clone()));
         if let Some(every) = platform.poll {

@@ -119,6 +119,9 @@ pub trait Store: Send + Sync {
     /// When the next row of these platforms is due (a time past means now), or a lease runs out.
     async fn next_due(&self, platforms: &[PlatformId]) -> Result<Option<OffsetDateTime>, StoreError>;
 
+    /// How many rows wait for their time or are leased, counted up to `most`: what it costs is bounded.
+    async fn backlog(&self, most: u64) -> Result<u64, StoreError>;
+
     /// One version of a resource, or the current one.
     async fn resource(&self, key: &ResourceKey, version: Option<u64>) -> Result<Option<ResourceVersion>, StoreError>;
 

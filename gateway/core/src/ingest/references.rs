@@ -143,7 +143,7 @@ pub fn resolve(
         });
     }
     if several {
-        return Err(Refusal { status: 412, issues });
+        return Err(Refusal::several(412, issues));
     }
     issues.extend(rules::check(&outcomes, found));
     pass_or_refuse(issues)?;

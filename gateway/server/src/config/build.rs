@@ -66,7 +66,10 @@ pub fn build(
     if !faults.is_empty() {
         return Err(ConfigError::Faults(faults));
     }
+    let admission = super::share::admission(config, &clock);
     let limits = Limits {
+        connections: config.limits.connections.get() as usize,
+        head: Duration::from_secs(u64::from(config.limits.head_seconds.get())),
         lease: Duration::from_secs(u64::from(config.retry.lease_seconds)),
         settle: time::Duration::seconds(i64::from(config.retry.settle_seconds)),
         recall: time::Duration::seconds(i64::from(config.retry.recall_seconds)),
@@ -78,6 +81,7 @@ pub fn build(
         chance,
         transport,
         limits,
+        admission,
         clients: clients(config),
         platforms: Platforms::new(platforms),
         watch: Mutex::new(Watch::over(&config.adapters)),

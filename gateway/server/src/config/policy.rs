@@ -50,6 +50,8 @@ pub struct TenantSection {
     pub overrides: Option<Spanned<PathBuf>>,
     /// File that says who may consent for whom.
     pub standing: Option<Spanned<PathBuf>>,
+    /// How much all its clients together may ask; absent = no more than each may.
+    pub rate: Option<super::RateSection>,
 }
 
 /// `[[policy]]`: what one tenant lets one recipient have.

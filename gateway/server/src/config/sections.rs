@@ -1,6 +1,7 @@
 //! The sections of the file, and what must hold between them.
 
 use super::policy::{Decided, PolicySection, TenantSection};
+use super::share::{LimitsSection, RateSection};
 use super::{Fault, line};
 use crate::adapters::Registry;
 use adapter_contract::Grade;
@@ -40,6 +41,9 @@ pub struct Config {
     /// When attempts are made.
     #[serde(default)]
     pub retry: RetrySection,
+    /// How much one caller may ask, and how much may wait.
+    #[serde(default)]
+    pub limits: LimitsSection,
     /// The adapters that there are: those of this build and those of the folder.
     #[serde(skip)]
     pub adapters: Registry,
@@ -83,6 +87,8 @@ pub struct ClientSection {
     pub profile: Profile,
     /// For the role `platform`: which one it is.
     pub platform: Option<Spanned<String>>,
+    /// How much it may ask, where that differs from `[limits]`.
+    pub rate: Option<RateSection>,
 }
 
 /// `[[platform]]`.
@@ -266,6 +272,7 @@ pub(super) fn check(config: &Config, text: &str) -> Vec<Fault> {
         check.collector(section, &config.client);
     }
     check.policies(config, &platforms);
+    check.shares(config);
     for route in &config.route {
         let platform = route.get_ref().platform.0.as_str();
         if !platforms.contains(platform) {

@@ -255,6 +255,11 @@ fn configuration(
 listen = "{address}"
 data = "{data}"
 
+[limits]
+requests-per-minute = 4000000
+burst = 1000000
+at-once = 1000
+
 [[client]]
 id = "gp-system"
 tenant = "demo-pcn"

@@ -96,8 +96,9 @@ pub(crate) fn refused(names: &Names, refusal: &Refusal) -> Response<Body> {
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
-    if matches!(refusal.status, 429 | 503 | 507) {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    let seconds = refusal.retry_after.or_else(|| matches!(refusal.status, 429 | 503 | 507).then_some(5));
+    if let Some(seconds) = seconds {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }

@@ -28,6 +28,7 @@ pub(super) async fn receive(
         let words = "Reports of this platform need its own bearer token.";
         return Err(Refusal::one(401, Issue::general(IssueCode::Login, words)));
     }
+    let _place = gateway.admission.platform(&id)?;
     let body = bounded(body, gateway.limits.report_bytes).await?;
     let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let report = RawReport {

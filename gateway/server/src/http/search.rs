@@ -222,7 +222,7 @@ fn read_query(gateway: &Gateway, context: &Context, kind: &str, query: &str) -> 
             Taken::Wrong(words) => issues.push(Issue::general(IssueCode::Value, words)),
         }
     }
-    if issues.is_empty() { Ok(asked) } else { Err(Refusal { status: 400, issues }) }
+    if issues.is_empty() { Ok(asked) } else { Err(Refusal::several(400, issues)) }
 }
 
 fn names(kind: &str) -> String {

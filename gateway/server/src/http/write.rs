@@ -20,7 +20,7 @@ use time::OffsetDateTime;
 pub(super) fn admit(gateway: &Gateway, bytes: &[u8]) -> Result<Json, Refusal> {
     door::admit(bytes, &gateway.limits.door).map_err(|refusal| match refusal {
         door::Refusal::TooLarge(issue) => Refusal::one(413, issue),
-        door::Refusal::Malformed(issues) => Refusal { status: 400, issues },
+        door::Refusal::Malformed(issues) => Refusal::several(400, issues),
     })
 }
 

@@ -57,6 +57,10 @@ impl Store for MemoryStore {
         Ok(claim::next_due(&*self.state()?, platforms))
     }
 
+    async fn backlog(&self, most: u64) -> Result<u64, StoreError> {
+        Ok((self.state()?.outbox.iter().filter(|kept| kept.due.is_some()).count() as u64).min(most))
+    }
+
     async fn resource(&self, key: &ResourceKey, version: Option<u64>) -> Result<Option<ResourceVersion>, StoreError> {
         let state = self.state()?;
         let versions = state.versions(key);

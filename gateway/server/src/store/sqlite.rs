@@ -94,6 +94,10 @@ impl Store for SqliteStore {
         self.readers.run(move |file| claim::next_due(file, &platforms)).await
     }
 
+    async fn backlog(&self, most: u64) -> Result<u64, StoreError> {
+        self.readers.run(move |file| claim::backlog(file, most)).await
+    }
+
     async fn resource(&self, key: &ResourceKey, version: Option<u64>) -> Result<Option<ResourceVersion>, StoreError> {
         let key = key.clone();
         self.readers.run(move |file| reads::resource(file, key, version)).await

@@ -42,6 +42,7 @@ where
     outbox::a_held_lease_survives_the_holders_writes(make().await).await;
     outbox::errands_of_a_referral_wait_for_earlier_ones(make().await).await;
     outbox::next_due_counts_only_what_a_claim_would_get(make().await).await;
+    outbox::the_backlog_is_what_waits_or_is_leased(make().await).await;
     outbox::concurrent_claims_never_share_a_row(make().await).await;
     reports::raw_reports_wait_until_read(make().await).await;
     reports::the_same_statement_is_kept_once(make().await).await;

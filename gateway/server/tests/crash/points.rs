@@ -126,6 +126,10 @@ impl Store for CountingStore {
         self.inner.next_due(platforms).await
     }
 
+    async fn backlog(&self, most: u64) -> Result<u64, StoreError> {
+        self.inner.backlog(most).await
+    }
+
     async fn resource(&self, key: &ResourceKey, version: Option<u64>) -> Result<Option<ResourceVersion>, StoreError> {
         self.inner.resource(key, version).await
     }

@@ -260,6 +260,11 @@ fn configure(folder: &Path, address: &str, platform: &FhirPlatform, keyed: bool)
 [server]
 listen = "{address}"
 data = "{data}"
+[limits]
+requests-per-minute = 4000000
+burst = 1000000
+at-once = 1000
+
 [[client]]
 id = "gp-system"
 tenant = "example-pcn"

@@ -1,6 +1,7 @@
 //! The gateway in process on loopback: what its HTTP interface promises, and what becomes of a referral behind it.
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
+mod admission;
 mod bad_input;
 mod bad_updates;
 mod connect_families;

@@ -120,6 +120,11 @@ impl Store for Racing {
         self.inner.next_due(platforms).await
     }
 
+    async fn backlog(&self, most: u64) -> Result<u64, StoreError> {
+        self.pause().await;
+        self.inner.backlog(most).await
+    }
+
     async fn resource(&self, key: &ResourceKey, version: Option<u64>) -> Result<Option<ResourceVersion>, StoreError> {
         self.pause().await;
         self.inner.resource(key, version).await

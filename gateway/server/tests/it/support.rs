@@ -67,7 +67,12 @@ pub(crate) struct Setup {
     pub(crate) notes_to: &'static [(&'static str, &'static str)],
     /// More sections: what tenants decided.
     pub(crate) decided: String,
+    /// Keys of `[limits]`.
+    pub(crate) limits: &'static str,
 }
+
+/// What no test reaches unless it is about it.
+const PLENTY: &str = "requests-per-minute = 4000000\nburst = 1000000\nat-once = 1000";
 
 /// A platform of another adapter, with its route.
 pub(crate) struct Besides {
@@ -116,6 +121,7 @@ impl Default for Setup {
             besides: None,
             notes_to: &[],
             decided: String::new(),
+            limits: PLENTY,
         }
     }
 }
@@ -150,6 +156,7 @@ impl World {
             text += &format!("\n[[policy]]\ntenant = \"{tenant}\"\nplatform = \"{platform}\"\nnotes = \"send\"\n");
         }
         text += &setup.decided;
+        text += &format!("\n[limits]\n{}\n", setup.limits);
         let config = match &setup.adapters {
             Some((_, reader)) => config::parse_with(&text, Arc::clone(reader)),
             None => config::parse(&text),

@@ -62,6 +62,17 @@ fn lease(file: &Connection, request: &ClaimRequest, place: i64, mut row: OutboxR
     Ok(Claimed { row, interrupted })
 }
 
+/// How many rows wait or are leased, counted up to a number. `INDEXED BY` makes another plan an error.
+pub(super) const BACKLOG: &str =
+    "SELECT count(*) FROM (SELECT 1 FROM outbox INDEXED BY outbox_due WHERE due IS NOT NULL LIMIT ?1)";
+
+/// How many rows wait or are leased, counted up to a number.
+pub(super) fn backlog(file: &Connection, most: u64) -> Result<u64, StoreError> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let rows: i64 = file.prepare_cached(BACKLOG)?.query_row([most], |row| row.get(0))?;
+    Ok(rows.unsigned_abs())
+}
+
 /// When the first row of these platforms that nothing blocks is due.
 pub(super) fn next_due(file: &Connection, platforms: &[PlatformId]) -> Result<Option<OffsetDateTime>, StoreError> {
     let mut statement = file.prepare_cached(NEXT)?;

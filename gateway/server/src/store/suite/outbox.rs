@@ -177,6 +177,21 @@ pub(super) async fn next_due_counts_only_what_a_claim_would_get(store: Shared) {
     assert_eq!(must(store.next_due(&both).await), Some(at(100)));
 }
 
+pub(super) async fn the_backlog_is_what_waits_or_is_leased(store: Shared) {
+    assert_eq!(must(store.backlog(10).await), 0);
+    write(&store, vec![put_errand(errand("a", 1, 40)), put_errand(elsewhere(errand("a", 2, 5)))]).await;
+    write(&store, vec![put_errand(elsewhere(errand("b", 1, 35)))]).await;
+    assert_eq!(must(store.backlog(10).await), 3, "also what is blocked or not due yet");
+    assert_eq!(must(store.backlog(2).await), 2, "no more is counted than is asked");
+    must(store.claim(claim(&["food-bank", "walks"], 40, 1)).await);
+    assert_eq!(must(store.backlog(10).await), 3, "a leased row is not done");
+    let ended = |state| OutboxRow { state, ..errand("a", 1, 40) };
+    for state in [OutboxState::Done, OutboxState::Held, OutboxState::Dead, OutboxState::Dropped] {
+        write(&store, vec![put_errand(ended(state))]).await;
+        assert_eq!(must(store.backlog(10).await), 2, "{state:?}");
+    }
+}
+
 pub(super) async fn concurrent_claims_never_share_a_row(store: Shared) {
     for number in 0..40 {
         write(&store, vec![put_errand(errand(&format!("r{number}"), 1, 0))]).await;

@@ -234,6 +234,7 @@ async fn compare(dice: &mut Dice, model: &MemoryStore, sqlite: &dyn Store) {
     assert_eq!(must(sqlite.outbox(&id).await), must(model.outbox(&id).await));
     assert_eq!(must(sqlite.reports(&id).await), must(model.reports(&id).await));
     let platforms = [platform];
+    assert_eq!(must(sqlite.backlog(5).await), must(model.backlog(5).await));
     assert_eq!(must(sqlite.next_due(&platforms).await), must(model.next_due(&platforms).await));
     let limit = dice.number(6);
     assert_eq!(must(sqlite.referrals_to_align(limit).await), must(model.referrals_to_align(limit).await));

@@ -206,6 +206,9 @@ pub struct Decision {
     pub verdict: Verdict,
     /// Why.
     pub reason: Reason,
+    /// Whether a Consent permits this recipient anything, whatever else is in the way. What was decided without a look at the
+    /// Consents says no.
+    pub consented: bool,
     /// Rules that were passed, the last of which decided: `R2:status`, `R12:actor`.
     pub rule_path: Vec<String>,
     /// The Consent that decided, if one did: in a refusal the one in the way.
@@ -231,6 +234,7 @@ impl Decision {
         Self {
             verdict: Verdict::Deny,
             reason: Reason::Indeterminate,
+            consented: false,
             rule_path: vec!["R10:indeterminate".to_owned()],
             decisive: None,
             consents: Vec::new(),

@@ -155,7 +155,7 @@ struct Tally<'r> {
     permit: Option<Voice<'r>>,
     silent: Option<Voice<'r>>,
     reach: Option<u8>,
-    /// Every Consent so far speaks of other recipients only, or of none.
+    /// Every Consent so far speaks of other recipients only, of none, or certainly of something else than care.
     is_about_others: bool,
 }
 
@@ -192,7 +192,7 @@ impl<'r> Tally<'r> {
             *place = Some(voice);
         }
         self.reach = self.reach.max(opinion.reach);
-        self.is_about_others &= matches!(opinion.reason, Reason::OtherRecipient | Reason::NoRecipient | Reason::Tenant);
+        self.is_about_others &= reading.is_about_others(opinion);
         self
     }
 
@@ -278,12 +278,12 @@ impl Sum {
         if let Some(level) = whereabouts::restricted(question.subject.patient) {
             // Of data that is not known nothing could be taken out; no permit reaches a label there.
             if self.reach < Some(level) {
-                return restricted();
+                return Decision { consented: true, ..restricted() };
             }
             self.withheld.extend(whereabouts::withheld(question.items));
         }
         if let Some((reason, rule)) = gate::whole(question, &self.withheld) {
-            return stopped(question, self.withheld, (reason, rule));
+            return Decision { consented: true, ..stopped(question, self.withheld, (reason, rule)) };
         }
         let hints = gate::hints(question, &self.withheld);
         self.withheld.extend(hints);
@@ -291,6 +291,7 @@ impl Sum {
         Decision {
             verdict: Verdict::Permit,
             reason: permitted.reason,
+            consented: true,
             rule_path: permitted.path.into_iter().map(str::to_owned).collect(),
             decisive: permitted.decisive,
             withheld: sorted(self.withheld),

@@ -2,6 +2,7 @@
 //! platform, and what cannot be sent without it is put before a person.
 
 use crate::losses::{Scene, script};
+use crate::policies::{care, platform, world};
 use crate::preview::{parts, previewed, values};
 use crate::support::{Setup, World, bundle, inside, settle};
 use serde_json::{Value, json};
@@ -92,4 +93,28 @@ async fn what_cannot_be_sent_without_the_telephone_waits_for_a_person() {
     let told = previewed(&scene.world, &plain).await;
     assert_eq!(values(&told, "verdict"), ["permit"], "{told}");
     scene.world.stop().await;
+}
+
+#[tokio::test]
+async fn a_permit_that_is_taken_from_a_recipient_that_gives_care_recalls() {
+    let food = platform().await;
+    let listed = world(&food, care("2999-01-01")).await;
+    let sent = listed.submit(&restricted("R", Some("R"))).await;
+    if sent.resource("Task")["status"] == "on-hold" {
+        listed.move_task(&sent.path("Task"), "requested").await;
+    }
+    listed.delivered(&sent.path("Task")).await;
+    // Now it is a Consent for somebody else. Of a restricted patient the listing gives nothing by itself.
+    let elsewhere = |consent: &mut Value| {
+        for actor in consent["provision"]["actor"].as_array_mut().unwrap() {
+            actor["reference"] = json!({"identifier":
+                {"system": "https://fhir.nhs.uk/Id/ods-organization-code", "value": "SOMEBODYELSE"}});
+        }
+    };
+    let answer = listed.change(&sent.path("Consent"), elsewhere).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let task = listed.task(&sent.path("Task")).await;
+    assert_eq!(task["status"], "cancelled", "{task}");
+    assert_eq!(crate::withdrawn::receipt(&task, "way"), json!("exchange"));
+    listed.stop().await;
 }

@@ -227,6 +227,10 @@ fn decide_for(asked: &Asked<'_>, recipient: &Recipient, items: &[Item]) -> Decis
     let (undecided, unrecorded) = (consent::Policy::default(), Register::default());
     let policy = asked.rules.policies.get(asked.tenant).unwrap_or(&undecided);
     let register = asked.rules.registers.get(asked.tenant).unwrap_or(&unrecorded);
+    let same = |(reference, patient): &(&String, &Json)| {
+        **reference != asked.person.reference && asked.person.is_also(patient)
+    };
+    let also = asked.consents.patients.iter().filter(same).map(|(_, patient)| patient).collect();
     let decision = consent::decide(&Question {
         stage: asked.stage,
         tenant: asked.tenant,
@@ -239,6 +243,7 @@ fn decide_for(asked: &Asked<'_>, recipient: &Recipient, items: &[Item]) -> Decis
             references: vec![asked.person.reference.clone()],
             nhs_number: number.as_deref(),
             patient: &asked.person.document,
+            also,
             standing: &register.standing(number.as_deref()),
         },
         recipient,

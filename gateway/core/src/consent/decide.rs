@@ -17,7 +17,7 @@ const PASSED: [&str; 8] =
 /// Decides. Total: whatever cannot be read leads to a deny.
 #[must_use]
 pub fn decide(question: &Question<'_>) -> Decision {
-    if has_died(question.subject.patient) {
+    if whereabouts::records(&question.subject).any(has_died) {
         return denied(Reason::Deceased, vec!["R13:deceased".to_owned()]);
     }
     match overridden(question) {
@@ -73,7 +73,7 @@ fn implied(question: &Question<'_>) -> Option<Decision> {
     if care.approver.trim().is_empty() || care.review < today || question.items.is_empty() {
         return None;
     }
-    if whereabouts::restricted(question.subject.patient).is_some() {
+    if whereabouts::restricted(&question.subject).is_some() {
         // Silence speaks of no label.
         return Some(restricted());
     }
@@ -275,7 +275,7 @@ impl Sum {
             let path = worst.path.into_iter().map(str::to_owned).collect();
             return Decision { decisive: worst.decisive, ..denied(worst.reason, path) };
         };
-        if let Some(level) = whereabouts::restricted(question.subject.patient) {
+        if let Some(level) = whereabouts::restricted(&question.subject) {
             // Of data that is not known nothing could be taken out; no permit reaches a label there.
             if self.reach < Some(level) {
                 return Decision { consented: true, ..restricted() };

@@ -16,7 +16,7 @@ use vcse_gateway::store::memory::MemoryStore;
 
 /// A policy of the GP's tenant for `food`.
 fn policy(keys: &str) -> String {
-    format!("\n[[policy]]\ntenant = \"pcn-a\"\nplatform = \"food\"\n{keys}\n")
+    format!("\n[[policy]]\ntenant = \"pcn-a\"\nplatform = \"food\"\nnotes = \"send\"\n{keys}\n")
 }
 
 pub(crate) fn care(review: &str) -> String {

@@ -32,7 +32,7 @@ mod whereabouts;
 mod words;
 
 pub use decide::decide;
-pub use item::{Item, items, referral_items};
+pub use item::{Form, Item, items, referral_items};
 pub use performer::{Authority, Proxy, Standing};
 pub use policy::{
     Branch, ClassName, CodeListFault, DirectCare, Notes, Override, Policy, RecipientClass, RecipientPolicy, Register,
@@ -145,6 +145,17 @@ pub struct Question<'a> {
     pub purpose: &'a str,
     /// The time of the decision.
     pub now: OffsetDateTime,
+}
+
+/// What the person keeps from the sender of what a platform says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kept {
+    /// Nothing.
+    Nothing,
+    /// Words that no code stands for.
+    Words,
+    /// All but the status.
+    All,
 }
 
 /// Yes or no, to the referral as a whole.

@@ -91,6 +91,15 @@ pub struct Item {
     pub(super) facts: Facts,
 }
 
+/// In what form an outcome may be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// By a code.
+    Code,
+    /// In words that no code stands for.
+    Words,
+}
+
 /// What a consent can ask of an item.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Facts {
@@ -117,9 +126,18 @@ pub(super) struct Facts {
     pub(super) written: BTreeMap<String, Words>,
     /// It holds an identifier of the person that is no NHS number.
     pub(super) foreign_identifier: bool,
+    /// It is an outcome that has not come yet: of such nothing is known but the form.
+    pub(super) outcome: Option<Form>,
 }
 
 impl Item {
+    /// What a platform may tell in this form, before it has told anything.
+    #[must_use]
+    pub fn outcome(form: Form) -> Self {
+        let facts = Facts { level: labels::NORMAL, clinical: true, outcome: Some(form), ..Facts::default() };
+        Self { resource: "Task/".to_owned(), path: "Task.output".to_owned(), facts }
+    }
+
     /// The resource's type.
     #[must_use]
     pub fn kind(&self) -> &str {

@@ -6,7 +6,7 @@ mod people;
 mod policy;
 mod sections;
 
-pub use build::build;
+pub use build::{build, rules};
 pub use policy::{BranchSection, ClassSetting, Decided, DirectCareSection, NotesSetting, PolicySection, TenantSection};
 pub use sections::{
     AuthorizationSection, ClientSection, Config, LossGrade, LossSection, PlatformSection, RetrySection, SecretSource,

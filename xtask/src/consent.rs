@@ -15,8 +15,14 @@ use std::process::Command;
 const RESULT: &str = "gateway/core/tests/consent/mutants.tsv";
 
 /// What is mutated.
-const MUTATED: [&str; 3] =
-    ["gateway/core/src/consent.rs", "gateway/core/src/consent/*.rs", "gateway/core/src/minimise/withhold.rs"];
+const MUTATED: [&str; 6] = [
+    "gateway/core/src/consent.rs",
+    "gateway/core/src/consent/*.rs",
+    "gateway/core/src/minimise.rs",
+    "gateway/core/src/minimise/filter.rs",
+    "gateway/core/src/minimise/whole.rs",
+    "gateway/core/src/minimise/withhold.rs",
+];
 
 /// What `count` lines of the tests begin with.
 const COUNTED: &str = "consent: ";
@@ -113,7 +119,8 @@ fn mutate() -> Result<()> {
     for file in MUTATED {
         command.args(["--file", file]);
     }
-    command.args(["--", "--test", "consent"]);
+    // The minimiser has its own tests in the library and among the decisions.
+    command.args(["--", "--lib", "--test", "consent", "--test", "decisions"]);
     // It ends with 2 if mutants were missed and with 3 if one ran out of time; both are judged here.
     let status = command.status().context("cargo-mutants cannot be started")?;
     ensure!(matches!(status.code(), Some(0 | 2 | 3)), "cargo-mutants ended with {status}");

@@ -123,6 +123,7 @@ fn main() -> ExitCode {
                     references: vec!["Patient/p".to_owned()],
                     nhs_number: Some("9990000018"),
                     patient: &resources[1],
+                    also: Vec::new(),
                     standing: &standing,
                 },
                 recipient: &recipient,

@@ -323,20 +323,24 @@ impl Begun {
     }
 }
 
-/// Stored consents and those of this request; a new version replaces the stored one.
+/// Stored consents and Patients, and those of this request; a new version replaces the stored one.
 fn consents_of(arrival: &Arrival<'_>) -> Record {
     let mut all: BTreeMap<String, ConsentDocument> =
         arrival.consents.consents.iter().map(|consent| (consent.id.clone(), consent.clone())).collect();
+    let mut patients = arrival.consents.patients.clone();
     for outcome in arrival.outcomes {
-        if let Outcome::Write(accepted) = outcome
-            && accepted.kind == "Consent"
-        {
-            let (id, version, document) = (accepted.id.clone(), accepted.version, accepted.document.clone());
-            let tenant = arrival.client.tenant.clone();
-            all.insert(id.clone(), ConsentDocument { tenant, id, version, document });
+        let Outcome::Write(accepted) = outcome else { continue };
+        let (id, version, document) = (accepted.id.clone(), accepted.version, accepted.document.clone());
+        match accepted.kind.as_str() {
+            "Consent" => {
+                let tenant = arrival.client.tenant.clone();
+                all.insert(id.clone(), ConsentDocument { tenant, id, version, document });
+            }
+            "Patient" => drop(patients.insert(format!("Patient/{id}"), document)),
+            _ => {}
         }
     }
-    Record { consents: all.into_values().collect(), complete: arrival.consents.complete }
+    Record { consents: all.into_values().collect(), patients, complete: arrival.consents.complete }
 }
 
 /// What a referral starts from.

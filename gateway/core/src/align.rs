@@ -4,9 +4,11 @@
 //! came, the Task ends in the same state (`status::fold`). Each step that was walked becomes its own version of the
 //! Task, signed by the platform, or by the gateway where it is inferred.
 
+mod kept;
+
 use crate::accept::{audit_line, decision_detail, new_row, version_of};
 use crate::change::{Change, Check, Disposition, ReportRecord, Transaction};
-use crate::consent::{Decision, Stage, Verdict, stored_name};
+use crate::consent::{Decision, Kept, Stage, Verdict, stored_name};
 use crate::identity::{Compartment, GATEWAY_AUTHOR};
 use crate::outbox::{Errand, OutboxRow, OutboxState};
 use crate::referral::{Delivery, Referral, SenderState};
@@ -41,8 +43,8 @@ pub struct Alignment<'a> {
     pub schedule: &'a Schedule,
     /// Whether consent lets the platform's statements pass, as it is decided now.
     pub consent: &'a Decision,
-    /// Whether the person keeps the outcome from the sender.
-    pub keeps_outcome: bool,
+    /// What the person keeps from the sender.
+    pub kept: Kept,
     /// Now.
     pub now: OffsetDateTime,
 }
@@ -56,7 +58,8 @@ pub fn align(from: &Alignment<'_>) -> Transaction {
     if from.consent.verdict != Verdict::Permit {
         return withhold(from);
     }
-    let statements: Vec<StatusReport> = from.reports.iter().map(|record| said(from, &record.report)).collect();
+    let statements: Vec<StatusReport> =
+        from.reports.iter().map(|record| kept::shown(tidied(&record.report), from.kept)).collect();
     let folded = status::fold(&statements, from.referral.sender);
     let mut referral = from.referral.clone();
     let mut transaction = Transaction::default();
@@ -99,7 +102,8 @@ pub fn align(from: &Alignment<'_>) -> Transaction {
         "statements": from.reports.len(),
         "versions": new_versions,
         "conflict": referral.conflict.is_some(),
-        "outcome-withheld": from.keeps_outcome,
+        "outcome-withheld": from.kept == Kept::All,
+        "words-withheld": from.kept == Kept::Words,
         "consent": decision_detail(from.consent, Stage::Relay),
     });
     transaction.changes.push(audit_line(&referral, from.now, GATEWAY_AUTHOR, "status", detail));
@@ -368,22 +372,6 @@ fn refers(outputs: &[Json], reference: &str) -> bool {
     outputs
         .iter()
         .any(|output| output.get("valueReference").and_then(|value| value.text("reference")) == Some(reference))
-}
-
-/// Why a Task tells a status and nothing of what was done.
-const KEPT: &str = "The person does not wish the practice to learn more than the status.";
-
-/// A statement as the sender may see it.
-fn said(from: &Alignment<'_>, report: &StatusReport) -> StatusReport {
-    let mut report = tidied(report);
-    if from.keeps_outcome {
-        // Codes tell the outcome as well as words do (`helped`, `did-not-attend`).
-        report.outputs.clear();
-        report.platform_status = Concept::default();
-        "outcome-withheld".clone_into(&mut report.business_status);
-        report.reason = Some(KEPT.to_owned());
-    }
-    report
 }
 
 /// A statement whose words may stand in a FHIR document: what a platform sends is not taken on trust.

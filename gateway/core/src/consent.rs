@@ -29,9 +29,10 @@ mod provision;
 mod reason;
 mod truth;
 mod whereabouts;
+mod words;
 
 pub use decide::decide;
-pub use item::{Item, items, referral_items};
+pub use item::{Form, Item, items, referral_items};
 pub use performer::{Authority, Proxy, Standing};
 pub use policy::{
     Branch, ClassName, CodeListFault, DirectCare, Notes, Override, Policy, RecipientClass, RecipientPolicy, Register,
@@ -42,7 +43,7 @@ pub use reason::Reason;
 use crate::identity::{PlatformId, TenantId};
 use adapter_contract::DataNeed;
 use gateway_fhir::Json;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 /// What a stored Consent is called.
@@ -72,7 +73,9 @@ pub struct ConsentDocument {
 pub struct Record {
     /// The Consents, in any order.
     pub consents: Vec<ConsentDocument>,
-    /// False if there are more, or some that could not be read: any of them may be a refusal (R10).
+    /// Stored Patients who may be the same person, by `Patient/x`: one person may be stored several times.
+    pub patients: BTreeMap<String, Json>,
+    /// False if there are more of either, or some that could not be read: any of them may be a refusal, or bear a label (R10).
     pub complete: bool,
 }
 
@@ -94,8 +97,10 @@ pub struct Subject<'a> {
     pub references: Vec<String>,
     /// The NHS number, if it is known.
     pub nhs_number: Option<&'a str>,
-    /// The Patient.
+    /// The Patient whom the referral names.
     pub patient: &'a Json,
+    /// Other stored Patients who are the same person: of all their labels the highest counts, and a death on any of them.
+    pub also: Vec<&'a Json>,
     /// Who may consent, beyond the person.
     pub standing: &'a Standing,
 }
@@ -113,7 +118,7 @@ pub enum Stage {
 
 /// The question.
 pub struct Question<'a> {
-    /// When it is asked. The answer is the same at each stage, but that notes do not wait where nothing is sent.
+    /// When it is asked. The answer is the same at each stage, but that free text does not wait where nothing is sent.
     pub stage: Stage,
     /// Who asks.
     pub tenant: &'a TenantId,
@@ -134,12 +139,23 @@ pub struct Question<'a> {
     /// What would leave. Empty: nothing is known of it, and every condition on data stays open.
     pub items: &'a [Item],
     /// What the recipient's adapter reads. Empty: not known; then it is not asked what is needed, or whether it reads
-    /// notes.
+    /// free text.
     pub needs: &'a [DataNeed],
     /// Purpose of use, a code of v3-ActReason: `COC`.
     pub purpose: &'a str,
     /// The time of the decision.
     pub now: OffsetDateTime,
+}
+
+/// What the person keeps from the sender of what a platform says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kept {
+    /// Nothing.
+    Nothing,
+    /// Words that no code stands for.
+    Words,
+    /// All but the status.
+    All,
 }
 
 /// Yes or no, to the referral as a whole.
@@ -206,6 +222,9 @@ pub struct Decision {
     pub verdict: Verdict,
     /// Why.
     pub reason: Reason,
+    /// Whether a Consent permits this recipient anything, whatever else is in the way. What was decided without a look at the
+    /// Consents says no.
+    pub consented: bool,
     /// Rules that were passed, the last of which decided: `R2:status`, `R12:actor`.
     pub rule_path: Vec<String>,
     /// The Consent that decided, if one did: in a refusal the one in the way.
@@ -231,6 +250,7 @@ impl Decision {
         Self {
             verdict: Verdict::Deny,
             reason: Reason::Indeterminate,
+            consented: false,
             rule_path: vec!["R10:indeterminate".to_owned()],
             decisive: None,
             consents: Vec::new(),
@@ -242,15 +262,18 @@ impl Decision {
         }
     }
 
-    /// Words for whoever has to act on a deny: why, which notes wait, and which Consent is in the way, under the name that
+    /// Words for whoever has to act on a deny: why, which free text waits and what would let it go, and which Consent is in the way, under the name that
     /// the reader knows it by.
     #[must_use]
     pub fn words(&self, name: &dyn Fn(&str) -> String) -> String {
         let mut words = self.reason.words();
         let waiting = self.withheld.iter().filter(|one| one.reason == Reason::Notes && self.reason == Reason::Notes);
-        let notes: BTreeSet<&str> = waiting.map(|one| one.path.as_str()).collect();
-        if !notes.is_empty() {
-            words.push_str(&format!(" The notes: {}.", notes.into_iter().collect::<Vec<_>>().join(", ")));
+        let places: BTreeMap<&str, &str> = waiting.map(|one| (one.path.as_str(), one.rule)).collect();
+        if !places.is_empty() {
+            let setting = if places.values().all(|rule| *rule == gate::LABELS_RULE) { "labels" } else { "send" };
+            let places: Vec<&str> = places.into_keys().collect();
+            let places = places.join(", ");
+            words.push_str(&format!(" The free text: {places}. It would go with notes = \"{setting}\"."));
         }
         if self.reason == Reason::NeededField && self.withheld.iter().any(|one| one.reason == Reason::Whereabouts) {
             words.push_str(

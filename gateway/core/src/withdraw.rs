@@ -54,23 +54,14 @@ pub struct Withdrawal<'a> {
     pub now: OffsetDateTime,
 }
 
-/// Whether a deny says that nobody permits this recipient. The others are about what cannot be read or resolved, the
-/// person, or single elements: they stop what would leave, and a person looks, but nothing is taken back for them.
+/// Whether a deny says that nobody permits this recipient. The others are about what cannot be read or resolved, or of a
+/// recipient whom a Consent still permits, about the person or single elements: they stop what would leave, and a person
+/// looks, but nothing is taken back for them.
 #[must_use]
 pub fn ends_consent(decision: &Decision) -> bool {
-    let other = matches!(
-        decision.reason,
-        Reason::Indeterminate
-            | Reason::Unresolved
-            | Reason::Deceased
-            | Reason::RestrictedPatient
-            | Reason::NeededField
-            | Reason::Empty
-            | Reason::NeedsReview
-            | Reason::Notes
-            | Reason::NotYet
-    );
-    decision.verdict == Verdict::Deny && !other
+    let other =
+        matches!(decision.reason, Reason::Indeterminate | Reason::Unresolved | Reason::Deceased | Reason::NotYet);
+    decision.verdict == Verdict::Deny && !decision.consented && !other
 }
 
 /// Whether what is written takes from the recipient what it had. What had lapsed by itself, and what a recipient had without

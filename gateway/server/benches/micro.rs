@@ -93,6 +93,7 @@ fn decide_consent(bencher: Bencher<'_, '_>) {
             references: vec![patient_url],
             nhs_number: None,
             patient: &patient,
+            also: Vec::new(),
             standing: &Standing::default(),
         },
         recipient: &recipient,

@@ -286,6 +286,11 @@ settings = {{ conditional-create = "true", honours-contact-prohibition = "true",
 name = "food"
 platform = "food-bank"
 recipients = [{{ system = "{ODS}", value = "VCSE1" }}]
+
+[[policy]]
+tenant = "bench-pcn"
+platform = "food-bank"
+notes = "send"
 "#,
         data = folder.display(),
         hash = sha256(TOKEN),

@@ -131,12 +131,15 @@ struct TranslateArguments {
     /// A TOML file with the adapter's settings.
     #[arg(long = "settings", value_name = "FILE")]
     settings_file: Option<PathBuf>,
-    /// A configuration whose platform has the settings.
+    /// A configuration whose platform has the settings; consent is then decided, from the Consents in the files.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The id of that platform.
     #[arg(long, value_name = "ID")]
     platform: Option<String>,
+    /// The customer who would send it; needed if the configuration has clients of several.
+    #[arg(long, requires = "config")]
+    tenant: Option<String>,
     /// One line for each field: where its value comes from, by which rule, and what was done to it.
     #[arg(long)]
     explain: bool,
@@ -158,6 +161,7 @@ impl From<TranslateArguments> for translate::Wanted {
             settings: arguments.settings,
             config: arguments.config,
             platform: arguments.platform,
+            tenant: arguments.tenant,
             explain: arguments.explain,
             reveal: arguments.reveal,
             json: arguments.format == "json",

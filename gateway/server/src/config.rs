@@ -7,7 +7,7 @@ mod policy;
 mod sections;
 mod share;
 
-pub use build::build;
+pub use build::{build, rules};
 pub use policy::{BranchSection, ClassSetting, Decided, DirectCareSection, NotesSetting, PolicySection, TenantSection};
 pub use sections::{
     AuthorizationSection, ClientSection, Config, LossGrade, LossSection, PlatformSection, RetrySection, SecretSource,

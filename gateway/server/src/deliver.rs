@@ -10,7 +10,7 @@ use adapter_contract::DataNeed;
 use exchange::{End, Exchanger, Prepared};
 use gateway_core::accept::{Asked, decide_consent, keeps_outcome};
 use gateway_core::change::{Check, Transaction};
-use gateway_core::consent::{Decision, Record, Stage};
+use gateway_core::consent::{Decision, Kept, Record, Stage};
 use gateway_core::deliver::{self, Job, Plan};
 use gateway_core::identity::{Owner, PlatformId};
 use gateway_core::ingest::{Found, Person, Stored, Wants, patient_of};
@@ -326,10 +326,10 @@ impl View {
         stored_consents(gateway, &self.referral.compartment, references, numbers).await
     }
 
-    /// Whether the person keeps from the sender what the platform does.
-    pub(crate) async fn keeps_outcome(&self, gateway: &Gateway, platform: &Platform) -> Result<bool, StoreError> {
+    /// What the person keeps from the sender of what the platform says.
+    pub(crate) async fn kept(&self, gateway: &Gateway, platform: &Platform) -> Result<Kept, StoreError> {
         let compartment = &self.referral.compartment;
-        let Owner::Organisation(organisation) = &compartment.owner else { return Ok(false) };
+        let Owner::Organisation(organisation) = &compartment.owner else { return Ok(Kept::Nothing) };
         let consents = self.consents(gateway).await?;
         let directory = look_up(gateway, compartment, consent_wants(&consents.consents)).await?;
         let now = gateway.decision_time().await?;

@@ -17,6 +17,9 @@ use time::OffsetDateTime;
 /// Most consents of one person that are looked at; with more nothing is permitted, and a person sees that.
 const CONSENTS: u32 = 1_000;
 
+/// Most Patients of one person that are looked at for a label. The same holds.
+const PATIENTS: u32 = 1_000;
+
 /// Why a request came to nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
@@ -272,38 +275,65 @@ pub(crate) fn consent_tokens(references: BTreeSet<String>, numbers: BTreeSet<Str
         .collect()
 }
 
-/// All stored consents of a person, found by Patient and by NHS number. One that cannot be read, or one too many, makes
-/// the record incomplete instead of being left out: it may be a refusal.
+/// All stored consents of a person, found by Patient and by NHS number, and all stored Patients of that number. One that
+/// cannot be read, or one too many, makes the record incomplete instead of being left out: it may be a refusal, or bear a
+/// label.
 pub async fn stored_consents(
     gateway: &Gateway,
     compartment: &Compartment,
     references: BTreeSet<String>,
     numbers: BTreeSet<String>,
 ) -> Result<Record, StoreError> {
-    let any = consent_tokens(references, numbers);
-    if any.is_empty() {
-        return Ok(Record { consents: Vec::new(), complete: true });
+    let of_number = |number: &String| Token::new("patient-identifier", format!("{NHS_NUMBER}|{number}"));
+    let same_person = numbers.iter().map(of_number).collect();
+    let mut record = Record { complete: true, ..Record::default() };
+    for stored in bounded(gateway, compartment, "Patient", same_person, PATIENTS, &mut record.complete).await? {
+        let Some(document) = readable(&stored, &mut record.complete) else { continue };
+        record.patients.insert(stored.key.reference(), document);
     }
-    let query = SearchQuery {
-        compartment: compartment.clone(),
-        kind: "Consent".to_owned(),
-        all_of: vec![any],
-        updated: UpdatedRange::default(),
-        after: 0,
-        up_to: None,
-        limit: CONSENTS,
-        count: false,
-    };
-    let page = gateway.store.search(&query).await?;
-    let mut record = Record { consents: Vec::new(), complete: !page.more };
-    for (_, stored) in page.rows {
-        let Some(document) = parse(&stored) else {
-            tracing::error!(consent = stored.key.id, version = stored.version, "a stored Consent cannot be read");
-            record.complete = false;
-            continue;
-        };
+    let any = consent_tokens(references, numbers);
+    for stored in bounded(gateway, compartment, "Consent", any, CONSENTS, &mut record.complete).await? {
+        let Some(document) = readable(&stored, &mut record.complete) else { continue };
         let tenant = stored.key.compartment.tenant;
         record.consents.push(ConsentDocument { tenant, id: stored.key.id, version: stored.version, document });
     }
     Ok(record)
+}
+
+/// The current resources of a type that carry any of these tokens, at most so many; more are not `complete`.
+async fn bounded(
+    gateway: &Gateway,
+    compartment: &Compartment,
+    kind: &str,
+    any: Vec<Token>,
+    limit: u32,
+    complete: &mut bool,
+) -> Result<Vec<ResourceVersion>, StoreError> {
+    if any.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = SearchQuery {
+        compartment: compartment.clone(),
+        kind: kind.to_owned(),
+        all_of: vec![any],
+        updated: UpdatedRange::default(),
+        after: 0,
+        up_to: None,
+        limit,
+        count: false,
+    };
+    let page = gateway.store.search(&query).await?;
+    *complete &= !page.more;
+    Ok(page.rows.into_iter().map(|(_, stored)| stored).collect())
+}
+
+/// The document; one that cannot be read is told, and makes what is known incomplete.
+fn readable(stored: &ResourceVersion, complete: &mut bool) -> Option<Json> {
+    let document = parse(stored);
+    if document.is_none() {
+        let (kind, id, version) = (&stored.key.kind, &stored.key.id, stored.version);
+        tracing::error!(kind, id, version, "a stored resource of a person cannot be read");
+        *complete = false;
+    }
+    document
 }

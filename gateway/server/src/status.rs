@@ -219,7 +219,7 @@ async fn try_align(gateway: &Gateway, id: &ReferralId) -> Result<bool, AlignErro
         return Ok(false);
     };
     let consent = view.consent(gateway, &platform, Stage::Relay).await?;
-    let keeps_outcome = view.keeps_outcome(gateway, &platform).await?;
+    let kept = view.kept(gateway, &platform).await?;
     let transaction = align(&Alignment {
         referral: &view.referral,
         task: (view.task.version, &view.task.document),
@@ -229,7 +229,7 @@ async fn try_align(gateway: &Gateway, id: &ReferralId) -> Result<bool, AlignErro
         capabilities: platform.adapter.descriptor().capabilities,
         schedule: &gateway.rules.schedule,
         consent: &consent,
-        keeps_outcome,
+        kept,
         now: gateway.clock.now(),
     });
     gateway.commit(transaction).await?;

@@ -184,5 +184,5 @@ fn replaced(stored: Record, written: &[ResourceVersion]) -> Record {
         let (tenant, id) = (consent.key.compartment.tenant.clone(), consent.key.id.clone());
         all.insert(id.clone(), ConsentDocument { tenant, id, version: consent.version, document });
     }
-    Record { consents: all.into_values().collect(), complete }
+    Record { consents: all.into_values().collect(), patients: stored.patients, complete }
 }

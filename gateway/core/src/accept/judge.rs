@@ -3,7 +3,7 @@
 
 use super::{PURPOSE, RESTRICTED, Rules, Start};
 use crate::consent::{
-    self, Decision, Item, Question, Reason, Recipient, Record, Register, Stage, Subject, Verdict, Withheld,
+    self, Decision, Form, Item, Kept, Question, Reason, Recipient, Record, Register, Stage, Subject, Verdict, Withheld,
 };
 use crate::identity::{PlatformId, TenantId};
 use crate::ingest::Person;
@@ -201,25 +201,35 @@ pub fn decide_consent(asked: &Asked<'_>) -> Decision {
     decide_for(asked, asked.rules.recipients.get(asked.platform).unwrap_or(&unnamed), asked.items)
 }
 
-/// Whether the person keeps the outcome from the organisation that referred: a Consent refuses to disclose to it. Nobody's
+/// What the person keeps from the organisation that referred: a Consent refuses to disclose it to that organisation. Nobody's
 /// permit is needed for it to learn what became of its own referral, so that only a refusal counts, and what may be one. What
-/// an outcome will hold is not known beforehand: a refusal of some data is one of all.
+/// an outcome will hold is not known beforehand: a refusal of some data is one of all, but one of words (`class`
+/// `urn:ietf:bcp:13` `text/plain`) leaves codes.
 #[must_use]
-pub fn keeps_outcome(asked: &Asked<'_>, organisation: &str) -> bool {
+pub fn keeps_outcome(asked: &Asked<'_>, organisation: &str) -> Kept {
     let sender = Recipient {
         platform: PlatformId(String::new()),
         name: organisation.to_owned(),
         identifiers: vec![(ODS_CODE.to_owned(), organisation.to_owned())],
     };
-    matches!(
-        decide_for(asked, &sender, &[]).reason,
-        Reason::Refused
-            | Reason::Conflict
-            | Reason::Disputed
-            | Reason::Modifier
-            | Reason::AmbiguousBase
-            | Reason::AmbiguousNesting
-    )
+    let refused = |form| {
+        matches!(
+            decide_for(asked, &sender, &[Item::outcome(form)]).reason,
+            Reason::Refused
+                | Reason::Conflict
+                | Reason::Disputed
+                | Reason::Modifier
+                | Reason::AmbiguousBase
+                | Reason::AmbiguousNesting
+        )
+    };
+    if refused(Form::Code) {
+        Kept::All
+    } else if refused(Form::Words) {
+        Kept::Words
+    } else {
+        Kept::Nothing
+    }
 }
 
 fn decide_for(asked: &Asked<'_>, recipient: &Recipient, items: &[Item]) -> Decision {
@@ -227,6 +237,10 @@ fn decide_for(asked: &Asked<'_>, recipient: &Recipient, items: &[Item]) -> Decis
     let (undecided, unrecorded) = (consent::Policy::default(), Register::default());
     let policy = asked.rules.policies.get(asked.tenant).unwrap_or(&undecided);
     let register = asked.rules.registers.get(asked.tenant).unwrap_or(&unrecorded);
+    let same = |(reference, patient): &(&String, &Json)| {
+        **reference != asked.person.reference && asked.person.is_also(patient)
+    };
+    let also = asked.consents.patients.iter().filter(same).map(|(_, patient)| patient).collect();
     let decision = consent::decide(&Question {
         stage: asked.stage,
         tenant: asked.tenant,
@@ -239,6 +253,7 @@ fn decide_for(asked: &Asked<'_>, recipient: &Recipient, items: &[Item]) -> Decis
             references: vec![asked.person.reference.clone()],
             nhs_number: number.as_deref(),
             patient: &asked.person.document,
+            also,
             standing: &register.standing(number.as_deref()),
         },
         recipient,

@@ -1,7 +1,7 @@
 //! The conditions of a provision that depend on the data: label, class, code, the data's own period, and references.
 
 use super::Question;
-use super::item::{Item, refers_to, without_version};
+use super::item::{Form, Item, refers_to, without_version};
 use super::labels::{self, Code};
 use super::period::lies_within;
 use super::provision::list;
@@ -10,6 +10,9 @@ use gateway_fhir::Json;
 
 /// FHIR's own list of resource types as a code system.
 const RESOURCE_TYPES: &str = "http://hl7.org/fhir/resource-types";
+
+/// A class of data that is words: their media type (BCP 13), as R4 names documents there.
+const WORDS: Code<'_> = ("urn:ietf:bcp:13", "text/plain");
 
 /// One condition; its repeats are alternatives.
 pub(super) enum Condition<'a> {
@@ -64,6 +67,9 @@ impl<'a> Condition<'a> {
 
     /// Whether it holds for this item.
     pub(super) fn holds(&self, item: &Item) -> Truth {
+        if let Some(form) = item.facts.outcome {
+            return self.of_outcome(form);
+        }
         match self {
             Self::Labels(labels) => Truth::any(labels.iter().map(|label| has_label(item, *label))),
             Self::Classes(classes) => Truth::any(classes.iter().map(|class| is_of_class(item, *class))),
@@ -80,6 +86,13 @@ impl<'a> Condition<'a> {
             }
             Self::Data(references) => Truth::any(references.iter().map(|one| one.means(item))),
         }
+    }
+
+    /// Whether it holds for what nobody has told yet: it can ask for the form, and all else is open.
+    fn of_outcome(&self, form: Form) -> Truth {
+        let Self::Classes(classes) = self else { return Truth::Unknown };
+        let one = |class: &Code<'_>| if *class == WORDS { Truth::of(form == Form::Words) } else { Truth::Unknown };
+        Truth::any(classes.iter().map(one))
     }
 
     /// The highest Confidentiality that it names.

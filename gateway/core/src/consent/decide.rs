@@ -17,7 +17,7 @@ const PASSED: [&str; 8] =
 /// Decides. Total: whatever cannot be read leads to a deny.
 #[must_use]
 pub fn decide(question: &Question<'_>) -> Decision {
-    if has_died(question.subject.patient) {
+    if whereabouts::records(&question.subject).any(has_died) {
         return denied(Reason::Deceased, vec!["R13:deceased".to_owned()]);
     }
     match overridden(question) {
@@ -73,7 +73,7 @@ fn implied(question: &Question<'_>) -> Option<Decision> {
     if care.approver.trim().is_empty() || care.review < today || question.items.is_empty() {
         return None;
     }
-    if whereabouts::restricted(question.subject.patient).is_some() {
+    if whereabouts::restricted(&question.subject).is_some() {
         // Silence speaks of no label.
         return Some(restricted());
     }
@@ -155,7 +155,7 @@ struct Tally<'r> {
     permit: Option<Voice<'r>>,
     silent: Option<Voice<'r>>,
     reach: Option<u8>,
-    /// Every Consent so far speaks of other recipients only, or of none.
+    /// Every Consent so far speaks of other recipients only, of none, or certainly of something else than care.
     is_about_others: bool,
 }
 
@@ -192,7 +192,7 @@ impl<'r> Tally<'r> {
             *place = Some(voice);
         }
         self.reach = self.reach.max(opinion.reach);
-        self.is_about_others &= matches!(opinion.reason, Reason::OtherRecipient | Reason::NoRecipient | Reason::Tenant);
+        self.is_about_others &= reading.is_about_others(opinion);
         self
     }
 
@@ -275,15 +275,15 @@ impl Sum {
             let path = worst.path.into_iter().map(str::to_owned).collect();
             return Decision { decisive: worst.decisive, ..denied(worst.reason, path) };
         };
-        if let Some(level) = whereabouts::restricted(question.subject.patient) {
+        if let Some(level) = whereabouts::restricted(&question.subject) {
             // Of data that is not known nothing could be taken out; no permit reaches a label there.
             if self.reach < Some(level) {
-                return restricted();
+                return Decision { consented: true, ..restricted() };
             }
             self.withheld.extend(whereabouts::withheld(question.items));
         }
         if let Some((reason, rule)) = gate::whole(question, &self.withheld) {
-            return stopped(question, self.withheld, (reason, rule));
+            return Decision { consented: true, ..stopped(question, self.withheld, (reason, rule)) };
         }
         let hints = gate::hints(question, &self.withheld);
         self.withheld.extend(hints);
@@ -291,6 +291,7 @@ impl Sum {
         Decision {
             verdict: Verdict::Permit,
             reason: permitted.reason,
+            consented: true,
             rule_path: permitted.path.into_iter().map(str::to_owned).collect(),
             decisive: permitted.decisive,
             withheld: sorted(self.withheld),

@@ -49,6 +49,8 @@ pub(super) struct Reading<'a> {
     pub(super) duties: Vec<Duty>,
     /// A holder of parental responsibility gave it.
     pub(super) by_parent: bool,
+    /// It is certainly about something else than care: research by its scope, or by its root another purpose.
+    is_elsewhere: bool,
 }
 
 /// Elements that R4 gives a Consent.
@@ -108,7 +110,10 @@ impl<'a> Reading<'a> {
             doubt: doubt(document, belongs, entitled),
             duties,
             by_parent: entitled == Entitled::Proxy(Authority::Parental),
+            is_elsewhere: false,
         };
+        reading.is_elsewhere =
+            is_about_research(document) || reading.root.as_ref().is_some_and(|root| root.other_purpose);
         reading.settled = reading.settle(question, consent);
         Some(reading)
     }
@@ -118,6 +123,13 @@ impl<'a> Reading<'a> {
         let Some(root) = self.root.as_ref().filter(|_| self.settled.is_none()) else { return false };
         let is_elsewhere = root.fixed == Truth::No || (root.who == Truth::No && !names_within(root));
         !is_elsewhere && root.asks_for_data()
+    }
+
+    /// Whether what it says is no word about this recipient's care of the person: it names others only, or is certainly about
+    /// something else.
+    pub(super) fn is_about_others(&self, opinion: Opinion) -> bool {
+        let names_others = matches!(opinion.reason, Reason::OtherRecipient | Reason::NoRecipient | Reason::Tenant);
+        names_others || (self.is_elsewhere && opinion.effect == Effect::Silent)
     }
 
     /// What it says of this item; without one, of the referral of which no data is known.
@@ -185,7 +197,7 @@ impl<'a> Reading<'a> {
             return Some(silent(reason, "R2:status"));
         }
         // A Consent about research does not speak of care; with any other scope than privacy it can still refuse.
-        if codes(document.get("scope")).any(|code| code == "research") {
+        if is_about_research(document) {
             return Some(silent(Reason::Scope, "R2:scope"));
         }
         (concerns_us && has_modifier(document)).then_some(refuses(Reason::Modifier, "R2:modifier"))
@@ -246,12 +258,23 @@ fn codes(concept: Option<&Json>) -> impl Iterator<Item = &str> {
     concept.map(|concept| concept.items("coding")).unwrap_or_default().iter().filter_map(|coding| coding.text("code"))
 }
 
+fn scopes(consent: &Json) -> &[Json] {
+    consent.get("scope").map(|scope| scope.items("coding")).unwrap_or_default()
+}
+
+/// Whether a Coding is this code of HL7's scopes.
+fn is_scope(coding: &Json, code: &str) -> bool {
+    coding.text("code") == Some(code) && coding.text("system").is_none_or(|system| system.ends_with("consentscope"))
+}
+
+/// Certainly: no code beside it says anything else.
+fn is_about_research(consent: &Json) -> bool {
+    !scopes(consent).is_empty() && scopes(consent).iter().all(|coding| is_scope(coding, "research"))
+}
+
 fn is_about_privacy(consent: &Json) -> bool {
-    let codings = consent.get("scope").map(|scope| scope.items("coding")).unwrap_or_default();
-    codings.iter().any(|coding| {
-        coding.text("code") == Some("patient-privacy")
-            && coding.text("system").is_none_or(|system| system.ends_with("consentscope"))
-    })
+    let says_research = scopes(consent).iter().any(|coding| coding.text("code") == Some("research"));
+    !says_research && scopes(consent).iter().any(|coding| is_scope(coding, "patient-privacy"))
 }
 
 /// Verified is what says so; a Consent without verification is as good as its record.

@@ -5,6 +5,7 @@ use super::item::Item;
 use super::labels::{self, Code};
 use super::policy::{Notes, RecipientClass};
 use super::whereabouts;
+use super::words::Words;
 use super::{Question, Reason, Stage, Withheld};
 use std::collections::BTreeSet;
 
@@ -34,11 +35,9 @@ const WORDS: [&str; 15] = [
     "Task.input",
 ];
 
-/// Whole notes, which are sent only where the tenant allows it.
-const NOTES: [&str; 4] = ["ServiceRequest.note", "ServiceRequest.patientInstruction", "Task.note", "Task.description"];
-
-/// Why a referral with such a note waits.
-const NOTES_WAIT: Ground = (Reason::Notes, "R7:notes");
+/// The rule by which words wait that stand alone, and the one for those beside a code.
+const NOTES_RULE: &str = "R7:notes";
+pub(super) const LABELS_RULE: &str = "R7:labels";
 
 /// What else tells where the person lives, when the address is withheld.
 const PLACES: [&str; 5] =
@@ -50,7 +49,7 @@ pub(super) fn before(question: &Question<'_>, item: &Item, reach: Option<u8>) ->
         return Some((Reason::WithheldGroup, "R7:code-list"));
     }
     // Whatever is said in a referral of a restricted person is said of that person.
-    let person = whereabouts::restricted(question.subject.patient).unwrap_or_default();
+    let person = whereabouts::restricted(&question.subject).unwrap_or_default();
     let own = || item.facts.labels.iter().map(|(system, code)| (system.as_str(), code.as_str()));
     let level = item.facts.level.max(person);
     let restricted = level >= labels::RESTRICTED && reach.is_none_or(|reach| reach < level);
@@ -124,7 +123,7 @@ fn all_go<'a>(items: impl Iterator<Item = &'a Item>, goes: impl Fn(&&'a Item) ->
     items.peek().is_some() && items.all(|item| goes(&item))
 }
 
-/// What a person has to look at: a code that asks for it where the person can read along, or a note that would be read.
+/// What a person has to look at: a code that asks for it where the person can read along, or free text that would be read.
 fn review(question: &Question<'_>, withheld: &[Withheld]) -> Option<Ground> {
     let reviewed = |item: &Item| {
         let codes = &question.policy.review_codes;
@@ -134,26 +133,53 @@ fn review(question: &Question<'_>, withheld: &[Withheld]) -> Option<Ground> {
     if is_patient_facing && question.items.iter().any(reviewed) {
         return Some((Reason::NeedsReview, "R7:review-code"));
     }
-    notes(question, withheld).next().is_some().then_some(NOTES_WAIT)
+    let waits = !free_text(question, withheld).is_empty();
+    waits.then_some((Reason::Notes, NOTES_RULE))
 }
 
-/// Notes that would be read by a recipient that nobody has let have notes. What goes back to the sender holds none of
-/// them.
-fn notes<'q>(question: &'q Question<'_>, withheld: &[Withheld]) -> impl Iterator<Item = &'q Item> {
-    let sends = question.stage != Stage::Relay;
-    let waits = sends && question.policy.of(question.recipient).notes == Notes::Review;
-    let is_read = |item: &Item| {
-        let mut needs = question.needs.iter();
-        needs.any(|need| lies_within(&item.path, &need.path) || lies_within(&need.path, &item.path))
+/// Free text that would be read by a recipient that nobody has let have it: item, place, rule. What goes back to the sender
+/// holds none of it, and what is taken out anyway is no reason to wait.
+fn free_text<'q>(question: &'q Question<'_>, withheld: &[Withheld]) -> Vec<(&'q Item, &'q str, &'static str)> {
+    let of = question.policy.of(question.recipient);
+    let least = match of.notes {
+        _ if question.stage == Stage::Relay => return Vec::new(),
+        Notes::Send => return Vec::new(),
+        Notes::Labels => Words::Alone,
+        Notes::Review => Words::Label,
     };
-    let is_note = move |item: &&Item| waits && NOTES.contains(&item.path.as_str()) && is_read(item);
-    question.items.iter().filter(is_note).filter(move |item| !goes(item, withheld))
+    // A list of what the recipient may have is no refusal that words could give away.
+    let refused: Vec<Withheld> = withheld.iter().filter(|one| one.reason != Reason::NotAllowed).cloned().collect();
+    let hints = hints(question, &refused);
+    let gone = |item: &Item, path: &str| {
+        let mut all = withheld.iter().chain(&hints);
+        all.any(|one| one.resource == item.resource && lies_within(path, &one.path))
+    };
+    let allowed = |item: &Item| of.at_most.iter().all(|list| list.iter().any(|path| lies_within(&item.path, path)));
+    let mut found = Vec::new();
+    for item in question.items.iter().filter(|item| !item.facts.written.is_empty() && allowed(item)) {
+        for (path, words) in item.facts.written.iter().filter(|(_, words)| **words >= least) {
+            if question.needs.iter().any(|need| reads(&need.path, path)) && !gone(item, path) {
+                found.push((item, path.as_str(), if *words == Words::Label { LABELS_RULE } else { NOTES_RULE }));
+            }
+        }
+    }
+    found
 }
 
-/// The notes for which the whole waits, so that a person knows where to look.
+/// Whether a need covers a place, or a part of it. Extensions are covered only where the need names them.
+fn reads(need: &str, path: &str) -> bool {
+    let extensions = |path: &str| path.matches("xtension").count();
+    let all_of_them = need.ends_with("xtension") && path.strip_prefix(need).is_some_and(|rest| rest.starts_with('('));
+    all_of_them || ((lies_within(path, need) || lies_within(need, path)) && extensions(need) == extensions(path))
+}
+
+/// The free text for which the whole waits, so that a person knows where to look.
 pub(super) fn waiting(question: &Question<'_>, reason: Reason, withheld: &[Withheld]) -> Vec<Withheld> {
-    let wait = notes(question, withheld).filter(|_| reason == Reason::Notes);
-    wait.map(|item| self::withheld(item, NOTES_WAIT, None)).collect()
+    if reason != Reason::Notes {
+        return Vec::new();
+    }
+    let wait = free_text(question, withheld).into_iter();
+    wait.map(|(item, path, rule)| withheld_at(item, path, (Reason::Notes, rule))).collect()
 }
 
 /// What this recipient may not have, of the items that are left.

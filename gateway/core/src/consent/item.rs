@@ -7,8 +7,9 @@
 use super::labels::{self, Code};
 use super::period::{Stretch, read_date, read_period};
 use super::whereabouts;
+use super::words::{self, Words};
 use gateway_fhir::Json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// HL7 *Data Segmentation for Privacy* 1.0.0: a label on one element.
 const INLINE_LABEL: &str = "http://hl7.org/fhir/uv/security-label-ds4p/StructureDefinition/extension-inline-sec-label";
@@ -20,7 +21,7 @@ const SPLIT: [&str; 3] = ["ServiceRequest", "Patient", "Task"];
 const FRAME: [&str; 7] = ["resourceType", "id", "meta", "text", "contained", "implicitRules", "language"];
 
 /// Resources that do not speak of anybody's health.
-const ADMINISTRATIVE: [&str; 9] = [
+pub(super) const ADMINISTRATIVE: [&str; 9] = [
     "Patient",
     "Organization",
     "Practitioner",
@@ -33,7 +34,7 @@ const ADMINISTRATIVE: [&str; 9] = [
 ];
 
 /// Elements of ServiceRequest and Task that do not either.
-const ADMINISTRATIVE_ELEMENTS: [&str; 22] = [
+pub(super) const ADMINISTRATIVE_ELEMENTS: [&str; 22] = [
     "identifier",
     "status",
     "intent",
@@ -78,7 +79,7 @@ const DATES: [&str; 15] = [
 ];
 
 /// Elements that say who wrote a resource.
-const AUTHORS: [&str; 6] = ["author", "asserter", "recorder", "requester", "performer", "source"];
+pub(super) const AUTHORS: [&str; 6] = ["author", "asserter", "recorder", "requester", "performer", "source"];
 
 /// One thing that would leave.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +89,15 @@ pub struct Item {
     /// Element path (`Patient.address`), or the type alone for a whole resource.
     pub path: String,
     pub(super) facts: Facts,
+}
+
+/// In what form an outcome may be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// By a code.
+    Code,
+    /// In words that no code stands for.
+    Words,
 }
 
 /// What a consent can ask of an item.
@@ -112,11 +122,22 @@ pub(super) struct Facts {
     pub(super) clinical: bool,
     /// Paths within it at which words stand that no code says, and other records are named.
     pub(super) words: BTreeSet<String>,
+    /// Paths within it at which somebody wrote words.
+    pub(super) written: BTreeMap<String, Words>,
     /// It holds an identifier of the person that is no NHS number.
     pub(super) foreign_identifier: bool,
+    /// It is an outcome that has not come yet: of such nothing is known but the form.
+    pub(super) outcome: Option<Form>,
 }
 
 impl Item {
+    /// What a platform may tell in this form, before it has told anything.
+    #[must_use]
+    pub fn outcome(form: Form) -> Self {
+        let facts = Facts { level: labels::NORMAL, clinical: true, outcome: Some(form), ..Facts::default() };
+        Self { resource: "Task/".to_owned(), path: "Task.output".to_owned(), facts }
+    }
+
     /// The resource's type.
     #[must_use]
     pub fn kind(&self) -> &str {
@@ -147,6 +168,7 @@ pub fn items<'a>(resources: impl IntoIterator<Item = &'a Json>) -> Vec<Item> {
             let mut facts = whole;
             for (member, value) in content(resource) {
                 facts.read(member, value);
+                words::find(kind, member.trim_start_matches('_'), value, &mut facts.written);
             }
             all.push(Item { resource: name, path: kind.to_owned(), facts });
             continue;
@@ -167,6 +189,7 @@ pub fn items<'a>(resources: impl IntoIterator<Item = &'a Json>) -> Vec<Item> {
             );
             if let Some(item) = all.get_mut(index) {
                 item.facts.read(element, value);
+                words::find(kind, element, value, &mut item.facts.written);
                 whereabouts::words(&item.path, value, &mut item.facts.words);
                 item.facts.foreign_identifier |= whereabouts::has_foreign_identifier(&item.path, value);
             }

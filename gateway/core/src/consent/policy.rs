@@ -32,7 +32,7 @@ pub struct RecipientPolicy {
     pub class: RecipientClass,
     /// Element paths (as in the adapter's needs) that it may have at most; `None` = no limit beyond consent and needs.
     pub at_most: Option<Vec<String>>,
-    /// Whether free-text notes may be sent.
+    /// Whether free text may be sent.
     pub notes: Notes,
     /// The organisation of which it is a branch.
     pub branch: Option<Branch>,
@@ -92,13 +92,15 @@ pub struct DirectCare {
     pub minimum: Vec<String>,
 }
 
-/// What happens to a referral with a note that this recipient's adapter reads (R7).
+/// What happens to a referral with free text that this recipient's adapter reads (R7).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Notes {
     /// It waits for a person.
     #[default]
     Review,
-    /// The note is sent.
+    /// Words beside a code or a reference are sent; for words that stand alone it waits.
+    Labels,
+    /// All is sent.
     Send,
 }
 

@@ -27,6 +27,8 @@ pub(super) struct Node<'a> {
     pub(super) names: bool,
     /// Period, purpose, action and unknown elements.
     pub(super) fixed: Truth,
+    /// All its purposes are certainly other ones than the one asked for.
+    pub(super) other_purpose: bool,
     /// Why, of the conditions that do not depend on the data, the first does not hold.
     pub(super) doubt: Option<(&'static str, Reason)>,
     pub(super) conditions: Vec<Condition<'a>>,
@@ -60,6 +62,7 @@ impl<'a> Node<'a> {
             has_actors: false,
             names: false,
             fixed: Truth::Yes,
+            other_purpose: false,
             doubt: None,
             conditions: Vec::new(),
             children: Vec::new(),
@@ -155,6 +158,7 @@ impl<'a> Node<'a> {
             return self.meet(Truth::Unknown, "R4:purpose", Reason::NotUnderstood("purpose"));
         };
         let truth = Truth::any(purposes.iter().map(|named| labels::purpose(named, question.purpose)));
+        self.other_purpose = truth == Truth::No;
         self.meet(truth, "R4:purpose", Reason::Purpose);
     }
 

@@ -33,7 +33,7 @@ pub enum Reason {
     Empty,
     /// A code on the record asks for a review before the person can read along.
     NeedsReview,
-    /// It has notes that the recipient would read, and nobody has let it have notes.
+    /// It has free text that the recipient would read, and nobody has let it have that.
     Notes,
     /// An override without a named professional or a reason.
     OverrideIncomplete,
@@ -173,8 +173,8 @@ impl Reason {
                 "a code on the record asks for a review before the person or the family can read along."
             }
             Self::Notes => {
-                "it has notes that this recipient would read, and your policy does not let it have notes unseen. Send it \
-                 again without them, or have the policy for this recipient changed and let this referral go on."
+                "it has free text that this recipient would read, and your policy does not let it have that unseen. Send it \
+                 again with codes alone, or have `notes` in the policy for this recipient changed and let this referral go on."
             }
             Self::OverrideIncomplete => "the override names no professional or gives no reason.",
             Self::OverrideExpired => "the override is not in force now.",

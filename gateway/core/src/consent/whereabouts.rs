@@ -7,7 +7,7 @@
 use super::gate::Ground;
 use super::item::Item;
 use super::labels;
-use super::{Reason, Withheld};
+use super::{Reason, Subject, Withheld};
 use gateway_fhir::Json;
 use gateway_fhir::identifiers::{NHS_NUMBER, same_system};
 use std::collections::BTreeSet;
@@ -51,9 +51,20 @@ const STAYS: [&str; 32] = [
     "Task.reasonCode",
 ];
 
-/// The Confidentiality of a person's whole record, if it is restricted. A label that cannot be read, or that is not on
-/// the scale (the Personal Demographics Service writes `REDACTED`), stands above all that a permit can speak of.
-pub(super) fn restricted(patient: &Json) -> Option<u8> {
+/// The Confidentiality of a person's whole record, if it is restricted: of all that are stored the highest (high water). A
+/// label that cannot be read, or that is not on the scale (the Personal Demographics Service writes `REDACTED`), stands
+/// above all that a permit can speak of.
+pub(super) fn restricted(subject: &Subject<'_>) -> Option<u8> {
+    records(subject).filter_map(level).max()
+}
+
+/// Every Patient that is this person.
+pub(super) fn records<'a>(subject: &Subject<'a>) -> impl Iterator<Item = &'a Json> {
+    std::iter::once(subject.patient).chain(subject.also.iter().copied())
+}
+
+/// The level of one record, if it is restricted.
+fn level(patient: &Json) -> Option<u8> {
     let labels = patient.get("meta").map(|meta| meta.items("security")).unwrap_or_default();
     let levels = labels.iter().filter_map(|label| match labels::code(label) {
         Some(code) if labels::is_confidentiality(code) => Some(labels::certain_level(code.1)),

@@ -25,6 +25,12 @@ impl Person {
     pub fn nhs_number(&self) -> Option<String> {
         nhs_number_of(&self.document)
     }
+
+    /// Whether this Patient is the same person: they share an NHS number.
+    #[must_use]
+    pub fn is_also(&self, patient: &Json) -> bool {
+        nhs_numbers_of(patient).any(|theirs| nhs_numbers_of(&self.document).any(|ours| ours == theirs))
+    }
 }
 
 /// Finds the Patient of a ServiceRequest: stored, in the request, or contained with an NHS number.
@@ -62,13 +68,16 @@ fn contained_patient<'a>(document: &'a Json, reference: &str) -> Option<&'a Json
 }
 
 fn nhs_number_of(holder: &Json) -> Option<String> {
+    nhs_numbers_of(holder).next()
+}
+
+fn nhs_numbers_of(holder: &Json) -> impl Iterator<Item = String> + '_ {
     holder
         .items("identifier")
         .iter()
         .filter(|identifier| identifier.text("system").is_some_and(|system| same_system(system, NHS_NUMBER)))
         .filter_map(|identifier| identifiers::nhs_number(identifier.text("value")?).ok())
         .map(|number| number.as_str().to_owned())
-        .next()
 }
 
 /// All rules, all faults.

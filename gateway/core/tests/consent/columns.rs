@@ -41,6 +41,8 @@ fn apply(asked: &mut Asked, name: &str, value: &str) {
         "born" => asked.patient.set("birthDate", Json::string(value)),
         "unborn" => drop(asked.patient.remove("birthDate")),
         "patient" => asked.patient = merged(&asked.patient, value),
+        // Another stored record of the same person.
+        "also" => asked.also.push(merged(&Json::Object(Vec::new()), value)),
         "request" => asked.service_request = merged(&asked.service_request, value),
         "with" => {
             let names: Vec<&str> = value.split(',').collect();
@@ -73,6 +75,7 @@ fn apply(asked: &mut Asked, name: &str, value: &str) {
             asked.policy.at_most.insert(class, paths.split(',').map(str::to_owned).collect());
         }
         "notes-sent" => own(&mut asked.policy, &|policy| policy.notes = Notes::Send, &platform),
+        "labels-sent" => own(&mut asked.policy, &|policy| policy.notes = Notes::Labels, &platform),
         "care" => asked.policy = with_care(value),
         "branch-of-B" => {
             let identifiers = vec![(ODS_CODE.to_owned(), "B001".to_owned())];

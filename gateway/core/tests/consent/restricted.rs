@@ -5,6 +5,7 @@ use crate::columns::read;
 use adapter_contract::{DataClass, DataNeed, IdempotencyKey};
 use gateway_core::consent::{Decision, Reason, Verdict};
 use gateway_core::minimise::{Minimised, Source, minimise};
+use gateway_core::withdraw::ends_consent;
 use gateway_fhir::Json;
 use serde_json::{Value, json};
 
@@ -144,4 +145,27 @@ fn what_is_needed_and_goes_is_told_to_a_person_with_the_reason() {
     let label = r#"{"url":"http://hl7.org/fhir/uv/security-label-ds4p/StructureDefinition/extension-inline-sec-label","valueCoding":$conf:R}"#;
     let asked = read("C", &format!(r#"patient={{"telecom":[{{"extension":[{label}]}}]}} needs=Patient.telecom"#));
     assert!(!asked.decide().words(&str::to_owned).contains("record is labelled"));
+}
+
+#[test]
+fn what_a_consent_gave_ends_with_it_also_where_silence_could_not_have_given_it() {
+    // H gives care, and of a restricted person it may have nothing without a Consent.
+    for (consent, reason, consented, ends) in [
+        ("C actor=[@H] label=[$conf:R]", Reason::Permitted, true, false),
+        // Narrower than before, and still a permit.
+        ("C actor=[@H]", Reason::RestrictedPatient, true, false),
+        ("C actor=[@D] label=[$conf:R]", Reason::RestrictedPatient, false, true),
+        ("none", Reason::RestrictedPatient, false, true),
+        ("C actor=[@H] label=[$conf:R] status=inactive", Reason::Withdrawn, false, true),
+    ] {
+        let decision = read(consent, &format!("{RESTRICTED} to=H")).decide();
+        assert_eq!((&decision.reason, decision.consented), (&reason, consented), "{consent}");
+        assert_eq!(ends_consent(&decision), ends, "{consent}");
+    }
+    let decision = read("C actor=[@H]", "to=H needs=Patient.telecom patient={\"telecom\":[{\"extension\":[{\"url\":\"http://hl7.org/fhir/uv/security-label-ds4p/StructureDefinition/extension-inline-sec-label\",\"valueCoding\":$conf:R}]}]}").decide();
+    assert_eq!(
+        (&decision.reason, ends_consent(&decision)),
+        (&Reason::NeededField, false),
+        "an element, not the Consent"
+    );
 }

@@ -102,6 +102,19 @@ proptest! {
     }
 
     #[test]
+    fn another_record_of_the_person_never_lets_more_leave(
+        consents in any_consents(), samples in any_samples(),
+        label in prop_oneof![Just("U"), Just("N"), Just("R"), Just("V"), Just("REDACTED")], died: bool,
+    ) {
+        let mut asked = about(&consents, &samples);
+        let before = leave(&asked);
+        let system = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
+        let label = json!([{"system": system, "code": label}]);
+        asked.also.push(json!({"meta": {"security": label}, "deceasedBoolean": died}).into());
+        prop_assert!(leave(&asked).is_subset(&before));
+    }
+
+    #[test]
     fn a_refusal_is_never_outvoted(others in any_consents(), to in prop_oneof![
         Just("C type=deny -actor"), Just("C type=deny"), Just("C type=deny actor=[@Organization/gone]"),
         Just("C type=deny actor=[@Group/with-b]"), Just("C -provision rule=OPTOUT"),

@@ -7,7 +7,7 @@ use adapter_contract::{
 };
 use gateway_core::align::{Alignment, align};
 use gateway_core::change::{Check, Disposition as D, ReportRecord, Transaction};
-use gateway_core::consent::Verdict;
+use gateway_core::consent::{Kept, Verdict};
 use gateway_core::outbox::{Errand, OutboxRow, OutboxState};
 use gateway_core::referral::{Delivery, HoldReason, Referral, SenderState};
 use gateway_core::retry::Schedule;
@@ -49,6 +49,8 @@ pub(crate) struct Scene {
     pub(crate) outbox: Vec<OutboxRow>,
     pub(crate) capabilities: Capabilities,
     pub(crate) withheld: bool,
+    /// What the person keeps from the sender.
+    pub(crate) kept: Kept,
 }
 
 impl Scene {
@@ -62,6 +64,7 @@ impl Scene {
             outbox: Vec::new(),
             capabilities: ABLE,
             withheld: false,
+            kept: Kept::Nothing,
         }
     }
 
@@ -76,7 +79,7 @@ impl Scene {
             capabilities: self.capabilities,
             schedule: &schedule,
             consent: &decision(if self.withheld { Verdict::Deny } else { Verdict::Permit }),
-            keeps_outcome: false,
+            kept: self.kept,
             now: NOW,
         });
         transaction.assert_valid();

@@ -73,7 +73,7 @@ fn held(consents: &[Value], request: &Json, asked: &Json) -> Option<HoldReason> 
             document: document.clone().into(),
         })
         .collect();
-    let record = Record { consents, complete: true };
+    let record = Record { consents, complete: true, ..Record::default() };
     let (client, compartment, rules) = (client(), compartment(), rules());
     let person: Person = patient_of(request, "sr", &directory).expect("the person is known");
     let from = Start {

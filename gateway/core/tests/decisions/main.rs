@@ -12,6 +12,7 @@ mod deliver_plan;
 mod ingest;
 mod losses;
 mod minimise;
+mod outcome;
 mod published;
 mod sender_cancels;
 mod sender_moves;

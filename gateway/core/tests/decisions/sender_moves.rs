@@ -59,7 +59,7 @@ impl Desk {
             task: ("t", 3, &self.task),
             service_request: ("sr", &self.service_request),
             person: &person,
-            consents: &Record { consents: Vec::new(), complete: true },
+            consents: &Record { complete: true, ..Record::default() },
             rules: &self.rules,
             translators: self.translators.as_ref(),
             lookup: &lookup,

@@ -1,9 +1,10 @@
 //! `translate`: what becomes of a referral at one platform. Reads files, sends nothing, stores nothing.
 //!
 //! The way is the gateway's own: ingest with its references, minimise by the adapter's data need, translate, account.
-//! Consent is not asked: this shows what an adapter makes of a referral, not who may have it.
+//! With a configuration and a platform of it, consent is decided first, from the Consents in the files.
 
 mod choose;
+mod decide;
 mod gather;
 mod show;
 
@@ -14,6 +15,8 @@ use adapter_contract::{
     Account, Exchange, IdempotencyKey, Keys, PlatformRequest, Purpose, Settings, Step, TranslateError,
 };
 use choose::{Chosen, Translating};
+use decide::Decided;
+use gateway_core::consent::{Verdict, Withheld};
 use gateway_core::ingest::{self, Found, Outcome, patient_of};
 use gateway_core::loss::{Asking, Assessment, LossReport, assess};
 use gateway_core::minimise::{Minimised, Whole};
@@ -33,6 +36,7 @@ pub(super) struct Wanted {
     pub(super) settings: Vec<String>,
     pub(super) config: Option<PathBuf>,
     pub(super) platform: Option<String>,
+    pub(super) tenant: Option<String>,
     pub(super) explain: bool,
     pub(super) reveal: bool,
     pub(super) json: bool,
@@ -42,6 +46,8 @@ pub(super) struct Wanted {
 struct Translation {
     /// Place of the Task in the Bundle.
     task: String,
+    /// Absent where nobody said for whom.
+    consent: Option<Decided>,
     said: Result<Said, String>,
 }
 
@@ -142,20 +148,29 @@ fn translations(outcomes: &[Outcome], chosen: &Chosen) -> Vec<Translation> {
         let (Some(request), Some((_, id))) = (lookup(&focus), focus.split_once('/')) else { continue };
         let Some(person) = patient_of(&request, id, &lookup) else { continue };
         let whole = Whole::gather((&task.id, &task.document), (id, &request), &person, &lookup);
-        all.push(Translation { task: task.place.clone(), said: said(&whole, chosen) });
+        let needs = &chosen.adapter.as_adapter().descriptor().data_needs;
+        let decide = |deciding: &decide::Deciding| {
+            deciding.decide(outcomes, (&whole, &person), needs, &lookup, SystemClock.now())
+        };
+        let consent = chosen.deciding.as_ref().map(decide);
+        let said = match &consent {
+            Some(decided) if decided.decision.verdict == Verdict::Deny => Err(decided.words.clone()),
+            Some(decided) => said(&whole, &decided.decision.withheld, chosen),
+            None => said(&whole, &[], chosen),
+        };
+        all.push(Translation { task: task.place.clone(), consent, said });
     }
     all
 }
 
-fn said(whole: &Whole, chosen: &Chosen) -> Result<Said, String> {
+fn said(whole: &Whole, withheld: &[Withheld], chosen: &Chosen) -> Result<Said, String> {
     // The real key is made at acceptance; any will do, as long as it is the same every time.
     let key = IdempotencyKey(derived_id(&["translate"]));
     let keys = Keys { idempotency: &key, correlation: "translate" };
     let accepted_at = instant::to_instant(SystemClock.now());
     let adapter = chosen.adapter.as_adapter();
     let settings = &chosen.settings;
-    // Here nobody is asked for consent: it is the translation that is looked at.
-    match assess(&Asking { whole, withheld: &[], adapter, settings, accepted_at: &accepted_at, keys }) {
+    match assess(&Asking { whole, withheld, adapter, settings, accepted_at: &accepted_at, keys }) {
         Assessment::Unsayable { words, unsafe_to_send: true } => Err(format!("It would be unsafe to send: {words}")),
         Assessment::Unsayable { words, unsafe_to_send: false } => Err(words),
         Assessment::Told { report, account, minimised } => {

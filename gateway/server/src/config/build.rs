@@ -30,7 +30,6 @@ pub fn build(
     transport: Arc<dyn Transport>,
 ) -> Result<Gateway, ConfigError> {
     let mut platforms = Vec::new();
-    let mut recipients = BTreeMap::new();
     let mut faults = Vec::new();
     for section in &config.platform {
         let id = PlatformId(section.id.get_ref().clone());
@@ -49,8 +48,6 @@ pub fn build(
                 declared.capabilities.poll.then(|| Duration::from_secs(u64::from(declared.limits.poll_seconds.max(1))))
             }
         };
-        let identifiers = section.identifiers.iter().map(|one| (one.system.clone(), one.value.clone())).collect();
-        recipients.insert(id.clone(), Recipient { platform: id.clone(), name: section.name.clone(), identifiers });
         platforms.push(Platform {
             id,
             adapter,
@@ -85,18 +82,29 @@ pub fn build(
         clients: clients(config),
         platforms: Platforms::new(platforms),
         watch: Mutex::new(Watch::over(&config.adapters)),
-        rules: Rules {
-            routes: RouteTable { routes: config.route.iter().map(|route| route.get_ref().clone()).collect() },
-            recipients,
-            policies: config.decided.policies.clone(),
-            registers: config.decided.registers.clone(),
-            schedule: config.retry.schedule(),
-        },
+        rules: rules(config),
         base_url: base_url.trim_end_matches('/').to_owned(),
         outbox_bell: watch::Sender::new(0),
         report_bell: Notify::new(),
         latest: LatestTime::default(),
     })
+}
+
+/// What a configuration says of recipients, routes and consent.
+#[must_use]
+pub fn rules(config: &Config) -> Rules {
+    let recipients = config.platform.iter().map(|section| {
+        let id = PlatformId(section.id.get_ref().clone());
+        let identifiers = section.identifiers.iter().map(|one| (one.system.clone(), one.value.clone())).collect();
+        (id.clone(), Recipient { platform: id, name: section.name.clone(), identifiers })
+    });
+    Rules {
+        routes: RouteTable { routes: config.route.iter().map(|route| route.get_ref().clone()).collect() },
+        recipients: recipients.collect(),
+        policies: config.decided.policies.clone(),
+        registers: config.decided.registers.clone(),
+        schedule: config.retry.schedule(),
+    }
 }
 
 /// The `Authorization` header of requests to a platform.

@@ -69,7 +69,7 @@ pub struct PolicySection {
     pub direct_care: Option<Spanned<DirectCareSection>>,
     /// What it may have at most; absent = what its class may have.
     pub at_most: Option<Vec<Spanned<String>>>,
-    /// Whether it may have notes.
+    /// Whether it may have free text.
     #[serde(default)]
     pub notes: NotesSetting,
     /// The organisation of which it is a branch.
@@ -128,14 +128,16 @@ pub struct BranchSection {
     pub inherits: bool,
 }
 
-/// What happens to a referral with a note that this recipient's adapter reads.
+/// What happens to a referral with free text that this recipient's adapter reads.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NotesSetting {
     /// It waits for a person.
     #[default]
     Review,
-    /// The note is sent.
+    /// Words beside a code or a reference are sent; for words that stand alone it waits.
+    Labels,
+    /// All is sent.
     Send,
 }
 
@@ -227,6 +229,7 @@ fn recipient_policy(
     }
     let notes = match section.notes {
         NotesSetting::Review => Notes::Review,
+        NotesSetting::Labels => Notes::Labels,
         NotesSetting::Send => Notes::Send,
     };
     let branch = section.branch_of.as_ref().map(|branch| {

@@ -317,6 +317,21 @@ recipients = [{{ system = "{ODS}", value = "VCSE2" }}]
 name = "advice"
 platform = "advice-centre"
 recipients = [{{ system = "{ODS}", value = "VCSE3" }}]
+
+[[policy]]
+tenant = "demo-pcn"
+platform = "food-bank"
+notes = "send"
+
+[[policy]]
+tenant = "demo-pcn"
+platform = "befriending"
+notes = "send"
+
+[[policy]]
+tenant = "demo-pcn"
+platform = "advice-centre"
+notes = "send"
 "#
     )
 }

@@ -7,3 +7,4 @@ mod guide;
 mod privacy;
 mod serving;
 mod support;
+mod translating;

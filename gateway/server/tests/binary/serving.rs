@@ -107,7 +107,7 @@ async fn what_the_environment_refuses_ends_with_3_and_a_wrong_configuration_with
 
     let output = start(&text.replace("127.0.0.1:0", "0.0.0.0:0"));
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
-    assert!(stderr(&output).contains("line 5: server.listen"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("line 6: server.listen"), "{}", stderr(&output));
 
     let output = start(&text.replace("\"platform-token\"", "\"no-such-file\""));
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));

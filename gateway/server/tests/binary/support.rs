@@ -190,6 +190,7 @@ fn fifteen_lines(folder: &Path, base: &str, token: &str) -> String {
     format!(
         r#"client = [{{ id = "gp", tenant = "pcn", organisation = "{PRACTICE_ODS}", token-sha256 = "{hash}", roles = ["referrer"] }}]
 route = [{{ name = "food", platform = "food-bank", recipients = [{{ system = "{ODS}", value = "VCSE1" }}] }}]
+policy = [{{ tenant = "pcn", platform = "food-bank", notes = "send" }}]
 retry = {{ delays-seconds = [1], settle-seconds = 1 }}
 [server]
 listen = "127.0.0.1:0"

@@ -232,7 +232,7 @@ pub(crate) fn sent(whole: &Whole, door: &Door, policy: &Policy, provision: &Valu
         rules: &rules,
         platform: &platform(),
         person: &Person { reference: "Patient/p".to_owned(), document: whole.patient.clone() },
-        consents: &Record { consents: vec![document], complete: true },
+        consents: &Record { consents: vec![document], complete: true, ..Record::default() },
         directory: &|_| None,
         now: datetime!(2026-06-15 12:00 UTC),
     });

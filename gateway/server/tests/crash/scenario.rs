@@ -285,6 +285,10 @@ settings = {{ conditional-create = "{keyed}", requester-ods = "X26", requester-n
 name = "food"
 platform = "food-bank"
 recipients = [{{ system = "{ODS}", value = "VCSE1" }}]
+[[policy]]
+tenant = "example-pcn"
+platform = "food-bank"
+notes = "send"
 [retry]
 delays-seconds = [1]
 settle-seconds = 1

@@ -10,6 +10,7 @@ mod delivery;
 mod losses;
 mod notes;
 mod official_examples;
+mod outcome;
 mod policies;
 mod preview;
 mod races;

@@ -16,10 +16,10 @@ use vcse_gateway::store::memory::MemoryStore;
 
 /// A policy of the GP's tenant for `food`.
 fn policy(keys: &str) -> String {
-    format!("\n[[policy]]\ntenant = \"pcn-a\"\nplatform = \"food\"\n{keys}\n")
+    format!("\n[[policy]]\ntenant = \"pcn-a\"\nplatform = \"food\"\nnotes = \"send\"\n{keys}\n")
 }
 
-fn care(review: &str) -> String {
+pub(crate) fn care(review: &str) -> String {
     policy(&format!(
         "class = \"direct-care\"\nlawful-basis = [\"6(1)(e)\", \"9(2)(h)\"]\n\
          direct-care = {{ approver = \"Dr A Sample\", review = {review}, \
@@ -38,12 +38,12 @@ fn tenant(folder: &Path, files: &[(&str, &str, &str)]) -> String {
     text
 }
 
-async fn platform() -> FhirPlatform {
+pub(crate) async fn platform() -> FhirPlatform {
     FhirPlatform::start(PlatformConfig::default()).await.unwrap()
 }
 
 /// A gateway that delivers to this platform.
-async fn world(food: &FhirPlatform, decided: String) -> World {
+pub(crate) async fn world(food: &FhirPlatform, decided: String) -> World {
     let bases = [food.base_url(), food.base_url()];
     World::start(Setup { bases, lanes: true, decided, ..Setup::default() }).await
 }
@@ -111,13 +111,17 @@ async fn a_recipient_that_gives_care_gets_the_minimum_without_consent_until_its_
     let answer = listed.post(crate::support::GP, "/fhir/Consent", marketing.to_string()).await;
     assert_eq!(answer.status, 201, "{}", answer.text);
     assert_ne!(listed.task(&sent.path("Task")).await["status"], "cancelled");
+    // Nor does it stand in the way of the next referral: marketing is certainly not care.
+    let next = listed.submit(&without_consent()).await;
+    listed.delivered(&next.path("Task")).await;
+    assert_eq!(audited(&listed, &next).await["reason"], "implied");
     listed.stop().await;
 
     let overdue = world(&food, care("2020-01-01")).await;
     let sent = overdue.submit(&without_consent()).await;
     assert_eq!(sent.resource("Task")["status"], "on-hold");
     settle().await;
-    assert_eq!(food.tasks().len(), 1, "the one of the listing that counted");
+    assert_eq!(food.tasks().len(), 2, "those of the listing that counted");
     overdue.stop().await;
 
     // Another tenant's listing is none of ours.

@@ -2,15 +2,24 @@
 //! platform, and what cannot be sent without it is put before a person.
 
 use crate::losses::{Scene, script};
+use crate::policies::{care, platform, world};
 use crate::preview::{parts, previewed, values};
 use crate::support::{Setup, World, bundle, inside, settle};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use vcse_gateway::store::Store;
+use vcse_gateway::store::memory::MemoryStore;
 
 const CONFIDENTIALITY: &str = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
 
 /// A referral of a restricted patient with words that nobody may see, to which a Consent agrees that speaks of this level.
 fn restricted(level: &str, consent: Option<&str>) -> Value {
-    let mut referral = bundle(0);
+    restricted_of(0, level, consent)
+}
+
+/// The same of another patient.
+fn restricted_of(nth: usize, level: &str, consent: Option<&str>) -> Value {
+    let mut referral = bundle(nth);
     let patient = inside(&mut referral, "Patient");
     patient.as_object_mut().unwrap().remove("extension");
     patient["meta"]["security"] = json!([{"system": CONFIDENTIALITY, "code": level}]);
@@ -38,8 +47,9 @@ fn reason(task: &Value) -> &str {
 #[tokio::test]
 async fn no_whereabouts_reach_the_platform_and_only_a_consent_that_speaks_of_the_label_lets_anything_go() {
     let (world, food, _befriending) = World::with_platforms("").await;
-    for (level, consent) in [("R", None), ("R", Some("N")), ("V", Some("R")), ("REDACTED", Some("V"))] {
-        let sent = world.submit(&restricted(level, consent)).await;
+    for (nth, (level, consent)) in (1..).zip([("R", None), ("R", Some("N")), ("V", Some("R")), ("REDACTED", Some("V"))])
+    {
+        let sent = world.submit(&restricted_of(nth, level, consent)).await;
         let task = sent.resource("Task");
         assert_eq!(task["status"], "on-hold", "{level} {consent:?}");
         assert!(reason(task).contains("labelled restricted"), "{level} {consent:?}: {}", reason(task));
@@ -86,10 +96,82 @@ async fn what_cannot_be_sent_without_the_telephone_waits_for_a_person() {
     settle().await;
     assert_eq!(scene.platform.sent(), []);
     // Of a patient without the label the same may go.
-    let mut plain = restricted("N", None);
+    let mut plain = restricted_of(1, "N", None);
     inside(&mut plain, "Patient").as_object_mut().unwrap().remove("meta");
     inside(&mut plain, "Task").as_object_mut().unwrap().retain(|name, _| name != "note" && name != "description");
     let told = previewed(&scene.world, &plain).await;
     assert_eq!(values(&told, "verdict"), ["permit"], "{told}");
     scene.world.stop().await;
+}
+
+#[tokio::test]
+async fn a_permit_that_is_taken_from_a_recipient_that_gives_care_recalls() {
+    let food = platform().await;
+    let listed = world(&food, care("2999-01-01")).await;
+    let sent = listed.submit(&restricted("R", Some("R"))).await;
+    if sent.resource("Task")["status"] == "on-hold" {
+        listed.move_task(&sent.path("Task"), "requested").await;
+    }
+    listed.delivered(&sent.path("Task")).await;
+    // Now it is a Consent for somebody else. Of a restricted patient the listing gives nothing by itself.
+    let elsewhere = |consent: &mut Value| {
+        for actor in consent["provision"]["actor"].as_array_mut().unwrap() {
+            actor["reference"] = json!({"identifier":
+                {"system": "https://fhir.nhs.uk/Id/ods-organization-code", "value": "SOMEBODYELSE"}});
+        }
+    };
+    let answer = listed.change(&sent.path("Consent"), elsewhere).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let task = listed.task(&sent.path("Task")).await;
+    assert_eq!(task["status"], "cancelled", "{task}");
+    assert_eq!(crate::withdrawn::receipt(&task, "way"), json!("exchange"));
+    listed.stop().await;
+}
+
+#[tokio::test]
+async fn a_label_on_another_stored_record_of_the_same_patient_counts_at_each_stage() {
+    let (plain, labelled) = (restricted("N", None), restricted("R", None));
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let quiet = World::start(Setup { store: Arc::clone(&store), ..Setup::default() }).await;
+    let before = quiet.submit(&plain).await;
+    assert_eq!(before.resource("Task")["status"], "requested", "{}", reason(before.resource("Task")));
+    assert_eq!(values(&previewed(&quiet, &plain).await, "verdict"), ["permit"]);
+    // Somebody else's label is none of this patient's.
+    let other = restricted_of(1, "R", None);
+    quiet.submit(&other).await;
+    assert_eq!(values(&previewed(&quiet, &plain).await, "verdict"), ["permit"]);
+    quiet.submit(&labelled).await;
+    let told = previewed(&quiet, &plain).await;
+    assert!(values(&told, "reason").contains(&"restricted-patient".to_owned()), "preview: {told}");
+    let after = quiet.submit(&plain).await;
+    assert!(reason(after.resource("Task")).contains("labelled restricted"), "accept: {}", after.resource("Task"));
+    quiet.stop().await;
+
+    // What was accepted before it was known does not leave any more.
+    let food = platform().await;
+    let bases = [food.base_url(), food.base_url()];
+    let running = World::start(Setup { store, bases, lanes: true, ..Setup::default() }).await;
+    let task = running.task_becomes(&before.path("Task"), "on-hold").await;
+    assert!(reason(&task).contains("labelled restricted"), "attempt: {task}");
+    assert_eq!(food.tasks().len(), 0);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_label_that_becomes_known_later_keeps_the_platforms_status_from_being_shown() {
+    let (world, food, _befriending) = World::with_platforms("").await;
+    let sent = world.submit(&restricted("N", None)).await;
+    if sent.resource("Task")["status"] == "on-hold" {
+        world.move_task(&sent.path("Task"), "requested").await;
+    }
+    world.delivered(&sent.path("Task")).await;
+    world.submit(&restricted("R", None)).await;
+    assert!(food.tick_until_settled(20).await);
+    let shown = crate::support::eventually("the status that is not shown", || async {
+        let task = world.task(&sent.path("Task")).await;
+        reason(&task).contains("labelled restricted").then_some(task)
+    });
+    let task = shown.await;
+    assert_ne!(task["status"], "completed");
+    world.stop().await;
 }

@@ -63,7 +63,7 @@ pub(crate) struct Setup {
     pub(crate) poll_seconds: u32,
     /// A platform besides.
     pub(crate) besides: Option<Besides>,
-    /// Platforms that may have notes: tenant and platform.
+    /// Platforms that may have free text: tenant and platform.
     pub(crate) notes_to: &'static [(&'static str, &'static str)],
     /// More sections: what tenants decided.
     pub(crate) decided: String,
@@ -119,7 +119,7 @@ impl Default for Setup {
             clock: Arc::new(SystemClock),
             poll_seconds: 1,
             besides: None,
-            notes_to: &[],
+            notes_to: &[("pcn-a", "food"), ("pcn-a", "befriending"), ("pcn-a", "advice"), ("pcn-b", "food")],
             decided: String::new(),
             limits: PLENTY,
         }
@@ -152,7 +152,9 @@ impl World {
             std::fs::write(&secret, &besides.token).unwrap();
             text += &besides.section(&secret);
         }
-        for (tenant, platform) in setup.notes_to {
+        // What a test decides about a recipient stands alone.
+        let decided = |platform: &str| setup.decided.contains(&format!("platform = \"{platform}\""));
+        for (tenant, platform) in setup.notes_to.iter().filter(|(_, platform)| !decided(platform)) {
             text += &format!("\n[[policy]]\ntenant = \"{tenant}\"\nplatform = \"{platform}\"\nnotes = \"send\"\n");
         }
         text += &setup.decided;

@@ -5,7 +5,7 @@ use crate::losses::{Scene, script};
 use crate::support::{
     COLLECTOR, GP, Sent, Setup, World, assert_valid, bundle, eventually, inside, referral_to, settle,
 };
-use conformance_tests::generator::{Expectation, PRACTICE_ODS};
+use conformance_tests::generator::Expectation;
 use gateway_core::referral::Way;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -286,36 +286,5 @@ async fn a_bundle_that_brings_a_refusal_stops_what_came_before_it() {
     let refused = world.submit(&second).await;
     assert_eq!(refused.resource("Task")["status"], "on-hold");
     assert_eq!(world.task(&sent.path("Task")).await["status"], "cancelled");
-    world.stop().await;
-}
-
-#[tokio::test]
-async fn a_person_may_keep_the_outcome_from_the_practice() {
-    const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
-    let (world, food, _befriending) = World::with_platforms("").await;
-    for keeps in [false, true] {
-        let mut referral = bundle(usize::from(keeps));
-        if keeps {
-            let practice = json!({"type": "Organization", "identifier": {"system": ODS, "value": PRACTICE_ODS}});
-            let role = json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]});
-            let action = json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentaction", "code": "disclose"}]});
-            inside(&mut referral, "Consent")["provision"]["provision"] =
-                json!([{"type": "deny", "actor": [{"role": role, "reference": practice}], "action": [action]}]);
-        }
-        let sent = world.submit(&referral).await;
-        let delivered = world.delivered(&sent.path("Task")).await;
-        let id = delivered.platform_referral.unwrap().0;
-        assert!(food.plan(&id, &[("accepted", None), ("in-progress", None), ("completed", Some("helped"))]));
-        food.tick_until_settled(50).await;
-        let task = world.task_becomes(&sent.path("Task"), "completed").await;
-        assert_valid("the Task", &task.to_string());
-        let code = &task["businessStatus"]["coding"][0]["code"];
-        assert_eq!((task.get("output").is_none(), code == "outcome-withheld"), (keeps, keeps), "{task}");
-        assert_eq!(reason(&task).contains("does not wish"), keeps, "{task}");
-        if keeps {
-            let history = world.get(GP, &format!("{}/_history", sent.path("Task"))).await.text;
-            assert!(!history.to_lowercase().contains("helped") && !history.contains("\"output\""), "{history}");
-        }
-    }
     world.stop().await;
 }

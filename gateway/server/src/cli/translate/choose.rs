@@ -1,5 +1,6 @@
 //! Which adapter translates, and with which settings.
 
+use super::decide::Deciding;
 use super::{Stop, Wanted};
 use crate::{adapters, config};
 use adapter_contract::{Adapter, Settings};
@@ -14,6 +15,8 @@ const NOWHERE: &str = "https://platform.example";
 pub(super) struct Chosen {
     pub(super) adapter: Translating,
     pub(super) settings: Settings,
+    /// For whom consent is decided, where the configuration says so.
+    pub(super) deciding: Option<Deciding>,
 }
 
 /// Who translates.
@@ -35,7 +38,7 @@ impl Translating {
 
 pub(super) fn chosen(wanted: &Wanted) -> Result<Chosen, Stop> {
     let adapter = adapter(wanted)?;
-    let settings = settings(wanted)?;
+    let (settings, deciding) = settings(wanted)?;
     if let Err(error) = adapter.as_adapter().check_settings(&settings) {
         let mut words = format!("The adapter {} needs other settings: {error}", wanted.adapter);
         for line in missing(&adapter, &settings) {
@@ -44,7 +47,7 @@ pub(super) fn chosen(wanted: &Wanted) -> Result<Chosen, Stop> {
         words.push_str("\nGive them with --set NAME=VALUE, --settings FILE, or --config and --platform.");
         return Err(Stop::Usage(words));
     }
-    Ok(Chosen { adapter, settings })
+    Ok(Chosen { adapter, settings, deciding })
 }
 
 /// Every setting that is required and not given, where the adapter says which there are.
@@ -93,10 +96,15 @@ fn loaded(folder: &Folder) -> Result<Translating, Stop> {
 }
 
 /// From the configuration, then the file, then the single ones; each over those before.
-fn settings(wanted: &Wanted) -> Result<Settings, Stop> {
+fn settings(wanted: &Wanted) -> Result<(Settings, Option<Deciding>), Stop> {
     let mut settings = Settings::from([("base-url".to_owned(), NOWHERE.to_owned())]);
+    let mut deciding = None;
     match (&wanted.config, &wanted.platform) {
-        (Some(file), Some(platform)) => settings.extend(configured(file, platform)?),
+        (Some(file), Some(platform)) => {
+            let (configured, for_whom) = configured(file, platform, wanted)?;
+            settings.extend(configured);
+            deciding = Some(for_whom);
+        }
         (None, None) => {}
         _ => return Err(Stop::Usage("--config and --platform belong together.".to_owned())),
     }
@@ -114,10 +122,10 @@ fn settings(wanted: &Wanted) -> Result<Settings, Stop> {
         };
         settings.insert(name.trim().to_owned(), value.to_owned());
     }
-    Ok(settings)
+    Ok((settings, deciding))
 }
 
-fn configured(file: &Path, platform: &str) -> Result<Settings, Stop> {
+fn configured(file: &Path, platform: &str, wanted: &Wanted) -> Result<(Settings, Deciding), Stop> {
     let config = config::load(file).map_err(|error| match error {
         error @ config::ConfigError::Unreadable { .. } => Stop::Environment(error.to_string()),
         error => Stop::NotRight(format!("{}:\n{error}", file.display())),
@@ -131,5 +139,5 @@ fn configured(file: &Path, platform: &str) -> Result<Settings, Stop> {
     if let Some(base) = &section.base_url {
         settings.insert("base-url".to_owned(), base.get_ref().trim_end_matches('/').to_owned());
     }
-    Ok(settings)
+    Ok((settings, Deciding::of(&config, platform, wanted)?))
 }

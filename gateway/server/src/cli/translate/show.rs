@@ -1,6 +1,7 @@
-//! What `translate` prints: the requests, one line for each field, the loss report.
+//! What `translate` prints: consent, the requests, one line for each field, the loss report.
 
 use super::choose::Chosen;
+use super::decide::{Decided, UNDECIDED};
 use super::{Said, Translation, Wanted, fresh_key, say};
 use adapter_contract::{FieldLine, Grade, HttpRequest, Loss, PlatformRequest, Repeat};
 use gateway_core::loss::{INCOMPLETE, LossReport, grade_word, reason_words};
@@ -42,11 +43,13 @@ fn hash(key: &str, value: &str) -> String {
 }
 
 fn as_json(wanted: &Wanted, translation: &Translation, key: &str) -> Value {
+    let consent = consent_json(translation.consent.as_ref());
     match &translation.said {
-        Err(words) => json!({ "task": translation.task, "refused": words }),
+        Err(words) => json!({ "task": translation.task, "consent": consent, "refused": words }),
         Ok(said) => {
             let mut value = json!({
                 "task": translation.task,
+                "consent": consent,
                 "requests": said.requests.iter().map(request_json).collect::<Vec<_>>(),
                 "more-requests": said.more,
                 "losses": said.report,
@@ -60,6 +63,29 @@ fn as_json(wanted: &Wanted, translation: &Translation, key: &str) -> Value {
             }
             value
         }
+    }
+}
+
+fn consent_json(decided: Option<&Decided>) -> Value {
+    let Some(Decided { decision, words }) = decided else { return json!({ "decided": false, "because": UNDECIDED }) };
+    let withheld = decision.withheld.iter().map(|one| {
+        json!({ "element": one.path, "reason": one.reason.code(), "words": one.reason.words(), "rule": one.rule })
+    });
+    json!({
+        "decided": true, "verdict": decision.word(), "reason": decision.reason.code(), "words": words,
+        "rules": decision.rules, "path": decision.rule_path, "withheld": withheld.collect::<Vec<_>>(),
+    })
+}
+
+fn consent(text: &mut String, decided: Option<&Decided>) {
+    let Some(Decided { decision, words }) = decided else {
+        let _ = writeln!(text, "\n{UNDECIDED}");
+        return;
+    };
+    let rule = decision.rule_path.last().map(String::as_str).unwrap_or_default();
+    let _ = writeln!(text, "\nConsent: {}; {words} [{rule}]", decision.word());
+    for one in &decision.withheld {
+        let _ = writeln!(text, "  withheld {}: {} [{}]", one.path, one.reason.words(), one.rule);
     }
 }
 
@@ -101,6 +127,7 @@ fn request_json(request: &PlatformRequest) -> Value {
 fn as_text(wanted: &Wanted, chosen: &Chosen, translation: &Translation, key: &str) -> String {
     let descriptor = chosen.adapter.as_adapter().descriptor();
     let mut text = format!("{} to {} {}\n", translation.task, descriptor.name, descriptor.version);
+    consent(&mut text, translation.consent.as_ref());
     let said = match &translation.said {
         Err(words) => {
             let _ = writeln!(text, "\nNothing is sent. {words}");

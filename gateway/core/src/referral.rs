@@ -99,6 +99,13 @@ impl Recall {
     pub fn is_awaited(&self) -> bool {
         self.way == Way::Exchange && self.confirmed_at.is_none() && self.overdue_at.is_none()
     }
+
+    /// Whether it is worth reading that something changed at the platform. What nobody waits for any more is read where the
+    /// platform says so of itself, and where it was thought to have nothing; never again once it has confirmed.
+    #[must_use]
+    pub fn is_worth_reading(&self, polled: bool) -> bool {
+        self.confirmed_at.is_none() && (self.is_awaited() || !polled || self.way == Way::NothingSent)
+    }
 }
 
 /// How a recipient is asked to stop.

@@ -3,7 +3,7 @@
 
 use crate::losses::{Scene, script};
 use crate::support::{
-    COLLECTOR, GP, Sent, Setup, World, assert_valid, bundle, eventually, inside, referral_to, settle,
+    COLLECTOR, GP, REPORT_TOKEN, Sent, Setup, World, assert_valid, bundle, eventually, inside, referral_to, settle,
 };
 use conformance_tests::generator::{Expectation, PRACTICE_ODS};
 use gateway_core::referral::Way;
@@ -234,6 +234,42 @@ async fn without_a_confirmation_in_time_a_person_is_told_and_nothing_more_is_rea
     settle().await;
     assert_eq!(scene.platform.paths().len(), read, "after the deadline nothing more is read");
     scene.world.stop().await;
+}
+
+#[tokio::test]
+async fn a_platform_that_says_after_the_deadline_that_something_changed_is_read_and_may_still_confirm() {
+    let (scene, sent, clock) = unconfirmed().await;
+    clock.advance(Duration::from_secs(49 * 3_600));
+    let path = sent.path("Task");
+    eventually("the deadline", || async {
+        receipt(&scene.world.task(&path).await, "overdue-at").is_string().then_some(())
+    })
+    .await;
+    let (read, reads) = (|| scene.platform.paths().iter().filter(|path| *path == "read-2").count(), Some(()));
+    // It works on: that is read once for each time that it says so, and a person stays told.
+    push(&scene.world).await;
+    eventually("a read", || async { reads.filter(|()| read() == 1) }).await;
+    settle().await;
+    assert!(scene.world.referral().await.attention.is_some() && read() == 1);
+    scene.platform.ended.store(true, Ordering::SeqCst);
+    push(&scene.world).await;
+    let task = eventually("the confirmation", || async {
+        let task = scene.world.task(&path).await;
+        (receipt(&task, "confirmed") == true).then_some(task)
+    })
+    .await;
+    assert!(receipt(&task, "overdue-at").is_string(), "that it was late stays on the receipt: {task}");
+    assert_eq!(scene.world.referral().await.attention, None);
+    push(&scene.world).await;
+    settle().await;
+    assert_eq!(read(), 2, "once it has confirmed nothing is read");
+    scene.world.stop().await;
+}
+
+/// The platform says by itself that something changed.
+async fn push(world: &World) {
+    let answer = world.post(REPORT_TOKEN, "/platforms/food/reports", "42").await;
+    assert_eq!(answer.status, 202, "{}", answer.text);
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use crate::outbox::{Errand, OutboxRow, OutboxState};
 use crate::referral::{Delivery, HoldReason, Recall, Referral, SenderState, Way};
 use crate::resource::WriteMethod;
 use crate::retry::Schedule;
-use crate::task::{TaskMove, derived_id, moved};
+use crate::task::{TaskMove, derived_id, moved, touched};
 use adapter_contract::{Capabilities, SenderMove, TaskStatus};
 use gateway_fhir::{Json, instant};
 use receipt::{CALL, chase, sentence, task_key, with_receipt};
@@ -46,6 +46,8 @@ pub struct Withdrawal<'a> {
     pub after: &'a Decision,
     /// Who writes the Consent.
     pub author: &'a str,
+    /// When the platform answered a cancellation that the sender had sent before, if it did.
+    pub told: Option<OffsetDateTime>,
     /// How long the platform has to confirm a recall.
     pub within: Duration,
     /// When attempts are made.
@@ -94,17 +96,22 @@ fn takes_away(before: &Decision, after: &Decision) -> bool {
 #[must_use]
 pub fn withdraw(from: &Withdrawal<'_>) -> Option<Transaction> {
     let standing = from.referral;
-    let over = standing.sender == SenderState::Cancelled
-        || standing.recall.is_some()
-        || standing.task_status.is_final()
-        || standing.delivery == Delivery::Withdrawn;
-    if over || !takes_away(from.before, from.after) {
+    if standing.recall.is_some() || !takes_away(from.before, from.after) {
         return None;
     }
     let delivered = matches!(standing.delivery, Delivery::Delivered { .. });
     let submissions = || from.outbox.iter().filter(|row| row.errand == Errand::Submit);
     // A leased row may be leaving this very moment: its worker finds out, and tells.
     let left = delivered || submissions().any(|row| row.state == OutboxState::Leased || maybe_sent(row));
+    let over = if standing.sender == SenderState::Cancelled {
+        // What the sender ended, the recipient may hold: it owes an answer to the person, too, unless it gave one.
+        !left || standing.platform_status.is_some_and(TaskStatus::is_final)
+    } else {
+        standing.task_status.is_final() || standing.delivery == Delivery::Withdrawn
+    };
+    if over {
+        return None;
+    }
     let waits_for_consent = matches!(standing.delivery, Delivery::Held { reason: HoldReason::NoConsent(_) });
     if !left && waits_for_consent && from.before.verdict == Verdict::Deny {
         // It waits for a Consent that covers it, and goes on waiting.
@@ -123,8 +130,11 @@ struct Stop<'a> {
 impl Stop<'_> {
     fn run(mut self, left: bool) -> Transaction {
         let from = self.from;
-        self.referral.sender = SenderState::Cancelled;
-        self.referral.task_status = TaskStatus::Cancelled;
+        let senders = self.referral.sender == SenderState::Cancelled;
+        if !senders {
+            self.referral.sender = SenderState::Cancelled;
+            self.referral.task_status = TaskStatus::Cancelled;
+        }
         let way = if left { self.recall() } else { self.stop() };
         let awaited = way == Way::Exchange;
         let decisive = from.after.decisive.as_ref();
@@ -135,7 +145,7 @@ impl Stop<'_> {
             asked_at: from.now,
             way,
             deadline: awaited.then(|| from.now + from.within),
-            told_at: None,
+            told_at: from.told.filter(|_| awaited),
             confirmed_at: None,
             overdue_at: None,
         }));
@@ -146,21 +156,15 @@ impl Stop<'_> {
         if way == Way::Person {
             self.referral.attention = Some(CALL.to_owned());
         }
+        let next = with_receipt(self.ended(senders), &self.referral);
         let key = task_key(&self.referral);
-        let step = TaskMove {
-            status: Some(TaskStatus::Cancelled),
-            business_status: Some(BUSINESS_STATUS.to_owned()),
-            reason: self.referral.recall.as_deref().map(sentence),
-            ..TaskMove::default()
-        };
-        let next = with_receipt(moved(from.task.1, &step, from.now), &self.referral);
         let next = version_of(key, from.task.0 + 1, next, GATEWAY_AUTHOR, WriteMethod::Put, from.now, &|_| None);
         self.transaction.changes.push(Change::PutResource(next));
         let follows = service_request_follows(
             &self.referral.compartment,
             &self.referral.service_request,
             from.service_request,
-            TaskStatus::Cancelled,
+            self.referral.task_status,
             from.now,
         );
         self.transaction.changes.extend(follows.map(Change::PutResource));
@@ -174,6 +178,22 @@ impl Stop<'_> {
         self.referral.revision += 1;
         self.transaction.changes.push(Change::PutReferral(Box::new(self.referral)));
         self.transaction
+    }
+
+    /// The Task as it ends. Where its sender had ended it, the status stays, and so do the sender's words.
+    fn ended(&self, senders: bool) -> Json {
+        let from = self.from;
+        let worded = from.task.1.get("statusReason").is_some();
+        if senders && (worded || self.referral.task_status != TaskStatus::Cancelled) {
+            return touched(from.task.1, from.now);
+        }
+        let step = TaskMove {
+            status: Some(self.referral.task_status),
+            business_status: Some(BUSINESS_STATUS.to_owned()),
+            reason: self.referral.recall.as_deref().map(sentence),
+            ..TaskMove::default()
+        };
+        moved(from.task.1, &step, from.now)
     }
 
     /// Nothing left: nothing will.
@@ -200,12 +220,20 @@ impl Stop<'_> {
                     let again =
                         OutboxRow { state: OutboxState::Ready, not_before: from.now, expires_at, ..row.clone() };
                     self.replace(again, row);
-                    self.referral.delivery = Delivery::Queued;
+                    if row.errand == Errand::Submit {
+                        self.referral.delivery = Delivery::Queued;
+                    }
                 }
             }
         }
-        if !from.capabilities.is_some_and(|can| can.cancel) {
+        // What was withdrawn half-way has no name at the platform by which it could be told.
+        if self.referral.delivery == Delivery::Withdrawn || !from.capabilities.is_some_and(|can| can.cancel) {
             return Way::Person;
+        }
+        // A platform that was told, or will be, is not told twice.
+        let cancelling = Errand::Tell { sender_move: SenderMove::Cancel };
+        if from.outbox.iter().any(|row| row.errand == cancelling && row.state != OutboxState::Dropped) {
+            return Way::Exchange;
         }
         let id = derived_id(&[&self.referral.key.0, "recall"]);
         let sequence = from.outbox.iter().map(|row| row.sequence).max().unwrap_or(0) + 1;

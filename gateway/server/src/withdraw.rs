@@ -5,14 +5,17 @@ use crate::deliver::{View, ViewError};
 use crate::gateway::Gateway;
 use crate::ingest::{parse, with_any};
 use crate::store::StoreError;
+use adapter_contract::SenderMove;
 use gateway_core::change::{Change, Check, Transaction};
 use gateway_core::consent::{ConsentDocument, Record, Stage};
 use gateway_core::identity::Compartment;
+use gateway_core::outbox::{Errand, OutboxRow, OutboxState};
 use gateway_core::referral::{Referral, SenderState};
 use gateway_core::resource::{ResourceVersion, Token};
 use gateway_core::withdraw::{Withdrawal, withdraw};
 use gateway_fhir::Json;
 use std::collections::{BTreeMap, BTreeSet};
+use time::OffsetDateTime;
 
 /// Criteria of one search at most: an engine takes only so many.
 const AT_ONCE: usize = 100;
@@ -129,8 +132,9 @@ async fn stopped(
     documents: &BTreeMap<String, Json>,
     transaction: &Transaction,
 ) -> Result<Option<Transaction>, StoreError> {
-    let over =
-        referral.recall.is_some() || referral.sender == SenderState::Cancelled || referral.task_status.is_final();
+    // What its sender cancelled, its recipient may hold all the same.
+    let ended = referral.task_status.is_final() && referral.sender != SenderState::Cancelled;
+    let over = referral.recall.is_some() || ended;
     let Some(platform) = referral.platform.as_ref().filter(|_| !over) else { return Ok(None) };
     let view = match View::load(gateway, &referral.id).await {
         Ok(view) => view,
@@ -165,10 +169,19 @@ async fn stopped(
         before: &before,
         after: &after,
         author: &author,
+        told: told(gateway, &outbox).await?,
         within: gateway.limits.recall,
         schedule: &gateway.rules.schedule,
         now: gateway.clock.now(),
     }))
+}
+
+/// When the platform answered a cancellation.
+async fn told(gateway: &Gateway, outbox: &[OutboxRow]) -> Result<Option<OffsetDateTime>, StoreError> {
+    let cancelling = Errand::Tell { sender_move: SenderMove::Cancel };
+    let done = outbox.iter().find(|row| row.errand == cancelling && row.state == OutboxState::Done);
+    let Some(row) = done else { return Ok(None) };
+    Ok(gateway.store.attempts(&row.id).await?.last().and_then(|attempt| attempt.finished))
 }
 
 /// What is on record once these are written.

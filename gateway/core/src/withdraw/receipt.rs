@@ -159,8 +159,10 @@ pub fn strip(report: &mut StatusReport) {
 /// The Task with the receipt as it is now. Its status stays.
 fn show(referral: &Referral, (version, task): (u64, &Json), now: OffsetDateTime) -> Change {
     let mut next = touched(task, now);
+    let code = task.get("businessStatus").and_then(|status| status.items("coding").first()?.text("code"));
     if let Some(recall) = referral.recall.as_deref()
         && referral.task_status == TaskStatus::Cancelled
+        && code == Some(BUSINESS_STATUS)
     {
         let step = TaskMove {
             business_status: Some(BUSINESS_STATUS.to_owned()),

@@ -189,6 +189,63 @@ async fn a_sender_that_corrects_its_task_does_not_end_the_wait_for_a_confirmatio
     scene.world.stop().await;
 }
 
+#[tokio::test]
+async fn what_its_sender_had_cancelled_gets_a_receipt_too_and_keeps_the_senders_words() {
+    let clock = Arc::new(ManualClock::at(datetime!(2026-06-19 12:00 UTC)));
+    let mut cancels = script(&[]);
+    cancels["cancels"] = json!(true);
+    let setup = Setup { clock: Arc::<ManualClock>::clone(&clock), ..Setup::default() };
+    let scene = Scene::start(&cancels, "", setup).await;
+    let world = &scene.world;
+    let sent = world.submit(&bundle(0)).await;
+    let path = sent.path("Task");
+    world.delivered(&path).await;
+    let ends = |task: &mut Value| {
+        task["status"] = json!("cancelled");
+        task["statusReason"] = json!({"text": "No longer needed"});
+    };
+    assert_eq!(world.change(&path, ends).await.status, 200);
+    world.outbox_idle().await;
+    assert_eq!(scene.platform.paths(), ["one", "cancel"]);
+    withdraw(world, &sent).await;
+    let task = world.task(&path).await;
+    assert_valid("the Task", &task.to_string());
+    assert_eq!((task["status"].as_str(), reason(&task)), (Some("cancelled"), "No longer needed"));
+    assert_eq!((receipt(&task, "way"), receipt(&task, "confirmed")), (json!("exchange"), json!(false)));
+    // It was told before consent was withdrawn, and it is not told twice.
+    assert_eq!(receipt(&task, "told-at"), json!("2026-06-19T12:00:00.000Z"));
+    assert!(receipt(&task, "deadline").is_string(), "{task}");
+    assert!(actions(world).await.contains(&"consent-withdrawn".to_owned()));
+    clock.advance(Duration::from_secs(49 * 3_600));
+    let task = eventually("the deadline", || async {
+        let task = world.task(&path).await;
+        receipt(&task, "overdue-at").is_string().then_some(task)
+    })
+    .await;
+    assert_eq!((task["status"].as_str(), reason(&task)), (Some("cancelled"), "No longer needed"));
+    assert!(world.referral().await.attention.unwrap().contains("Call the organisation"));
+    assert_eq!(scene.platform.paths(), ["one", "cancel"]);
+    scene.world.stop().await;
+}
+
+#[tokio::test]
+async fn what_its_sender_had_cancelled_and_the_platform_had_ended_needs_no_receipt() {
+    let (world, food, _befriending) = World::with_platforms("").await;
+    let sent = world.submit(&bundle(0)).await;
+    let path = sent.path("Task");
+    world.delivered(&path).await;
+    assert_eq!(world.move_task(&path, "cancelled").await.status, 200);
+    eventually("the platform's own end", || async {
+        world.referral().await.platform_status.filter(|status| status.is_final())
+    })
+    .await;
+    withdraw(&world, &sent).await;
+    let task = world.task(&path).await;
+    assert!(food.tasks().iter().all(|task| task.status == "cancelled"), "{:?}", food.tasks());
+    assert_eq!((task["status"].as_str(), receipt(&task, "way")), (Some("cancelled"), json!(null)), "{task}");
+    world.stop().await;
+}
+
 /// Delivered, withdrawn and told, to a platform that does not say that it has stopped.
 async fn unconfirmed() -> (Scene, Sent, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::at(datetime!(2026-06-19 12:00 UTC)));

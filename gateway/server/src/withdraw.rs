@@ -7,7 +7,7 @@ use crate::ingest::{parse, with_any};
 use crate::store::StoreError;
 use adapter_contract::SenderMove;
 use gateway_core::change::{Change, Check, Transaction};
-use gateway_core::consent::{ConsentDocument, Record, Stage};
+use gateway_core::consent::{ConsentDocument, Record, Stage, Verdict};
 use gateway_core::identity::Compartment;
 use gateway_core::outbox::{Errand, OutboxRow, OutboxState};
 use gateway_core::referral::{Referral, SenderState};
@@ -47,10 +47,14 @@ pub(crate) async fn follow(gateway: &Gateway, transaction: &mut Transaction) -> 
         })
         .collect();
     for referral in referrals {
-        if let Some(more) = stopped(gateway, &referral, &consents, &documents, transaction).await? {
-            transaction.checks.extend(more.checks);
-            transaction.changes.extend(more.changes);
+        let more = stopped(gateway, &referral, &consents, &documents, transaction).await?;
+        for check in more.checks {
+            // All referrals of a person rest on the same consents.
+            if !transaction.checks.contains(&check) {
+                transaction.checks.push(check);
+            }
         }
+        transaction.changes.extend(more.changes);
     }
     Ok(())
 }
@@ -131,23 +135,25 @@ async fn stopped(
     consents: &[ResourceVersion],
     documents: &BTreeMap<String, Json>,
     transaction: &Transaction,
-) -> Result<Option<Transaction>, StoreError> {
+) -> Result<Transaction, StoreError> {
     // What its sender cancelled, its recipient may hold all the same.
     let ended = referral.task_status.is_final() && referral.sender != SenderState::Cancelled;
     let over = referral.recall.is_some() || ended;
-    let Some(platform) = referral.platform.as_ref().filter(|_| !over) else { return Ok(None) };
+    let Some(platform) = referral.platform.as_ref().filter(|_| !over) else { return Ok(Transaction::default()) };
     let view = match View::load(gateway, &referral.id).await {
         Ok(view) => view,
         Err(ViewError::Store(error)) => return Err(error),
         Err(ViewError::Missing(what)) => {
             tracing::error!(referral = referral.id.0, what, "a referral points at nothing");
-            return Ok(None);
+            return Ok(Transaction::default());
         }
     };
     let configured = gateway.platform(platform);
     let needs = configured.as_ref().map(|platform| platform.adapter.descriptor().data_needs.clone());
     let needs = needs.unwrap_or_default();
     let stored = view.consents(gateway).await?;
+    // Of two Consents that are withdrawn at once each is all that permits once the other has gone.
+    let unchanged = view.unchanged(&stored);
     let before = view.decision(gateway, platform, &needs, Stage::Relay, &stored, documents).await?;
     let with_these = replaced(stored, consents);
     let after = view.decision(gateway, platform, &needs, Stage::Relay, &with_these, documents).await?;
@@ -160,7 +166,7 @@ async fn stopped(
         None => (view.service_request.version, &view.service_request.document),
     };
     let author = consents.first().map_or(String::new(), |consent| consent.author.clone());
-    Ok(withdraw(&Withdrawal {
+    let stopped = withdraw(&Withdrawal {
         referral: &view.referral,
         task: (view.task.version, &view.task.document),
         service_request: request,
@@ -173,7 +179,13 @@ async fn stopped(
         within: gateway.limits.recall,
         schedule: &gateway.rules.schedule,
         now: gateway.clock.now(),
-    }))
+    });
+    let mut stopped = stopped.unwrap_or_default();
+    // A new Consent that leaves the permit standing takes nothing away, whatever else is written meanwhile: a refusal in it
+    // would have counted.
+    let only_adds = after.verdict == Verdict::Permit && consents.iter().all(|consent| consent.version == 1);
+    stopped.checks.extend(unchanged.filter(|_| !only_adds));
+    Ok(stopped)
 }
 
 /// When the platform answered a cancellation.

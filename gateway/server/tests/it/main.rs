@@ -12,6 +12,7 @@ mod official_examples;
 mod policies;
 mod preview;
 mod races;
+mod races_of_consents;
 mod reading;
 mod recording;
 mod reload;

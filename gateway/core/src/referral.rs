@@ -85,9 +85,12 @@ pub struct Recall {
     /// When its platform answered the exchange.
     #[serde(with = "time::serde::rfc3339::option")]
     pub told_at: Option<OffsetDateTime>,
-    /// When its platform said that it no longer works on the referral.
+    /// When its platform said that it no longer works on the referral, or the organisation to somebody who called.
     #[serde(with = "time::serde::rfc3339::option")]
     pub confirmed_at: Option<OffsetDateTime>,
+    /// Who said so to somebody who called, in the sender's words; absent where the platform confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed_by: Option<String>,
     /// When the deadline had passed and a person was told.
     #[serde(with = "time::serde::rfc3339::option")]
     pub overdue_at: Option<OffsetDateTime>,

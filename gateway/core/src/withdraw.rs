@@ -6,10 +6,12 @@
 //! deadline passes and a person is told, its statements are read for that confirmation alone: what else they say is
 //! neither kept nor shown.
 
+mod called;
 mod receipt;
 
+pub use called::{Called, called};
 pub use receipt::{BUSINESS_STATUS, EXTENSION, is_receipt, strip};
-pub(crate) use receipt::{confirmed, for_a_person, had_it_after_all, nothing_there, overdue, told};
+pub(crate) use receipt::{confirmed, confirmed_by_phone, for_a_person, had_it_after_all, nothing_there, overdue, told};
 
 use crate::accept::{audit_line, decision_detail, new_row, version_of};
 use crate::align::service_request_follows;
@@ -147,6 +149,7 @@ impl Stop<'_> {
             deadline: awaited.then(|| from.now + from.within),
             told_at: from.told.filter(|_| awaited),
             confirmed_at: None,
+            confirmed_by: None,
             overdue_at: None,
         }));
         if awaited {

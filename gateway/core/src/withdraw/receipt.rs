@@ -1,6 +1,7 @@
 //! The receipt of a withdrawal: what the recipient was asked and whether it confirmed, kept on the referral, shown on the
 //! Task, each step a version of the Task and a line of audit.
 
+use super::Called;
 use crate::accept::{audit_line, new_row, version_of};
 use crate::align::Alignment;
 use crate::change::Change;
@@ -60,15 +61,43 @@ pub(crate) fn confirmed(
     schedule: &Schedule,
     now: OffsetDateTime,
 ) -> Vec<Change> {
+    let platform = referral.platform.as_ref().map(|platform| format!("platform/{}", platform.0));
+    let actor = (GATEWAY_AUTHOR, platform.unwrap_or_default());
+    close(referral, task, schedule, now, actor, &Called { by: String::new(), at: now })
+}
+
+/// The sender has called, and records that the organisation confirmed. `author` is the client; what it says of who
+/// confirmed stands on the receipt and not in the audit.
+pub(crate) fn confirmed_by_phone(
+    referral: &mut Referral,
+    task: (u64, &Json),
+    schedule: &Schedule,
+    now: OffsetDateTime,
+    author: &str,
+    said: &Called,
+) -> Vec<Change> {
+    close(referral, task, schedule, now, (author, author.to_owned()), said)
+}
+
+/// Nothing is waited for any more, and nobody has to call.
+fn close(
+    referral: &mut Referral,
+    task: (u64, &Json),
+    schedule: &Schedule,
+    now: OffsetDateTime,
+    (actor, by): (&str, String),
+    said: &Called,
+) -> Vec<Change> {
     let Some(recall) = referral.recall.as_deref_mut().filter(|recall| recall.confirmed_at.is_none()) else {
         return Vec::new();
     };
-    recall.confirmed_at = Some(now);
+    recall.confirmed_at = Some(said.at);
+    recall.confirmed_by = (!said.by.is_empty()).then(|| said.by.clone());
     referral.attention = None;
-    let by = referral.platform.as_ref().map(|platform| format!("platform/{}", platform.0));
     let mut changes: Vec<Change> = no_chase(referral, schedule).into_iter().collect();
     changes.push(show(referral, task, now));
-    changes.push(audit_line(referral, now, GATEWAY_AUTHOR, "recall-confirmed", json!({ "by": by })));
+    let detail = json!({ "by": by, "at": instant::to_instant(said.at), "called": !said.by.is_empty() });
+    changes.push(audit_line(referral, now, actor, "recall-confirmed", detail));
     changes
 }
 
@@ -186,6 +215,12 @@ pub(super) fn sentence(recall: &Recall) -> String {
         Way::NothingSent => "Nothing was sent, and nothing will be.".to_owned(),
         Way::Person if recall.confirmed_at.is_none() => CALL.to_owned(),
         _ => match (recall.confirmed_at, recall.overdue_at, recall.told_at) {
+            (Some(at), _, _) if recall.confirmed_by.is_some() => {
+                format!(
+                    "The sender called, and recorded that the organisation confirmed on {}.",
+                    instant::to_instant(at)
+                )
+            }
             (Some(at), _, _) => format!("The platform confirmed on {} that it stopped.", instant::to_instant(at)),
             (None, Some(_), _) => OVERDUE.to_owned(),
             (None, None, Some(at)) => {
@@ -222,6 +257,7 @@ pub(super) fn with_receipt(mut task: Json, referral: &Referral) -> Json {
     parts.extend(at("asked-at", Some(recall.asked_at)));
     parts.extend(at("told-at", recall.told_at));
     parts.extend(at("confirmed-at", recall.confirmed_at));
+    parts.extend(recall.confirmed_by.as_ref().map(|by| json!({ "url": "confirmed-by", "valueString": by })));
     parts.extend(at("deadline", recall.deadline));
     parts.extend(at("overdue-at", recall.overdue_at));
     let mut all: Vec<Json> = task.items("extension").iter().filter(|one| !is_receipt(one)).cloned().collect();

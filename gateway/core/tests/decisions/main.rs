@@ -13,5 +13,7 @@ mod ingest;
 mod losses;
 mod minimise;
 mod published;
+mod recall;
 mod sender_cancels;
 mod sender_moves;
+mod withdraw;

@@ -3,7 +3,8 @@
 
 use crate::losses::{Scene, script};
 use crate::support::{
-    COLLECTOR, GP, REPORT_TOKEN, Sent, Setup, World, assert_valid, bundle, eventually, inside, referral_to, settle,
+    COLLECTOR, FOREIGN, GP, NEIGHBOUR, PATCH_JSON, READER, RECORDER, REPORT_TOKEN, Sent, Setup, World, assert_valid,
+    bundle, eventually, inside, referral_to, settle,
 };
 use conformance_tests::generator::{Expectation, PRACTICE_ODS};
 use gateway_core::referral::Way;
@@ -140,6 +141,35 @@ async fn a_platform_that_cannot_be_told_is_called_by_a_person() {
     assert!(scene.world.referral().await.attention.unwrap().contains("Call the organisation"));
     settle().await;
     assert_eq!(scene.platform.paths(), ["one"], "nothing is sent, and nothing read");
+    // Who called records it on the receipt; nobody else can, and nothing else of it.
+    let world = &scene.world;
+    let at = task["extension"].as_array().unwrap().iter().position(|one| one.to_string().contains("asked-at")).unwrap();
+    let add = |part: Value| json!([{"op": "add", "path": format!("/extension/{at}/extension/-"), "value": part}]);
+    let by = add(json!({"url": "confirmed-by", "valueString": "Ms Sample, front desk"}));
+    let patch = |token: &'static str, body: &Value| {
+        let request = world.request(token, "PATCH", &sent.path("Task")).header("content-type", PATCH_JSON);
+        world.send(request.body(body.to_string()))
+    };
+    for (token, status) in [(READER, 403), (RECORDER, 403), (NEIGHBOUR, 404), (FOREIGN, 404), (COLLECTOR, 404)] {
+        assert_eq!(patch(token, &by).await.status, status, "{token}");
+    }
+    let refused = patch(GP, &add(json!({"url": "confirmed-at", "valueInstant": "2026-06-19T12:00:00Z"}))).await;
+    assert_eq!((refused.status.as_u16(), refused.issues()[0].1.as_str()), (422, "Task.extension"));
+    let answer = patch(GP, &by).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let task = world.task(&sent.path("Task")).await;
+    assert_valid("the Task", &task.to_string());
+    assert_eq!(
+        (receipt(&task, "confirmed"), receipt(&task, "confirmed-by")),
+        (json!(true), json!("Ms Sample, front desk"))
+    );
+    assert!(reason(&task).contains("The sender called"), "{task}");
+    let referral = world.referral().await;
+    assert_eq!(referral.attention, None);
+    let lines = world.store().audit(&referral.id).await.unwrap();
+    let line = lines.iter().find(|line| line.action == "recall-confirmed").unwrap();
+    assert_eq!((line.actor.as_str(), &line.detail["by"]), ("client/gp", &json!("client/gp")));
+    assert!(!lines.iter().any(|line| line.detail.to_string().contains("Sample")));
     scene.world.stop().await;
 }
 

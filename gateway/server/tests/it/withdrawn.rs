@@ -3,8 +3,8 @@
 
 use crate::losses::{Scene, script};
 use crate::support::{
-    COLLECTOR, FOREIGN, GP, NEIGHBOUR, PATCH_JSON, READER, RECORDER, REPORT_TOKEN, Sent, Setup, World, assert_valid,
-    bundle, eventually, inside, referral_to, settle,
+    COLLECTOR, FHIR_JSON, FOREIGN, GP, NEIGHBOUR, PATCH_JSON, READER, RECORDER, REPORT_TOKEN, Sent, Setup, World,
+    assert_valid, bundle, eventually, inside, referral_to, settle,
 };
 use conformance_tests::generator::{Expectation, PRACTICE_ODS};
 use gateway_core::referral::Way;
@@ -397,6 +397,29 @@ async fn a_collecting_platform_sees_that_it_is_to_stop_and_nothing_else() {
     })
     .await;
     assert_eq!(world.get(COLLECTOR, &patient).await.status, 404);
+    settle().await;
+    assert_eq!(
+        receipt(&world.task(&sent.path("Task")).await, "confirmed"),
+        false,
+        "the gateway's own move is no answer"
+    );
+    // It cannot end what has ended otherwise; by writing the Task once more as it stands it says that it has stopped.
+    let read = world.get(COLLECTOR, &published).await;
+    let put = |change: &dyn Fn(&mut Value)| {
+        let mut next = read.json();
+        change(&mut next);
+        let put = world.request(COLLECTOR, "PUT", &published).header("content-type", FHIR_JSON);
+        put.header("if-match", read.header("etag")).body(next.to_string())
+    };
+    assert_eq!(world.send(put(&|next| next["status"] = json!("completed"))).await.status, 422);
+    let answer = world.send(put(&|next| next["note"] = json!([{"text": "removed-from-our-list"}]))).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let task = eventually("the confirmation", || async {
+        let task = world.task(&sent.path("Task")).await;
+        (receipt(&task, "confirmed") == true).then_some(task)
+    })
+    .await;
+    assert!(!task.to_string().contains("removed-from-our-list"), "{task}");
     world.stop().await;
 }
 

@@ -1,14 +1,18 @@
 //! Withdraw, with effects: finds the referrals of a person of whom a Consent is being written, and has what consent no
 //! longer covers stopped or recalled in the same transaction.
 
+mod overrides;
+
+pub(crate) use overrides::ends_of_overrides;
+
 use crate::deliver::{View, ViewError};
 use crate::gateway::Gateway;
 use crate::ingest::{parse, with_any};
 use crate::store::StoreError;
 use adapter_contract::SenderMove;
 use gateway_core::change::{Change, Check, Transaction};
-use gateway_core::consent::{ConsentDocument, Record, Stage, Verdict};
-use gateway_core::identity::Compartment;
+use gateway_core::consent::{ConsentDocument, Decision, Reason, Record, Stage, Verdict};
+use gateway_core::identity::{Compartment, GATEWAY_AUTHOR};
 use gateway_core::outbox::{Errand, OutboxRow, OutboxState};
 use gateway_core::referral::{Referral, SenderState};
 use gateway_core::resource::{ResourceVersion, Token};
@@ -47,7 +51,8 @@ pub(crate) async fn follow(gateway: &Gateway, transaction: &mut Transaction) -> 
         })
         .collect();
     for referral in referrals {
-        let more = stopped(gateway, &referral, &consents, &documents, transaction).await?;
+        let cause = Cause::Written { consents: &consents, documents: &documents, transaction };
+        let more = stopped(gateway, &referral, &cause).await?;
         for check in more.checks {
             // All referrals of a person rest on the same consents.
             if !transaction.checks.contains(&check) {
@@ -128,14 +133,16 @@ fn these(compartment: &Compartment, kind: &str, any_of: &[Token], found: &[Resou
     }
 }
 
+/// What may have taken the permit from a recipient.
+enum Cause<'a> {
+    /// These Consents are written, with these resources beside them.
+    Written { consents: &'a [ResourceVersion], documents: &'a BTreeMap<String, Json>, transaction: &'a Transaction },
+    /// The override under which it left has ended.
+    Override,
+}
+
 /// What stops one referral, if consent no longer covers it.
-async fn stopped(
-    gateway: &Gateway,
-    referral: &Referral,
-    consents: &[ResourceVersion],
-    documents: &BTreeMap<String, Json>,
-    transaction: &Transaction,
-) -> Result<Transaction, StoreError> {
+async fn stopped(gateway: &Gateway, referral: &Referral, cause: &Cause<'_>) -> Result<Transaction, StoreError> {
     // What its sender cancelled, its recipient may hold all the same.
     let ended = referral.task_status.is_final() && referral.sender != SenderState::Cancelled;
     let over = referral.recall.is_some() || ended;
@@ -154,7 +161,15 @@ async fn stopped(
     let stored = view.consents(gateway).await?;
     // Of two Consents that are withdrawn at once each is all that permits once the other has gone.
     let unchanged = view.unchanged(&stored);
-    let before = view.decision(gateway, platform, &needs, Stage::Relay, &stored, documents).await?;
+    let (none, nothing) = (Transaction::default(), BTreeMap::new());
+    let (consents, documents, transaction) = match cause {
+        Cause::Written { consents, documents, transaction } => (*consents, *documents, *transaction),
+        Cause::Override => (&[][..], &nothing, &none),
+    };
+    let before = match cause {
+        Cause::Written { .. } => view.decision(gateway, platform, &needs, Stage::Relay, &stored, documents).await?,
+        Cause::Override => Decision { verdict: Verdict::Permit, reason: Reason::Override, ..Decision::indeterminate() },
+    };
     let with_these = replaced(stored, consents);
     let after = view.decision(gateway, platform, &needs, Stage::Relay, &with_these, documents).await?;
     let outbox = gateway.store.outbox(&referral.id).await?;
@@ -165,7 +180,7 @@ async fn stopped(
         Some((version, document)) => (*version, document),
         None => (view.service_request.version, &view.service_request.document),
     };
-    let author = consents.first().map_or(String::new(), |consent| consent.author.clone());
+    let author = consents.first().map_or(GATEWAY_AUTHOR, |consent| consent.author.as_str());
     let stopped = withdraw(&Withdrawal {
         referral: &view.referral,
         task: (view.task.version, &view.task.document),
@@ -174,7 +189,7 @@ async fn stopped(
         capabilities: configured.map(|platform| platform.adapter.descriptor().capabilities),
         before: &before,
         after: &after,
-        author: &author,
+        author,
         told: told(gateway, &outbox).await?,
         within: gateway.limits.recall,
         schedule: &gateway.rules.schedule,

@@ -9,6 +9,7 @@ mod delivery;
 mod losses;
 mod notes;
 mod official_examples;
+mod overrides_end;
 mod policies;
 mod preview;
 mod races;

@@ -16,6 +16,7 @@ mod races;
 mod races_of_consents;
 mod reading;
 mod recording;
+mod released;
 mod reload;
 mod request_tracker;
 mod restricted;

@@ -161,6 +161,9 @@ async fn stopped(gateway: &Gateway, referral: &Referral, cause: &Cause<'_>) -> R
     let stored = view.consents(gateway).await?;
     // Of two Consents that are withdrawn at once each is all that permits once the other has gone.
     let unchanged = view.unchanged(&stored);
+    // What cannot be read denies what would leave, and may not stand in the way of a withdrawal: what can be read is asked
+    // whether it permitted, and permits still.
+    let stored = Record { complete: true, ..stored };
     let (none, nothing) = (Transaction::default(), BTreeMap::new());
     let (consents, documents, transaction) = match cause {
         Cause::Written { consents, documents, transaction } => (*consents, *documents, *transaction),

@@ -295,7 +295,7 @@ pub(crate) fn unchanged(compartment: &Compartment, any_of: Vec<Token>, consents:
     })
 }
 
-/// All stored consents that carry any of this: see [`consent_tokens`]. One that cannot be read, or one too many, makes
+/// All stored consents that carry any of these tokens. One that cannot be read, or one too many, makes
 /// the record incomplete instead of being left out: it may be a refusal.
 pub async fn stored_consents(
     gateway: &Gateway,

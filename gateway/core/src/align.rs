@@ -20,7 +20,7 @@ use crate::withdraw;
 use adapter_contract::{Capabilities, Concept, OutputValue, SenderMove, StatusReport, TaskStatus};
 use gateway_fhir::Json;
 use serde_json::json;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 /// Characters of a platform's free words that are shown.
 const PLATFORM_WORDS: usize = 2_000;
@@ -39,6 +39,8 @@ pub struct Alignment<'a> {
     pub outbox: &'a [OutboxRow],
     /// What the platform lets us do.
     pub capabilities: Capabilities,
+    /// How long the platform has to confirm a recall.
+    pub within: Duration,
     /// When attempts are made.
     pub schedule: &'a Schedule,
     /// Whether consent lets the platform's statements pass, as it is decided now.
@@ -184,15 +186,16 @@ fn recalled(from: &Alignment<'_>) -> Transaction {
         ended |= status.is_final();
         working |= !status.is_final();
     }
+    if ended || working {
+        // Whoever is to be told is told under this name.
+        let name = from.reports.first().map(|record| record.report.platform_referral.clone());
+        referral.platform_referral = referral.platform_referral.or(name);
+        found_there(from, &mut referral, &mut transaction);
+        let again = withdraw::had_it_after_all(&mut referral, from, !ended);
+        transaction.changes.extend(again);
+    }
     if ended {
         transaction.changes.extend(withdraw::confirmed(&mut referral, from.task, from.schedule, from.now));
-    }
-    if ended || working {
-        found_there(from, &mut referral, &mut transaction);
-        if !ended && referral.delivery != from.referral.delivery {
-            let told = withdraw::works_after_all(&mut referral, from.capabilities, from.task, from.now);
-            transaction.changes.extend(told);
-        }
     }
     referral.revision += 1;
     transaction.changes.push(Change::PutReferral(Box::new(referral)));

@@ -84,7 +84,9 @@ pub fn plan(job: &Job<'_>, interrupted: bool, consent: &Decision) -> Plan {
         }
         Errand::Chase => Plan::Stop(Box::new(chased(job))),
         // Of a referral that was recalled one thing is still read: whether the platform has stopped.
-        Errand::Read if job.referral.recall.as_ref().is_some_and(|recall| recall.is_awaited()) => Plan::Run(None),
+        Errand::Read if job.referral.recall.as_ref().is_some_and(|recall| recall.confirmed_at.is_none()) => {
+            Plan::Run(None)
+        }
         Errand::Read if job.referral.recall.is_some() => Plan::Stop(Box::new(read_done(job, &[], &mut String::new))),
         // The permitted ways to end come next: they need no consent, because they say nothing new about the person.
         Errand::Tell { sender_move: SenderMove::Cancel | SenderMove::Hold } => Plan::Run(job.row.progress.clone()),

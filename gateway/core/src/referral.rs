@@ -85,9 +85,12 @@ pub struct Recall {
     /// When its platform answered the exchange.
     #[serde(with = "time::serde::rfc3339::option")]
     pub told_at: Option<OffsetDateTime>,
-    /// When its platform said that it no longer works on the referral.
+    /// When its platform said that it no longer works on the referral, or the organisation to somebody who called.
     #[serde(with = "time::serde::rfc3339::option")]
     pub confirmed_at: Option<OffsetDateTime>,
+    /// Who said so to somebody who called, in the sender's words; absent where the platform confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed_by: Option<String>,
     /// When the deadline had passed and a person was told.
     #[serde(with = "time::serde::rfc3339::option")]
     pub overdue_at: Option<OffsetDateTime>,
@@ -98,6 +101,13 @@ impl Recall {
     #[must_use]
     pub fn is_awaited(&self) -> bool {
         self.way == Way::Exchange && self.confirmed_at.is_none() && self.overdue_at.is_none()
+    }
+
+    /// Whether it is worth reading that something changed at the platform. What nobody waits for any more is read where the
+    /// platform says so of itself, and where it was thought to have nothing; never again once it has confirmed.
+    #[must_use]
+    pub fn is_worth_reading(&self, polled: bool) -> bool {
+        self.confirmed_at.is_none() && (self.is_awaited() || !polled || self.way == Way::NothingSent)
     }
 }
 

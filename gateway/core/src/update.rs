@@ -12,6 +12,7 @@ use crate::referral::{Delivery, HoldReason, Referral, SenderState};
 use crate::refusal::{Refusal, pass_or_refuse};
 use crate::resource::{ResourceKey, ResourceVersion, WriteMethod};
 use crate::status;
+use crate::withdraw::{self, Called};
 use adapter_contract::{Capabilities, ReportSource, SenderMove, TaskStatus};
 use gateway_fhir::{Issue, IssueCode, Json};
 use serde_json::json;
@@ -74,7 +75,8 @@ pub struct Updated {
 pub fn update_task(update: &TaskUpdate<'_>, new_id: &mut dyn FnMut() -> String) -> Result<Updated, Refusal> {
     let (_, version, current) = update.start.task;
     check_version(update.if_match, version)?;
-    // A client that drops or alters what the gateway tells there means nothing by it.
+    let called = withdraw::called(current, update.proposed, update.referral, update.start.now)?;
+    // A client that drops or alters what else the gateway tells there means nothing by it.
     let mut proposed = update.proposed.clone();
     loss::put_back(current, &mut proposed);
     let update = &TaskUpdate { start: copy(&update.start), proposed: &proposed, ..*update };
@@ -89,6 +91,10 @@ pub fn update_task(update: &TaskUpdate<'_>, new_id: &mut dyn FnMut() -> String) 
         ));
     };
     if from != to {
+        if called.is_some() {
+            let words = "Record that the recipient confirmed by itself, without another status.";
+            return Err(Refusal::one(422, Issue::at(IssueCode::BusinessRule, "Task.status", words)));
+        }
         status::sender_may(from, to).map_err(|refused| {
             Refusal::one(422, Issue::at(IssueCode::BusinessRule, "Task.status", refused.to_string()))
         })?;
@@ -103,7 +109,7 @@ pub fn update_task(update: &TaskUpdate<'_>, new_id: &mut dyn FnMut() -> String) 
     match (update.referral, to) {
         (None, TaskStatus::Requested) if from == TaskStatus::Draft => draft.begin(update, new_id)?,
         (None, _) => {}
-        (Some(_), _) if from == to => {}
+        (Some(referral), _) if from == to => draft.confirm(update, referral, called.as_ref()),
         (Some(referral), TaskStatus::Cancelled | TaskStatus::EnteredInError) => {
             draft.cancel(update, referral, to, new_id)
         }
@@ -253,6 +259,20 @@ impl Draft {
             self.push(Change::PutResource(next));
         }
         self.finish(from, referral, "cancel", json!({ "to": to.code(), "sent": !never_left }));
+    }
+
+    /// The sender called, and the recipient confirmed that it stopped.
+    fn confirm(&mut self, update: &TaskUpdate<'_>, referral: &Referral, called: Option<&Called>) {
+        let Some(called) = called else { return };
+        let from = &update.start;
+        let mut referral = referral.clone();
+        let (task, schedule) = ((self.version, &self.task), &from.rules.schedule);
+        let author = from.client.author();
+        let changes = withdraw::confirmed_by_phone(&mut referral, task, schedule, from.now, &author, called);
+        self.transaction.changes.extend(changes);
+        self.version += 1;
+        referral.revision += 1;
+        self.push(Change::PutReferral(Box::new(referral)));
     }
 
     fn hold(

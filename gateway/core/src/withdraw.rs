@@ -6,6 +6,13 @@
 //! deadline passes and a person is told, its statements are read for that confirmation alone: what else they say is
 //! neither kept nor shown.
 
+mod called;
+mod receipt;
+
+pub use called::{Called, called};
+pub use receipt::{BUSINESS_STATUS, EXTENSION, is_receipt, strip};
+pub(crate) use receipt::{confirmed, confirmed_by_phone, for_a_person, had_it_after_all, nothing_there, overdue, told};
+
 use crate::accept::{audit_line, decision_detail, new_row, version_of};
 use crate::align::service_request_follows;
 use crate::change::{Change, Check, Transaction};
@@ -14,19 +21,14 @@ use crate::deliver::maybe_sent;
 use crate::identity::GATEWAY_AUTHOR;
 use crate::outbox::{Errand, OutboxRow, OutboxState};
 use crate::referral::{Delivery, HoldReason, Recall, Referral, SenderState, Way};
-use crate::resource::{ResourceKey, WriteMethod};
+use crate::resource::WriteMethod;
 use crate::retry::Schedule;
 use crate::task::{TaskMove, derived_id, moved, touched};
-use adapter_contract::{Capabilities, Concept, SenderMove, StatusReport, TaskStatus};
+use adapter_contract::{Capabilities, SenderMove, TaskStatus};
 use gateway_fhir::{Json, instant};
+use receipt::{CALL, chase, sentence, task_key, with_receipt};
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
-
-/// URL of the extension with which a Task shows the receipt: a name, not an address.
-pub const EXTENSION: &str = "https://vcse-gateway.example/fhir/StructureDefinition/consent-withdrawal";
-
-/// `businessStatus` of a Task that ended because consent did.
-pub const BUSINESS_STATUS: &str = "consent-withdrawn";
 
 /// One referral of a person of whom a Consent is being written.
 pub struct Withdrawal<'a> {
@@ -46,6 +48,8 @@ pub struct Withdrawal<'a> {
     pub after: &'a Decision,
     /// Who writes the Consent.
     pub author: &'a str,
+    /// When the platform answered a cancellation that the sender had sent before, if it did.
+    pub told: Option<OffsetDateTime>,
     /// How long the platform has to confirm a recall.
     pub within: Duration,
     /// When attempts are made.
@@ -85,17 +89,22 @@ fn takes_away(before: &Decision, after: &Decision) -> bool {
 #[must_use]
 pub fn withdraw(from: &Withdrawal<'_>) -> Option<Transaction> {
     let standing = from.referral;
-    let over = standing.sender == SenderState::Cancelled
-        || standing.recall.is_some()
-        || standing.task_status.is_final()
-        || standing.delivery == Delivery::Withdrawn;
-    if over || !takes_away(from.before, from.after) {
+    if standing.recall.is_some() || !takes_away(from.before, from.after) {
         return None;
     }
     let delivered = matches!(standing.delivery, Delivery::Delivered { .. });
     let submissions = || from.outbox.iter().filter(|row| row.errand == Errand::Submit);
     // A leased row may be leaving this very moment: its worker finds out, and tells.
     let left = delivered || submissions().any(|row| row.state == OutboxState::Leased || maybe_sent(row));
+    let over = if standing.sender == SenderState::Cancelled {
+        // What the sender ended, the recipient may hold: it owes an answer to the person, too, unless it gave one.
+        !left || standing.platform_status.is_some_and(TaskStatus::is_final)
+    } else {
+        standing.task_status.is_final() || standing.delivery == Delivery::Withdrawn
+    };
+    if over {
+        return None;
+    }
     let waits_for_consent = matches!(standing.delivery, Delivery::Held { reason: HoldReason::NoConsent(_) });
     if !left && waits_for_consent && from.before.verdict == Verdict::Deny {
         // It waits for a Consent that covers it, and goes on waiting.
@@ -114,8 +123,11 @@ struct Stop<'a> {
 impl Stop<'_> {
     fn run(mut self, left: bool) -> Transaction {
         let from = self.from;
-        self.referral.sender = SenderState::Cancelled;
-        self.referral.task_status = TaskStatus::Cancelled;
+        let senders = self.referral.sender == SenderState::Cancelled;
+        if !senders {
+            self.referral.sender = SenderState::Cancelled;
+            self.referral.task_status = TaskStatus::Cancelled;
+        }
         let way = if left { self.recall() } else { self.stop() };
         let awaited = way == Way::Exchange;
         let decisive = from.after.decisive.as_ref();
@@ -126,31 +138,27 @@ impl Stop<'_> {
             asked_at: from.now,
             way,
             deadline: awaited.then(|| from.now + from.within),
-            told_at: None,
+            told_at: from.told.filter(|_| awaited),
             confirmed_at: None,
+            confirmed_by: None,
             overdue_at: None,
         }));
         if awaited {
-            self.transaction.changes.extend(chase(&self.referral, OutboxState::Ready, from.schedule));
+            let row = chase(&self.referral, OutboxState::Ready, from.schedule);
+            self.transaction.changes.extend(row.map(|row| Change::PutOutbox(Box::new(row))));
         }
         if way == Way::Person {
             self.referral.attention = Some(CALL.to_owned());
         }
+        let next = with_receipt(self.ended(senders), &self.referral);
         let key = task_key(&self.referral);
-        let step = TaskMove {
-            status: Some(TaskStatus::Cancelled),
-            business_status: Some(BUSINESS_STATUS.to_owned()),
-            reason: self.referral.recall.as_deref().map(sentence),
-            ..TaskMove::default()
-        };
-        let next = with_receipt(moved(from.task.1, &step, from.now), &self.referral);
         let next = version_of(key, from.task.0 + 1, next, GATEWAY_AUTHOR, WriteMethod::Put, from.now, &|_| None);
         self.transaction.changes.push(Change::PutResource(next));
         let follows = service_request_follows(
             &self.referral.compartment,
             &self.referral.service_request,
             from.service_request,
-            TaskStatus::Cancelled,
+            self.referral.task_status,
             from.now,
         );
         self.transaction.changes.extend(follows.map(Change::PutResource));
@@ -164,6 +172,22 @@ impl Stop<'_> {
         self.referral.revision += 1;
         self.transaction.changes.push(Change::PutReferral(Box::new(self.referral)));
         self.transaction
+    }
+
+    /// The Task as it ends. Where its sender had ended it, the status stays, and so do the sender's words.
+    fn ended(&self, senders: bool) -> Json {
+        let from = self.from;
+        let worded = from.task.1.get("statusReason").is_some();
+        if senders && (worded || self.referral.task_status != TaskStatus::Cancelled) {
+            return touched(from.task.1, from.now);
+        }
+        let step = TaskMove {
+            status: Some(self.referral.task_status),
+            business_status: Some(BUSINESS_STATUS.to_owned()),
+            reason: self.referral.recall.as_deref().map(sentence),
+            ..TaskMove::default()
+        };
+        moved(from.task.1, &step, from.now)
     }
 
     /// Nothing left: nothing will.
@@ -190,12 +214,20 @@ impl Stop<'_> {
                     let again =
                         OutboxRow { state: OutboxState::Ready, not_before: from.now, expires_at, ..row.clone() };
                     self.replace(again, row);
-                    self.referral.delivery = Delivery::Queued;
+                    if row.errand == Errand::Submit {
+                        self.referral.delivery = Delivery::Queued;
+                    }
                 }
             }
         }
-        if !from.capabilities.is_some_and(|can| can.cancel) {
+        // What was withdrawn half-way has no name at the platform by which it could be told.
+        if self.referral.delivery == Delivery::Withdrawn || !from.capabilities.is_some_and(|can| can.cancel) {
             return Way::Person;
+        }
+        // A platform that was told, or will be, is not told twice.
+        let cancelling = Errand::Tell { sender_move: SenderMove::Cancel };
+        if from.outbox.iter().any(|row| row.errand == cancelling && row.state != OutboxState::Dropped) {
+            return Way::Exchange;
         }
         let id = derived_id(&[&self.referral.key.0, "recall"]);
         let sequence = from.outbox.iter().map(|row| row.sequence).max().unwrap_or(0) + 1;
@@ -209,189 +241,4 @@ impl Stop<'_> {
         self.transaction.checks.push(Check::NotLeased { outbox: row.id.clone(), fence: row.fence });
         self.transaction.changes.push(Change::PutOutbox(Box::new(next)));
     }
-}
-
-/// What a person has to do where the platform cannot be told.
-const CALL: &str = "Consent was withdrawn, and this platform cannot be told by the gateway. Call the organisation: it has \
-                    to stop, and to remove what it holds.";
-
-/// What a person has to do where the platform was told and did not confirm.
-const OVERDUE: &str = "Consent was withdrawn, and the platform has not confirmed in time that it stopped. Call the \
-                       organisation.";
-
-/// The errand that tells a person when the deadline of a recall has passed. Its name is a function of the referral, so that
-/// whoever closes the recall can take it back.
-fn chase(referral: &Referral, state: OutboxState, schedule: &Schedule) -> Option<Change> {
-    let deadline = referral.recall.as_ref()?.deadline?;
-    let id = derived_id(&[&referral.key.0, "chase"]);
-    let row = new_row(referral, id, Errand::Chase, 0, deadline, schedule)?;
-    Some(Change::PutOutbox(Box::new(OutboxRow { state, ..row })))
-}
-
-/// The platform answered the recall; whether it stopped is another matter.
-pub(crate) fn told(referral: &mut Referral, task: (u64, &Json), now: OffsetDateTime) -> Vec<Change> {
-    let Some(recall) = referral.recall.as_deref_mut().filter(|recall| recall.told_at.is_none()) else {
-        return Vec::new();
-    };
-    recall.told_at = Some(now);
-    let line = audit_line(referral, now, GATEWAY_AUTHOR, "recall-told", json!({}));
-    vec![show(referral, task, now), line]
-}
-
-/// The platform says that it no longer works on the referral.
-pub(crate) fn confirmed(
-    referral: &mut Referral,
-    task: (u64, &Json),
-    schedule: &Schedule,
-    now: OffsetDateTime,
-) -> Vec<Change> {
-    let Some(recall) = referral.recall.as_deref_mut().filter(|recall| recall.confirmed_at.is_none()) else {
-        return Vec::new();
-    };
-    recall.confirmed_at = Some(now);
-    referral.attention = None;
-    let by = referral.platform.as_ref().map(|platform| format!("platform/{}", platform.0));
-    let mut changes: Vec<Change> = chase(referral, OutboxState::Dropped, schedule).into_iter().collect();
-    changes.push(show(referral, task, now));
-    changes.push(audit_line(referral, now, GATEWAY_AUTHOR, "recall-confirmed", json!({ "by": by })));
-    changes
-}
-
-/// It turned out that the platform never had it.
-pub(crate) fn nothing_there(
-    referral: &mut Referral,
-    task: (u64, &Json),
-    schedule: &Schedule,
-    now: OffsetDateTime,
-) -> Vec<Change> {
-    let changes = not_awaited(referral, Way::NothingSent, task, schedule, now);
-    if referral.recall.is_some() {
-        referral.attention = None;
-    }
-    changes
-}
-
-/// It works on what was taken for stopped before it had it: a request that seemed lost arrived after all.
-pub(crate) fn works_after_all(
-    referral: &mut Referral,
-    capabilities: Capabilities,
-    task: (u64, &Json),
-    now: OffsetDateTime,
-) -> Option<Change> {
-    let recall = referral.recall.as_deref_mut().filter(|recall| recall.way == Way::NothingSent)?;
-    recall.way = if capabilities.cancel { Way::Exchange } else { Way::Person };
-    Some(show(referral, task, now))
-}
-
-/// Only a person can find out what the platform holds.
-pub(crate) fn for_a_person(
-    referral: &mut Referral,
-    task: (u64, &Json),
-    schedule: &Schedule,
-    now: OffsetDateTime,
-) -> Vec<Change> {
-    not_awaited(referral, Way::Person, task, schedule, now)
-}
-
-/// No confirmation is waited for any more; empty if there is no recall.
-fn not_awaited(
-    referral: &mut Referral,
-    way: Way,
-    task: (u64, &Json),
-    schedule: &Schedule,
-    now: OffsetDateTime,
-) -> Vec<Change> {
-    let mut changes: Vec<Change> = chase(referral, OutboxState::Dropped, schedule).into_iter().collect();
-    let Some(recall) = referral.recall.as_deref_mut() else { return Vec::new() };
-    (recall.way, recall.deadline) = (way, None);
-    changes.push(show(referral, task, now));
-    changes
-}
-
-/// The deadline has passed; empty if there is nothing to wait for any more.
-pub(crate) fn overdue(referral: &mut Referral, task: (u64, &Json), now: OffsetDateTime) -> Vec<Change> {
-    let Some(recall) = referral.recall.as_deref_mut().filter(|recall| recall.is_awaited()) else { return Vec::new() };
-    recall.overdue_at = Some(now);
-    referral.attention.get_or_insert_with(|| OVERDUE.to_owned());
-    vec![show(referral, task, now), audit_line(referral, now, GATEWAY_AUTHOR, "recall-overdue", json!({}))]
-}
-
-/// What is kept of a statement on a referral that consent does not cover: whether the platform still works on it.
-pub fn strip(report: &mut StatusReport) {
-    report.outputs.clear();
-    report.reason = None;
-    report.platform_status = Concept::default();
-    BUSINESS_STATUS.clone_into(&mut report.business_status);
-}
-
-/// The Task with the receipt as it is now. Its status stays.
-fn show(referral: &Referral, (version, task): (u64, &Json), now: OffsetDateTime) -> Change {
-    let mut next = touched(task, now);
-    if let Some(recall) = referral.recall.as_deref()
-        && referral.task_status == TaskStatus::Cancelled
-    {
-        let step = TaskMove {
-            business_status: Some(BUSINESS_STATUS.to_owned()),
-            reason: Some(sentence(recall)),
-            ..TaskMove::default()
-        };
-        next = moved(task, &step, now);
-    }
-    let next = with_receipt(next, referral);
-    let next = version_of(task_key(referral), version + 1, next, GATEWAY_AUTHOR, WriteMethod::Put, now, &|_| None);
-    Change::PutResource(next)
-}
-
-fn task_key(referral: &Referral) -> ResourceKey {
-    ResourceKey { compartment: referral.compartment.clone(), kind: "Task".to_owned(), id: referral.task.clone() }
-}
-
-/// What the GP reads.
-fn sentence(recall: &Recall) -> String {
-    let state = match recall.way {
-        Way::NothingSent => "Nothing was sent, and nothing will be.".to_owned(),
-        Way::Person if recall.confirmed_at.is_none() => CALL.to_owned(),
-        _ => match (recall.confirmed_at, recall.overdue_at, recall.told_at) {
-            (Some(at), _, _) => format!("The platform confirmed on {} that it stopped.", instant::to_instant(at)),
-            (None, Some(_), _) => OVERDUE.to_owned(),
-            (None, None, Some(at)) => {
-                format!("The platform was told on {}; it has not confirmed yet.", instant::to_instant(at))
-            }
-            (None, None, None) => "The platform is being told to stop; it has not confirmed yet.".to_owned(),
-        },
-    };
-    format!("Consent no longer covers this recipient: {} {state}", recall.words)
-}
-
-/// Whether an extension of a Task is a receipt: the gateway's, and nobody else's to write.
-#[must_use]
-pub fn is_receipt(extension: &Json) -> bool {
-    extension.text("url") == Some(EXTENSION)
-}
-
-/// The receipt as an extension, in the place of an earlier one.
-fn with_receipt(mut task: Json, referral: &Referral) -> Json {
-    let Some(recall) = referral.recall.as_deref() else { return task };
-    let at = |url: &str, at: Option<OffsetDateTime>| {
-        at.map(|at| json!({ "url": url, "valueInstant": instant::to_instant(at) }))
-    };
-    let mut parts = vec![
-        json!({ "url": "way", "valueCode": recall.way.word() }),
-        json!({ "url": "reason", "valueCode": recall.reason }),
-        json!({ "url": "confirmed", "valueBoolean": recall.confirmed_at.is_some() }),
-    ];
-    let platform = referral.platform.as_ref();
-    parts.extend(platform.map(|platform| json!({ "url": "recipient", "valueString": platform.0 })));
-    parts.extend(
-        recall.consent.as_ref().map(|consent| json!({ "url": "consent", "valueReference": { "reference": consent } })),
-    );
-    parts.extend(at("asked-at", Some(recall.asked_at)));
-    parts.extend(at("told-at", recall.told_at));
-    parts.extend(at("confirmed-at", recall.confirmed_at));
-    parts.extend(at("deadline", recall.deadline));
-    parts.extend(at("overdue-at", recall.overdue_at));
-    let mut all: Vec<Json> = task.items("extension").iter().filter(|one| !is_receipt(one)).cloned().collect();
-    all.push(json!({ "url": EXTENSION, "extension": parts }).into());
-    task.set("extension", Json::Array(all));
-    task
 }

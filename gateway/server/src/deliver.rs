@@ -4,7 +4,7 @@
 mod exchange;
 
 use crate::gateway::{Gateway, Platform, is_race, log_store_fault};
-use crate::ingest::{consent_tokens, consent_wants, look_up, nhs_numbers, stored_consents};
+use crate::ingest::{consent_tokens, consent_wants, look_up, nhs_numbers, stored_consents, unchanged};
 use crate::store::{CommitError, StoreError};
 use adapter_contract::DataNeed;
 use exchange::{End, Exchanger, Prepared};
@@ -17,6 +17,7 @@ use gateway_core::ingest::{Found, Person, Stored, Wants, patient_of};
 use gateway_core::minimise::Whole;
 use gateway_core::outbox::{AdapterVersion, ClaimRequest, Claimed, Errand};
 use gateway_core::referral::Referral;
+use gateway_core::resource::Token;
 use gateway_fhir::Json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -161,8 +162,14 @@ async fn decide(gateway: &Gateway, platform: &Platform, at: Beginning<'_>) -> Re
         let view = View::load(gateway, &claimed.row.referral).await?;
         let (consent, unchanged) = view.attempted(gateway, platform).await?;
         let job = job(gateway, platform, &view, at);
-        let exchanger =
-            Exchanger { gateway, platform, view: &view, row: &claimed.row, consent: &consent, unchanged: &unchanged };
+        let exchanger = Exchanger {
+            gateway,
+            platform,
+            view: &view,
+            row: &claimed.row,
+            consent: &consent,
+            unchanged: unchanged.as_ref(),
+        };
         let mut plan = deliver::plan(&job, claimed.interrupted, &consent);
         if plan == Plan::LookUp && absent {
             plan = deliver::after_absent(&job);
@@ -300,30 +307,28 @@ impl View {
 
     /// The same for an attempt, with what must still hold when a request is about to leave: a withdrawal that is committed
     /// in between is never overtaken.
-    async fn attempted(&self, gateway: &Gateway, platform: &Platform) -> Result<(Decision, Check), StoreError> {
+    async fn attempted(&self, gateway: &Gateway, platform: &Platform) -> Result<(Decision, Option<Check>), StoreError> {
         let consents = self.consents(gateway).await?;
-        let (references, numbers) = self.who();
-        let unchanged = Check::These {
-            compartment: self.referral.compartment.clone(),
-            kind: "Consent".to_owned(),
-            any_of: consent_tokens(references, numbers),
-            read: consents.consents.iter().map(|consent| (consent.id.clone(), consent.version)).collect(),
-        };
+        let unchanged = self.unchanged(&consents);
         let needs = &platform.adapter.descriptor().data_needs;
         let decision = self.decision(gateway, &platform.id, needs, Stage::Attempt, &consents, &BTreeMap::new()).await?;
         Ok((decision, unchanged))
     }
 
     /// The person, as Consents name them.
-    fn who(&self) -> (BTreeSet<String>, BTreeSet<String>) {
+    fn who(&self) -> Vec<Token> {
         let numbers = nhs_numbers(&self.person.document).into_iter().collect();
-        (BTreeSet::from([self.person.reference.clone()]), numbers)
+        consent_tokens(BTreeSet::from([self.person.reference.clone()]), numbers)
+    }
+
+    /// That the consents of this person are still these.
+    pub(crate) fn unchanged(&self, consents: &Record) -> Option<Check> {
+        unchanged(&self.referral.compartment, self.who(), consents)
     }
 
     /// The consents of this person that are stored at this moment.
     pub(crate) async fn consents(&self, gateway: &Gateway) -> Result<Record, StoreError> {
-        let (references, numbers) = self.who();
-        stored_consents(gateway, &self.referral.compartment, references, numbers).await
+        stored_consents(gateway, &self.referral.compartment, &self.who()).await
     }
 
     /// What the person keeps from the sender of what the platform says.

@@ -4,9 +4,11 @@ use crate::gateway::Gateway;
 use crate::store::{SearchQuery, StoreError, UpdatedRange};
 use crate::withdraw;
 use gateway_core::accept::{self, Acceptance, Arrival, Judgement};
+use gateway_core::change::{Change, Check};
 use gateway_core::consent::{ConsentDocument, Record};
 use gateway_core::identity::{Client, Compartment};
 use gateway_core::ingest::{self, Found, Outcome, Stored, Submission, Wants};
+use gateway_core::outbox::{Errand, OutboxState};
 use gateway_core::refusal::Refusal;
 use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
 use gateway_fhir::identifiers::{NHS_NUMBER, nhs_number, same_system};
@@ -50,6 +52,10 @@ pub async fn decide(
     let resolved = Resolved::of(gateway, client, submission).await?;
     let arrival = resolved.arrival(gateway, client, correlation);
     let mut acceptance = accept::accept(&arrival, &mut || gateway.new_id())?;
+    // What is to leave leaves on these consents, or is decided anew.
+    if acceptance.transaction.changes.iter().any(is_submission) {
+        acceptance.transaction.checks.extend(resolved.unchanged);
+    }
     withdraw::follow(gateway, &mut acceptance.transaction).await?;
     Ok(acceptance)
 }
@@ -72,6 +78,8 @@ struct Resolved {
     outcomes: Vec<Outcome>,
     found: Found,
     consents: Record,
+    /// That the consents are still these; absent where there is nobody to ask about, or where they permit nothing anyway.
+    unchanged: Option<Check>,
     latest: OffsetDateTime,
 }
 
@@ -80,11 +88,14 @@ impl Resolved {
         let compartment = client.compartment();
         let mut found = look_up(gateway, &compartment, ingest::wants(submission)).await?;
         let outcomes = ingest::resolve(submission.clone(), &found, &mut || gateway.new_id())?;
-        let consents = consents_for(gateway, &compartment, &outcomes, &found).await?;
+        let (references, numbers) = people(&outcomes, &found);
+        let any = consent_tokens(references, numbers);
+        let consents = stored_consents(gateway, &compartment, &any).await?;
+        let unchanged = unchanged(&compartment, any, &consents);
         // Whom stored Consents name stands in the store, too.
         found.stored.extend(look_up(gateway, &compartment, consent_wants(&consents.consents)).await?.stored);
         let latest = gateway.decision_time().await?;
-        Ok(Self { outcomes, found, consents, latest })
+        Ok(Self { outcomes, found, consents, unchanged, latest })
     }
 
     fn arrival<'a>(&'a self, gateway: &'a Gateway, client: &'a Client, correlation: &'a str) -> Arrival<'a> {
@@ -212,12 +223,8 @@ pub(crate) async fn with_any(
     Ok(found)
 }
 
-async fn consents_for(
-    gateway: &Gateway,
-    compartment: &Compartment,
-    outcomes: &[Outcome],
-    found: &Found,
-) -> Result<Record, StoreError> {
+/// Whom a request and what it refers to speak of, by Patient and by NHS number.
+fn people(outcomes: &[Outcome], found: &Found) -> (BTreeSet<String>, BTreeSet<String>) {
     let mut references = BTreeSet::new();
     let mut numbers = BTreeSet::new();
     let documents = outcomes
@@ -236,7 +243,7 @@ async fn consents_for(
             numbers.extend(nhs_numbers(contained));
         }
     }
-    stored_consents(gateway, compartment, references, numbers).await
+    (references, numbers)
 }
 
 /// The NHS numbers of a Patient.
@@ -275,24 +282,36 @@ pub(crate) fn consent_tokens(references: BTreeSet<String>, numbers: BTreeSet<Str
         .collect()
 }
 
-/// All stored consents of a person, found by Patient and by NHS number, and all stored Patients of that number. One that
-/// cannot be read, or one too many, makes the record incomplete instead of being left out: it may be a refusal, or bear a
-/// label.
+/// Whether a change puts something into the outbox that is to be sent.
+pub(crate) fn is_submission(change: &Change) -> bool {
+    matches!(change, Change::PutOutbox(row) if row.errand == Errand::Submit && row.state == OutboxState::Ready)
+}
+
+/// That the consents that carry any of this are still the ones that were read. `None` where nothing was asked, or where the
+/// record is not complete: then it permits nothing, and cannot be compared.
+pub(crate) fn unchanged(compartment: &Compartment, any_of: Vec<Token>, consents: &Record) -> Option<Check> {
+    (consents.complete && !any_of.is_empty()).then(|| Check::These {
+        compartment: compartment.clone(),
+        kind: "Consent".to_owned(),
+        any_of,
+        read: consents.consents.iter().map(|consent| (consent.id.clone(), consent.version)).collect(),
+    })
+}
+
+/// All stored consents that carry any of these tokens, and all stored Patients of an NHS number among them. One that cannot
+/// be read, or one too many, makes the record incomplete instead of being left out: it may be a refusal, or bear a label.
 pub async fn stored_consents(
     gateway: &Gateway,
     compartment: &Compartment,
-    references: BTreeSet<String>,
-    numbers: BTreeSet<String>,
+    any: &[Token],
 ) -> Result<Record, StoreError> {
-    let of_number = |number: &String| Token::new("patient-identifier", format!("{NHS_NUMBER}|{number}"));
-    let same_person = numbers.iter().map(of_number).collect();
+    let same_person = any.iter().filter(|token| token.parameter == "patient-identifier").cloned().collect();
     let mut record = Record { complete: true, ..Record::default() };
     for stored in bounded(gateway, compartment, "Patient", same_person, PATIENTS, &mut record.complete).await? {
         let Some(document) = readable(&stored, &mut record.complete) else { continue };
         record.patients.insert(stored.key.reference(), document);
     }
-    let any = consent_tokens(references, numbers);
-    for stored in bounded(gateway, compartment, "Consent", any, CONSENTS, &mut record.complete).await? {
+    for stored in bounded(gateway, compartment, "Consent", any.to_vec(), CONSENTS, &mut record.complete).await? {
         let Some(document) = readable(&stored, &mut record.complete) else { continue };
         let tenant = stored.key.compartment.tenant;
         record.consents.push(ConsentDocument { tenant, id: stored.key.id, version: stored.version, document });

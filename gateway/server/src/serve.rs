@@ -3,7 +3,7 @@
 mod listen;
 
 use crate::gateway::Gateway;
-use crate::{adapters, deliver, status};
+use crate::{adapters, deliver, status, withdraw};
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 use tokio::net::TcpListener;
@@ -48,6 +48,10 @@ pub fn start(gateway: Gateway, listener: TcpListener) -> std::io::Result<Running
         if let Some(every) = platform.poll {
             parts.spawn(status::poll_lane(Arc::clone(&gateway), platform.id.clone(), every, stop.clone()));
         }
+    }
+    // A gateway that only takes in recalls nothing.
+    if !gateway.platforms.ids().is_empty() {
+        parts.spawn(withdraw::ends_of_overrides(Arc::clone(&gateway), stop.clone()));
     }
     parts.spawn(status::worker(Arc::clone(&gateway), stop.clone()));
     if let Some(watch) = gateway.watch.lock().unwrap_or_else(PoisonError::into_inner).take() {

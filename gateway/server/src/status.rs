@@ -121,8 +121,8 @@ pub(crate) async fn take(
                     changes.push(Change::RecordReport(Box::new(record)));
                     continue;
                 };
-                if referral.recall.as_ref().is_some_and(|recall| !recall.is_awaited()) {
-                    // Nothing more is wanted of what was recalled.
+                let polled = source == ReportSource::Poll;
+                if referral.recall.as_ref().is_some_and(|recall| !recall.is_worth_reading(polled)) {
                     continue;
                 }
                 let rows = gateway.store.outbox(&referral.id).await?;
@@ -227,6 +227,7 @@ async fn try_align(gateway: &Gateway, id: &ReferralId) -> Result<bool, AlignErro
         reports: &reports,
         outbox: &outbox,
         capabilities: platform.adapter.descriptor().capabilities,
+        within: gateway.limits.recall,
         schedule: &gateway.rules.schedule,
         consent: &consent,
         kept,

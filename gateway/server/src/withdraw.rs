@@ -1,18 +1,25 @@
 //! Withdraw, with effects: finds the referrals of a person of whom a Consent is being written, and has what consent no
 //! longer covers stopped or recalled in the same transaction.
 
+mod overrides;
+
+pub(crate) use overrides::ends_of_overrides;
+
 use crate::deliver::{View, ViewError};
 use crate::gateway::Gateway;
 use crate::ingest::{parse, with_any};
 use crate::store::StoreError;
+use adapter_contract::SenderMove;
 use gateway_core::change::{Change, Check, Transaction};
-use gateway_core::consent::{ConsentDocument, Record, Stage};
-use gateway_core::identity::Compartment;
+use gateway_core::consent::{ConsentDocument, Decision, Reason, Record, Stage, Verdict};
+use gateway_core::identity::{Compartment, GATEWAY_AUTHOR};
+use gateway_core::outbox::{Errand, OutboxRow, OutboxState};
 use gateway_core::referral::{Referral, SenderState};
 use gateway_core::resource::{ResourceVersion, Token};
 use gateway_core::withdraw::{Withdrawal, withdraw};
 use gateway_fhir::Json;
 use std::collections::{BTreeMap, BTreeSet};
+use time::OffsetDateTime;
 
 /// Criteria of one search at most: an engine takes only so many.
 const AT_ONCE: usize = 100;
@@ -44,10 +51,15 @@ pub(crate) async fn follow(gateway: &Gateway, transaction: &mut Transaction) -> 
         })
         .collect();
     for referral in referrals {
-        if let Some(more) = stopped(gateway, &referral, &consents, &documents, transaction).await? {
-            transaction.checks.extend(more.checks);
-            transaction.changes.extend(more.changes);
+        let cause = Cause::Written { consents: &consents, documents: &documents, transaction };
+        let more = stopped(gateway, &referral, &cause).await?;
+        for check in more.checks {
+            // All referrals of a person rest on the same consents.
+            if !transaction.checks.contains(&check) {
+                transaction.checks.push(check);
+            }
         }
+        transaction.changes.extend(more.changes);
     }
     Ok(())
 }
@@ -121,30 +133,46 @@ fn these(compartment: &Compartment, kind: &str, any_of: &[Token], found: &[Resou
     }
 }
 
+/// What may have taken the permit from a recipient.
+enum Cause<'a> {
+    /// These Consents are written, with these resources beside them.
+    Written { consents: &'a [ResourceVersion], documents: &'a BTreeMap<String, Json>, transaction: &'a Transaction },
+    /// The override under which it left has ended.
+    Override,
+}
+
 /// What stops one referral, if consent no longer covers it.
-async fn stopped(
-    gateway: &Gateway,
-    referral: &Referral,
-    consents: &[ResourceVersion],
-    documents: &BTreeMap<String, Json>,
-    transaction: &Transaction,
-) -> Result<Option<Transaction>, StoreError> {
-    let over =
-        referral.recall.is_some() || referral.sender == SenderState::Cancelled || referral.task_status.is_final();
-    let Some(platform) = referral.platform.as_ref().filter(|_| !over) else { return Ok(None) };
+async fn stopped(gateway: &Gateway, referral: &Referral, cause: &Cause<'_>) -> Result<Transaction, StoreError> {
+    // What its sender cancelled, its recipient may hold all the same.
+    let ended = referral.task_status.is_final() && referral.sender != SenderState::Cancelled;
+    let over = referral.recall.is_some() || ended;
+    let Some(platform) = referral.platform.as_ref().filter(|_| !over) else { return Ok(Transaction::default()) };
     let view = match View::load(gateway, &referral.id).await {
         Ok(view) => view,
         Err(ViewError::Store(error)) => return Err(error),
         Err(ViewError::Missing(what)) => {
             tracing::error!(referral = referral.id.0, what, "a referral points at nothing");
-            return Ok(None);
+            return Ok(Transaction::default());
         }
     };
     let configured = gateway.platform(platform);
     let needs = configured.as_ref().map(|platform| platform.adapter.descriptor().data_needs.clone());
     let needs = needs.unwrap_or_default();
     let stored = view.consents(gateway).await?;
-    let before = view.decision(gateway, platform, &needs, Stage::Relay, &stored, documents).await?;
+    // Of two Consents that are withdrawn at once each is all that permits once the other has gone.
+    let unchanged = view.unchanged(&stored);
+    // What cannot be read denies what would leave, and may not stand in the way of a withdrawal: what can be read is asked
+    // whether it permitted, and permits still.
+    let stored = Record { complete: true, ..stored };
+    let (none, nothing) = (Transaction::default(), BTreeMap::new());
+    let (consents, documents, transaction) = match cause {
+        Cause::Written { consents, documents, transaction } => (*consents, *documents, *transaction),
+        Cause::Override => (&[][..], &nothing, &none),
+    };
+    let before = match cause {
+        Cause::Written { .. } => view.decision(gateway, platform, &needs, Stage::Relay, &stored, documents).await?,
+        Cause::Override => Decision { verdict: Verdict::Permit, reason: Reason::Override, ..Decision::indeterminate() },
+    };
     let with_these = replaced(stored, consents);
     let after = view.decision(gateway, platform, &needs, Stage::Relay, &with_these, documents).await?;
     let outbox = gateway.store.outbox(&referral.id).await?;
@@ -155,8 +183,8 @@ async fn stopped(
         Some((version, document)) => (*version, document),
         None => (view.service_request.version, &view.service_request.document),
     };
-    let author = consents.first().map_or(String::new(), |consent| consent.author.clone());
-    Ok(withdraw(&Withdrawal {
+    let author = consents.first().map_or(GATEWAY_AUTHOR, |consent| consent.author.as_str());
+    let stopped = withdraw(&Withdrawal {
         referral: &view.referral,
         task: (view.task.version, &view.task.document),
         service_request: request,
@@ -164,11 +192,26 @@ async fn stopped(
         capabilities: configured.map(|platform| platform.adapter.descriptor().capabilities),
         before: &before,
         after: &after,
-        author: &author,
+        author,
+        told: told(gateway, &outbox).await?,
         within: gateway.limits.recall,
         schedule: &gateway.rules.schedule,
         now: gateway.clock.now(),
-    }))
+    });
+    let mut stopped = stopped.unwrap_or_default();
+    // A new Consent that leaves the permit standing takes nothing away, whatever else is written meanwhile: a refusal in it
+    // would have counted.
+    let only_adds = after.verdict == Verdict::Permit && consents.iter().all(|consent| consent.version == 1);
+    stopped.checks.extend(unchanged.filter(|_| !only_adds));
+    Ok(stopped)
+}
+
+/// When the platform answered a cancellation.
+async fn told(gateway: &Gateway, outbox: &[OutboxRow]) -> Result<Option<OffsetDateTime>, StoreError> {
+    let cancelling = Errand::Tell { sender_move: SenderMove::Cancel };
+    let done = outbox.iter().find(|row| row.errand == cancelling && row.state == OutboxState::Done);
+    let Some(row) = done else { return Ok(None) };
+    Ok(gateway.store.attempts(&row.id).await?.last().and_then(|attempt| attempt.finished))
 }
 
 /// What is on record once these are written.

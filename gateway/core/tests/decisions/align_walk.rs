@@ -77,6 +77,7 @@ impl Scene {
             reports: &self.reports,
             outbox: &self.outbox,
             capabilities: self.capabilities,
+            within: WITHIN,
             schedule: &schedule,
             consent: &decision(if self.withheld { Verdict::Deny } else { Verdict::Permit }),
             kept: self.kept,

@@ -23,6 +23,9 @@ pub(crate) const NOW: OffsetDateTime = datetime!(2026-06-15 12:00 UTC);
 /// How long a platform is given to finish.
 pub(crate) const SETTLE: Duration = Duration::seconds(90);
 
+/// How long a platform has to confirm a recall.
+pub(crate) const WITHIN: Duration = Duration::hours(48);
+
 /// A valid NHS number from the range for tests, and another.
 pub(crate) const NUMBER: &str = "9990000018";
 pub(crate) const OTHER_NUMBER: &str = "9990000026";

@@ -14,5 +14,7 @@ mod losses;
 mod minimise;
 mod outcome;
 mod published;
+mod recall;
 mod sender_cancels;
 mod sender_moves;
+mod withdraw;

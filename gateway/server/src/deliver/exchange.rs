@@ -75,7 +75,7 @@ pub(super) struct Exchanger<'a> {
     /// The consent decision for this very attempt.
     pub(super) consent: &'a Decision,
     /// That the consents are still those on which it was made.
-    pub(super) unchanged: &'a Check,
+    pub(super) unchanged: Option<&'a Check>,
 }
 
 impl Exchanger<'_> {
@@ -193,7 +193,7 @@ impl Exchanger<'_> {
                 Transaction { checks: vec![lease(job)], changes: Vec::new() }
             };
             if rests_on_consent {
-                before.checks.push(self.unchanged.clone());
+                before.checks.extend(self.unchanged.cloned());
             }
             if marks || rests_on_consent {
                 match self.gateway.commit(before).await {

@@ -6,9 +6,10 @@ use super::context::Context;
 use super::reply::{Reply, commit_fault, ingest_fault, store_fault};
 use super::write::{Committed, admit, commit_remembered, forbidden, need_role, repeated};
 use crate::gateway::{Gateway, is_race};
-use crate::ingest::{self, load, nhs_numbers, stored_consents};
+use crate::ingest::{self, consent_tokens, is_submission, load, nhs_numbers, stored_consents, unchanged};
 use axum::http::StatusCode;
 use gateway_core::accept::Start;
+use gateway_core::change::Change;
 use gateway_core::identity::{PlatformId, Role};
 use gateway_core::ingest::{Draft, Found, Submission, Wants, Write, check_single, parse_etag, patient_of};
 use gateway_core::patch;
@@ -133,7 +134,6 @@ fn proposed(current: &Json, proposal: &Proposal) -> Result<(Json, WriteMethod), 
 }
 
 fn reply(gateway: &Gateway, context: &Context, updated: &Updated, id: &str) -> Result<Reply, Refusal> {
-    use gateway_core::change::Change;
     let stored = updated.transaction.changes.iter().rev().find_map(|change| match change {
         Change::PutResource(stored) if stored.key.kind == "Task" && stored.key.id == id => Some(stored),
         _ => None,
@@ -166,9 +166,9 @@ async fn senders(
     let request_id = focus.strip_prefix("ServiceRequest/").unwrap_or_default();
     let lookup = |reference: &str| found.stored.get(reference).map(|stored| stored.document.clone());
     let person = patient_of(&request.document, request_id, &lookup).ok_or_else(Refusal::not_found)?;
-    let references = BTreeSet::from([person.reference.clone()]);
     let numbers: BTreeSet<String> = nhs_numbers(&person.document).into_iter().collect();
-    let consents = stored_consents(gateway, &compartment, references, numbers).await.map_err(|error| fault(&error))?;
+    let any = consent_tokens(BTreeSet::from([person.reference.clone()]), numbers);
+    let consents = stored_consents(gateway, &compartment, &any).await.map_err(|error| fault(&error))?;
     let referral = gateway.store.referral_by_task(&compartment, task.0).await.map_err(|error| fault(&error))?;
     let outbox = match &referral {
         Some(referral) => gateway.store.outbox(&referral.id).await.map_err(|error| fault(&error))?,
@@ -209,7 +209,12 @@ async fn senders(
         capabilities,
         service_request_version: request.version,
     };
-    update_task(&update, &mut || gateway.new_id())
+    let mut updated = update_task(&update, &mut || gateway.new_id())?;
+    // What is to leave leaves on these consents, or is decided anew.
+    if updated.transaction.changes.iter().any(is_submission) {
+        updated.transaction.checks.extend(unchanged(&compartment, any, &consents));
+    }
+    Ok(updated)
 }
 
 /// What the version before refers to may stay: it was looked at when it came, or the gateway wrote it, as in the receipt of a

@@ -24,7 +24,7 @@ async fn tear(world: &World, sent: &Sent) {
 }
 
 async fn stored_consent(world: &World, sent: &Sent) -> ResourceVersion {
-    let compartment = world.referral().await.compartment;
+    let compartment = world.referrals().await.remove(0).compartment;
     let id = sent.resource("Consent")["id"].as_str().unwrap().to_owned();
     let key = ResourceKey { compartment, kind: "Consent".to_owned(), id };
     world.store().resource(&key, None).await.unwrap().unwrap()
@@ -101,6 +101,32 @@ async fn one_too_many_is_no_reason_to_refuse_a_withdrawal() {
     crowd(&world, &sent).await;
     withdraw(&world, &sent).await;
     world.stop().await;
+}
+
+#[tokio::test]
+async fn a_withdrawal_travels_also_where_another_consent_cannot_be_read() {
+    for torn in [false, true] {
+        let world = World::quiet().await;
+        let sent = world.submit(&bundle(0)).await;
+        let other = world.submit(&bundle(0)).await;
+        // Each brought a Consent that covers both.
+        for one in [&sent, &other].into_iter().take(if torn { 1 } else { 2 }) {
+            withdraw(&world, one).await;
+        }
+        if torn {
+            tear(&world, &other).await;
+            let mut refusal = sent.resource("Consent").clone();
+            refusal.as_object_mut().unwrap().retain(|name, _| !matches!(name.as_str(), "id" | "meta" | "identifier"));
+            refusal["provision"]["type"] = json!("deny");
+            let answer = world.post(GP, "/fhir/Consent", refusal.to_string()).await;
+            assert_eq!(answer.status, 201, "{}", answer.text);
+        }
+        for one in [&sent, &other] {
+            let task = world.task(&one.path("Task")).await;
+            assert_eq!(task["status"], "cancelled", "{torn}: {task}");
+        }
+        world.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use vcse_gateway::store::Store;
 use vcse_gateway::store::memory::MemoryStore;
 
 /// A policy of the GP's tenant for `food`.
-fn policy(keys: &str) -> String {
+pub(crate) fn policy(keys: &str) -> String {
     format!("\n[[policy]]\ntenant = \"pcn-a\"\nplatform = \"food\"\nnotes = \"send\"\n{keys}\n")
 }
 
@@ -29,7 +29,7 @@ pub(crate) fn care(review: &str) -> String {
 }
 
 /// Tenant settings that name files of this folder.
-fn tenant(folder: &Path, files: &[(&str, &str, &str)]) -> String {
+pub(crate) fn tenant(folder: &Path, files: &[(&str, &str, &str)]) -> String {
     let mut text = "\n[[tenant]]\nid = \"pcn-a\"\n".to_owned();
     for (key, name, content) in files {
         std::fs::write(folder.join(name), content).unwrap();
@@ -49,7 +49,7 @@ pub(crate) async fn world(food: &FhirPlatform, decided: String) -> World {
 }
 
 /// A referral with something of its own at the places of interest.
-fn marked(mut bundle: Value) -> Value {
+pub(crate) fn marked(mut bundle: Value) -> Value {
     let patient = inside(&mut bundle, "Patient");
     patient["address"] = json!([{"line": ["canaryaddress"], "postalCode": "LS1 4AP"}]);
     patient["telecom"] = json!([{"system": "phone", "value": "01134960000"}]);
@@ -59,7 +59,7 @@ fn marked(mut bundle: Value) -> Value {
     bundle
 }
 
-fn without_consent() -> Value {
+pub(crate) fn without_consent() -> Value {
     marked(referral_to("VCSE1", Expectation::NoConsent, 0).bundle)
 }
 
@@ -159,7 +159,7 @@ async fn what_a_recipient_or_its_class_may_have_at_most_limits_what_consent_perm
 }
 
 /// An override for the person of this referral.
-fn overriding(bundle: &mut Value, expires: &str) -> String {
+pub(crate) fn overriding(bundle: &mut Value, expires: &str) -> String {
     let number = inside(bundle, "Patient")["identifier"][0]["value"].as_str().unwrap().to_owned();
     format!(
         "# decided in the safeguarding meeting\n[[override]]\nid = \"sg-1\"\nplatform = \"food\"\nnhs-number = \"{number}\"\n\

@@ -7,9 +7,10 @@
 
 use crate::losses::script;
 use crate::scripted::{NAME, Reader};
-use crate::support::{GP, Setup, bundle, configuration, door, inside};
+use crate::support::{GP, Setup, bundle, configuration, door};
 use adapter_contract::{Answer, Cursor, DeliveryError, HttpRequest, IdempotencyKey, PlatformReferralId, SenderMove};
 use async_trait::async_trait;
+use gateway_core::accept::Written;
 use gateway_core::change::{AuditRecord, Change, RawReport, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{Client, ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::ingest::{Draft, Submission, Write};
@@ -37,7 +38,7 @@ const RACES: u64 = 1_000;
 
 /// What happened, in the order in which it was committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Event {
+pub(crate) enum Event {
     /// A request of the submission was marked as leaving.
     Started,
     /// The Consent's new version was committed.
@@ -50,13 +51,13 @@ enum Event {
 
 tokio::task_local! {
     /// Set for the withdrawal.
-    static HURRIED: ();
+    pub(crate) static HURRIED: ();
 }
 
 /// Who gives way for how long, and what happened.
-struct Turns {
-    chance: Chance,
-    events: Mutex<Vec<Event>>,
+pub(crate) struct Turns {
+    pub(crate) chance: Chance,
+    pub(crate) events: Mutex<Vec<Event>>,
 }
 
 impl Turns {
@@ -77,9 +78,9 @@ impl Turns {
 }
 
 /// The model, at each access to which others may come first.
-struct Racing {
-    inner: MemoryStore,
-    turns: Arc<Turns>,
+pub(crate) struct Racing {
+    pub(crate) inner: MemoryStore,
+    pub(crate) turns: Arc<Turns>,
 }
 
 impl Racing {
@@ -258,13 +259,13 @@ impl Transport for Taker {
 }
 
 /// What is the same in all races.
-struct Course {
-    config: Config,
-    client: Client,
+pub(crate) struct Course {
+    pub(crate) config: Config,
+    pub(crate) client: Client,
     _folder: tempfile::TempDir,
 }
 
-fn course() -> Course {
+pub(crate) fn course() -> Course {
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path().join(NAME);
     std::fs::create_dir_all(&home).unwrap();
@@ -286,11 +287,40 @@ fn course() -> Course {
     Course { config, client, _folder: folder }
 }
 
-fn gateway(config: &Config, store: Arc<dyn Store>, seed: u64, turns: &Arc<Turns>) -> Gateway {
+pub(crate) fn gateway(config: &Config, store: Arc<dyn Store>, seed: u64, turns: &Arc<Turns>) -> Gateway {
     let clock = Arc::new(ManualClock::at(datetime!(2026-06-15 12:00 UTC)));
     let chance = Arc::new(Chance::seeded(seed));
     let transport = Arc::new(Taker(Arc::clone(turns)));
     config::build(config, "http://localhost/fhir".to_owned(), store, clock, chance, transport).unwrap()
+}
+
+/// What withdraws this stored Consent.
+pub(crate) async fn withdrawal(store: &MemoryStore, compartment: &Compartment, id: &str) -> Submission {
+    let key = ResourceKey { compartment: compartment.clone(), kind: "Consent".to_owned(), id: id.to_owned() };
+    let stored = store.resource(&key, None).await.unwrap().unwrap();
+    let mut document: serde_json::Value = serde_json::from_str(&stored.body).unwrap();
+    document["status"] = json!("inactive");
+    let draft = Draft {
+        place: "Consent".to_owned(),
+        full_url: None,
+        kind: "Consent".to_owned(),
+        sent_id: Some(id.to_owned()),
+        write: Write::Update { id: id.to_owned(), if_match: None },
+        if_none_exist: None,
+        document: door(&document.to_string()),
+    };
+    Submission { drafts: vec![draft] }
+}
+
+/// As the HTTP interface does: decided anew when somebody else wrote first.
+pub(crate) async fn commit(gateway: &Gateway, client: &Client, submission: &Submission) -> Vec<Written> {
+    loop {
+        let decided = ingest::decide(gateway, client, "race", submission).await.unwrap();
+        match gateway.commit(decided.transaction).await {
+            Ok(()) => return decided.written,
+            Err(error) => assert!(is_race(&error), "{error}"),
+        }
+    }
 }
 
 /// How a race ended.
@@ -304,7 +334,7 @@ async fn run(course: &Course, seed: u64) -> Finish {
     let turns = Arc::new(Turns { chance: Chance::seeded(seed), events: Mutex::default() });
     let store = Arc::new(Racing { inner: MemoryStore::new(), turns: Arc::clone(&turns) });
     let gateway = Arc::new(gateway(&course.config, Arc::<Racing>::clone(&store), seed, &turns));
-    let mut sent = bundle(usize::try_from(seed % 7).unwrap());
+    let sent = bundle(usize::try_from(seed % 7).unwrap());
     let accepted = gateway_core::ingest::read(&door(&sent.to_string()), 100).unwrap();
     let accepted = ingest::decide(&gateway, &course.client, "race", &accepted).await.unwrap();
     let id = accepted.written.iter().find(|row| row.kind == "Consent").unwrap().id.clone();
@@ -315,30 +345,10 @@ async fn run(course: &Course, seed: u64) -> Finish {
     for _ in 0..seed % 23 * 8 {
         tokio::task::yield_now().await;
     }
-    let stored = ResourceKey { compartment: course.client.compartment(), kind: "Consent".to_owned(), id: id.clone() };
-    let stored = store.inner.resource(&stored, None).await.unwrap().unwrap();
-    *inside(&mut sent, "Consent") = serde_json::from_str(&stored.body).unwrap();
-    inside(&mut sent, "Consent")["status"] = json!("inactive");
-    let draft = Draft {
-        place: "Consent".to_owned(),
-        full_url: None,
-        kind: "Consent".to_owned(),
-        sent_id: Some(id.clone()),
-        write: Write::Update { id, if_match: None },
-        if_none_exist: None,
-        document: door(&inside(&mut sent, "Consent").to_string()),
-    };
-    let submission = Submission { drafts: vec![draft] };
-    // As the HTTP interface does: decided anew when somebody else wrote first.
+    let submission = withdrawal(&store.inner, &course.client.compartment(), &id).await;
     HURRIED
         .scope((), async {
-            loop {
-                let decided = ingest::decide(&gateway, &course.client, "race", &submission).await.unwrap();
-                match gateway.commit(decided.transaction).await {
-                    Ok(()) => break,
-                    Err(error) => assert!(is_race(&error), "{error}"),
-                }
-            }
+            commit(&gateway, &course.client, &submission).await;
         })
         .await;
     for _ in 0..10_000 {

@@ -77,6 +77,10 @@ async fn no_whereabouts_reach_the_platform_and_only_a_consent_that_speaks_of_the
     for gone in ["canary", "LS1 4AP", "01134960000"] {
         assert!(!bytes.contains(gone), "{gone}");
     }
+    // That the label would be in the way, too, does not keep a withdrawal from travelling.
+    let inactive = |consent: &mut Value| consent["status"] = json!("inactive");
+    assert_eq!(world.change(&sent.path("Consent"), inactive).await.status, 200);
+    assert_eq!(world.task(&sent.path("Task")).await["status"], "cancelled");
     world.stop().await;
 }
 

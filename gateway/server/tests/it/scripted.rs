@@ -4,7 +4,7 @@
 use adapter_contract::{
     Account, Adapter, Answer, Capabilities, Cursor, DataClass, DataNeed, DeliveryError, Descriptor, Exchange,
     FailureCode, HttpRequest, Limits, Loss, Method, PlatformOrder, PlatformReferralId, PlatformRequest, Progress,
-    Purpose, Reading, Receipt, Repeat, ReportPage, Settings, StatusReport, Step, TaskStatus, TranslateError,
+    Purpose, Reading, Receipt, Repeat, Report, ReportPage, Settings, StatusReport, Step, TaskStatus, TranslateError,
 };
 use async_trait::async_trait;
 use serde::Deserialize;
@@ -191,6 +191,12 @@ impl Adapter for Scripted {
             Purpose::LookUp => Ok(Step::Absent),
             Purpose::Tell { .. } => Ok(there()),
         }
+    }
+
+    /// A push says what a poll says: the names of what has changed.
+    fn read_report(&self, report: &Report<'_>) -> Result<Vec<Reading>, TranslateError> {
+        let names = String::from_utf8_lossy(report.body);
+        Ok(names.split_whitespace().map(|name| Reading::Changed(PlatformReferralId(name.to_owned()))).collect())
     }
 
     fn account(&self, _: &Exchange<'_>) -> Result<Option<Account>, TranslateError> {

@@ -3,7 +3,8 @@
 
 use crate::losses::{Scene, script};
 use crate::support::{
-    COLLECTOR, GP, Sent, Setup, World, assert_valid, bundle, eventually, inside, referral_to, settle,
+    COLLECTOR, FHIR_JSON, FOREIGN, GP, NEIGHBOUR, PATCH_JSON, READER, RECORDER, REPORT_TOKEN, Sent, Setup, World,
+    assert_valid, bundle, eventually, inside, referral_to, settle,
 };
 use conformance_tests::generator::Expectation;
 use gateway_core::referral::Way;
@@ -140,6 +141,35 @@ async fn a_platform_that_cannot_be_told_is_called_by_a_person() {
     assert!(scene.world.referral().await.attention.unwrap().contains("Call the organisation"));
     settle().await;
     assert_eq!(scene.platform.paths(), ["one"], "nothing is sent, and nothing read");
+    // Who called records it on the receipt; nobody else can, and nothing else of it.
+    let world = &scene.world;
+    let at = task["extension"].as_array().unwrap().iter().position(|one| one.to_string().contains("asked-at")).unwrap();
+    let add = |part: Value| json!([{"op": "add", "path": format!("/extension/{at}/extension/-"), "value": part}]);
+    let by = add(json!({"url": "confirmed-by", "valueString": "Ms Sample, front desk"}));
+    let patch = |token: &'static str, body: &Value| {
+        let request = world.request(token, "PATCH", &sent.path("Task")).header("content-type", PATCH_JSON);
+        world.send(request.body(body.to_string()))
+    };
+    for (token, status) in [(READER, 403), (RECORDER, 403), (NEIGHBOUR, 404), (FOREIGN, 404), (COLLECTOR, 404)] {
+        assert_eq!(patch(token, &by).await.status, status, "{token}");
+    }
+    let refused = patch(GP, &add(json!({"url": "confirmed-at", "valueInstant": "2026-06-19T12:00:00Z"}))).await;
+    assert_eq!((refused.status.as_u16(), refused.issues()[0].1.as_str()), (422, "Task.extension"));
+    let answer = patch(GP, &by).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let task = world.task(&sent.path("Task")).await;
+    assert_valid("the Task", &task.to_string());
+    assert_eq!(
+        (receipt(&task, "confirmed"), receipt(&task, "confirmed-by")),
+        (json!(true), json!("Ms Sample, front desk"))
+    );
+    assert!(reason(&task).contains("The sender called"), "{task}");
+    let referral = world.referral().await;
+    assert_eq!(referral.attention, None);
+    let lines = world.store().audit(&referral.id).await.unwrap();
+    let line = lines.iter().find(|line| line.action == "recall-confirmed").unwrap();
+    assert_eq!((line.actor.as_str(), &line.detail["by"]), ("client/gp", &json!("client/gp")));
+    assert!(!lines.iter().any(|line| line.detail.to_string().contains("Sample")));
     scene.world.stop().await;
 }
 
@@ -187,6 +217,63 @@ async fn a_sender_that_corrects_its_task_does_not_end_the_wait_for_a_confirmatio
     })
     .await;
     scene.world.stop().await;
+}
+
+#[tokio::test]
+async fn what_its_sender_had_cancelled_gets_a_receipt_too_and_keeps_the_senders_words() {
+    let clock = Arc::new(ManualClock::at(datetime!(2026-06-19 12:00 UTC)));
+    let mut cancels = script(&[]);
+    cancels["cancels"] = json!(true);
+    let setup = Setup { clock: Arc::<ManualClock>::clone(&clock), ..Setup::default() };
+    let scene = Scene::start(&cancels, "", setup).await;
+    let world = &scene.world;
+    let sent = world.submit(&bundle(0)).await;
+    let path = sent.path("Task");
+    world.delivered(&path).await;
+    let ends = |task: &mut Value| {
+        task["status"] = json!("cancelled");
+        task["statusReason"] = json!({"text": "No longer needed"});
+    };
+    assert_eq!(world.change(&path, ends).await.status, 200);
+    world.outbox_idle().await;
+    assert_eq!(scene.platform.paths(), ["one", "cancel"]);
+    withdraw(world, &sent).await;
+    let task = world.task(&path).await;
+    assert_valid("the Task", &task.to_string());
+    assert_eq!((task["status"].as_str(), reason(&task)), (Some("cancelled"), "No longer needed"));
+    assert_eq!((receipt(&task, "way"), receipt(&task, "confirmed")), (json!("exchange"), json!(false)));
+    // It was told before consent was withdrawn, and it is not told twice.
+    assert_eq!(receipt(&task, "told-at"), json!("2026-06-19T12:00:00.000Z"));
+    assert!(receipt(&task, "deadline").is_string(), "{task}");
+    assert!(actions(world).await.contains(&"consent-withdrawn".to_owned()));
+    clock.advance(Duration::from_secs(49 * 3_600));
+    let task = eventually("the deadline", || async {
+        let task = world.task(&path).await;
+        receipt(&task, "overdue-at").is_string().then_some(task)
+    })
+    .await;
+    assert_eq!((task["status"].as_str(), reason(&task)), (Some("cancelled"), "No longer needed"));
+    assert!(world.referral().await.attention.unwrap().contains("Call the organisation"));
+    assert_eq!(scene.platform.paths(), ["one", "cancel"]);
+    scene.world.stop().await;
+}
+
+#[tokio::test]
+async fn what_its_sender_had_cancelled_and_the_platform_had_ended_needs_no_receipt() {
+    let (world, food, _befriending) = World::with_platforms("").await;
+    let sent = world.submit(&bundle(0)).await;
+    let path = sent.path("Task");
+    world.delivered(&path).await;
+    assert_eq!(world.move_task(&path, "cancelled").await.status, 200);
+    eventually("the platform's own end", || async {
+        world.referral().await.platform_status.filter(|status| status.is_final())
+    })
+    .await;
+    withdraw(&world, &sent).await;
+    let task = world.task(&path).await;
+    assert!(food.tasks().iter().all(|task| task.status == "cancelled"), "{:?}", food.tasks());
+    assert_eq!((task["status"].as_str(), receipt(&task, "way")), (Some("cancelled"), json!(null)), "{task}");
+    world.stop().await;
 }
 
 /// Delivered, withdrawn and told, to a platform that does not say that it has stopped.
@@ -237,6 +324,42 @@ async fn without_a_confirmation_in_time_a_person_is_told_and_nothing_more_is_rea
 }
 
 #[tokio::test]
+async fn a_platform_that_says_after_the_deadline_that_something_changed_is_read_and_may_still_confirm() {
+    let (scene, sent, clock) = unconfirmed().await;
+    clock.advance(Duration::from_secs(49 * 3_600));
+    let path = sent.path("Task");
+    eventually("the deadline", || async {
+        receipt(&scene.world.task(&path).await, "overdue-at").is_string().then_some(())
+    })
+    .await;
+    let (read, reads) = (|| scene.platform.paths().iter().filter(|path| *path == "read-2").count(), Some(()));
+    // It works on: that is read once for each time that it says so, and a person stays told.
+    push(&scene.world).await;
+    eventually("a read", || async { reads.filter(|()| read() == 1) }).await;
+    settle().await;
+    assert!(scene.world.referral().await.attention.is_some() && read() == 1);
+    scene.platform.ended.store(true, Ordering::SeqCst);
+    push(&scene.world).await;
+    let task = eventually("the confirmation", || async {
+        let task = scene.world.task(&path).await;
+        (receipt(&task, "confirmed") == true).then_some(task)
+    })
+    .await;
+    assert!(receipt(&task, "overdue-at").is_string(), "that it was late stays on the receipt: {task}");
+    assert_eq!(scene.world.referral().await.attention, None);
+    push(&scene.world).await;
+    settle().await;
+    assert_eq!(read(), 2, "once it has confirmed nothing is read");
+    scene.world.stop().await;
+}
+
+/// The platform says by itself that something changed.
+async fn push(world: &World) {
+    let answer = world.post(REPORT_TOKEN, "/platforms/food/reports", "42").await;
+    assert_eq!(answer.status, 202, "{}", answer.text);
+}
+
+#[tokio::test]
 async fn an_end_that_is_read_confirms_the_recall_and_is_not_told() {
     let (scene, sent, clock) = unconfirmed().await;
     scene.platform.ended.store(true, Ordering::SeqCst);
@@ -274,6 +397,29 @@ async fn a_collecting_platform_sees_that_it_is_to_stop_and_nothing_else() {
     })
     .await;
     assert_eq!(world.get(COLLECTOR, &patient).await.status, 404);
+    settle().await;
+    assert_eq!(
+        receipt(&world.task(&sent.path("Task")).await, "confirmed"),
+        false,
+        "the gateway's own move is no answer"
+    );
+    // It cannot end what has ended otherwise; by writing the Task once more as it stands it says that it has stopped.
+    let read = world.get(COLLECTOR, &published).await;
+    let put = |change: &dyn Fn(&mut Value)| {
+        let mut next = read.json();
+        change(&mut next);
+        let put = world.request(COLLECTOR, "PUT", &published).header("content-type", FHIR_JSON);
+        put.header("if-match", read.header("etag")).body(next.to_string())
+    };
+    assert_eq!(world.send(put(&|next| next["status"] = json!("completed"))).await.status, 422);
+    let answer = world.send(put(&|next| next["note"] = json!([{"text": "removed-from-our-list"}]))).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let task = eventually("the confirmation", || async {
+        let task = world.task(&sent.path("Task")).await;
+        (receipt(&task, "confirmed") == true).then_some(task)
+    })
+    .await;
+    assert!(!task.to_string().contains("removed-from-our-list"), "{task}");
     world.stop().await;
 }
 

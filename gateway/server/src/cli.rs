@@ -1,6 +1,7 @@
 //! The command line. Exit codes: 0 done, 1 the thing checked is not right, 2 usage, 3 the environment failed.
 
 mod adapter;
+mod audit;
 mod config;
 mod route;
 mod serve;
@@ -70,6 +71,11 @@ enum Command {
         #[command(subcommand)]
         action: ConfigAction,
     },
+    /// Looks over the audit.
+    Audit {
+        #[command(subcommand)]
+        action: AuditAction,
+    },
     /// Says why a referral goes where it goes. Sends nothing.
     Route {
         #[command(subcommand)]
@@ -93,6 +99,20 @@ enum ConfigAction {
     },
     /// Prints a commented configuration that starts as it stands.
     Example,
+}
+
+#[derive(Debug, Subcommand)]
+enum AuditAction {
+    /// Whether each line is the one that was written behind the one before it; names the first that is not. A gateway may be
+    /// running meanwhile.
+    Verify {
+        /// The configuration of the gateway.
+        #[arg(long)]
+        config: PathBuf,
+        /// `text` or `json`.
+        #[arg(long, default_value = "text", value_parser = ["text", "json"])]
+        format: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -205,6 +225,7 @@ pub async fn run() -> ExitCode {
         Command::Serve { config } => serve::run(&config).await,
         Command::Config { action: ConfigAction::Check { file } } => config::check(&file),
         Command::Config { action: ConfigAction::Example } => config::example(),
+        Command::Audit { action: AuditAction::Verify { config, format } } => audit::verify(&config, &format).await,
         Command::Route { action: RouteAction::Explain { file, config, tenant, format } } => {
             route::explain(&file, &config, tenant.as_deref(), &format)
         }

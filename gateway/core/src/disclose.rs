@@ -1,0 +1,404 @@
+//! Disclose: the record of who is told what of a person, on which consent, and what is kept back. It is a line of audit,
+//! written in the transaction that lets a request leave or an answer be given, so that nothing is out before it is on
+//! record. Whether it arrived is not part of it: that is the end of its attempt.
+//!
+//! It holds element paths, codes, ids and versions, never what stood there. It never says less than left: where an adapter
+//! accounts for its translation, what nothing in it reads is left out; otherwise all that the adapter was given is named.
+
+use crate::accept::{audit_line, decision_detail};
+use crate::change::{AuditRecord, Change};
+use crate::consent::{Decision, Recipient, Stage, Withheld};
+use crate::deliver::Job;
+use crate::identity::{GATEWAY_AUTHOR, PlatformId};
+use crate::minimise::Minimised;
+use crate::outbox::AdapterVersion;
+use crate::referral::Referral;
+use adapter_contract::{Account, LossReason};
+use gateway_fhir::Json;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use time::OffsetDateTime;
+
+/// `action` of the line of audit.
+pub const ACTION: &str = "disclose";
+
+/// `action` of the line that says that a collecting platform asked and was not given.
+pub const DENIED: &str = "collect-denied";
+
+/// How it was disclosed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Manner {
+    /// In a request of ours to the platform.
+    Sent,
+    /// The platform read it here.
+    Collected,
+}
+
+/// What the element paths are those of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Basis {
+    /// Of the document that the adapter was given, without what nothing in its translation reads.
+    Translated,
+    /// Of the whole document that the adapter was given: it gives no account of its translation.
+    Given,
+    /// Of the resource that the platform read.
+    Read,
+}
+
+/// One disclosure, as audit keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Disclosure {
+    /// How.
+    pub manner: Manner,
+    /// To whom.
+    pub platform: PlatformId,
+    /// Its name as it was configured then.
+    pub recipient: String,
+    /// `system|value` of each identifier that it had then.
+    pub identifiers: Vec<String>,
+    /// The outbox row; absent for what was collected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outbox: Option<String>,
+    /// The attempt, from 1; absent for what was collected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// Who translated.
+    pub adapter: AdapterVersion,
+    /// `Patient/x`; absent for a Patient that is contained: it has a name of the sender's own making.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patient: Option<String>,
+    /// The sender's ServiceRequest; with its version, where it was sent.
+    pub service_request: String,
+    /// The sender's Task; with its version, where it was sent.
+    pub task: String,
+    /// The published resource that was collected, with its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// Element paths without indexes (`Patient.name.family`), sorted.
+    pub elements: Vec<String>,
+    /// What they are the paths of.
+    pub basis: Basis,
+    /// What was there, would have been sent, and was kept back.
+    pub withheld: Vec<KeptBack>,
+    /// On what it rests. Absent for a Task that has ended: a platform may read it to learn that it has to stop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Grounds>,
+}
+
+/// An element that was kept back.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeptBack {
+    /// Element path, or the type alone for a whole resource.
+    pub path: String,
+    /// Reason code.
+    pub reason: String,
+    /// The reason in words.
+    pub words: String,
+    /// The rule that decided.
+    pub rule: String,
+    /// The Consent in the way, with its version, if one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<String>,
+}
+
+/// The consent decision on which something is disclosed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Grounds {
+    /// `permit`, `redact` or `deny`.
+    pub verdict: String,
+    /// Reason code.
+    pub reason: String,
+    /// The reason in words.
+    pub words: String,
+    /// The rule set.
+    pub rules: String,
+    /// The rules that were passed.
+    pub path: Vec<String>,
+    /// All Consents that were read, with their versions.
+    pub consents: Vec<String>,
+    /// The Consent that decided, with its version, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decisive: Option<String>,
+    /// What has to be done along with it.
+    pub duties: Vec<String>,
+    /// The override, if it is one.
+    #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
+    pub overriding: Option<OverrideUsed>,
+    /// Lawful basis that the tenant recorded for this recipient.
+    pub lawful_basis: Vec<String>,
+}
+
+/// The override under which something is disclosed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OverrideUsed {
+    /// Its id.
+    pub id: String,
+    /// Who decided.
+    pub professional: String,
+}
+
+/// What one request, or one answer, tells of the person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    elements: Vec<String>,
+    basis: Basis,
+    withheld: Vec<KeptBack>,
+}
+
+impl Contents {
+    /// Of a referral that an adapter is given and of which it makes what `account` says.
+    #[must_use]
+    pub fn of(minimised: &Minimised, account: Option<&Account>) -> Self {
+        let mut elements = BTreeSet::new();
+        for entry in minimised.document.items("entry") {
+            entry.get("resource").into_iter().for_each(|resource| leaves_of(resource, &mut elements));
+        }
+        if let Some(account) = account {
+            let unread: Vec<&str> = account
+                .losses
+                .iter()
+                .filter(|loss| loss.reason == LossReason::NoField)
+                .map(|loss| loss.element.as_str())
+                .collect();
+            let sources: BTreeSet<String> =
+                account.fields.iter().flat_map(|field| &field.sources).map(|source| without_indexes(source)).collect();
+            let is_read = |path: &str| sources.iter().any(|source| is_within(path, source) || is_within(source, path));
+            elements.retain(|path| is_read(path) || !unread.iter().any(|above| is_within(path, above)));
+        }
+        let basis = if account.is_some() { Basis::Translated } else { Basis::Given };
+        Self { elements: elements.into_iter().collect(), basis, withheld: kept_back(&minimised.withheld) }
+    }
+
+    /// Of a published resource that a platform reads. `withheld` is what the decision withholds.
+    #[must_use]
+    pub fn read(resource: &Json, withheld: &[Withheld]) -> Self {
+        let mut elements = BTreeSet::new();
+        leaves_of(resource, &mut elements);
+        let kind = resource.text("resourceType").unwrap_or_default();
+        let own: Vec<Withheld> = withheld.iter().filter(|one| is_within(&one.path, kind)).cloned().collect();
+        Self { elements: elements.into_iter().collect(), basis: Basis::Read, withheld: kept_back(&own) }
+    }
+
+    /// The element paths, without indexes, sorted.
+    #[must_use]
+    pub fn elements(&self) -> &[String] {
+        &self.elements
+    }
+}
+
+/// What is about to leave in an attempt.
+#[derive(Debug, Clone, Copy)]
+pub struct Leaving<'a> {
+    /// The decision for this very attempt.
+    pub consent: &'a Decision,
+    /// What is told.
+    pub contents: &'a Contents,
+    /// To whom; absent if nobody of this name is configured, and then the platform's id stands for it.
+    pub recipient: Option<&'a Recipient>,
+}
+
+/// The lines of audit of a submission that is about to leave: the decision, and what it discloses.
+pub(crate) fn leaving(job: &Job<'_>, leaving: &Leaving<'_>) -> [Change; 2] {
+    let referral = job.referral;
+    let decided = decision_detail(leaving.consent, Stage::Attempt);
+    let disclosure = Disclosure {
+        outbox: Some(job.row.id.clone()),
+        attempt: Some(job.row.attempts),
+        service_request: versioned("ServiceRequest", &referral.service_request, job.service_request.0),
+        task: versioned("Task", &referral.task, job.task.0),
+        ..disclosed(referral, &job.row.platform, job.adapter, leaving.recipient, leaving.contents)
+    };
+    let disclosure = Disclosure { decision: Some(grounds(leaving.consent)), ..disclosure };
+    [
+        audit_line(referral, job.now, GATEWAY_AUTHOR, "consent-decision", decided),
+        line(referral, job.now, GATEWAY_AUTHOR, &disclosure),
+    ]
+}
+
+/// What a collecting platform is about to be given.
+#[derive(Debug, Clone, Copy)]
+pub struct Collecting<'a> {
+    /// The referral that it belongs to.
+    pub referral: &'a Referral,
+    /// Who collects.
+    pub platform: &'a PlatformId,
+    /// Who translated what was published.
+    pub adapter: &'a AdapterVersion,
+    /// The platform as it is configured.
+    pub recipient: Option<&'a Recipient>,
+    /// `Type/id` and version of the published resource.
+    pub resource: (&'a str, u64),
+    /// The decision; absent for a Task that has ended.
+    pub consent: Option<&'a Decision>,
+    /// Now.
+    pub now: OffsetDateTime,
+}
+
+/// The line of audit for what a platform is given to read; `None` if `before` says the same already: of this resource, in
+/// this version, with all that it rests on. `before` are the lines of the referral, in order.
+#[must_use]
+pub fn collected(of: &Collecting<'_>, contents: &Contents, before: &[AuditRecord]) -> Option<Change> {
+    let referral = of.referral;
+    let disclosure = Disclosure {
+        manner: Manner::Collected,
+        resource: Some(versioned_name(of.resource)),
+        decision: of.consent.map(grounds),
+        ..disclosed(referral, of.platform, of.adapter, of.recipient, contents)
+    };
+    let same = |line: &Disclosure| line.resource == disclosure.resource && line.platform == disclosure.platform;
+    let last = before.iter().rev().filter_map(read).find(same);
+    if last.as_ref() == Some(&disclosure) {
+        return None;
+    }
+    Some(line(referral, of.now, &format!("platform/{}", of.platform), &disclosure))
+}
+
+/// The line of audit for what a platform asked for and is not given; `None` if the same was denied before for the same
+/// reason, and nothing was given since.
+#[must_use]
+pub fn denied(of: &Collecting<'_>, consent: &Decision, before: &[AuditRecord]) -> Option<Change> {
+    let (reference, _) = of.resource;
+    let detail = serde_json::json!({
+        "platform": of.platform.0,
+        "resource": reference,
+        "decision": grounds(consent),
+    });
+    let given = |line: &AuditRecord| {
+        read(line).is_some_and(|one| {
+            one.manner == Manner::Collected && one.resource.is_some_and(|one| one.starts_with(&format!("{reference}/")))
+        })
+    };
+    let about = |line: &&AuditRecord| {
+        given(line) || (line.action == DENIED && line.detail.get("resource") == detail.get("resource"))
+    };
+    if before.iter().rev().find(about).is_some_and(|line| line.action == DENIED && line.detail == detail) {
+        return None;
+    }
+    Some(audit_line(of.referral, of.now, &format!("platform/{}", of.platform), DENIED, detail))
+}
+
+/// Reads a line of audit; `None` if it is no disclosure.
+#[must_use]
+pub fn read(line: &AuditRecord) -> Option<Disclosure> {
+    if line.action != ACTION {
+        return None;
+    }
+    Disclosure::deserialize(&line.detail).ok()
+}
+
+fn line(referral: &Referral, at: OffsetDateTime, actor: &str, disclosure: &Disclosure) -> Change {
+    // It is made of texts and lists of texts alone, so it always has a JSON form.
+    let detail = serde_json::to_value(disclosure).unwrap_or_default();
+    audit_line(referral, at, actor, ACTION, detail)
+}
+
+fn disclosed(
+    referral: &Referral,
+    platform: &PlatformId,
+    adapter: &AdapterVersion,
+    recipient: Option<&Recipient>,
+    contents: &Contents,
+) -> Disclosure {
+    let identifiers = recipient.map(|known| known.identifiers.as_slice()).unwrap_or_default();
+    Disclosure {
+        manner: Manner::Sent,
+        platform: platform.clone(),
+        recipient: recipient.map_or_else(|| platform.0.clone(), |known| known.name.clone()),
+        identifiers: identifiers.iter().map(|(system, value)| format!("{system}|{value}")).collect(),
+        outbox: None,
+        attempt: None,
+        adapter: adapter.clone(),
+        patient: Some(referral.patient.clone()).filter(|patient| patient.starts_with("Patient/")),
+        service_request: format!("ServiceRequest/{}", referral.service_request),
+        task: format!("Task/{}", referral.task),
+        resource: None,
+        elements: contents.elements.clone(),
+        basis: contents.basis,
+        withheld: contents.withheld.clone(),
+        decision: None,
+    }
+}
+
+fn grounds(consent: &Decision) -> Grounds {
+    let named = |(id, version): &(String, u64)| versioned("Consent", id, *version);
+    Grounds {
+        verdict: consent.word().to_owned(),
+        reason: consent.reason.code().to_owned(),
+        words: consent.reason.words(),
+        rules: consent.rules.to_owned(),
+        path: consent.rule_path.clone(),
+        consents: consent.consents.iter().map(named).collect(),
+        decisive: consent.decisive.as_ref().map(named),
+        duties: consent.duties.iter().map(|duty| duty.code().to_owned()).collect(),
+        overriding: consent
+            .overriding
+            .as_ref()
+            .map(|one| OverrideUsed { id: one.id.clone(), professional: one.professional.clone() }),
+        lawful_basis: consent.lawful_basis.clone(),
+    }
+}
+
+/// The same element of several resources is named once.
+fn kept_back(withheld: &[Withheld]) -> Vec<KeptBack> {
+    let all: BTreeSet<KeptBack> = withheld
+        .iter()
+        .map(|one| KeptBack {
+            path: one.path.clone(),
+            reason: one.reason.code().to_owned(),
+            words: one.reason.words(),
+            rule: one.rule.to_owned(),
+            consent: one.consent.as_ref().map(|(id, version)| versioned("Consent", id, *version)),
+        })
+        .collect();
+    all.into_iter().collect()
+}
+
+/// Adds the path of every value of a resource.
+fn leaves_of(resource: &Json, found: &mut BTreeSet<String>) {
+    leaves(resource, resource.text("resourceType").unwrap_or_default(), found);
+}
+
+fn leaves(value: &Json, path: &str, found: &mut BTreeSet<String>) {
+    match value {
+        Json::Array(items) => items.iter().for_each(|item| leaves(item, path, found)),
+        Json::Object(members) => {
+            for (name, inner) in members.iter().filter(|(name, _)| name != "resourceType") {
+                leaves(inner, &format!("{path}.{}", name.trim_start_matches('_')), found);
+            }
+        }
+        Json::Null => {}
+        _ => {
+            found.insert(path.to_owned());
+        }
+    }
+}
+
+fn without_indexes(place: &str) -> String {
+    let mut inside = false;
+    place
+        .chars()
+        .filter(|letter| {
+            inside = (inside || *letter == '[') && *letter != ']';
+            !inside && *letter != ']'
+        })
+        .collect()
+}
+
+/// Whether a path is this one or lies below it.
+fn is_within(path: &str, above: &str) -> bool {
+    path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+fn versioned(kind: &str, id: &str, version: u64) -> String {
+    versioned_name((&format!("{kind}/{id}"), version))
+}
+
+fn versioned_name((reference, version): (&str, u64)) -> String {
+    format!("{reference}/_history/{version}")
+}

@@ -176,8 +176,11 @@ pub fn acknowledged(
             changes.push(Change::PutResource(next_task(job, &step)));
         }
     }
-    let detail =
+    let mut detail =
         json!({ "errand": job.row.errand.word(), "attempt": job.row.attempts, "platform": job.row.platform.0 });
+    if let Errand::Tell { sender_move } = &job.row.errand {
+        detail["move"] = json!(sender_move);
+    }
     changes.push(audit_line(&referral, job.now, GATEWAY_AUTHOR, "deliver", detail));
     if job.row.errand == (Errand::Tell { sender_move: SenderMove::Cancel }) {
         changes.extend(withdraw::told(&mut referral, job.task, job.now));

@@ -5,18 +5,21 @@
 //! It holds element paths, codes, ids and versions, never what stood there. It never says less than left: where an adapter
 //! accounts for its translation, what nothing in it reads is left out; otherwise all that the adapter was given is named.
 
-use crate::accept::{audit_line, decision_detail};
+mod contents;
+
+pub use contents::Contents;
+
+use crate::accept::{audit_line, decision_detail, version_of};
 use crate::change::{AuditRecord, Change};
-use crate::consent::{Decision, Recipient, Stage, Withheld};
+use crate::consent::{Decision, Recipient, Stage, Verdict, stored_name};
 use crate::deliver::Job;
 use crate::identity::{GATEWAY_AUTHOR, PlatformId};
-use crate::minimise::Minimised;
 use crate::outbox::AdapterVersion;
-use crate::referral::Referral;
-use adapter_contract::{Account, LossReason};
+use crate::referral::{Referral, SenderState};
+use crate::resource::{ResourceKey, WriteMethod};
+use crate::task::{TaskMove, moved};
 use gateway_fhir::Json;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 use time::OffsetDateTime;
 
 /// `action` of the line of audit.
@@ -31,6 +34,8 @@ pub const DENIED: &str = "collect-denied";
 pub enum Manner {
     /// In a request of ours to the platform.
     Sent,
+    /// Laid ready for the platform to read, here. What it reads is a disclosure of its own.
+    Published,
     /// The platform read it here.
     Collected,
 }
@@ -143,58 +148,11 @@ pub struct OverrideUsed {
     pub professional: String,
 }
 
-/// What one request, or one answer, tells of the person.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Contents {
-    elements: Vec<String>,
-    basis: Basis,
-    withheld: Vec<KeptBack>,
-}
-
-impl Contents {
-    /// Of a referral that an adapter is given and of which it makes what `account` says.
-    #[must_use]
-    pub fn of(minimised: &Minimised, account: Option<&Account>) -> Self {
-        let mut elements = BTreeSet::new();
-        for entry in minimised.document.items("entry") {
-            entry.get("resource").into_iter().for_each(|resource| leaves_of(resource, &mut elements));
-        }
-        if let Some(account) = account {
-            let unread: Vec<&str> = account
-                .losses
-                .iter()
-                .filter(|loss| loss.reason == LossReason::NoField)
-                .map(|loss| loss.element.as_str())
-                .collect();
-            let sources: BTreeSet<String> =
-                account.fields.iter().flat_map(|field| &field.sources).map(|source| without_indexes(source)).collect();
-            let is_read = |path: &str| sources.iter().any(|source| is_within(path, source) || is_within(source, path));
-            elements.retain(|path| is_read(path) || !unread.iter().any(|above| is_within(path, above)));
-        }
-        let basis = if account.is_some() { Basis::Translated } else { Basis::Given };
-        Self { elements: elements.into_iter().collect(), basis, withheld: kept_back(&minimised.withheld) }
-    }
-
-    /// Of a published resource that a platform reads. `withheld` is what the decision withholds.
-    #[must_use]
-    pub fn read(resource: &Json, withheld: &[Withheld]) -> Self {
-        let mut elements = BTreeSet::new();
-        leaves_of(resource, &mut elements);
-        let kind = resource.text("resourceType").unwrap_or_default();
-        let own: Vec<Withheld> = withheld.iter().filter(|one| is_within(&one.path, kind)).cloned().collect();
-        Self { elements: elements.into_iter().collect(), basis: Basis::Read, withheld: kept_back(&own) }
-    }
-
-    /// The element paths, without indexes, sorted.
-    #[must_use]
-    pub fn elements(&self) -> &[String] {
-        &self.elements
-    }
-}
-
 /// What is about to leave in an attempt.
 #[derive(Debug, Clone, Copy)]
 pub struct Leaving<'a> {
+    /// How.
+    pub manner: Manner,
     /// The decision for this very attempt.
     pub consent: &'a Decision,
     /// What is told.
@@ -208,6 +166,7 @@ pub(crate) fn leaving(job: &Job<'_>, leaving: &Leaving<'_>) -> [Change; 2] {
     let referral = job.referral;
     let decided = decision_detail(leaving.consent, Stage::Attempt);
     let disclosure = Disclosure {
+        manner: leaving.manner,
         outbox: Some(job.row.id.clone()),
         attempt: Some(job.row.attempts),
         service_request: versioned("ServiceRequest", &referral.service_request, job.service_request.0),
@@ -259,28 +218,50 @@ pub fn collected(of: &Collecting<'_>, contents: &Contents, before: &[AuditRecord
     Some(line(referral, of.now, &format!("platform/{}", of.platform), &disclosure))
 }
 
-/// The line of audit for what a platform asked for and is not given; `None` if the same was denied before for the same
-/// reason, and nothing was given since.
+/// What is written when a platform asked for something and is not given it: a line of audit, and the Task says so to whoever
+/// has to look. Nothing if the same was denied before for the same reason, and nothing was given since. `task` is the
+/// sender's, as it stands.
 #[must_use]
-pub fn denied(of: &Collecting<'_>, consent: &Decision, before: &[AuditRecord]) -> Option<Change> {
+pub fn denied(of: &Collecting<'_>, consent: &Decision, task: (u64, &Json), before: &[AuditRecord]) -> Vec<Change> {
     let (reference, _) = of.resource;
     let detail = serde_json::json!({
         "platform": of.platform.0,
         "resource": reference,
         "decision": grounds(consent),
     });
-    let given = |line: &AuditRecord| {
-        read(line).is_some_and(|one| {
-            one.manner == Manner::Collected && one.resource.is_some_and(|one| one.starts_with(&format!("{reference}/")))
-        })
+    let is_given = |line: &AuditRecord| {
+        let resource = read(line).and_then(|one| one.resource);
+        resource.is_some_and(|one| one.split("/_history/").next() == Some(reference))
     };
-    let about = |line: &&AuditRecord| {
-        given(line) || (line.action == DENIED && line.detail.get("resource") == detail.get("resource"))
-    };
-    if before.iter().rev().find(about).is_some_and(|line| line.action == DENIED && line.detail == detail) {
-        return None;
+    let is_denied = |line: &AuditRecord| line.action == DENIED && line.detail.get("resource") == detail.get("resource");
+    let last = before.iter().rev().find(|line| is_given(line) || is_denied(line));
+    if last.is_some_and(|line| line.action == DENIED && line.detail == detail) {
+        return Vec::new();
     }
-    Some(audit_line(of.referral, of.now, &format!("platform/{}", of.platform), DENIED, detail))
+    let mut changes = vec![audit_line(of.referral, of.now, &format!("platform/{}", of.platform), DENIED, detail)];
+    let referral = of.referral;
+    if referral.sender != SenderState::Active || referral.task_status.is_final() {
+        return changes;
+    }
+    let why = match consent.verdict {
+        Verdict::Deny => consent.words(&stored_name),
+        Verdict::Permit => "what was published for it holds what consent withholds by now.".to_owned(),
+    };
+    let words = format!("The platform asked for the referral and was not given all of it: {why}");
+    let step = TaskMove { reason: Some(words.clone()), ..TaskMove::default() };
+    let next = moved(task.1, &step, of.now);
+    if next.get("statusReason") != task.1.get("statusReason") {
+        let key = ResourceKey {
+            compartment: referral.compartment.clone(),
+            kind: "Task".to_owned(),
+            id: referral.task.clone(),
+        };
+        let next = version_of(key, task.0 + 1, next, GATEWAY_AUTHOR, WriteMethod::Put, of.now, &|_| None);
+        changes.push(Change::PutResource(next));
+        let revision = referral.revision + 1;
+        changes.push(Change::PutReferral(Box::new(Referral { attention: Some(words), revision, ..referral.clone() })));
+    }
+    changes
 }
 
 /// Reads a line of audit; `None` if it is no disclosure.
@@ -342,57 +323,6 @@ fn grounds(consent: &Decision) -> Grounds {
             .map(|one| OverrideUsed { id: one.id.clone(), professional: one.professional.clone() }),
         lawful_basis: consent.lawful_basis.clone(),
     }
-}
-
-/// The same element of several resources is named once.
-fn kept_back(withheld: &[Withheld]) -> Vec<KeptBack> {
-    let all: BTreeSet<KeptBack> = withheld
-        .iter()
-        .map(|one| KeptBack {
-            path: one.path.clone(),
-            reason: one.reason.code().to_owned(),
-            words: one.reason.words(),
-            rule: one.rule.to_owned(),
-            consent: one.consent.as_ref().map(|(id, version)| versioned("Consent", id, *version)),
-        })
-        .collect();
-    all.into_iter().collect()
-}
-
-/// Adds the path of every value of a resource.
-fn leaves_of(resource: &Json, found: &mut BTreeSet<String>) {
-    leaves(resource, resource.text("resourceType").unwrap_or_default(), found);
-}
-
-fn leaves(value: &Json, path: &str, found: &mut BTreeSet<String>) {
-    match value {
-        Json::Array(items) => items.iter().for_each(|item| leaves(item, path, found)),
-        Json::Object(members) => {
-            for (name, inner) in members.iter().filter(|(name, _)| name != "resourceType") {
-                leaves(inner, &format!("{path}.{}", name.trim_start_matches('_')), found);
-            }
-        }
-        Json::Null => {}
-        _ => {
-            found.insert(path.to_owned());
-        }
-    }
-}
-
-fn without_indexes(place: &str) -> String {
-    let mut inside = false;
-    place
-        .chars()
-        .filter(|letter| {
-            inside = (inside || *letter == '[') && *letter != ']';
-            !inside && *letter != ']'
-        })
-        .collect()
-}
-
-/// Whether a path is this one or lies below it.
-fn is_within(path: &str, above: &str) -> bool {
-    path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 fn versioned(kind: &str, id: &str, version: u64) -> String {

@@ -3,6 +3,7 @@
 mod adapter;
 mod audit;
 mod config;
+mod disclosures;
 mod route;
 mod serve;
 mod translate;
@@ -76,6 +77,8 @@ enum Command {
         #[command(subcommand)]
         action: AuditAction,
     },
+    /// Who received which data of a person, when, on which consent, and what was withheld.
+    Disclosures(DisclosuresArguments),
     /// Says why a referral goes where it goes. Sends nothing.
     Route {
         #[command(subcommand)]
@@ -113,6 +116,28 @@ enum AuditAction {
         #[arg(long, default_value = "text", value_parser = ["text", "json"])]
         format: String,
     },
+}
+
+#[derive(Debug, clap::Args)]
+struct DisclosuresArguments {
+    /// The configuration of the gateway.
+    #[arg(long)]
+    config: PathBuf,
+    /// Id of a Patient of the organisation; all records of the same person count.
+    #[arg(long, value_name = "ID")]
+    patient: String,
+    /// ODS code of the organisation.
+    #[arg(long, value_name = "ODS")]
+    organisation: String,
+    /// The customer; needed if the configuration has clients of several.
+    #[arg(long)]
+    tenant: Option<String>,
+    /// `text`, `html` (a page to print) or `json` (a Bundle of AuditEvents).
+    #[arg(long, default_value = "text", value_parser = ["text", "html", "json"])]
+    format: String,
+    /// Writes to a file instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -226,6 +251,7 @@ pub async fn run() -> ExitCode {
         Command::Config { action: ConfigAction::Check { file } } => config::check(&file),
         Command::Config { action: ConfigAction::Example } => config::example(),
         Command::Audit { action: AuditAction::Verify { config, format } } => audit::verify(&config, &format).await,
+        Command::Disclosures(arguments) => disclosures::run(&arguments).await,
         Command::Route { action: RouteAction::Explain { file, config, tenant, format } } => {
             route::explain(&file, &config, tenant.as_deref(), &format)
         }

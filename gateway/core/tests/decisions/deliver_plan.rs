@@ -4,7 +4,7 @@ use crate::builders::*;
 use adapter_contract::{Progress, Repeat, SenderMove, TaskStatus};
 use gateway_core::consent::Verdict;
 use gateway_core::deliver::{POISON_ATTEMPTS, Plan, after_absent, before_safe_send, before_send, plan};
-use gateway_core::disclose::{Contents, Leaving};
+use gateway_core::disclose::{Contents, Leaving, Manner};
 use gateway_core::outbox::{Errand, OutboxState};
 use gateway_core::referral::{Delivery, HoldReason, SenderState};
 use serde_json::json;
@@ -227,7 +227,7 @@ fn asked_and_not_there() {
 fn the_mark_before_a_request() {
     let permit = decision(Verdict::Permit);
     let contents = Contents::read(&json!({ "resourceType": "Patient", "active": true }).into(), &[]);
-    let leaving = Leaving { consent: &permit, contents: &contents, recipient: None };
+    let leaving = Leaving { manner: Manner::Sent, consent: &permit, contents: &contents, recipient: None };
     for (repeat, expected) in [(Repeat::Safe, None), (Repeat::Keyed, KEYED), (Repeat::LookUpFirst, SENT)] {
         let stand = Stand::new(Errand::Submit);
         assert_eq!(before_send(&stand.job(), &Progress::at("task"), repeat, None).audit(), [""; 0]);

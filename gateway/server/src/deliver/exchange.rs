@@ -15,7 +15,7 @@ use gateway_core::accept::version_of;
 use gateway_core::change::{Change, Check, CheckFailure, Transaction};
 use gateway_core::consent::Decision;
 use gateway_core::deliver::{Job, Weighed, before_safe_send, before_send, weigh};
-use gateway_core::disclose::{Contents, Leaving};
+use gateway_core::disclose::{Contents, Leaving, Manner};
 use gateway_core::identity::{Compartment, GATEWAY_AUTHOR, Owner};
 use gateway_core::loss::{Asking, Assessment, assess};
 use gateway_core::minimise::is_restricted;
@@ -115,6 +115,7 @@ impl Exchanger<'_> {
             Errand::Submit => {
                 let Some(outgoing) = &outgoing else { return Err(AttemptError::Missing("the referral to send")) };
                 let leaving = Leaving {
+                    manner: Manner::Sent,
                     consent: self.consent,
                     contents: &outgoing.contents,
                     recipient: self.gateway.rules.recipients.get(&self.platform.id),
@@ -210,7 +211,8 @@ impl Exchanger<'_> {
             // Looking up must not move the row's own progress: it belongs to the submission.
             // A safe request behind an unsafe one is a new position too: the unsafe one has been answered.
             let marks = submits && (repeat != Repeat::Safe || marked);
-            let told = leaving.take();
+            let manner = if is_ours(&request) { Manner::Published } else { Manner::Sent };
+            let told = leaving.take().map(|leaving| Leaving { manner, ..leaving });
             let mut before = if marks {
                 before_send(job, &progress, repeat, told.as_ref())
             } else {
@@ -357,6 +359,11 @@ fn statuses(readings: Vec<Reading>) -> Vec<StatusReport> {
 
 fn nothing_left(error: &DeliveryError) -> bool {
     matches!(error.code, FailureCode::NotConnected | FailureCode::TlsRefused)
+}
+
+/// Whether a request goes to our own store, and nothing leaves.
+fn is_ours(request: &PlatformRequest) -> bool {
+    matches!(request, PlatformRequest::Publish(_) | PlatformRequest::Amend(_))
 }
 
 fn repeat_of(request: &PlatformRequest) -> Repeat {

@@ -1,6 +1,7 @@
 //! The commands that look at what is stored, while the gateway runs and after.
 
 use crate::support::{Place, binary, referral, stderr, stdout, task_of, until};
+use conformance_tests::generator::PRACTICE_ODS;
 use rusqlite::Connection;
 use serde_json::Value;
 use std::process::Output;
@@ -37,4 +38,43 @@ async fn audit_verify_says_how_many_lines_hold_or_names_the_first_that_does_not(
     assert_eq!((told[0]["tenant"].as_str(), told[0]["lines"].as_u64()), (Some("pcn"), Some(1)));
     let broken = stdout(&verify(&place, &[]));
     assert!(broken.contains("pcn: line 2 is not as it was written"), "{broken}");
+}
+
+#[tokio::test]
+async fn disclosures_are_told_as_text_as_a_page_and_as_json() {
+    let mut place = Place::with_file().await;
+    let serving = place.start().await;
+    let sent = referral(0);
+    let answer = serving.post(sent.bundle_text()).await;
+    let task = task_of(&answer);
+    until("delivered", async || serving.get(&task).await.1["businessStatus"]["coding"][0]["code"] == "delivered").await;
+    let patient = serving.get(&task).await.1["for"]["reference"].as_str().unwrap().to_owned();
+    let disclosures = |patient: &str, more: &[&str]| {
+        let command = &mut binary();
+        let command = command.args(["disclosures", "--config"]).arg(place.configuration());
+        let command = command.args(["--patient", patient, "--organisation", PRACTICE_ODS]).args(more);
+        command.current_dir(place.folder.path()).output().unwrap()
+    };
+    let text = disclosures(&patient, &[]);
+    assert_eq!(text.status.code(), Some(0), "{}", stderr(&text));
+    let text = stdout(&text);
+    assert!(text.contains("food-bank Example Food Bank") && text.contains("told: name (Patient.name.family"), "{text}");
+    assert!(text.contains("It arrived"), "{text}");
+    let page = stdout(&disclosures(&patient, &["--format", "html"]));
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("Example Food Bank"), "{page}");
+    let file = place.folder.path().join("told.json");
+    let json = disclosures(&patient, &["--format", "json", "--output", file.to_str().unwrap()]);
+    assert_eq!((json.status.code(), stdout(&json).as_str()), (Some(0), ""), "{}", stderr(&json));
+    let told: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    assert_eq!(told["entry"].as_array().unwrap().len(), 1);
+    assert_eq!(told["entry"][0]["resource"]["resourceType"], "AuditEvent");
+    // Nothing of the person is in any of it.
+    let all = format!("{text}{page}{told}");
+    let resources = sent.bundle["entry"].as_array().unwrap().iter().map(|entry| &entry["resource"]);
+    let person = resources.into_iter().find(|resource| resource["resourceType"] == "Patient").unwrap();
+    for secret in [&person["identifier"][0]["value"], &person["name"][0]["family"], &person["birthDate"]] {
+        assert!(!all.contains(secret.as_str().unwrap()), "{secret}");
+    }
+    let nobody = disclosures("nobody", &[]);
+    assert_eq!(nobody.status.code(), Some(1), "{}", stdout(&nobody));
 }

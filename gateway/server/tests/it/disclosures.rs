@@ -1,6 +1,7 @@
 //! Who received what: one record for each attempt, before it leaves, with what was sent and what was withheld; as
 //! AuditEvents and as a page, for those who look after it in the organisation and for nobody else.
 
+use crate::losses::{Scene, script};
 use crate::support::{
     BARS, COLLECTOR, FOREIGN, GOVERNANCE, GP, NEIGHBOUR, READER, RECORDER, Sent, Setup, World, assert_valid, bundle,
     eventually, inside, referral_to,
@@ -229,6 +230,31 @@ async fn each_attempt_is_a_disclosure_of_its_own_on_the_consent_as_it_then_is() 
         assert_eq!(world.get(GOVERNANCE, &query).await.json()["total"], expected, "{prefix}");
     }
     world.stop().await;
+}
+
+#[tokio::test]
+async fn every_attempt_is_on_record_once_before_its_first_request_whatever_that_is() {
+    for steps in [&["safe"][..], &["safe", "one"], &["one", "two", "three"]] {
+        let mut three = script(&[]);
+        three["steps"] = json!(steps);
+        let scene = Scene::start(&three, "", Setup::default()).await;
+        scene.platform.away(Some(steps[0]));
+        let sent = scene.world.submit(&bundle(0)).await;
+        let patient = sent.reference("Patient");
+        // Nothing was answered yet, and it is there.
+        eventually("the first disclosure", || async {
+            (!told(&scene.world, GOVERNANCE, &patient).await.is_empty()).then_some(())
+        })
+        .await;
+        scene.platform.away(None);
+        scene.world.delivered(&sent.path("Task")).await;
+        let events = told(&scene.world, GOVERNANCE, &patient).await;
+        let attempts: Vec<String> = events.iter().flat_map(|event| details(event, "attempt")).collect();
+        let expected: Vec<String> = (1..=events.len()).map(|number| number.to_string()).collect();
+        assert!(events.len() > 1 && attempts == expected, "{steps:?}: {attempts:?}");
+        assert_eq!(events.last().unwrap()["outcome"], "0", "{steps:?}");
+        scene.world.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use crate::align::{not_shown, service_request_follows};
 use crate::change::{Change, Check, Disposition, ReportRecord, Transaction};
 use crate::classify::{self, Class};
 use crate::consent::{Decision, Stage, Verdict, stored_name};
+use crate::disclose::{self, Leaving};
 use crate::identity::GATEWAY_AUTHOR;
 use crate::outbox::{AdapterVersion, Attempt, Errand, OutboxRow, OutboxState};
 use crate::referral::{Delivery, HoldReason, Referral, SenderState};
@@ -131,15 +132,22 @@ pub fn after_absent(job: &Job<'_>) -> Plan {
     Plan::Run(job.row.progress.clone())
 }
 
-/// Marks a request as under way, before it leaves. `consent` is the decision on which it leaves, where it is the first of
-/// its attempt that tells the platform something: it is on record before anything is out.
+/// Marks a request as under way, before it leaves. `leaving` is what it tells, where it is the first of its attempt that
+/// tells the platform something: it is on record before anything is out.
 #[must_use]
-pub fn before_send(job: &Job<'_>, progress: &Progress, repeat: Repeat, consent: Option<&Decision>) -> Transaction {
+pub fn before_send(job: &Job<'_>, progress: &Progress, repeat: Repeat, leaving: Option<&Leaving<'_>>) -> Transaction {
     let mut row = job.row.clone();
     row.progress = Some(progress.clone());
     row.in_flight = (repeat != Repeat::Safe).then_some(repeat);
     let mut changes = vec![Change::PutOutbox(Box::new(row))];
-    changes.extend(consent.map(|consent| decided(job, consent)));
+    changes.extend(leaving.into_iter().flat_map(|leaving| disclose::leaving(job, leaving)));
+    Transaction { checks: vec![lease(job)], changes }
+}
+
+/// The same for a request that may be sent again at no risk, and so is not marked.
+#[must_use]
+pub fn before_safe_send(job: &Job<'_>, leaving: Option<&Leaving<'_>>) -> Transaction {
+    let changes = leaving.into_iter().flat_map(|leaving| disclose::leaving(job, leaving)).collect();
     Transaction { checks: vec![lease(job)], changes }
 }
 
@@ -170,8 +178,11 @@ pub fn acknowledged(
             changes.push(Change::PutResource(next_task(job, &step)));
         }
     }
-    let detail =
+    let mut detail =
         json!({ "errand": job.row.errand.word(), "attempt": job.row.attempts, "platform": job.row.platform.0 });
+    if let Errand::Tell { sender_move } = &job.row.errand {
+        detail["move"] = json!(sender_move);
+    }
     changes.push(audit_line(&referral, job.now, GATEWAY_AUTHOR, "deliver", detail));
     if job.row.errand == (Errand::Tell { sender_move: SenderMove::Cancel }) {
         changes.extend(withdraw::told(&mut referral, job.task, job.now));

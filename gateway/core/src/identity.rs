@@ -87,6 +87,9 @@ pub enum Role {
     /// Records what patients of its organisation consented to, and that they withdrew it. A referrer does so too, unless the
     /// configuration says that it does not.
     Consent,
+    /// An information-governance lead's: reads what the organisation has, and who received what of whom. Sends nothing and
+    /// records no consent.
+    Governance,
     /// Collects referrals published for it and moves their Tasks.
     Platform,
 }

@@ -9,6 +9,7 @@ pub mod accept;
 pub mod classify;
 pub mod consent;
 pub mod deliver;
+pub mod disclose;
 pub mod ingest;
 pub mod loss;
 pub mod minimise;

@@ -1,7 +1,9 @@
 //! The command line. Exit codes: 0 done, 1 the thing checked is not right, 2 usage, 3 the environment failed.
 
 mod adapter;
+mod audit;
 mod config;
+mod disclosures;
 mod needs;
 mod route;
 mod serve;
@@ -71,6 +73,13 @@ enum Command {
         #[command(subcommand)]
         action: ConfigAction,
     },
+    /// Looks over the audit.
+    Audit {
+        #[command(subcommand)]
+        action: AuditAction,
+    },
+    /// Who received which data of a person, when, on which consent, and what was withheld.
+    Disclosures(DisclosuresArguments),
     /// Says why a referral goes where it goes. Sends nothing.
     Route {
         #[command(subcommand)]
@@ -94,6 +103,42 @@ enum ConfigAction {
     },
     /// Prints a commented configuration that starts as it stands.
     Example,
+}
+
+#[derive(Debug, Subcommand)]
+enum AuditAction {
+    /// Whether each line is the one that was written behind the one before it; names the first that is not. A gateway may be
+    /// running meanwhile.
+    Verify {
+        /// The configuration of the gateway.
+        #[arg(long)]
+        config: PathBuf,
+        /// `text` or `json`.
+        #[arg(long, default_value = "text", value_parser = ["text", "json"])]
+        format: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct DisclosuresArguments {
+    /// The configuration of the gateway.
+    #[arg(long)]
+    config: PathBuf,
+    /// Id of a Patient of the organisation; all records of the same person count.
+    #[arg(long, value_name = "ID")]
+    patient: String,
+    /// ODS code of the organisation.
+    #[arg(long, value_name = "ODS")]
+    organisation: String,
+    /// The customer; needed if the configuration has clients of several.
+    #[arg(long)]
+    tenant: Option<String>,
+    /// `text`, `html` (a page to print) or `json` (a Bundle of AuditEvents).
+    #[arg(long, default_value = "text", value_parser = ["text", "html", "json"])]
+    format: String,
+    /// Writes to a file instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -221,6 +266,8 @@ pub async fn run() -> ExitCode {
         Command::Serve { config } => serve::run(&config).await,
         Command::Config { action: ConfigAction::Check { file } } => config::check(&file),
         Command::Config { action: ConfigAction::Example } => config::example(),
+        Command::Audit { action: AuditAction::Verify { config, format } } => audit::verify(&config, &format).await,
+        Command::Disclosures(arguments) => disclosures::run(&arguments).await,
         Command::Route { action: RouteAction::Explain { file, config, tenant, format } } => {
             route::explain(&file, &config, tenant.as_deref(), &format)
         }

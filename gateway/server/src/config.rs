@@ -144,6 +144,8 @@ mod tests {
             ),
             ("platform = \"food-bank\"", "platform = \"foodbank\"", "no [[platform]]"),
             ("roles = [\"referrer\"]", "roles = []", "role"),
+            ("roles = [\"referrer\"]", "roles = [\"referrer\", \"governance\"]", "neither refers nor records consent"),
+            ("roles = [\"referrer\"]", "roles = [\"governance\", \"consent\"]", "neither refers nor records consent"),
             ("organisation = \"A82001\"", "organisation = \"a practice\"", "ODS"),
             ("token-sha256 = \"9f86d0", "token-sha256 = \"XYZ", "64 lower-case"),
             ("# poll-seconds = 900", "authorization = { scheme = \"two words\", env = \"A\" }", "one word"),

@@ -307,7 +307,11 @@ impl View {
 
     /// The same for an attempt, with what must still hold when a request is about to leave: a withdrawal that is committed
     /// in between is never overtaken.
-    async fn attempted(&self, gateway: &Gateway, platform: &Platform) -> Result<(Decision, Option<Check>), StoreError> {
+    pub(crate) async fn attempted(
+        &self,
+        gateway: &Gateway,
+        platform: &Platform,
+    ) -> Result<(Decision, Option<Check>), StoreError> {
         let consents = self.consents(gateway).await?;
         let unchanged = self.unchanged(&consents);
         let needs = &platform.adapter.descriptor().data_needs;

@@ -3,6 +3,7 @@
 
 mod collect;
 mod context;
+mod disclosures;
 mod metadata;
 mod preview;
 mod read;
@@ -140,13 +141,26 @@ async fn run(
         _ => {}
     }
     let (parts, body) = request.into_parts();
-    let context = Context::read(gateway, &parts, names)?;
+    let is_page = matches!(interaction, Interaction::InstanceOperation(..));
+    let context = Context::read(gateway, &parts, names, is_page)?;
     let _place = gateway.admission.client(&context.client)?;
     if brings_work(interaction) {
         gateway.admission.new_work(gateway.store.as_ref()).await.map_err(|error| reply::store_fault(&error))??;
     }
     let id = || parameters.get("id").cloned().unwrap_or_default();
     match interaction {
+        Interaction::Read(routes::AUDIT_EVENT) => disclosures::read(gateway, &context, &id()).await,
+        Interaction::Search(routes::AUDIT_EVENT) => {
+            disclosures::search(gateway, &context, parts.uri.query().unwrap_or_default()).await
+        }
+        Interaction::SearchByPost(routes::AUDIT_EVENT) => {
+            let form = context.form(gateway, &parts, body).await?;
+            disclosures::search(gateway, &context, &form).await
+        }
+        Interaction::InstanceOperation(..) => {
+            let html = context::prefers_html(&parts.headers, &parts.uri);
+            disclosures::of_patient(gateway, &context, &id(), html).await
+        }
         Interaction::Read(kind) => read::read(gateway, &context, kind, &id()).await,
         Interaction::VersionRead(kind) => {
             let version = parameters.get("version").cloned().unwrap_or_default();

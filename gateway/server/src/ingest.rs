@@ -1,7 +1,7 @@
 //! Ingest and accept, with effects: looks up what a request refers to, lets `gateway-core` decide, commits once.
 
 use crate::gateway::Gateway;
-use crate::store::{SearchQuery, StoreError, UpdatedRange};
+use crate::store::{SearchQuery, Store, StoreError, UpdatedRange};
 use crate::withdraw;
 use gateway_core::accept::{self, Acceptance, Arrival, Judgement};
 use gateway_core::change::{Change, Check};
@@ -200,6 +200,16 @@ pub(crate) async fn with_any(
     kind: &str,
     any: &[Token],
 ) -> Result<Vec<ResourceVersion>, StoreError> {
+    all_with(gateway.store.as_ref(), compartment, kind, any).await
+}
+
+/// The same, of a store without a gateway.
+pub(crate) async fn all_with(
+    store: &dyn Store,
+    compartment: &Compartment,
+    kind: &str,
+    any: &[Token],
+) -> Result<Vec<ResourceVersion>, StoreError> {
     let mut found = Vec::new();
     let mut query = SearchQuery {
         compartment: compartment.clone(),
@@ -212,7 +222,7 @@ pub(crate) async fn with_any(
         count: false,
     };
     while !any.is_empty() {
-        let page = gateway.store.search(&query).await?;
+        let page = store.search(&query).await?;
         let last = page.rows.last().map(|(place, _)| *place);
         found.extend(page.rows.into_iter().map(|(_, row)| row));
         match last.filter(|_| page.more) {

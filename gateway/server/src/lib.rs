@@ -14,6 +14,7 @@ pub mod transport;
 // The way in, out and back.
 pub mod admission;
 pub mod deliver;
+pub mod disclosures;
 pub mod http;
 pub mod ingest;
 pub mod status;

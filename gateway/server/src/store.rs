@@ -4,10 +4,13 @@
 //! when [`Store::commit`] returns `Ok`, everything in the transaction survives a crash of process and machine.
 
 mod canonical;
+mod chain;
 mod digest;
 pub mod memory;
 pub mod sqlite;
 pub mod suite;
+
+pub use chain::{AuditChain, BrokenLine, ChainFault};
 
 use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use async_trait::async_trait;
@@ -99,6 +102,15 @@ pub struct ReferralFilter {
     pub limit: u32,
 }
 
+/// A line of audit with its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditLine {
+    /// Its number within its tenant, from 1.
+    pub number: u64,
+    /// What it says.
+    pub record: AuditRecord,
+}
+
 /// How many referrals stand where: delivery word, Task.status code, number.
 pub type Counts = Vec<(String, String, u64)>;
 
@@ -186,8 +198,20 @@ pub trait Store: Send + Sync {
         request_id: &str,
     ) -> Result<Option<StoredAnswer>, StoreError>;
 
-    /// The audit lines of a referral, in order.
-    async fn audit(&self, referral: &ReferralId) -> Result<Vec<AuditRecord>, StoreError>;
+    /// The audit lines of a referral, in order, each with its place.
+    async fn audit_lines(&self, referral: &ReferralId) -> Result<Vec<AuditLine>, StoreError>;
+
+    /// What the audit lines of a referral say, in order.
+    async fn audit(&self, referral: &ReferralId) -> Result<Vec<AuditRecord>, StoreError> {
+        Ok(self.audit_lines(referral).await?.into_iter().map(|line| line.record).collect())
+    }
+
+    /// One line of a tenant's audit.
+    async fn audit_line(&self, tenant: &TenantId, number: u64) -> Result<Option<AuditLine>, StoreError>;
+
+    /// Looks over the audit of all tenants, by name: whether each line is the one that was written behind the one before
+    /// it. The same lines have the same hashes in every engine.
+    async fn verify_audit(&self) -> Result<Vec<AuditChain>, StoreError>;
 
     /// The latest time of any audit line of any tenant: the latest time that this store has seen.
     async fn latest_time(&self) -> Result<Option<OffsetDateTime>, StoreError>;

@@ -3,9 +3,11 @@
 use crate::builders::*;
 use adapter_contract::{Progress, Repeat, SenderMove, TaskStatus};
 use gateway_core::consent::Verdict;
-use gateway_core::deliver::{POISON_ATTEMPTS, Plan, after_absent, before_send, plan};
+use gateway_core::deliver::{POISON_ATTEMPTS, Plan, after_absent, before_safe_send, before_send, plan};
+use gateway_core::disclose::{Contents, Leaving, Manner};
 use gateway_core::outbox::{Errand, OutboxState};
 use gateway_core::referral::{Delivery, HoldReason, SenderState};
+use serde_json::json;
 use time::Duration;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -224,14 +226,20 @@ fn asked_and_not_there() {
 #[test]
 fn the_mark_before_a_request() {
     let permit = decision(Verdict::Permit);
+    let contents = Contents::read(&json!({ "resourceType": "Patient", "active": true }).into(), &[]);
+    let leaving = Leaving { manner: Manner::Sent, consent: &permit, contents: &contents, recipient: None };
     for (repeat, expected) in [(Repeat::Safe, None), (Repeat::Keyed, KEYED), (Repeat::LookUpFirst, SENT)] {
         let stand = Stand::new(Errand::Submit);
         assert_eq!(before_send(&stand.job(), &Progress::at("task"), repeat, None).audit(), [""; 0]);
-        let marked = before_send(&stand.job(), &Progress::at("task"), repeat, Some(&permit));
-        assert_eq!(marked.audit(), ["consent-decision"], "on record before it leaves");
+        let marked = before_send(&stand.job(), &Progress::at("task"), repeat, Some(&leaving));
+        assert_eq!(marked.audit(), ["consent-decision", "disclose"], "on record before it leaves");
         marked.assert_leased(&stand.row);
         assert_eq!((marked.row().in_flight, marked.row().progress), (expected, step("task")));
         assert_eq!(marked.row().state, OutboxState::Leased, "the lease goes on");
+        let unmarked = before_safe_send(&stand.job(), Some(&leaving));
+        assert_eq!(unmarked.audit(), ["consent-decision", "disclose"], "also where nothing is marked");
+        unmarked.assert_leased(&stand.row);
+        assert_eq!(before_safe_send(&stand.job(), None).audit(), [""; 0]);
     }
 }
 

@@ -160,13 +160,18 @@ CREATE TABLE answer (
 CREATE TABLE audit (
     place    INTEGER PRIMARY KEY AUTOINCREMENT, -- order
     tenant   TEXT    NOT NULL,                  -- customer
+    number   INTEGER NOT NULL,                  -- place within the customer's lines, from 1
     at       INTEGER NOT NULL,                  -- when
     actor    TEXT    NOT NULL,                  -- client/<id>, platform/<id>, gateway
     action   TEXT    NOT NULL,                  -- what
     referral TEXT,                              -- on which referral
-    detail   TEXT    NOT NULL                   -- JSON without patient data
+    detail   TEXT    NOT NULL,                  -- JSON without patient data
+    hash     BLOB    NOT NULL                   -- SHA-256 over the hash of the customer's line before and this content
 ) STRICT;
+CREATE UNIQUE INDEX audit_by_number ON audit (tenant, number);
 CREATE INDEX audit_by_referral ON audit (referral);
+-- The latest time ever seen: consent is never decided at an earlier one, also after a start with a clock that was put back.
+CREATE INDEX audit_by_time ON audit (at);
 CREATE TRIGGER audit_keeps BEFORE UPDATE ON audit
 BEGIN SELECT RAISE(ABORT, 'audit lines are never changed'); END;
 CREATE TRIGGER audit_stays BEFORE DELETE ON audit

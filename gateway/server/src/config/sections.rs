@@ -337,7 +337,7 @@ impl Check<'_> {
             self.at(
                 &client.roles,
                 "client.roles",
-                "no role, so it could do nothing; give it `referrer`, `reader`, `consent` or `platform`",
+                "no role, so it could do nothing; give it `referrer`, `reader`, `consent`, `governance` or `platform`",
             );
         }
         // Whoever receives must not be able to permit it to itself.
@@ -346,6 +346,15 @@ impl Check<'_> {
                 &client.roles,
                 "client.roles",
                 "the role `platform` stands alone: a platform neither refers nor records consent",
+            );
+        }
+        // Whoever looks over what was disclosed is not whoever discloses it.
+        let acts = |role: &Role| matches!(role, Role::Referrer | Role::Consent);
+        if client.roles.get_ref().contains(&Role::Governance) && client.roles.get_ref().iter().any(acts) {
+            self.at(
+                &client.roles,
+                "client.roles",
+                "the role `governance` neither refers nor records consent; give that to a client of its own",
             );
         }
         if let Some(records) = &client.records_consent

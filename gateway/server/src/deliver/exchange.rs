@@ -14,7 +14,8 @@ use gateway_core::accept::RESTRICTED;
 use gateway_core::accept::version_of;
 use gateway_core::change::{Change, Check, CheckFailure, Transaction};
 use gateway_core::consent::Decision;
-use gateway_core::deliver::{Job, Weighed, before_send, lease, weigh};
+use gateway_core::deliver::{Job, Weighed, before_safe_send, before_send, weigh};
+use gateway_core::disclose::{Contents, Leaving, Manner};
 use gateway_core::identity::{Compartment, GATEWAY_AUTHOR, Owner};
 use gateway_core::loss::{Asking, Assessment, assess};
 use gateway_core::minimise::is_restricted;
@@ -51,14 +52,22 @@ pub(super) enum End {
 
 /// What an errand has to send, if anything.
 pub(super) enum Prepared {
-    /// It may go: the referral, for a submission.
-    Ready(Option<MinimisedReferral>),
+    /// It may go: what a submission sends.
+    Ready(Option<Box<Outgoing>>),
     /// It cannot be said to this platform.
     Not(DeliveryError),
     /// The Task has to say first what would be lost: write this and look again.
     Tell(Box<Transaction>),
     /// The sender has to see it first: write this.
     Stop(Box<Transaction>),
+}
+
+/// What a submission sends.
+pub(super) struct Outgoing {
+    /// The referral.
+    referral: MinimisedReferral,
+    /// What it tells of the person.
+    contents: Contents,
 }
 
 /// Nothing was sent, because it cannot be said.
@@ -84,7 +93,7 @@ impl Exchanger<'_> {
         if self.platform.base_url.is_empty() {
             return self.look_up_published().await;
         }
-        Ok(match self.exchange(job, Purpose::LookUp, None).await? {
+        Ok(match self.exchange(job, Purpose::LookUp, None, None).await? {
             // Looking up changes nothing: whatever was uncertain before is as uncertain after a failure.
             End::Failed { error, .. } => End::NotAsked(error),
             End::Reports(_) => {
@@ -95,17 +104,23 @@ impl Exchanger<'_> {
         })
     }
 
-    /// Does the row's errand, from the step that it had reached. `referral` is what a submission sends.
+    /// Does the row's errand, from the step that it had reached. `outgoing` is what a submission sends.
     pub(super) async fn run(
         &self,
         job: &Job<'_>,
-        referral: Option<MinimisedReferral>,
+        outgoing: Option<Box<Outgoing>>,
         at: Option<Progress>,
     ) -> Result<End, AttemptError> {
         match &self.row.errand {
             Errand::Submit => {
-                let Some(referral) = &referral else { return Err(AttemptError::Missing("the referral to send")) };
-                self.exchange(job, Purpose::Submit { referral }, at).await
+                let Some(outgoing) = &outgoing else { return Err(AttemptError::Missing("the referral to send")) };
+                let leaving = Leaving {
+                    manner: Manner::Sent,
+                    consent: self.consent,
+                    contents: &outgoing.contents,
+                    recipient: self.gateway.rules.recipients.get(&self.platform.id),
+                };
+                self.exchange(job, Purpose::Submit { referral: &outgoing.referral }, at, Some(leaving)).await
             }
             Errand::Tell { sender_move } => {
                 let Some(platform_referral) = &self.view.referral.platform_referral else {
@@ -113,7 +128,7 @@ impl Exchanger<'_> {
                 };
                 // The sender's words are free text, and no policy here says yet who may have them.
                 let purpose = Purpose::Tell { platform_referral, sender_move: *sender_move, reason: None };
-                self.exchange(job, purpose, at).await
+                self.exchange(job, purpose, at, None).await
             }
             // Nothing of it is done at a platform: the plan has ended it.
             Errand::Chase => Ok(End::Absent),
@@ -121,7 +136,7 @@ impl Exchanger<'_> {
                 let Some(platform_referral) = &self.view.referral.platform_referral else {
                     return Ok(End::Absent);
                 };
-                self.exchange(job, Purpose::Read { platform_referral }, None).await
+                self.exchange(job, Purpose::Read { platform_referral }, None, None).await
             }
         }
     }
@@ -148,9 +163,12 @@ impl Exchanger<'_> {
                 let code = if unsafe_to_send { FailureCode::UnsafeToSend } else { FailureCode::Untranslatable };
                 Prepared::Not(DeliveryError::new(code, words))
             }
-            Assessment::Told { report, minimised, .. } => {
+            Assessment::Told { report, minimised, account } => {
                 match weigh(job, &report, &self.platform.loss, &mut || self.gateway.new_id()) {
-                    Weighed::Go => Prepared::Ready(Some(minimised.referral)),
+                    Weighed::Go => {
+                        let contents = Contents::of(&minimised, account.as_ref());
+                        Prepared::Ready(Some(Box::new(Outgoing { referral: minimised.referral, contents })))
+                    }
                     Weighed::Tell(transaction) => Prepared::Tell(transaction),
                     Weighed::Stop(transaction) => Prepared::Stop(transaction),
                 }
@@ -158,7 +176,14 @@ impl Exchanger<'_> {
         }
     }
 
-    async fn exchange(&self, job: &Job<'_>, purpose: Purpose<'_>, at: Option<Progress>) -> Result<End, AttemptError> {
+    /// `leaving` is what a submission tells: on record with the first request of it, whether that is marked or not.
+    async fn exchange(
+        &self,
+        job: &Job<'_>,
+        purpose: Purpose<'_>,
+        at: Option<Progress>,
+        mut leaving: Option<Leaving<'_>>,
+    ) -> Result<End, AttemptError> {
         let adapter = &self.platform.adapter;
         let accepted_at = instant::to_instant(self.view.referral.accepted_at);
         let settings: &Settings = &self.platform.settings;
@@ -172,7 +197,6 @@ impl Exchanger<'_> {
         // To end, and to ask, need no consent.
         let rests_on_consent =
             matches!(purpose, Purpose::Submit { .. } | Purpose::Tell { sender_move: SenderMove::Release, .. });
-        let mut decision = matches!(purpose, Purpose::Submit { .. }).then_some(self.consent);
         let mut answered = false;
         for _ in 0..=adapter.descriptor().limits.steps {
             let (request, progress) = match step {
@@ -187,10 +211,12 @@ impl Exchanger<'_> {
             // Looking up must not move the row's own progress: it belongs to the submission.
             // A safe request behind an unsafe one is a new position too: the unsafe one has been answered.
             let marks = submits && (repeat != Repeat::Safe || marked);
+            let manner = if is_ours(&request) { Manner::Published } else { Manner::Sent };
+            let told = leaving.take().map(|leaving| Leaving { manner, ..leaving });
             let mut before = if marks {
-                before_send(job, &progress, repeat, decision.take())
+                before_send(job, &progress, repeat, told.as_ref())
             } else {
-                Transaction { checks: vec![lease(job)], changes: Vec::new() }
+                before_safe_send(job, told.as_ref())
             };
             if rests_on_consent {
                 before.checks.extend(self.unchanged.cloned());
@@ -333,6 +359,11 @@ fn statuses(readings: Vec<Reading>) -> Vec<StatusReport> {
 
 fn nothing_left(error: &DeliveryError) -> bool {
     matches!(error.code, FailureCode::NotConnected | FailureCode::TlsRefused)
+}
+
+/// Whether a request goes to our own store, and nothing leaves.
+fn is_ours(request: &PlatformRequest) -> bool {
+    matches!(request, PlatformRequest::Publish(_) | PlatformRequest::Amend(_))
 }
 
 fn repeat_of(request: &PlatformRequest) -> Repeat {

@@ -1,14 +1,19 @@
 //! What a collecting platform may read at this moment (*Direct Light*). To be read is to be sent: consent is decided anew
-//! each time, so that a withdrawal also stops what was published and not yet collected.
+//! each time, so that a withdrawal also stops what was published and not yet collected, and what is given is on record
+//! before it is.
 
 use crate::deliver::{View, ViewError};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Platform, is_race};
 use crate::ingest::parse;
-use crate::store::{SearchQuery, StoreError, UpdatedRange};
+use crate::store::{CommitError, SearchQuery, StoreError, UpdatedRange};
 use adapter_contract::PlatformReferralId;
-use gateway_core::consent::{Stage, Verdict};
+use gateway_core::change::{Check, Transaction};
+use gateway_core::consent::{Decision, Verdict};
+use gateway_core::disclose::{Collecting, Contents, collected, denied};
 use gateway_core::identity::{Client, PlatformId};
 use gateway_core::minimise::holds_withheld;
+use gateway_core::outbox::AdapterVersion;
+use gateway_core::referral::Referral;
 use gateway_core::resource::{ResourceVersion, Token};
 
 /// Tasks of one person at one platform that are looked at.
@@ -16,12 +21,50 @@ const TASKS: u32 = 50;
 
 /// Whether this client may have this resource now. Senders may always have their own; a platform may have what belongs
 /// to a referral that consent covers now. A Task that has ended stays readable: it only says that work is to stop.
+///
+/// # Errors
+/// When the store fails.
 pub(super) async fn permitted(
     gateway: &Gateway,
     client: &Client,
     stored: &ResourceVersion,
-) -> Result<bool, StoreError> {
+) -> Result<bool, CommitError> {
+    give(gateway, client, stored, &[]).await
+}
+
+/// The same, for an answer that holds these versions of the resource: what a platform is given of a person, and what it is
+/// not given, is on record when this returns.
+///
+/// # Errors
+/// When the store fails: then nothing may be given.
+pub(super) async fn give(
+    gateway: &Gateway,
+    client: &Client,
+    stored: &ResourceVersion,
+    given: &[&ResourceVersion],
+) -> Result<bool, CommitError> {
     let Some(platform) = &client.platform else { return Ok(true) };
+    let mut tries = 0;
+    loop {
+        let (is_given, transaction) = weighed(gateway, platform, stored, given).await?;
+        if transaction.changes.is_empty() {
+            return Ok(is_given);
+        }
+        match gateway.commit(transaction).await {
+            // A Consent was written since, or the referral moved on: decide anew.
+            Err(error) if is_race(&error) && tries < gateway.limits.conflict_retries => tries += 1,
+            done => return done.map(|()| is_given),
+        }
+    }
+}
+
+/// Whether it may be given, and what has to be on record first.
+async fn weighed(
+    gateway: &Gateway,
+    platform: &PlatformId,
+    stored: &ResourceVersion,
+    given: &[&ResourceVersion],
+) -> Result<(bool, Transaction), StoreError> {
     let tokens = |parameter: &str| -> Vec<Token> {
         stored.tokens.iter().filter(|token| token.parameter == parameter).cloned().collect()
     };
@@ -30,7 +73,7 @@ pub(super) async fn permitted(
             let status = tokens("status").into_iter().next().map(|token| token.value);
             if matches!(status.as_deref(), Some("cancelled" | "rejected" | "failed" | "completed" | "entered-in-error"))
             {
-                return Ok(true);
+                return Ok((true, ended(gateway, platform, stored, given).await?));
             }
             vec![Token::new("_id", &stored.key.id)]
         }
@@ -40,17 +83,73 @@ pub(super) async fn permitted(
         _ => {
             let patients = tokens("patient");
             if patients.is_empty() {
-                return Ok(true);
+                return Ok((true, Transaction::default()));
             }
             patients
         }
     };
+    let mut denials = Transaction::default();
     for task in tasks(gateway, stored, criterion).await? {
-        if covered(gateway, platform, &task, stored).await? {
-            return Ok(true);
+        match covered(gateway, platform, &task, stored, given).await? {
+            Covered::Yes(transaction) => return Ok((true, transaction)),
+            // One is enough to be seen.
+            Covered::No(transaction) if denials.changes.is_empty() => denials = transaction,
+            Covered::No(_) => {}
         }
     }
-    Ok(false)
+    Ok((false, if given.is_empty() { Transaction::default() } else { denials }))
+}
+
+/// What is on record of a Task that has ended and is read.
+async fn ended(
+    gateway: &Gateway,
+    platform: &PlatformId,
+    stored: &ResourceVersion,
+    given: &[&ResourceVersion],
+) -> Result<Transaction, StoreError> {
+    let name = PlatformReferralId(stored.key.id.clone());
+    let Some(referral) = gateway.store.referral_at_platform(platform, &name, None).await? else {
+        return Ok(Transaction::default());
+    };
+    let Some(platform) = gateway.platform(platform) else { return Ok(Transaction::default()) };
+    on_record(gateway, &platform, &referral, None, given, Vec::new()).await
+}
+
+/// The lines for what is given, of each version.
+async fn on_record(
+    gateway: &Gateway,
+    platform: &Platform,
+    referral: &Referral,
+    consent: Option<&Decision>,
+    given: &[&ResourceVersion],
+    checks: Vec<Check>,
+) -> Result<Transaction, StoreError> {
+    if given.is_empty() {
+        return Ok(Transaction::default());
+    }
+    let before = gateway.store.audit(&referral.id).await?;
+    let adapter = AdapterVersion::of(platform.adapter.descriptor());
+    let mut transaction = Transaction { checks, changes: Vec::new() };
+    for version in given {
+        let Some(document) = parse(version) else { continue };
+        let reference = version.key.reference();
+        let of = collecting(gateway, platform, referral, &adapter, (&reference, version.version), consent);
+        let withheld = consent.map(|consent| consent.withheld.as_slice()).unwrap_or_default();
+        transaction.changes.extend(collected(&of, &Contents::read(&document, withheld), &before));
+    }
+    Ok(transaction)
+}
+
+fn collecting<'a>(
+    gateway: &'a Gateway,
+    platform: &'a Platform,
+    referral: &'a Referral,
+    adapter: &'a AdapterVersion,
+    resource: (&'a str, u64),
+    consent: Option<&'a Decision>,
+) -> Collecting<'a> {
+    let recipient = gateway.rules.recipients.get(&platform.id);
+    Collecting { referral, platform: &platform.id, adapter, recipient, resource, consent, now: gateway.clock.now() }
 }
 
 async fn tasks(gateway: &Gateway, stored: &ResourceVersion, any: Vec<Token>) -> Result<Vec<String>, StoreError> {
@@ -67,6 +166,12 @@ async fn tasks(gateway: &Gateway, stored: &ResourceVersion, any: Vec<Token>) -> 
     Ok(gateway.store.search(&query).await?.rows.into_iter().map(|(_, task)| task.key.id).collect())
 }
 
+/// Whether a referral covers what is asked for, with what has to be on record.
+enum Covered {
+    Yes(Transaction),
+    No(Transaction),
+}
+
 /// Whether consent covers the referral behind a published Task, and this resource of it: one that holds what is withheld by
 /// now does not leave. Without a referral, or when it cannot be read: no.
 async fn covered(
@@ -74,17 +179,29 @@ async fn covered(
     platform: &PlatformId,
     task: &str,
     stored: &ResourceVersion,
-) -> Result<bool, StoreError> {
+    given: &[&ResourceVersion],
+) -> Result<Covered, StoreError> {
+    let no = || Ok(Covered::No(Transaction::default()));
     let name = PlatformReferralId(task.to_owned());
-    let Some(referral) = gateway.store.referral_at_platform(platform, &name, None).await? else { return Ok(false) };
-    let Some(platform) = gateway.platform(platform) else { return Ok(false) };
+    let Some(referral) = gateway.store.referral_at_platform(platform, &name, None).await? else { return no() };
+    let Some(platform) = gateway.platform(platform) else { return no() };
     let view = match View::load(gateway, &referral.id).await {
         Ok(view) => view,
         Err(ViewError::Store(error)) => return Err(error),
-        Err(ViewError::Missing(_)) => return Ok(false),
+        Err(ViewError::Missing(_)) => return no(),
     };
-    let decision = view.consent(gateway, &platform, Stage::Attempt).await?;
-    let Some(published) = parse(stored) else { return Ok(false) };
+    let (decision, unchanged) = view.attempted(gateway, &platform).await?;
+    let Some(published) = parse(stored) else { return no() };
     let needs = &platform.adapter.descriptor().data_needs;
-    Ok(decision.verdict == Verdict::Permit && !holds_withheld(&published, &decision.withheld, needs))
+    if decision.verdict == Verdict::Permit && !holds_withheld(&published, &decision.withheld, needs) {
+        let checks = unchanged.into_iter().collect();
+        let lines = on_record(gateway, &platform, &view.referral, Some(&decision), given, checks).await?;
+        return Ok(Covered::Yes(lines));
+    }
+    let before = gateway.store.audit(&referral.id).await?;
+    let adapter = AdapterVersion::of(platform.adapter.descriptor());
+    let reference = stored.key.reference();
+    let of = collecting(gateway, &platform, &view.referral, &adapter, (&reference, stored.version), Some(&decision));
+    let changes = denied(&of, &decision, (view.task.version, &view.task.document), &before);
+    Ok(Covered::No(Transaction { checks: unchanged.into_iter().collect(), changes }))
 }

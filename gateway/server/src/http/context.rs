@@ -74,11 +74,13 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Resolves the caller and checks what every request must keep.
-    pub(crate) fn read(gateway: &Gateway, parts: &Parts, names: &Names) -> Result<Self, Refusal> {
+    /// Resolves the caller and checks what every request must keep. `is_page`: the answer may be HTML as well.
+    pub(crate) fn read(gateway: &Gateway, parts: &Parts, names: &Names, is_page: bool) -> Result<Self, Refusal> {
         let client = caller(gateway, &parts.headers)?;
         check_names(&client, names)?;
-        check_accept(&parts.headers, &parts.uri)?;
+        if !(is_page && prefers_html(&parts.headers, &parts.uri)) {
+            check_accept(&parts.headers, &parts.uri)?;
+        }
         let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let prefer = header("prefer").unwrap_or_default();
         Ok(Self {
@@ -174,6 +176,21 @@ fn check_names(client: &Client, names: &Names) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Whether HTML is named before anything that is JSON: in `_format`, else in `Accept`.
+pub(super) fn prefers_html(headers: &HeaderMap, uri: &Uri) -> bool {
+    let is_html = |media: &str| matches!(media.split(';').next().unwrap_or_default().trim(), "text/html" | "html");
+    if let Some(format) = wanted_format(uri) {
+        return is_html(&format);
+    }
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    accept.split(',').find(|media| is_html(media) || media.contains("json")).is_some_and(is_html)
+}
+
+fn wanted_format(uri: &Uri) -> Option<String> {
+    let value = uri.query()?.split('&').find_map(|pair| pair.strip_prefix("_format="))?;
+    Some(percent_decode_str(value).decode_utf8_lossy().into_owned())
+}
+
 /// What is to come back must be what we speak.
 pub(super) fn check_accept(headers: &HeaderMap, uri: &Uri) -> Result<(), Refusal> {
     let known = |media: &str| {
@@ -183,11 +200,7 @@ pub(super) fn check_accept(headers: &HeaderMap, uri: &Uri) -> Result<(), Refusal
             "" | "*/*" | "application/*" | "application/fhir+json" | "application/json" | "json" | "text/json"
         )
     };
-    let format = uri.query().and_then(|query| {
-        let value = query.split('&').find_map(|pair| pair.strip_prefix("_format="))?;
-        Some(percent_decode_str(value).decode_utf8_lossy().into_owned())
-    });
-    let acceptable = match format {
+    let acceptable = match wanted_format(uri) {
         Some(format) => known(&format),
         None => headers
             .get(header::ACCEPT)

@@ -1,6 +1,6 @@
 //! The CapabilityStatement, made from the table of routes and the table of search parameters.
 
-use super::routes::{self, Interaction};
+use super::routes::{self, AUDIT_EVENT, Interaction};
 use super::search::{Form, parameters};
 use crate::gateway::Gateway;
 use gateway_core::ingest::{GATEWAY_WRITES, STAND_ALONE, STORED};
@@ -12,7 +12,8 @@ pub(super) fn statement(gateway: &Gateway) -> Json {
     let routes = routes::all();
     let takes_transactions = routes.iter().any(|route| route.interaction == Interaction::Transaction);
     let transaction = if takes_transactions { json!([{ "code": "transaction" }]) } else { json!([]) };
-    let resources: Vec<Value> = STORED.iter().chain(&GATEWAY_WRITES).map(|kind| resource(kind, &routes)).collect();
+    let resources: Vec<Value> =
+        STORED.iter().chain(&GATEWAY_WRITES).chain([&AUDIT_EVENT]).map(|kind| resource(kind, &routes)).collect();
     json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -37,7 +38,7 @@ fn resource(kind: &str, routes: &[routes::Route]) -> Value {
     let mut codes: Vec<&str> = Vec::new();
     let mut operations: Vec<Value> = Vec::new();
     for route in routes.iter().filter(|route| route.interaction.kind() == Some(kind)) {
-        if let Interaction::Operation(_, name) = route.interaction {
+        if let Interaction::Operation(_, name) | Interaction::InstanceOperation(_, name) = route.interaction {
             operations.push(operation(kind, name));
             continue;
         }
@@ -50,8 +51,12 @@ fn resource(kind: &str, routes: &[routes::Route]) -> Value {
     let mut resource = json!({
         "type": kind,
         "interaction": interactions,
-        "versioning": if codes.contains(&"update") { "versioned-update" } else { "versioned" },
-        "readHistory": true,
+        "versioning": match () {
+            () if codes.contains(&"update") => "versioned-update",
+            () if codes.contains(&"vread") => "versioned",
+            () => "no-version",
+        },
+        "readHistory": codes.contains(&"vread"),
         "updateCreate": STORED.contains(&kind) && !matches!(kind, "Task" | "ServiceRequest"),
         // What a collecting platform creates is an output of its Task, never found by a criterion.
         "conditionalCreate": STAND_ALONE.contains(&kind),
@@ -79,12 +84,20 @@ fn resource(kind: &str, routes: &[routes::Route]) -> Value {
 
 /// The definition is named, not served: docs/api.md describes it.
 fn operation(kind: &str, name: &str) -> Value {
+    let documentation = match name {
+        "disclosures" => {
+            "GET on a Patient: who received which elements of this person, when, on which Consent, and what was withheld; \
+             AuditEvents in a Bundle, or a page for Accept: text/html."
+        }
+        _ => {
+            "POST of the transaction Bundle that would be sent, or of Parameters with it. Tells, as Parameters, for each \
+             Task who would receive it, what consent says, what would arrive and what would not. Nothing is stored or sent."
+        }
+    };
     json!({
         "name": name,
         "definition": format!("https://vcse-gateway.example/fhir/OperationDefinition/{kind}-{name}"),
-        "documentation": "POST of the transaction Bundle that would be sent, or of Parameters with it. Tells, as \
-            Parameters, for each Task who would receive it, what consent says, what would arrive and what would not. \
-            Nothing is stored or sent.",
+        "documentation": documentation,
     })
 }
 

@@ -22,7 +22,7 @@ use std::collections::BTreeSet;
 /// Answers the operation.
 pub(super) async fn preview(gateway: &Gateway, context: &Context, bytes: &[u8]) -> Result<Reply, Refusal> {
     // Whoever may read what was sent may also ask what would be sent.
-    if !context.client.roles.iter().any(|role| matches!(role, Role::Referrer | Role::Reader)) {
+    if !context.client.roles.iter().any(|role| matches!(role, Role::Referrer | Role::Reader | Role::Governance)) {
         return Err(forbidden());
     }
     let bundle = bundle(admit(gateway, bytes)?)?;

@@ -2,7 +2,7 @@
 
 use super::collect;
 use super::context::Context;
-use super::reply::{Reply, etag, store_fault};
+use super::reply::{Reply, commit_fault, etag, store_fault};
 use crate::gateway::Gateway;
 use axum::http::StatusCode;
 use gateway_core::refusal::Refusal;
@@ -13,9 +13,15 @@ fn key(context: &Context, kind: &str, id: &str) -> ResourceKey {
     ResourceKey { compartment: context.client.compartment(), kind: kind.to_owned(), id: id.to_owned() }
 }
 
-/// What a platform may not have now answers as if it were not there.
-async fn allow(gateway: &Gateway, context: &Context, stored: &ResourceVersion) -> Result<(), Refusal> {
-    let permitted = collect::permitted(gateway, &context.client, stored).await.map_err(|error| store_fault(&error))?;
+/// What a platform may not have now answers as if it were not there. `given` are the versions that the answer holds.
+async fn allow(
+    gateway: &Gateway,
+    context: &Context,
+    stored: &ResourceVersion,
+    given: &[&ResourceVersion],
+) -> Result<(), Refusal> {
+    let permitted = collect::give(gateway, &context.client, stored, given).await;
+    let permitted = permitted.map_err(|error| commit_fault(&error))?;
     if permitted { Ok(()) } else { Err(Refusal::not_found()) }
 }
 
@@ -23,7 +29,7 @@ async fn allow(gateway: &Gateway, context: &Context, stored: &ResourceVersion) -
 pub(super) async fn read(gateway: &Gateway, context: &Context, kind: &str, id: &str) -> Result<Reply, Refusal> {
     let stored = gateway.store.resource(&key(context, kind, id), None).await.map_err(|error| store_fault(&error))?;
     let stored = stored.ok_or_else(Refusal::not_found)?;
-    allow(gateway, context, &stored).await?;
+    allow(gateway, context, &stored, &[&stored]).await?;
     if context.if_none_match.as_deref() == Some(etag(stored.version).as_str()) {
         let mut reply = Reply::resource(StatusCode::NOT_MODIFIED, &stored);
         reply.body.clear();
@@ -43,7 +49,7 @@ pub(super) async fn version_read(
     let version: u64 = version.parse().map_err(|_| Refusal::not_found())?;
     let stored = gateway.store.resource(&key(context, kind, id), Some(version)).await;
     let stored = stored.map_err(|error| store_fault(&error))?.ok_or_else(Refusal::not_found)?;
-    allow(gateway, context, &stored).await?;
+    allow(gateway, context, &stored, &[&stored]).await?;
     Ok(Reply::resource(StatusCode::OK, &stored))
 }
 
@@ -51,7 +57,7 @@ pub(super) async fn version_read(
 pub(super) async fn history(gateway: &Gateway, context: &Context, kind: &str, id: &str) -> Result<Reply, Refusal> {
     let versions = gateway.store.history(&key(context, kind, id)).await.map_err(|error| store_fault(&error))?;
     let newest = versions.first().ok_or_else(Refusal::not_found)?;
-    allow(gateway, context, newest).await?;
+    allow(gateway, context, newest, &versions.iter().collect::<Vec<_>>()).await?;
     let entries: Vec<String> = versions.iter().map(|stored| history_entry(gateway, stored)).collect();
     let body = format!(
         "{{\"resourceType\":\"Bundle\",\"type\":\"history\",\"total\":{},\"link\":[{{\"relation\":\"self\",\

@@ -39,6 +39,11 @@ impl Reply {
         Self { content_type: "text/plain; charset=utf-8", ..Self::json(status, body.to_owned()) }
     }
 
+    /// A page.
+    pub(crate) fn html(body: String) -> Self {
+        Self { content_type: "text/html; charset=utf-8", ..Self::json(StatusCode::OK, body) }
+    }
+
     /// One version of a resource.
     pub(crate) fn resource(status: StatusCode, stored: &ResourceVersion) -> Self {
         Self {

@@ -29,6 +29,8 @@ pub(super) enum Interaction {
     Patch(&'static str),
     /// An operation on a type: its name without the dollar sign.
     Operation(&'static str, &'static str),
+    /// An operation on one resource, by GET.
+    InstanceOperation(&'static str, &'static str),
     /// A platform's push.
     Reports,
     /// The process runs.
@@ -51,7 +53,7 @@ impl Interaction {
             Self::Search(_) | Self::SearchByPost(_) => "search-type",
             Self::Update(_) => "update",
             Self::Patch(_) => "patch",
-            Self::Operation(_, name) => name,
+            Self::Operation(_, name) | Self::InstanceOperation(_, name) => name,
             Self::Reports => "reports",
             Self::Live => "live",
             Self::Ready => "ready",
@@ -70,7 +72,8 @@ impl Interaction {
             | Self::SearchByPost(kind)
             | Self::Update(kind)
             | Self::Patch(kind)
-            | Self::Operation(kind, _) => Some(kind),
+            | Self::Operation(kind, _)
+            | Self::InstanceOperation(kind, _) => Some(kind),
             _ => None,
         }
     }
@@ -87,12 +90,19 @@ pub(super) struct Route {
     pub interaction: Interaction,
 }
 
+/// Not stored: made from the lines of audit when it is asked for.
+pub(super) const AUDIT_EVENT: &str = "AuditEvent";
+
 /// Addresses that stand for themselves; those of each type are added by [`all`].
-pub(super) const ROUTES: [(&str, &str, Interaction); 7] = [
+pub(super) const ROUTES: [(&str, &str, Interaction); 11] = [
     ("GET", "/fhir/metadata", Interaction::Metadata),
     ("POST", "/fhir", Interaction::Transaction),
     ("POST", "/fhir/", Interaction::Transaction),
     ("POST", "/fhir/ServiceRequest/$preview", Interaction::Operation("ServiceRequest", "preview")),
+    ("GET", "/fhir/Patient/{id}/$disclosures", Interaction::InstanceOperation("Patient", "disclosures")),
+    ("GET", "/fhir/AuditEvent/{id}", Interaction::Read(AUDIT_EVENT)),
+    ("GET", "/fhir/AuditEvent", Interaction::Search(AUDIT_EVENT)),
+    ("POST", "/fhir/AuditEvent/_search", Interaction::SearchByPost(AUDIT_EVENT)),
     ("POST", "/platforms/{platform}/reports", Interaction::Reports),
     ("GET", "/health/live", Interaction::Live),
     ("GET", "/health/ready", Interaction::Ready),

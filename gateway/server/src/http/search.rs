@@ -3,7 +3,7 @@
 
 use super::collect;
 use super::context::Context;
-use super::reply::{Reply, store_fault};
+use super::reply::{Reply, commit_fault, store_fault};
 use crate::gateway::Gateway;
 use crate::store::{Page, SearchQuery, UpdatedRange};
 use axum::http::StatusCode;
@@ -73,6 +73,9 @@ const PROVENANCE: [Parameter; 3] = [
 ];
 const OTHERS: [Parameter; 3] = [ID, UPDATED, IDENTIFIER];
 
+const AUDIT_EVENT: [Parameter; 2] =
+    [PATIENT, Parameter { name: "date", form: Form::Updated, says: "When it was recorded, with ge, gt, le, lt, eq." }];
+
 /// The parameters of a type.
 pub(crate) fn parameters(kind: &str) -> &'static [Parameter] {
     match kind {
@@ -80,6 +83,7 @@ pub(crate) fn parameters(kind: &str) -> &'static [Parameter] {
         "ServiceRequest" => &SERVICE_REQUEST,
         "Consent" => &CONSENT,
         "Provenance" => &PROVENANCE,
+        "AuditEvent" => &AUDIT_EVENT,
         _ => &OTHERS,
     }
 }
@@ -102,7 +106,7 @@ pub(super) async fn search(gateway: &Gateway, context: &Context, kind: &str, que
     };
     let mut shown = Vec::with_capacity(page.rows.len());
     for (_, stored) in &page.rows {
-        if collect::permitted(gateway, &context.client, stored).await.map_err(|error| store_fault(&error))? {
+        if collect::give(gateway, &context.client, stored, &[stored]).await.map_err(|error| commit_fault(&error))? {
             shown.push(stored);
         }
     }
@@ -155,7 +159,7 @@ async fn included(gateway: &Gateway, context: &Context, shown: &[&ResourceVersio
         let Some(stored) = gateway.store.resource(&key, None).await.map_err(|error| store_fault(&error))? else {
             continue;
         };
-        if collect::permitted(gateway, &context.client, &stored).await.map_err(|error| store_fault(&error))? {
+        if collect::give(gateway, &context.client, &stored, &[&stored]).await.map_err(|error| commit_fault(&error))? {
             entries.push(entry(gateway, kind, id, &stored.body, "include"));
         }
     }
@@ -229,7 +233,12 @@ fn names(kind: &str) -> String {
     parameters(kind).iter().map(|parameter| parameter.name).collect::<Vec<_>>().join(", ")
 }
 
-fn decoded(text: &str) -> Option<String> {
+/// As a query value.
+pub(super) fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, UNRESERVED).to_string()
+}
+
+pub(super) fn decoded(text: &str) -> Option<String> {
     percent_decode_str(&text.replace('+', " ")).decode_utf8().ok().map(std::borrow::Cow::into_owned)
 }
 
@@ -307,10 +316,18 @@ fn identifier(parameter: &str, value: &str) -> Token {
 }
 
 fn updated(asked: &mut Asked, value: &str) -> Taken {
+    match date_range(&mut asked.query.updated, value) {
+        Ok(()) => Taken::Counted,
+        Err(words) => Taken::Wrong(words),
+    }
+}
+
+/// Narrows a range by a date parameter; words if it cannot be read.
+pub(super) fn date_range(range: &mut UpdatedRange, value: &str) -> Result<(), &'static str> {
     let split = value.find(|character: char| character.is_ascii_digit()).unwrap_or(0);
     let (prefix, text) = value.split_at(split);
     let Some(moment) = instant::parse(text) else {
-        return Taken::Wrong("_lastUpdated takes a FHIR date or instant, with ge, gt, le, lt or eq before it.");
+        return Err("A date parameter takes a FHIR date or instant, with ge, gt, le, lt or eq before it.");
     };
     let step = Duration::milliseconds(1);
     let (from, to) = match prefix {
@@ -319,13 +336,12 @@ fn updated(asked: &mut Asked, value: &str) -> Taken {
         "le" => (None, Some(moment.latest)),
         "lt" => (None, Some(moment.earliest.saturating_sub(step))),
         "" | "eq" => (Some(moment.earliest), Some(moment.latest)),
-        _ => return Taken::Wrong("_lastUpdated knows the prefixes ge, gt, le, lt and eq."),
+        _ => return Err("A date parameter knows the prefixes ge, gt, le, lt and eq."),
     };
-    let range = &mut asked.query.updated;
     range.from = range.from.max(from);
     range.to = match (range.to, to) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
     };
-    Taken::Counted
+    Ok(())
 }

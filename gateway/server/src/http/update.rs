@@ -245,7 +245,7 @@ async fn published(
     let key = ResourceKey { compartment: compartment.clone(), kind: "Task".to_owned(), id: task.0.to_owned() };
     let stored = gateway.store.resource(&key, None).await.map_err(|error| store_fault(&error))?;
     let stored = stored.ok_or_else(Refusal::not_found)?;
-    if !collect::permitted(gateway, &context.client, &stored).await.map_err(|error| store_fault(&error))? {
+    if !collect::permitted(gateway, &context.client, &stored).await.map_err(|error| commit_fault(&error))? {
         return Err(Refusal::not_found());
     }
     let mut entries = Vec::new();

@@ -2,6 +2,7 @@
 //! two engines with the same contents have the same hash.
 
 use super::StoreError;
+use super::chain::Link;
 use gateway_core::change::{AuditRecord, RawReport, Received, ReportRecord, StoredAnswer};
 use gateway_core::identity::PlatformId;
 use gateway_core::outbox::{Attempt, OutboxRow};
@@ -77,9 +78,9 @@ impl Digest {
         self.optional(row.etag.as_deref()).text(&row.body);
     }
 
-    /// A line of audit.
-    pub(super) fn audit(&mut self, row: &AuditRecord) -> Result<(), StoreError> {
-        self.text("audit").json(row)
+    /// A line of audit, with its place in the chain.
+    pub(super) fn audit(&mut self, link: &Link, row: &AuditRecord) -> Result<(), StoreError> {
+        self.text("audit").number(link.number).bytes(&link.hash).json(row)
     }
 
     /// The hash, in lower-case hex.

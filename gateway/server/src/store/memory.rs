@@ -6,11 +6,14 @@ mod claim;
 mod search;
 mod state;
 
+use super::chain::Walk;
 use super::digest::Digest;
-use super::{CommitError, Counts, Page, ReferralFilter, SearchQuery, Store, StoreError, canonical};
+use super::{
+    AuditChain, AuditLine, CommitError, Counts, Page, ReferralFilter, SearchQuery, Store, StoreError, canonical,
+};
 use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use async_trait::async_trait;
-use gateway_core::change::{AuditRecord, Disposition, RawReport, ReportRecord, StoredAnswer, Transaction};
+use gateway_core::change::{Disposition, RawReport, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
 use gateway_core::referral::{Delivery, Referral, ReferralId};
@@ -197,13 +200,31 @@ impl Store for MemoryStore {
         Ok(self.state()?.answers.get(&(tenant.clone(), client.clone(), request_id.to_owned())).cloned())
     }
 
-    async fn audit(&self, referral: &ReferralId) -> Result<Vec<AuditRecord>, StoreError> {
+    async fn audit_lines(&self, referral: &ReferralId) -> Result<Vec<AuditLine>, StoreError> {
         let state = self.state()?;
-        Ok(state.audit.iter().filter(|line| line.referral.as_ref() == Some(referral)).cloned().collect())
+        let own = state.audit.iter().filter(|(_, record)| record.referral.as_ref() == Some(referral));
+        Ok(own.map(|(link, record)| AuditLine { number: link.number, record: record.clone() }).collect())
+    }
+
+    async fn audit_line(&self, tenant: &TenantId, number: u64) -> Result<Option<AuditLine>, StoreError> {
+        let state = self.state()?;
+        let found = state.audit.iter().find(|(link, record)| record.tenant == *tenant && link.number == number);
+        Ok(found.map(|(_, record)| AuditLine { number, record: record.clone() }))
+    }
+
+    async fn verify_audit(&self) -> Result<Vec<AuditChain>, StoreError> {
+        let state = self.state()?;
+        let mut walks: BTreeMap<TenantId, Walk> = BTreeMap::new();
+        for (link, record) in &state.audit {
+            let walk = walks.entry(record.tenant.clone()).or_insert_with(|| Walk::new(record.tenant.clone()));
+            let number = i64::try_from(link.number).unwrap_or(i64::MAX);
+            apply::with_content(record, |content| walk.line(number, &link.hash, content));
+        }
+        Ok(walks.into_values().map(Walk::end).collect())
     }
 
     async fn latest_time(&self) -> Result<Option<OffsetDateTime>, StoreError> {
-        Ok(self.state()?.audit.iter().map(|line| line.at).max())
+        Ok(self.state()?.audit.iter().map(|(_, line)| line.at).max())
     }
 
     async fn content_hash(&self) -> Result<String, StoreError> {

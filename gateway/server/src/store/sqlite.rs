@@ -5,6 +5,7 @@
 //! schema grows by numbered migrations that never change once released (`schema`).
 
 mod apply;
+mod chain;
 mod claim;
 mod connect;
 mod errors;
@@ -19,10 +20,12 @@ mod search;
 mod tests;
 mod writer;
 
-use crate::store::{CommitError, Counts, Page, ReferralFilter, SearchQuery, Store, StoreError, canonical};
+use crate::store::{
+    AuditChain, AuditLine, CommitError, Counts, Page, ReferralFilter, SearchQuery, Store, StoreError, canonical,
+};
 use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use async_trait::async_trait;
-use gateway_core::change::{AuditRecord, RawReport, ReportRecord, StoredAnswer, Transaction};
+use gateway_core::change::{RawReport, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
 use gateway_core::referral::{Referral, ReferralId};
@@ -51,7 +54,8 @@ impl Default for SqliteOptions {
 pub struct SqliteStore {
     /// Dropped before the writer, whose last act is to fold the log into the file: an open read would be in its way.
     readers: Readers,
-    writer: Writer,
+    /// Absent where the file was opened for reading.
+    writer: Option<Writer>,
 }
 
 impl SqliteStore {
@@ -69,24 +73,42 @@ impl SqliteStore {
     /// As [`open`](Self::open).
     pub fn open_with(path: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
         let writer = Writer::start(path, options.max_pages)?;
-        Ok(Self { readers: Readers::new(path, options.readers), writer })
+        Ok(Self { readers: Readers::new(path, options.readers), writer: Some(writer) })
+    }
+
+    /// Opens a file that exists for reading alone, also while a gateway writes to it. Every write is refused.
+    ///
+    /// # Errors
+    /// If there is no such file, it is not ours, its schema is another, or the disk fails.
+    pub fn open_to_read(path: &Path) -> Result<Self, StoreError> {
+        if !path.is_file() {
+            return Err(StoreError::Engine(format!("there is no store at {}", path.display())));
+        }
+        schema::check(&connect::reader(path)?)?;
+        Ok(Self { readers: Readers::new(path, 1), writer: None })
+    }
+
+    fn writer(&self) -> Result<&Writer, StoreError> {
+        self.writer.as_ref().ok_or_else(|| StoreError::Engine("it was opened for reading".to_owned()))
     }
 
     /// Ends the writer after everything that waits is durable, folds the log into the file and releases the lock. Later
     /// writes are answered with [`StoreError::Closed`]; reads still work. Blocks; dropping the store does the same.
     pub fn close(&self) {
-        self.writer.close();
+        if let Some(writer) = &self.writer {
+            writer.close();
+        }
     }
 }
 
 #[async_trait]
 impl Store for SqliteStore {
     async fn commit(&self, transaction: Transaction) -> Result<(), CommitError> {
-        self.writer.commit(canonical::transaction(transaction)).await
+        self.writer()?.commit(canonical::transaction(transaction)).await
     }
 
     async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
-        self.writer.claim(canonical::claim(request)).await
+        self.writer()?.claim(canonical::claim(request)).await
     }
 
     async fn next_due(&self, platforms: &[PlatformId]) -> Result<Option<OffsetDateTime>, StoreError> {
@@ -190,9 +212,18 @@ impl Store for SqliteStore {
         self.readers.run(move |file| reads::answer(file, &tenant, &client, &request_id)).await
     }
 
-    async fn audit(&self, referral: &ReferralId) -> Result<Vec<AuditRecord>, StoreError> {
+    async fn audit_lines(&self, referral: &ReferralId) -> Result<Vec<AuditLine>, StoreError> {
         let referral = referral.clone();
-        self.readers.run(move |file| reads::audit(file, &referral)).await
+        self.readers.run(move |file| reads::audit_lines(file, &referral)).await
+    }
+
+    async fn audit_line(&self, tenant: &TenantId, number: u64) -> Result<Option<AuditLine>, StoreError> {
+        let tenant = tenant.clone();
+        self.readers.run(move |file| reads::audit_line(file, &tenant, number)).await
+    }
+
+    async fn verify_audit(&self) -> Result<Vec<AuditChain>, StoreError> {
+        self.readers.run(chain::verify).await
     }
 
     async fn latest_time(&self) -> Result<Option<OffsetDateTime>, StoreError> {

@@ -1,6 +1,7 @@
 //! What every engine must do: the rules of [`Store`] and of [`gateway_core::change`], as functions that panic when one is
 //! broken. An engine's tests call [`run_all`]; it knows nothing of engines.
 
+mod audit;
 mod keeping;
 mod outbox;
 mod referrals;
@@ -50,6 +51,8 @@ where
     reports::alignment_goes_by_the_oldest_statement(make().await).await;
     keeping::answers_are_kept_for_one_client(make().await).await;
     keeping::cursors_and_audit_are_kept(make().await).await;
+    audit::lines_are_numbered_and_chained_for_each_tenant(make().await).await;
+    audit::what_is_refused_leaves_no_gap(make().await).await;
     keeping::a_failing_check_changes_nothing(make().await).await;
     keeping::a_failing_change_undoes_the_ones_before_it(make().await).await;
     keeping::transactions_that_wait_together_fail_alone(make().await).await;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
 mod adapters;
+mod audit;
 mod commands;
 mod guide;
 mod privacy;

@@ -10,7 +10,7 @@ mod sending;
 use adapter_contract::DataNeed;
 use gateway_core::consent::{Notes, Policy, RecipientPolicy};
 use planting::{Canary, Planted, ROUNDS, plant};
-use sending::{Door, doors, leaky, sent, sent_without_consent};
+use sending::{Door, Sent, doors, leaky, sent, sent_without_consent};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
@@ -166,6 +166,13 @@ fn leaks<'c>(planted: &'c Planted, bytes: &str, needs: &[DataNeed], scenario: &S
     planted.canaries.iter().filter(is_there).filter(|canary| !is_permitted(canary)).collect()
 }
 
+/// What is found among the bytes and is not named in the record of disclosure.
+fn undisclosed<'c>(planted: &'c Planted, sent: &Sent) -> Vec<&'c Canary> {
+    let found = tokens(&sent.bytes);
+    let left = planted.canaries.iter().filter(|canary| found.contains(&canary.token));
+    left.filter(|canary| !sent.disclosed.contains(&canary.path)).collect()
+}
+
 /// Every run of letters and digits that could be a canary, in text as it stands and as it is decoded.
 fn tokens(bytes: &str) -> BTreeSet<String> {
     let text = bytes.to_lowercase();
@@ -199,6 +206,8 @@ struct Shown {
     faults: Vec<String>,
     /// Of which paths something arrived, by adapter.
     arrived: BTreeMap<&'static str, BTreeSet<String>>,
+    /// How many paths that an adapter was given its record of disclosure leaves out, by adapter and round.
+    left_out: BTreeMap<&'static str, Vec<usize>>,
 }
 
 fn show(scenario: &Scenario, doors: &[Door]) -> Shown {
@@ -213,10 +222,15 @@ fn show(scenario: &Scenario, doors: &[Door]) -> Shown {
         for door in doors {
             let at = format!("{}, {}, round {round}", door.name, scenario.name);
             match sent(&planted.whole, door, &policy(scenario), &scenario.provision) {
-                Ok(bytes) => {
-                    let leaks = leaks(&planted, &bytes, &door.needs(), scenario);
+                Ok(sent) => {
+                    let leaks = leaks(&planted, &sent.bytes, &door.needs(), scenario);
                     shown.faults.extend(leaks.iter().map(|leak| format!("{at}: {} of {}", leak.path, leak.resource)));
-                    let found = tokens(&bytes);
+                    let unnamed = undisclosed(&planted, &sent);
+                    let fault =
+                        |one: &&Canary| format!("{at}: {} of {} left and is not on record", one.path, one.resource);
+                    shown.faults.extend(unnamed.iter().map(fault));
+                    shown.left_out.entry(door.name).or_default().push(sent.given - sent.disclosed.len());
+                    let found = tokens(&sent.bytes);
                     let there = planted.canaries.iter().filter(|canary| found.contains(&canary.token));
                     shown.arrived.entry(door.name).or_default().extend(there.map(|one| one.path.clone()));
                     shown.checked += planted.canaries.len();
@@ -252,6 +266,10 @@ fn only_what_is_permitted_is_among_the_bytes() {
     for one in ["Patient.address.line", "Patient.telecom.value"] {
         assert!(whole.values().all(|arrived| arrived.contains(one)), "{one} would be found everywhere");
     }
+    // Where an adapter accounts for what it does, what nothing in it reads is not on record as told.
+    for (door, left_out) in &all[0].left_out {
+        assert!(left_out.iter().any(|paths| *paths > 0), "{door}: {left_out:?}");
+    }
     assert!(whole["ticket-rt"].contains("ServiceRequest.note.text"), "also where it is encoded");
     // Each element of each type is among what was planted, but those that hold no value of their own.
     for kind in gateway_core::ingest::STORED {
@@ -274,8 +292,10 @@ fn a_leak_is_found() {
     let planted = prepared(&permitted, 0, false);
     // An adapter that sends what is in its hands, of which it has declared a part.
     let door = leaky(planted.whole.patient.clone());
-    let bytes = sent(&planted.whole, &door, &policy(&permitted), &permitted.provision).unwrap();
-    let found = leaks(&planted, &bytes, &door.needs(), &permitted);
+    let sent = sent(&planted.whole, &door, &policy(&permitted), &permitted.provision).unwrap();
+    let unnamed = undisclosed(&planted, &sent);
+    assert!(unnamed.iter().any(|canary| canary.path == "Patient.address.line"), "no record names what leaks");
+    let found = leaks(&planted, &sent.bytes, &door.needs(), &permitted);
     let paths: BTreeSet<&str> = found.iter().map(|canary| canary.path.as_str()).collect();
     assert!(paths.contains("Patient.address.line") && paths.contains("Patient.text.div"), "{paths:?}");
     assert!(found.iter().all(|canary| canary.resource == "Patient/p"), "{found:?}");
@@ -287,8 +307,8 @@ fn a_leak_is_found() {
     // A gateway that forgets what consent withholds.
     let planted = prepared(&class, 0, false);
     let door: &Door = &doors()[0];
-    let bytes = sent_without_consent(&planted.whole, door).unwrap();
-    let found = leaks(&planted, &bytes, &door.needs(), &class);
+    let sent = sent_without_consent(&planted.whole, door).unwrap();
+    let found = leaks(&planted, &sent.bytes, &door.needs(), &class);
     assert!(found.iter().any(|canary| within(&canary.path, "Condition.code")), "{found:?}");
 }
 

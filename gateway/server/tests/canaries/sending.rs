@@ -9,12 +9,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gateway_core::accept::{Asked, Rules, decide_consent};
 use gateway_core::consent::{ConsentDocument, Policy, Recipient, Record, Stage, Verdict, Withheld};
+use gateway_core::disclose::Contents;
 use gateway_core::identity::{PlatformId, TenantId};
 use gateway_core::ingest::Person;
 use gateway_core::minimise::{Whole, minimise};
 use gateway_fhir::Json;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use time::macros::datetime;
 use vcse_gateway::adapters::{all, find};
@@ -198,8 +199,18 @@ impl Adapter for Leaky {
     }
 }
 
+/// What left.
+pub(crate) struct Sent {
+    /// The bytes of all requests.
+    pub(crate) bytes: String,
+    /// Element paths in the record of disclosure.
+    pub(crate) disclosed: BTreeSet<String>,
+    /// How many element paths the document has that the adapter was given.
+    pub(crate) given: usize,
+}
+
 /// What leaves under a Consent that permits, with `provision` in it besides; or why nothing does.
-pub(crate) fn sent(whole: &Whole, door: &Door, policy: &Policy, provision: &Value) -> Result<String, String> {
+pub(crate) fn sent(whole: &Whole, door: &Door, policy: &Policy, provision: &Value) -> Result<Sent, String> {
     let tenant = TenantId("pcn-a".to_owned());
     let mut consent = json!({
         "resourceType": "Consent", "id": "c", "status": "active", "patient": {"reference": "Patient/p"},
@@ -243,15 +254,18 @@ pub(crate) fn sent(whole: &Whole, door: &Door, policy: &Policy, provision: &Valu
 }
 
 /// What leaves if nobody asks for consent.
-pub(crate) fn sent_without_consent(whole: &Whole, door: &Door) -> Result<String, String> {
+pub(crate) fn sent_without_consent(whole: &Whole, door: &Door) -> Result<Sent, String> {
     bytes(whole, door, &[])
 }
 
-fn bytes(whole: &Whole, door: &Door, withheld: &[Withheld]) -> Result<String, String> {
+fn bytes(whole: &Whole, door: &Door, withheld: &[Withheld]) -> Result<Sent, String> {
     let key = IdempotencyKey("key".to_owned());
     let minimised = minimise(&whole.source(withheld), &door.needs(), &key).map_err(|error| error.to_string())?;
     let purpose = Purpose::Submit { referral: &minimised.referral };
     let keys = Keys { idempotency: &key, correlation: "correlation" };
     let exchange = Exchange { purpose, at: None, keys, settings: &door.settings, accepted_at: "2026-06-15T12:00:00Z" };
-    door.requests(&exchange).map_err(|error| error.to_string())
+    let account = door.adapter().account(&exchange).map_err(|error| error.to_string())?;
+    let disclosed = Contents::of(&minimised, account.as_ref()).elements().iter().cloned().collect();
+    let bytes = door.requests(&exchange).map_err(|error| error.to_string())?;
+    Ok(Sent { bytes, disclosed, given: Contents::of(&minimised, None).elements().len() })
 }

@@ -3,7 +3,7 @@
 
 use adapter_contract::{Answer, Cursor, DeliveryError, HttpRequest, IdempotencyKey, PlatformReferralId};
 use async_trait::async_trait;
-use gateway_core::change::{AuditRecord, Change, RawReport, ReportRecord, StoredAnswer, Transaction};
+use gateway_core::change::{Change, RawReport, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
 use gateway_core::referral::{Referral, ReferralId};
@@ -17,7 +17,9 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use vcse_gateway::gateway::Platform;
 use vcse_gateway::store::sqlite::SqliteStore;
-use vcse_gateway::store::{CommitError, Counts, Page, ReferralFilter, SearchQuery, Store, StoreError};
+use vcse_gateway::store::{
+    AuditChain, AuditLine, CommitError, Counts, Page, ReferralFilter, SearchQuery, Store, StoreError,
+};
 use vcse_gateway::transport::{HttpTransport, Names, Transport};
 
 /// Polls go on for as long as the process lives; only the first few are points, or waiting would make points.
@@ -209,8 +211,16 @@ impl Store for CountingStore {
         self.inner.answer(tenant, client, request_id).await
     }
 
-    async fn audit(&self, referral: &ReferralId) -> Result<Vec<AuditRecord>, StoreError> {
-        self.inner.audit(referral).await
+    async fn audit_lines(&self, referral: &ReferralId) -> Result<Vec<AuditLine>, StoreError> {
+        self.inner.audit_lines(referral).await
+    }
+
+    async fn audit_line(&self, tenant: &TenantId, number: u64) -> Result<Option<AuditLine>, StoreError> {
+        self.inner.audit_line(tenant, number).await
+    }
+
+    async fn verify_audit(&self) -> Result<Vec<AuditChain>, StoreError> {
+        self.inner.verify_audit().await
     }
 
     async fn latest_time(&self) -> Result<Option<OffsetDateTime>, StoreError> {

@@ -64,6 +64,9 @@ async fn at_the_gateway(world: &World) -> Result<Vec<String>, StoreError> {
     let referrals = store.referrals(&ReferralFilter { limit: u32::MAX, ..ReferralFilter::default() }).await?;
     let records = world.gp.records();
     let mut findings = Vec::new();
+    for chain in store.verify_audit().await? {
+        findings.extend(chain.broken.map(|line| format!("audit of {}: {line:?}", chain.tenant.0)));
+    }
     if referrals.len() != records.len() {
         findings.push(format!("{} were accepted for the GP system, {} are kept", records.len(), referrals.len()));
     }

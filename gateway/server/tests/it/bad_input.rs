@@ -1,7 +1,7 @@
 //! Every malformed, oversized, contradictory or hostile request: a 4xx of its own with a valid OperationOutcome, nothing
 //! stored, and not one received value in the answer.
 
-use crate::support::{Answer, BARS, COLLECTOR, FHIR_JSON, GP, READER, World, bundle, entry_of, inside};
+use crate::support::{Answer, BARS, COLLECTOR, FHIR_JSON, GOVERNANCE, GP, READER, World, bundle, entry_of, inside};
 use serde_json::{Value, json};
 
 /// Stands in names, notes and hostile values; must never come back.
@@ -157,6 +157,7 @@ async fn what_is_no_json_document_as_we_take_it_is_refused_before_it_is_read() {
         Bad::to("/fhir", "no token", text.as_str(), 401).by("").tells("login", ""),
         Bad::to("/fhir", "unknown token", text.as_str(), 401).by("somebody"),
         Bad::to("/fhir", "a reader writes", text.as_str(), 403).by(READER).tells("forbidden", ""),
+        Bad::to("/fhir", "governance refers", text.as_str(), 403).by(GOVERNANCE).tells("forbidden", ""),
         Bad::to("/fhir", "a collecting platform refers", text.as_str(), 403).by(COLLECTOR),
         Bad::to("/fhir", "bars without names", text.as_str(), 400).by(BARS).tells("required", ""),
         Bad::to("/fhir", "bars, no GUID", text.as_str(), 400)

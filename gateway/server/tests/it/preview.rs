@@ -1,7 +1,9 @@
 //! `$preview`: what would become of a referral, without anything being stored or sent.
 
 use crate::losses::{Scene, script};
-use crate::support::{Answer, BARS, COLLECTOR, GP, READER, Setup, World, assert_valid, bundle, inside, referral_to};
+use crate::support::{
+    Answer, BARS, COLLECTOR, GOVERNANCE, GP, READER, Setup, World, assert_valid, bundle, inside, referral_to,
+};
 use conformance_tests::generator::Expectation;
 use serde_json::{Value, json};
 
@@ -69,6 +71,7 @@ async fn it_tells_who_would_receive_what_and_what_not_and_changes_nothing() {
     let wrapped = json!({"resourceType": "Parameters", "parameter": [{"name": "referral", "resource": bundle(0)}]});
     assert_eq!(previewed(&scene.world, &wrapped).await["parameter"][0]["name"], "task");
     assert_eq!(ask(&scene.world, READER, &bundle(0)).await.status, 200);
+    assert_eq!(ask(&scene.world, GOVERNANCE, &bundle(0)).await.status, 200);
     assert_eq!(scene.world.store().content_hash().await.unwrap(), before);
     assert_eq!(scene.platform.sent(), []);
     // What was told beforehand is what happens.

@@ -11,7 +11,7 @@ use crate::support::{GP, Setup, bundle, configuration, door};
 use adapter_contract::{Answer, Cursor, DeliveryError, HttpRequest, IdempotencyKey, PlatformReferralId, SenderMove};
 use async_trait::async_trait;
 use gateway_core::accept::Written;
-use gateway_core::change::{AuditRecord, Change, RawReport, ReportRecord, StoredAnswer, Transaction};
+use gateway_core::change::{Change, RawReport, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{Client, ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::ingest::{Draft, Submission, Write};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, Errand, OutboxRow, OutboxState};
@@ -30,7 +30,9 @@ use vcse_gateway::deliver;
 use vcse_gateway::gateway::{Gateway, Platform, is_race};
 use vcse_gateway::ingest;
 use vcse_gateway::store::memory::MemoryStore;
-use vcse_gateway::store::{CommitError, Counts, Page, ReferralFilter, SearchQuery, Store, StoreError};
+use vcse_gateway::store::{
+    AuditChain, AuditLine, CommitError, Counts, Page, ReferralFilter, SearchQuery, Store, StoreError,
+};
 use vcse_gateway::transport::{Names, Transport};
 
 /// How many are played.
@@ -221,9 +223,19 @@ impl Store for Racing {
         self.inner.answer(tenant, client, request_id).await
     }
 
-    async fn audit(&self, referral: &ReferralId) -> Result<Vec<AuditRecord>, StoreError> {
+    async fn audit_lines(&self, referral: &ReferralId) -> Result<Vec<AuditLine>, StoreError> {
         self.pause().await;
-        self.inner.audit(referral).await
+        self.inner.audit_lines(referral).await
+    }
+
+    async fn audit_line(&self, tenant: &TenantId, number: u64) -> Result<Option<AuditLine>, StoreError> {
+        self.pause().await;
+        self.inner.audit_line(tenant, number).await
+    }
+
+    async fn verify_audit(&self) -> Result<Vec<AuditChain>, StoreError> {
+        self.pause().await;
+        self.inner.verify_audit().await
     }
 
     async fn latest_time(&self) -> Result<Option<OffsetDateTime>, StoreError> {

@@ -1,8 +1,8 @@
 //! Recording consent: by whom, in what form, and that nobody gives themselves a consent that they are not entitled to.
 
 use crate::support::{
-    BARS, COLLECTOR, FHIR_JSON, FOREIGN, GP, NEIGHBOUR, READER, RECORDER, SELF_REFERRAL, Sent, World, assert_valid,
-    bundle, inside, referral_to,
+    BARS, COLLECTOR, FHIR_JSON, FOREIGN, GOVERNANCE, GP, NEIGHBOUR, READER, RECORDER, SELF_REFERRAL, Sent, World,
+    assert_valid, bundle, inside, referral_to,
 };
 use conformance_tests::generator::Expectation;
 use serde_json::{Value, json};
@@ -84,7 +84,7 @@ async fn nobody_else_records_consent() {
     assert_eq!(made.status, 201, "{}", made.text);
     let path = format!("/fhir/Consent/{}", made.json()["id"].as_str().unwrap());
     let before = world.store().content_hash().await.unwrap();
-    for client in [COLLECTOR, READER, SELF_REFERRAL] {
+    for client in [COLLECTOR, READER, GOVERNANCE, SELF_REFERRAL] {
         let created = world.post(client, "/fhir/Consent", consent.to_string()).await;
         created.assert_refused(client);
         assert_eq!(created.status, 403, "{client}");

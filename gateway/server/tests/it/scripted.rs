@@ -24,7 +24,7 @@ pub(crate) const NAME: &str = "scripted";
 struct Script {
     /// Version without the hash.
     version: String,
-    /// Steps of a submission, in order.
+    /// Steps of a submission, in order. One whose name begins with `safe` may be made again at no risk.
     steps: Vec<String>,
     /// What the account says is lost.
     #[serde(default)]
@@ -125,6 +125,11 @@ impl Scripted {
         Step::Send(PlatformRequest::Http(request), Progress::at(step))
     }
 
+    fn submission(&self, step: &str) -> Step {
+        let method = if step.starts_with("safe") { Method::Get } else { Method::Post };
+        self.request(method, step, step)
+    }
+
     fn place(&self, step: &str) -> Result<usize, TranslateError> {
         let found = self.script.steps.iter().position(|known| known == step);
         found.ok_or_else(|| TranslateError::new("progress.step", "is no step of this version of the mapping"))
@@ -152,7 +157,7 @@ impl Adapter for Scripted {
                 let first = self.script.steps.first().map(String::as_str).unwrap_or_default();
                 let step = exchange.at.map_or(first, |progress| progress.step.as_str());
                 self.place(step)?;
-                Ok(self.request(Method::Post, step, step))
+                Ok(self.submission(step))
             }
             Purpose::LookUp if self.script.asks => Ok(self.request(Method::Get, "look-up", "look-up")),
             Purpose::LookUp => Ok(Step::Absent),
@@ -167,7 +172,7 @@ impl Adapter for Scripted {
         let Answer::Http { body, .. } = answer else { return Err(TranslateError::new("answer", "is none")) };
         match exchange.purpose {
             Purpose::Submit { .. } => match self.script.steps.get(self.place(&progress.step)? + 1) {
-                Some(next) => Ok(self.request(Method::Post, next, next)),
+                Some(next) => Ok(self.submission(next)),
                 None => {
                     let platform_referral = PlatformReferralId("42".to_owned());
                     Ok(Step::Delivered(Receipt { platform_referral, reports: Vec::new() }))

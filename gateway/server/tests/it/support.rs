@@ -38,6 +38,8 @@ pub(crate) const NEIGHBOUR: &str = "neighbour";
 pub(crate) const FOREIGN: &str = "foreign";
 /// Records consent for the practice, and does nothing else.
 pub(crate) const RECORDER: &str = "recorder";
+/// Looks after information governance at the practice.
+pub(crate) const GOVERNANCE: &str = "governance";
 /// Refers, and is not entitled to record consent.
 pub(crate) const SELF_REFERRAL: &str = "self-referral";
 /// The platform that collects.
@@ -439,6 +441,7 @@ pub(crate) fn configuration(address: &str, token: &Path, setup: &Setup) -> Strin
     text += &client(NEIGHBOUR, "pcn-a", "A82001", referrer);
     text += &client(FOREIGN, "pcn-b", PRACTICE_ODS, referrer);
     text += &client(RECORDER, "pcn-a", PRACTICE_ODS, "roles = [\"consent\"]");
+    text += &client(GOVERNANCE, "pcn-a", PRACTICE_ODS, "roles = [\"governance\"]");
     text += &client(SELF_REFERRAL, "pcn-a", PRACTICE_ODS, &format!("{referrer}\nrecords-consent = false"));
     text += &client(COLLECTOR, "pcn-a", "VCSE3", "roles = [\"platform\"]\nplatform = \"advice\"");
     let requester = "requester-ods = \"X26\", requester-name = \"Test PCN gateway\"";

@@ -3,8 +3,9 @@
 use super::search;
 use super::state::{KeptReport, KeptRow, State};
 use crate::store::canonical::MATCHES_NAMED;
+use crate::store::chain::{Content, Link};
 use crate::store::{CommitError, StoreError};
-use gateway_core::change::{Change, Check, CheckFailure, ReportRecord, Transaction};
+use gateway_core::change::{AuditRecord, Change, Check, CheckFailure, ReportRecord, Transaction};
 use gateway_core::outbox::{OutboxRow, OutboxState};
 use gateway_core::referral::Referral;
 use gateway_core::resource::ResourceVersion;
@@ -127,8 +128,28 @@ fn apply(state: &mut State, change: Change) {
             let key = (answer.tenant.clone(), answer.client.clone(), answer.request_id.clone());
             state.answers.insert(key, answer);
         }
-        Change::Audit(line) => state.audit.push(line),
+        Change::Audit(line) => audit(state, line),
     }
+}
+
+/// Behind the last line of its tenant.
+fn audit(state: &mut State, line: AuditRecord) {
+    let last = state.audit.iter().rev().find(|(_, kept)| kept.tenant == line.tenant);
+    let last = last.map_or_else(Link::default, |(link, _)| *link);
+    state.audit.push((with_content(&line, |content| last.next(&line.tenant, content)), line));
+}
+
+/// Hands over a line's content as other engines keep it.
+pub(super) fn with_content<T>(line: &AuditRecord, work: impl FnOnce(&Content<'_>) -> T) -> T {
+    let at = i64::try_from(line.at.unix_timestamp_nanos() / 1_000).unwrap_or(i64::MAX);
+    let detail = line.detail.to_string();
+    work(&Content {
+        at,
+        actor: line.actor.as_bytes(),
+        action: line.action.as_bytes(),
+        referral: line.referral.as_ref().map(|referral| referral.0.as_bytes()),
+        detail: detail.as_bytes(),
+    })
 }
 
 fn put_resource(state: &mut State, resource: ResourceVersion) {

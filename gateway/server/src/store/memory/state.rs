@@ -1,6 +1,7 @@
 //! What the model remembers.
 
 use crate::store::StoreError;
+use crate::store::chain::Link;
 use crate::store::digest::Digest;
 use adapter_contract::Cursor;
 use gateway_core::change::{AuditRecord, RawReport, Received, ReportRecord, StoredAnswer};
@@ -26,7 +27,8 @@ pub(super) struct State {
     pub(super) reports: Vec<ReportRecord>,
     pub(super) cursors: BTreeMap<PlatformId, Cursor>,
     pub(super) answers: BTreeMap<(TenantId, ClientId, String), StoredAnswer>,
-    pub(super) audit: Vec<AuditRecord>,
+    /// With the place of each in its tenant's chain.
+    pub(super) audit: Vec<(Link, AuditRecord)>,
 }
 
 /// An outbox row, and when it is due: its time if ready, the lease's end if leased, else never.
@@ -73,6 +75,6 @@ impl State {
         self.reports.iter().try_for_each(|row| digest.report(row))?;
         self.cursors.iter().for_each(|(platform, cursor)| digest.cursor(platform, &cursor.0));
         self.answers.values().for_each(|row| digest.answer(row));
-        self.audit.iter().try_for_each(|row| digest.audit(row))
+        self.audit.iter().try_for_each(|(link, row)| digest.audit(link, row))
     }
 }

@@ -1,8 +1,9 @@
 //! Walks every table in the order that [`Digest`] prescribes, in one snapshot.
 
-use super::reads;
 use super::rows::{self, body, natural, text, time};
+use super::{chain, reads};
 use crate::store::StoreError;
+use crate::store::chain::Link;
 use crate::store::digest::Digest;
 use gateway_core::change::Received;
 use gateway_core::identity::{ClientId, Compartment, Owner, PlatformId, TenantId};
@@ -45,8 +46,11 @@ pub(super) fn content_hash(file: &Connection) -> Result<String, StoreError> {
         digest.answer(&rows::answer(row)?);
         Ok(())
     })?;
-    let audit = "SELECT tenant, at, actor, action, referral, detail FROM audit ORDER BY place";
-    each(&file, audit, |row| digest.audit(&reads::a_line(row)?))?;
+    let audit = "SELECT tenant, at, actor, action, referral, detail, number, hash FROM audit ORDER BY place";
+    each(&file, audit, |row| {
+        let link = Link { number: natural(row, 6)?, hash: chain::hash(row, 7)? };
+        digest.audit(&link, &reads::a_line(row)?)
+    })?;
     Ok(digest.finish())
 }
 

@@ -1,7 +1,9 @@
 //! Writing rows, one function for each table.
 
 use super::apply::current;
+use super::chain;
 use super::rows::{integer, json, micros, report_key, token_text, tokens};
+use crate::store::chain::Content;
 use crate::store::{CommitError, StoreError};
 use gateway_core::change::{AuditRecord, CheckFailure, RawReport, Received, ReportRecord, StoredAnswer};
 use gateway_core::outbox::{Attempt, OutboxRow, OutboxState};
@@ -262,18 +264,33 @@ pub(super) fn answer(file: &Connection, answer: &StoredAnswer) -> Result<(), Sto
     Ok(())
 }
 
-/// A line of audit.
+/// A line of audit, behind the last one of its tenant.
 pub(super) fn audit(file: &Connection, line: &AuditRecord) -> Result<(), StoreError> {
+    let (at, detail) = (micros(line.at)?, json(&line.detail)?);
+    let referral = line.referral.as_ref().map(|referral| referral.0.as_str());
+    let link = chain::last(file, &line.tenant)?.next(
+        &line.tenant,
+        &Content {
+            at,
+            actor: line.actor.as_bytes(),
+            action: line.action.as_bytes(),
+            referral: referral.map(str::as_bytes),
+            detail: detail.as_bytes(),
+        },
+    );
     file.prepare_cached(
-        "INSERT INTO audit (tenant, at, actor, action, referral, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO audit (tenant, number, at, actor, action, referral, detail, hash)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?
     .execute((
         &line.tenant.0,
-        micros(line.at)?,
+        integer(link.number)?,
+        at,
         &line.actor,
         &line.action,
-        line.referral.as_ref().map(|referral| &referral.0),
-        json(&line.detail)?,
+        referral,
+        detail,
+        link.hash,
     ))?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Reads by key. Statements that run often are constants, so that a test can ask for their plans.
 
 use super::rows::{self, body, natural};
-use crate::store::{Counts, ReferralFilter, StoreError};
+use crate::store::{AuditLine, Counts, ReferralFilter, StoreError};
 use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use gateway_core::change::{AuditRecord, RawReport, ReportRecord, StoredAnswer};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
@@ -46,7 +46,9 @@ pub(super) const TO_ALIGN: &str = "SELECT r.referral FROM report r
       AND NOT EXISTS (SELECT 1 FROM referral f WHERE f.id = r.referral AND f.delivery = 'queued')
     ORDER BY r.place LIMIT ?1";
 pub(super) const AUDIT: &str =
-    "SELECT tenant, at, actor, action, referral, detail FROM audit WHERE referral = ?1 ORDER BY place";
+    "SELECT tenant, at, actor, action, referral, detail, number FROM audit WHERE referral = ?1 ORDER BY place";
+pub(super) const AUDIT_LINE: &str =
+    "SELECT tenant, at, actor, action, referral, detail, number FROM audit WHERE tenant = ?1 AND number = ?2";
 pub(super) const LATEST: &str = "SELECT max(at) FROM audit";
 
 fn one<T>(
@@ -218,8 +220,16 @@ pub(super) fn a_line(row: &Row<'_>) -> Result<AuditRecord, StoreError> {
     })
 }
 
-pub(super) fn audit(file: &Connection, referral: &ReferralId) -> Result<Vec<AuditRecord>, StoreError> {
-    all(file, AUDIT, [&referral.0], a_line)
+fn a_numbered_line(row: &Row<'_>) -> Result<AuditLine, StoreError> {
+    Ok(AuditLine { number: natural(row, 6)?, record: a_line(row)? })
+}
+
+pub(super) fn audit_lines(file: &Connection, referral: &ReferralId) -> Result<Vec<AuditLine>, StoreError> {
+    all(file, AUDIT, [&referral.0], a_numbered_line)
+}
+
+pub(super) fn audit_line(file: &Connection, tenant: &TenantId, number: u64) -> Result<Option<AuditLine>, StoreError> {
+    one(file, AUDIT_LINE, (&tenant.0, rows::bound(number)), a_numbered_line)
 }
 
 pub(super) fn latest_time(file: &Connection) -> Result<Option<OffsetDateTime>, StoreError> {

@@ -7,15 +7,46 @@ use rusqlite::{Connection, TransactionBehavior};
 use sha2::{Digest as _, Sha256};
 
 /// All migrations, in order; the first has number 1.
-pub(super) const MIGRATIONS: &[&str] = &[
-    include_str!("../../../migrations/sqlite/0001_initial.sql"),
-    include_str!("../../../migrations/sqlite/0002_latest_time.sql"),
-];
+pub(super) const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_initial.sql")];
 
 /// Brings the file to the newest schema, wholly or not at all.
 pub(super) fn migrate(file: &mut Connection, migrations: &[&str]) -> Result<(), StoreError> {
     let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let applied = applied(&transaction)?;
+    known(&applied, migrations)?;
+    for (number, sql) in (1_i64..).zip(migrations).skip(applied.len()) {
+        transaction.execute_batch(sql)?;
+        transaction
+            .execute("INSERT INTO schema_migration (number, sha256) VALUES (?1, ?2)", (number, checksum(sql)))?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Whether a file that is only read has the newest schema.
+pub(super) fn check(file: &Connection) -> Result<(), StoreError> {
+    if !file.table_exists(None, "schema_migration")? {
+        return Err(StoreError::Engine("the file is no store of this gateway".to_owned()));
+    }
+    let applied = checksums(file)?;
+    known(&applied, MIGRATIONS)?;
+    if applied.len() < MIGRATIONS.len() {
+        return Err(StoreError::Engine("the file is of an older gateway: start this one on it once".to_owned()));
+    }
+    Ok(())
+}
+
+/// Refuses a file whose migrations are not ours, in order.
+fn known(applied: &[String], migrations: &[&str]) -> Result<(), StoreError> {
+    // Before the count: an unreleased build may have had more migrations, and is no newer gateway.
+    for (number, (sql, known)) in (1..).zip(migrations.iter().zip(applied)) {
+        if checksum(sql) != *known {
+            return Err(StoreError::Engine(format!(
+                "migration {number} is not the one that the file was made with: an unreleased build of this gateway made \
+                 it, and no other can read it. Move it away, with its -wal and -shm, and start with a new one"
+            )));
+        }
+    }
     if applied.len() > migrations.len() {
         return Err(StoreError::Engine(format!(
             "the file has schema {}, this gateway knows {}: it was written by a newer gateway",
@@ -23,17 +54,6 @@ pub(super) fn migrate(file: &mut Connection, migrations: &[&str]) -> Result<(), 
             migrations.len()
         )));
     }
-    for (number, (sql, known)) in (1..).zip(migrations.iter().zip(&applied)) {
-        if checksum(sql) != *known {
-            return Err(StoreError::Engine(format!("migration {number} is not the one that the file was made with")));
-        }
-    }
-    for (number, sql) in (1_i64..).zip(migrations).skip(applied.len()) {
-        transaction.execute_batch(sql)?;
-        transaction
-            .execute("INSERT INTO schema_migration (number, sha256) VALUES (?1, ?2)", (number, checksum(sql)))?;
-    }
-    transaction.commit()?;
     Ok(())
 }
 
@@ -50,6 +70,10 @@ fn applied(file: &Connection) -> Result<Vec<String>, StoreError> {
             sha256 TEXT NOT NULL        -- of its text
         ) STRICT",
     )?;
+    checksums(file)
+}
+
+fn checksums(file: &Connection) -> Result<Vec<String>, StoreError> {
     let mut statement = file.prepare("SELECT sha256 FROM schema_migration ORDER BY number")?;
     let checksums = statement.query_map([], |row| row.get(0))?;
     Ok(checksums.collect::<Result<_, _>>()?)
@@ -76,7 +100,8 @@ mod tests {
         migrate(&mut file, MIGRATIONS).expect("has nothing to do");
         let edited = format!("{} ", MIGRATIONS[0]);
         let edited = [&[edited.as_str()], &MIGRATIONS[1..]].concat();
-        assert!(refusal(migrate(&mut file, &edited)).contains("migration 1 is not the one"));
+        let words = refusal(migrate(&mut file, &edited));
+        assert!(words.contains("migration 1 is not the one") && words.contains("unreleased build"), "{words}");
         let grown = [MIGRATIONS, &["CREATE TABLE more (id TEXT) STRICT"]].concat();
         migrate(&mut file, &grown).expect("adds one more");
         assert!(refusal(migrate(&mut file, MIGRATIONS)).contains("newer gateway"));

@@ -45,6 +45,8 @@ async fn committed_changes_survive_closing_and_a_crash() {
     assert!(log > 0, "the test shows nothing if the log is empty");
     let revived: Shared = Arc::new(open(crashed.path()));
     assert_eq!(must(revived.content_hash().await), second);
+    let chains = must(revived.verify_audit().await);
+    assert_eq!(chains.iter().map(|chain| (chain.lines, chain.broken)).collect::<Vec<_>>(), [(300, None)]);
     write(&revived, vec![put(resource("after", 1, &[]))]).await;
 }
 

@@ -1,7 +1,7 @@
 //! The plans of the statements that run often: each goes by an index, none sorts.
 
 use crate::store::sqlite::search::Found;
-use crate::store::sqlite::{claim, reads, schema};
+use crate::store::sqlite::{chain, claim, reads, schema};
 use crate::store::suite::samples::{at, query, strangers};
 use crate::store::{ReferralFilter, SearchQuery, UpdatedRange};
 use rusqlite::Connection;
@@ -53,7 +53,9 @@ fn fixed_statements_go_by_an_index() {
         reads::REPORTS,
         reads::TO_ALIGN,
         reads::AUDIT,
+        reads::AUDIT_LINE,
         reads::LATEST,
+        chain::LAST,
     ];
     for sql in fixed.into_iter().chain(reads::PARKED) {
         check(&file, sql);

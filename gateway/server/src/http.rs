@@ -3,6 +3,7 @@
 
 mod collect;
 mod context;
+mod erase;
 mod metadata;
 mod preview;
 mod read;
@@ -151,6 +152,10 @@ async fn run(
         Interaction::Transaction => {
             let bytes = context.fhir_body(gateway, &parts, body).await?;
             write::transaction(gateway, &context, &bytes).await
+        }
+        Interaction::Operation("Patient", "erase") => {
+            let bytes = context.fhir_body(gateway, &parts, body).await?;
+            erase::erase(gateway, &context, &id(), &bytes).await
         }
         Interaction::Operation(..) => {
             let bytes = context.fhir_body(gateway, &parts, body).await?;

@@ -8,7 +8,9 @@ pub mod limits;
 // One clock, one source of chance, one store, one transport: all injected.
 pub mod chance;
 pub mod clock;
+mod erase;
 pub mod store;
+mod subject;
 pub mod transport;
 
 // The way in, out and back.

@@ -79,12 +79,20 @@ fn resource(kind: &str, routes: &[routes::Route]) -> Value {
 
 /// The definition is named, not served: docs/api.md describes it.
 fn operation(kind: &str, name: &str) -> Value {
+    let documentation = match name {
+        "erase" => {
+            "POST of Parameters with reason (request or withdrawal), consents and dry-run. The record of the person goes for \
+             good; referrals that are under way are in the way. For clients with the role governance."
+        }
+        _ => {
+            "POST of the transaction Bundle that would be sent, or of Parameters with it. Tells, as Parameters, for each Task \
+             who would receive it, what consent says, what would arrive and what would not. Nothing is stored or sent."
+        }
+    };
     json!({
         "name": name,
         "definition": format!("https://vcse-gateway.example/fhir/OperationDefinition/{kind}-{name}"),
-        "documentation": "POST of the transaction Bundle that would be sent, or of Parameters with it. Tells, as \
-            Parameters, for each Task who would receive it, what consent says, what would arrive and what would not. \
-            Nothing is stored or sent.",
+        "documentation": documentation,
     })
 }
 

@@ -1,6 +1,7 @@
 //! What every engine must do: the rules of [`Store`] and of [`gateway_core::change`], as functions that panic when one is
 //! broken. An engine's tests call [`run_all`]; it knows nothing of engines.
 
+mod erasing;
 mod keeping;
 mod outbox;
 mod referrals;
@@ -47,6 +48,11 @@ where
     reports::the_same_statement_is_kept_once(make().await).await;
     reports::parked_statements_find_their_referral(make().await).await;
     reports::alignment_goes_by_the_oldest_statement(make().await).await;
+    erasing::what_is_erased_is_gone_and_says_so(make().await).await;
+    erasing::what_belongs_to_others_stays(make().await).await;
+    erasing::nothing_more_is_taken_for_what_is_erased(make().await).await;
+    erasing::what_platforms_said_goes_with_the_referral(make().await).await;
+    erasing::single_things_can_be_removed(make().await).await;
     keeping::answers_are_kept_for_one_client(make().await).await;
     keeping::cursors_and_audit_are_kept(make().await).await;
     keeping::a_failing_check_changes_nothing(make().await).await;

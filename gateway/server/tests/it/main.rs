@@ -6,6 +6,7 @@ mod bad_updates;
 mod connect_families;
 mod decided_again;
 mod delivery;
+mod erasure;
 mod losses;
 mod notes;
 mod official_examples;

@@ -1,7 +1,7 @@
 //! Read, vread, history, search and the CapabilityStatement.
 
 use crate::support::{
-    Answer, COLLECTOR, FHIR_JSON, GP, PATCH_JSON, READER, World, assert_valid, bundle, inside, referral_to,
+    Answer, COLLECTOR, FHIR_JSON, GOVERNANCE, GP, PATCH_JSON, READER, World, assert_valid, bundle, inside, referral_to,
 };
 use conformance_tests::generator::Expectation;
 use gateway_core::ingest::{GATEWAY_WRITES, STAND_ALONE, STORED};
@@ -276,9 +276,10 @@ async fn everything_listed_is_there_and_nothing_else_is() {
             all.map(move |one| (kind, one["name"].as_str().unwrap()))
         })
         .collect();
-    assert_eq!(operations, [("ServiceRequest", "preview")]);
+    assert_eq!(operations, [("ServiceRequest", "preview"), ("Patient", "erase")]);
     for (kind, name) in operations {
-        assert_eq!(world.post(GP, &format!("/fhir/{kind}/${name}"), "{}").await.status, 400, "{kind} {name}");
+        let (by, path) = if name == "erase" { (GOVERNANCE, "x/$erase") } else { (GP, "$preview") };
+        assert_eq!(world.post(by, &format!("/fhir/{kind}/{path}"), "{}").await.status, 400, "{kind} {name}");
     }
     let all =
         ["read", "vread", "history-instance", "search-type", "create", "update", "patch", "delete", "history-type"];

@@ -1,7 +1,7 @@
 //! Search over current resources in creation order. One criterion leads, through the token table's key or the index by
 //! type; the others are looked up for each row that it finds.
 
-use super::rows::{self, bound, micros, natural};
+use super::rows::{self, VERSION, VERSION_COLUMNS, bound, micros, natural};
 use crate::store::canonical::{self, MATCHES_NAMED};
 use crate::store::{Page, SearchQuery, StoreError, UpdatedRange};
 use gateway_core::identity::Compartment;
@@ -74,8 +74,12 @@ fn page(file: &Connection, query: &SearchQuery, up_to: u64) -> Result<Vec<(u64, 
     // One more than asked for tells whether more wait.
     let sql = found.page(i64::from(query.limit) + 1);
     super::reads::all(file, &sql, params_from_iter(found.values), |row| {
-        let key = ResourceKey { compartment: query.compartment.clone(), kind: query.kind.clone(), id: row.get(6)? };
-        Ok((natural(row, 7)?, rows::version(row, key)?))
+        let key = ResourceKey {
+            compartment: query.compartment.clone(),
+            kind: query.kind.clone(),
+            id: row.get(VERSION_COLUMNS)?,
+        };
+        Ok((natural(row, VERSION_COLUMNS + 1)?, rows::version(row, key)?))
     })
 }
 
@@ -106,6 +110,7 @@ impl Found {
         let owner = compartment.owner.key();
         let values = vec![compartment.tenant.0.clone().into(), owner.into(), kind.to_owned().into()];
         let mut found = Self { tables: "resource_current c", place: "c.place", terms: Vec::new(), values };
+        found.terms.push("c.erased = 0".to_owned());
         let leader = leader(all_of);
         found.lead(leader.and_then(|at| all_of.get(at)).copied());
         found.compare(found.place, ">", after.into());
@@ -174,8 +179,9 @@ impl Found {
     pub(super) fn page(&mut self, limit: i64) -> String {
         let limit = self.value(limit.into());
         format!(
-            "SELECT v.version, v.updated, v.author, v.method, v.body, v.tokens, c.id, c.place
+            "SELECT {VERSION}, c.id, c.place
              FROM {} CROSS JOIN resource_version v ON v.place = c.place AND v.version = c.version
+             CROSS JOIN subject_key k ON k.id = c.sealed_by
              WHERE {} ORDER BY {} LIMIT ?{limit}",
             self.tables,
             self.terms.join(" AND "),

@@ -3,6 +3,7 @@
 mod differential;
 mod durability;
 mod plans;
+mod traces;
 
 use super::SqliteStore;
 use crate::store::{Store, suite};

@@ -1,9 +1,10 @@
 //! The plans of the statements that run often: each goes by an index, none sorts.
 
 use crate::store::sqlite::search::Found;
-use crate::store::sqlite::{claim, reads, schema};
+use crate::store::sqlite::{claim, kept, keys, reads, schema};
 use crate::store::suite::samples::{at, query, strangers};
 use crate::store::{ReferralFilter, SearchQuery, UpdatedRange};
+use gateway_core::subject::SubjectId;
 use rusqlite::Connection;
 
 fn file() -> Connection {
@@ -35,8 +36,15 @@ fn fixed_statements_go_by_an_index() {
     let fixed = [
         claim::DUE,
         claim::NEXT,
-        reads::RESOURCE,
-        reads::HISTORY,
+        reads::RESOURCE.as_str(),
+        reads::HISTORY.as_str(),
+        reads::ANSWER,
+        keys::ERASURE,
+        kept::RAW_REPORTS,
+        kept::RECEIVED,
+        kept::ANSWERS,
+        kept::PARKED,
+        kept::IDLE,
         reads::BY_TASK,
         reads::BY_NAME,
         reads::BY_KEY,
@@ -47,7 +55,7 @@ fn fixed_statements_go_by_an_index() {
         reads::AUDIT,
         reads::LATEST,
     ];
-    for sql in fixed.into_iter().chain(reads::PARKED) {
+    for sql in fixed.into_iter().chain(reads::PARKED).chain(keys::OF_REFERRALS) {
         check(&file, sql);
     }
     // Counting counts all; the index is enough for it and nothing is sorted.
@@ -60,8 +68,11 @@ fn lists_of_referrals_go_by_an_index() {
     let tenants = [None, Some(strangers()[0].tenant.clone())];
     for tenant in tenants {
         for delivery in [None, Some("held".to_owned())] {
-            let filter = ReferralFilter { tenant: tenant.clone(), delivery, after: None, limit: 10 };
-            check(&file, &reads::listing(&filter));
+            for subject in [None, Some(SubjectId("p".to_owned()))] {
+                let (tenant, delivery) = (tenant.clone(), delivery.clone());
+                let filter = ReferralFilter { tenant, delivery, subject, after: None, limit: 10 };
+                check(&file, &reads::listing(&filter));
+            }
         }
     }
 }

@@ -22,6 +22,7 @@ pub mod status;
 // What the sender may still do, and the person.
 pub mod erase;
 pub mod patch;
+pub mod retention;
 pub mod update;
 pub mod withdraw;
 

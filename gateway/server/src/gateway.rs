@@ -12,6 +12,7 @@ use gateway_core::accept::Rules;
 use gateway_core::change::Transaction;
 use gateway_core::identity::{Client, PlatformId};
 use gateway_core::loss::{self, Translator, Translators};
+use gateway_core::retention::Row;
 use gateway_core::subject;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -147,6 +148,8 @@ pub struct Gateway {
     pub watch: Mutex<Option<Watch>>,
     /// Routes, recipients, policy, schedule.
     pub rules: Rules,
+    /// For how long what is kept; what has no row is kept for ever.
+    pub retention: Vec<Row>,
     /// FHIR base address as clients see it, without trailing slash.
     pub base_url: String,
     /// Counts up when something may have become due in the outbox; every lane hears it.

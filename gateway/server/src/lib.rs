@@ -8,9 +8,7 @@ pub mod limits;
 // One clock, one source of chance, one store, one transport: all injected.
 pub mod chance;
 pub mod clock;
-mod erase;
 pub mod store;
-mod subject;
 pub mod transport;
 
 // The way in, out and back.
@@ -18,7 +16,12 @@ pub mod deliver;
 pub mod http;
 pub mod ingest;
 pub mod status;
+mod subject;
 mod withdraw;
+
+// What goes.
+mod erase;
+mod retention;
 
 pub mod adapters;
 pub mod cli;

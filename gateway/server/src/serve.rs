@@ -1,7 +1,7 @@
 //! Everything that runs: listener, lanes, status worker, polls; and how they stop.
 
 use crate::gateway::Gateway;
-use crate::{adapters, deliver, http, status};
+use crate::{adapters, deliver, http, retention, status};
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 use tokio::net::TcpListener;
@@ -54,6 +54,7 @@ pub fn start(gateway: Gateway, listener: TcpListener) -> std::io::Result<Running
         }
     }
     parts.spawn(status::worker(Arc::clone(&gateway), stop.clone()));
+    parts.spawn(retention::worker(Arc::clone(&gateway), stop.clone()));
     if let Some(watch) = gateway.watch.lock().unwrap_or_else(PoisonError::into_inner).take() {
         let every = gateway.limits.adapters_look;
         parts.spawn(adapters::watch(Arc::clone(&gateway), watch, every, stop.clone()));

@@ -1,6 +1,7 @@
 //! The sections of the file, and what must hold between them.
 
 use super::policy::{Decided, PolicySection, TenantSection};
+use super::retention::RetentionSection;
 use super::{Fault, line};
 use crate::adapters::Registry;
 use adapter_contract::Grade;
@@ -40,6 +41,9 @@ pub struct Config {
     /// When attempts are made.
     #[serde(default)]
     pub retry: RetrySection,
+    /// For how long what is kept.
+    #[serde(default)]
+    pub retention: Vec<RetentionSection>,
     /// The adapters that there are: those of this build and those of the folder.
     #[serde(skip)]
     pub adapters: Registry,
@@ -266,6 +270,7 @@ pub(super) fn check(config: &Config, text: &str) -> Vec<Fault> {
         check.collector(section, &config.client);
     }
     check.policies(config, &platforms);
+    check.retention(&config.retention);
     for route in &config.route {
         let platform = route.get_ref().platform.0.as_str();
         if !platforms.contains(platform) {

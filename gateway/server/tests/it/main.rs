@@ -18,6 +18,7 @@ mod recording;
 mod reload;
 mod request_tracker;
 mod restricted;
+mod retention;
 mod scripted;
 mod sender;
 mod status_back;

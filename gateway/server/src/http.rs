@@ -153,9 +153,9 @@ async fn run(
             let bytes = context.fhir_body(gateway, &parts, body).await?;
             write::transaction(gateway, &context, &bytes).await
         }
-        Interaction::Operation("Patient", "erase") => {
+        Interaction::Operation(kind, "erase") => {
             let bytes = context.fhir_body(gateway, &parts, body).await?;
-            erase::erase(gateway, &context, &id(), &bytes).await
+            erase::erase(gateway, &context, kind, &id(), &bytes).await
         }
         Interaction::Operation(..) => {
             let bytes = context.fhir_body(gateway, &parts, body).await?;

@@ -1,4 +1,4 @@
-//! Retention, with effects: each row of the table is a job that runs at the start and then every hour. A job works in small
+//! Retention, with effects: each row of the table is a job that runs at the start and then every day. A job works in small
 //! transactions, each whole by itself; what a crash or a fault leaves undone, the next turn does.
 //!
 //! Time is the gateway's clock. One that is put forward by mistake ends what is kept too early, and nothing guards against
@@ -19,7 +19,7 @@ use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
 /// Time between two turns.
-const EVERY: Duration = Duration::from_secs(3600);
+const EVERY: Duration = Duration::from_secs(24 * 3600);
 /// People, or rows, that are looked at together.
 const BATCH: u32 = 100;
 

@@ -1,9 +1,10 @@
-//! `Patient/[id]/$erase`: the record of a person goes for good, at the request of an information-governance lead.
+//! `$erase`: the record of the person whom a Patient, ServiceRequest or Consent is about goes for good, at the request of an
+//! information-governance lead.
 //!
 //! The answer names Tasks, codes and figures, never what stood there.
 
 use super::context::Context;
-use super::read::missing;
+use super::read::{key, missing};
 use super::reply::{Reply, store_fault};
 use super::write::{admit, need_role};
 use crate::erase::{Erased, Order, Whole, person};
@@ -12,7 +13,6 @@ use axum::http::StatusCode;
 use gateway_core::erase::Waits;
 use gateway_core::identity::Role;
 use gateway_core::refusal::Refusal;
-use gateway_core::resource::ResourceKey;
 use gateway_core::subject::{Cause, Domain};
 use gateway_fhir::{Issue, IssueCode, Json};
 use serde_json::json;
@@ -25,10 +25,16 @@ struct Asked {
 }
 
 /// Answers the operation.
-pub(super) async fn erase(gateway: &Gateway, context: &Context, id: &str, bytes: &[u8]) -> Result<Reply, Refusal> {
+pub(super) async fn erase(
+    gateway: &Gateway,
+    context: &Context,
+    kind: &str,
+    id: &str,
+    bytes: &[u8],
+) -> Result<Reply, Refusal> {
     need_role(context, Role::Governance)?;
     let asked = asked(&admit(gateway, bytes)?)?;
-    let key = ResourceKey { compartment: context.client.compartment(), kind: "Patient".to_owned(), id: id.to_owned() };
+    let key = key(context, kind, id);
     let stored = gateway.store.resource(&key, None).await.map_err(|error| store_fault(&error))?;
     let Some(stored) = stored else { return Err(missing(gateway, &key).await) };
     let domains: &[Domain] = if asked.consents { &Domain::ALL } else { &[Domain::Record] };

@@ -88,12 +88,14 @@ pub(super) struct Route {
 }
 
 /// Addresses that stand for themselves; those of each type are added by [`all`].
-pub(super) const ROUTES: [(&str, &str, Interaction); 8] = [
+pub(super) const ROUTES: [(&str, &str, Interaction); 10] = [
     ("GET", "/fhir/metadata", Interaction::Metadata),
     ("POST", "/fhir", Interaction::Transaction),
     ("POST", "/fhir/", Interaction::Transaction),
     ("POST", "/fhir/ServiceRequest/$preview", Interaction::Operation("ServiceRequest", "preview")),
     ("POST", "/fhir/Patient/{id}/$erase", Interaction::Operation("Patient", "erase")),
+    ("POST", "/fhir/ServiceRequest/{id}/$erase", Interaction::Operation("ServiceRequest", "erase")),
+    ("POST", "/fhir/Consent/{id}/$erase", Interaction::Operation("Consent", "erase")),
     ("POST", "/platforms/{platform}/reports", Interaction::Reports),
     ("GET", "/health/live", Interaction::Live),
     ("GET", "/health/ready", Interaction::Ready),

@@ -179,9 +179,10 @@ async fn what_the_person_refused_still_counts_after_the_record_is_gone() {
     let consent =
         format!("no Consent for this recipient is active. See Consent/{}", recorded.json()["id"].as_str().unwrap());
     assert!(held["status"] == "on-hold" && held["statusReason"]["text"].as_str().unwrap().contains(&consent), "{held}");
-    // With the Consents the person is gone wholly.
+    // With the Consents the person is gone wholly; by a Consent too, for there may be no Patient any more.
     cancel(&world, &second).await;
-    let done = erase(&world, &second, &[("consents", true)]).await;
+    let done = world.post(GOVERNANCE, &format!("{path}/$erase"), wish("withdrawal", &[("consents", true)])).await;
+    assert_eq!(world.get(GP, &second.path("Patient")).await.status, 410);
     assert_eq!((done.status.as_u16(), told(&done.json(), "consents")), (200, json!(1)), "{}", done.text);
     assert_eq!(world.get(GP, &path).await.status, 410);
     let third = world.submit(&referral).await;
@@ -276,5 +277,35 @@ async fn a_person_is_erased_under_all_patients_with_what_was_published_and_came_
     let far = time::macros::datetime!(9999-01-01 00:00 UTC);
     assert_eq!(world.store().raw_reports(far, 10).await.unwrap(), [], "what the platform wrote is gone");
     assert_eq!(world.store().received(far, 10).await.unwrap(), []);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_referral_that_comes_during_an_erasure_is_whole_or_stands_in_its_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(&folder.path().join("gateway.db")).unwrap());
+    let world = World::start(Setup { store, ..Setup::default() }).await;
+    let mut sent = world.submit(&bundle(0)).await;
+    let (mut erasures, mut refusals) = (0, 0);
+    for _ in 0..40 {
+        cancel(&world, &sent).await;
+        let text = bundle(0).to_string();
+        let (answer, erasure) = tokio::join!(world.post(GP, "/fhir", text), erase(&world, &sent, &[]));
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        sent = Sent { response: answer.json() };
+        match erasure.status.as_u16() {
+            200 => erasures += 1,
+            409 => refusals += 1,
+            other => panic!("{other}: {}", erasure.text),
+        }
+        assert_eq!(world.get(GP, &sent.path("Task")).await.status, 200, "what was answered with 201 is there");
+    }
+    for referral in world.referrals().await {
+        let task = world.get(GP, &format!("/fhir/Task/{}", referral.task)).await;
+        let request = world.get(GP, &format!("/fhir/ServiceRequest/{}", referral.service_request)).await;
+        let expected = if referral.erased.is_some() { 410 } else { 200 };
+        assert_eq!((task.status.as_u16(), request.status.as_u16()), (expected, expected), "{}", referral.task);
+    }
+    assert_eq!(erasures + refusals, 40);
     world.stop().await;
 }

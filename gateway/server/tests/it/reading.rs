@@ -276,7 +276,10 @@ async fn everything_listed_is_there_and_nothing_else_is() {
             all.map(move |one| (kind, one["name"].as_str().unwrap()))
         })
         .collect();
-    assert_eq!(operations, [("ServiceRequest", "preview"), ("Patient", "erase")]);
+    assert_eq!(
+        operations,
+        [("ServiceRequest", "preview"), ("ServiceRequest", "erase"), ("Patient", "erase"), ("Consent", "erase")]
+    );
     for (kind, name) in operations {
         let (by, path) = if name == "erase" { (GOVERNANCE, "x/$erase") } else { (GP, "$preview") };
         assert_eq!(world.post(by, &format!("/fhir/{kind}/{path}"), "{}").await.status, 400, "{kind} {name}");

@@ -2,10 +2,11 @@
 -- Times are INTEGER microseconds since 1970-01-01T00:00:00Z. `place` is always the order in which rows came to be.
 
 -- What bodies are encrypted with: a key for each subject and domain, so that to destroy the key is to erase. What is about
--- no person goes under the key of its tenant, what a platform pushed and nobody has assigned under the platform's.
+-- no person goes under the key of its tenant, what a platform pushed and nobody has assigned under the platform's. The key
+-- named store/tokens hides the values of tokens.
 CREATE TABLE subject_key (
     id        INTEGER PRIMARY KEY, -- what rows name
-    subject   TEXT    NOT NULL,    -- random id of a subject, or tenant/<id>, platform/<id>
+    subject   TEXT    NOT NULL,    -- random id of a subject, or tenant/<id>, platform/<id>, store/tokens
     domain    TEXT    NOT NULL,    -- record, consent; shared for tenants and platforms
     key       BLOB,                -- 32 bytes for AES-256-GCM; absent once destroyed
     made      INTEGER NOT NULL,    -- when it was first used
@@ -67,7 +68,7 @@ CREATE TABLE token (
     owner     TEXT    NOT NULL, -- as in resource_current
     kind      TEXT    NOT NULL, -- as in resource_current
     parameter TEXT    NOT NULL, -- search parameter
-    value     TEXT    NOT NULL, -- compared whole
+    value     BLOB    NOT NULL, -- compared whole: HMAC-SHA256 of parameter and value, cut to 16 bytes
     place     INTEGER NOT NULL REFERENCES resource_current (place), -- which resource
     PRIMARY KEY (tenant, owner, kind, parameter, value, place)
 ) STRICT, WITHOUT ROWID;

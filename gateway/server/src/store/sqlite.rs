@@ -5,6 +5,7 @@
 //! schema grows by numbered migrations that never change once released (`schema`).
 
 mod apply;
+mod blind;
 mod claim;
 mod connect;
 mod errors;

@@ -1,6 +1,7 @@
 //! Writing rows, one function for each table.
 
 use super::apply::current;
+use super::blind::Blind;
 use super::keys::{self, Holder};
 use super::rows::{answer_row, contents, integer, json, micros, received_row, report_key, sealed_contents};
 use super::seal::{Key, Row, seal};
@@ -78,15 +79,16 @@ fn retoken(
     let tenant = &resource.key.compartment.tenant.0;
     let owner = resource.key.compartment.owner.key();
     let kind = &resource.key.kind;
+    let blind = Blind::read(file)?;
     let mut remove = file.prepare_cached(REMOVE_TOKEN)?;
     for token in old.difference(new) {
-        remove.execute((tenant, &owner, kind, &token.parameter, &token.value, place))?;
+        remove.execute((tenant, &owner, kind, &token.parameter, blind.value(token), place))?;
     }
     let mut add = file.prepare_cached(
         "INSERT INTO token (tenant, owner, kind, parameter, value, place) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
     for token in new.difference(old) {
-        add.execute((tenant, &owner, kind, &token.parameter, &token.value, place))?;
+        add.execute((tenant, &owner, kind, &token.parameter, blind.value(token), place))?;
     }
     Ok(())
 }
@@ -105,10 +107,11 @@ pub(super) fn forget_tokens(file: &Connection, number: i64) -> Result<(), Commit
     let resources: Vec<(i64, i64, [String; 3])> = super::reads::all(file, sql, [number], |row| {
         Ok((row.get(0)?, row.get(1)?, [row.get(2)?, row.get(3)?, row.get(4)?]))
     })?;
+    let blind = Blind::read(file)?;
     let mut remove = file.prepare_cached(REMOVE_TOKEN)?;
     for (place, version, [tenant, owner, kind]) in resources {
         for token in tokens_of(file, &key, place, version)? {
-            remove.execute((&tenant, &owner, &kind, &token.parameter, &token.value, place))?;
+            remove.execute((&tenant, &owner, &kind, &token.parameter, blind.value(&token), place))?;
         }
     }
     Ok(())

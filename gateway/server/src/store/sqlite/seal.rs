@@ -60,6 +60,11 @@ impl Row {
         Self(bytes)
     }
 
+    /// As bytes.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// A version of the resource at a place.
     pub(super) fn version(place: i64, version: i64) -> Self {
         Self::of("resource_version", &[&place.to_string(), &version.to_string()])

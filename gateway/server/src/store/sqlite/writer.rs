@@ -2,6 +2,7 @@
 //! and makes them durable with one sync; only then is anybody answered. So the number of syncs, which a disk limits,
 //! does not limit the number of transactions.
 
+use super::blind::Blind;
 use super::errors::again;
 use super::{apply, claim, connect, schema};
 use crate::store::{CommitError, StoreError};
@@ -55,6 +56,7 @@ impl Writer {
         let lock = connect::lock(path)?;
         let mut file = connect::writer(path, max_pages)?;
         schema::migrate(&mut file, schema::MIGRATIONS)?;
+        Blind::prepare(&file)?;
         // What was erased just before a crash may still stand in the log.
         checkpoint(&file, "TRUNCATE")?;
         // We hold the file's lock, so whoever held a lease has died: waiting for its end would only delay referrals.

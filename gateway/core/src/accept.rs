@@ -260,7 +260,9 @@ pub fn version_of(
         let numbers = document.items("identifier").iter().filter_map(of);
         tokens.extend(numbers.map(|number| Token::new("patient-identifier", format!("{NHS_NUMBER}|{number}"))));
     }
-    ResourceVersion { key, version, updated: now, author: author.to_owned(), method, body: document.to_text(), tokens }
+    let body = document.to_text();
+    // Whom it is about is found in the store, by whoever commits it.
+    ResourceVersion { key, version, updated: now, author: author.to_owned(), method, body, tokens, subject: None }
 }
 
 fn nhs_number_behind(holder: &Json, reference: &Json, lookup: &dyn Fn(&str) -> Option<Json>) -> Option<String> {
@@ -415,6 +417,8 @@ pub fn start(from: &Start<'_>, new_id: &mut dyn FnMut() -> String) -> Result<Sta
         loss: report.clone().map(Box::new),
         loss_released: None,
         recall: None,
+        subject: None,
+        erased: None,
     };
     let detail = json!({ "task": from.task.0, "version": from.task.1, "correlation": from.correlation });
     let mut changes = vec![audit_line(&referral, from.now, &from.client.author(), "accept", detail)];

@@ -5,6 +5,7 @@ use crate::identity::{ClientId, Compartment, PlatformId, TenantId};
 use crate::outbox::{Attempt, OutboxRow};
 use crate::referral::{Referral, ReferralId};
 use crate::resource::{ResourceVersion, Token};
+use crate::subject::{Erasure, Subject};
 use adapter_contract::{Concept, Cursor, PlatformOrder, PlatformReferralId, ReportSource, StatusReport};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -96,6 +97,8 @@ pub enum Change {
         id: String,
         /// Why it could not be read.
         fault: Option<String>,
+        /// The referrals that it speaks of: it goes when one of them is erased.
+        about: Vec<ReferralId>,
     },
     /// A platform's statement. A second one with the same platform, platform referral and event changes nothing.
     RecordReport(Box<ReportRecord>),
@@ -117,6 +120,36 @@ pub enum Change {
     RememberAnswer(StoredAnswer),
     /// One line of audit.
     Audit(AuditRecord),
+    /// Everything of a subject becomes unreadable for ever, and nothing new of it is taken. What is asked for by its name
+    /// or its request id is answered as erased ([`Erasure`]); requests and reports of it are removed.
+    Erase {
+        /// What.
+        subject: Subject,
+        /// When and why.
+        erasure: Erasure,
+    },
+    /// These go for good. What is not there is no fault.
+    Remove(Vec<Removed>),
+}
+
+/// Something that is kept for a time only.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Removed {
+    /// The bytes of a request, by their place in the order of arrival.
+    Received(u64),
+    /// A kept answer: a repetition of its request then counts as new.
+    Answer {
+        /// Customer.
+        tenant: TenantId,
+        /// To whom.
+        client: ClientId,
+        /// `X-Request-Id`.
+        request_id: String,
+    },
+    /// A push as it came.
+    RawReport(String),
+    /// A statement.
+    Report(String),
 }
 
 /// A request's bytes.
@@ -136,6 +169,8 @@ pub struct Received {
     pub sha256: String,
     /// The bytes.
     pub bytes: Vec<u8>,
+    /// Whom they are about, if about a person.
+    pub subject: Option<Subject>,
 }
 
 /// What was answered to a request.
@@ -157,8 +192,10 @@ pub struct StoredAnswer {
     pub location: Option<String>,
     /// `ETag`, if there was one.
     pub etag: Option<String>,
-    /// Body.
-    pub body: String,
+    /// Body; absent once it was erased.
+    pub body: Option<String>,
+    /// Whom it is about, if about a person.
+    pub subject: Option<Subject>,
 }
 
 /// A pushed report as it came.
@@ -320,4 +357,7 @@ pub enum CheckFailure {
     /// The lease ran out and another holds the row.
     #[error("the lease was lost")]
     LeaseLost,
+    /// What this belongs to has been erased.
+    #[error("the subject was erased")]
+    Erased,
 }

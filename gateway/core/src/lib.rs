@@ -21,7 +21,9 @@ pub mod align;
 pub mod status;
 
 // What the sender may still do, and the person.
+pub mod erase;
 pub mod patch;
+pub mod retention;
 pub mod update;
 pub mod withdraw;
 
@@ -32,4 +34,5 @@ pub mod outbox;
 pub mod referral;
 pub mod refusal;
 pub mod resource;
+pub mod subject;
 pub mod task;

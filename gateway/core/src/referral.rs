@@ -2,6 +2,7 @@
 
 use crate::identity::{ClientId, Compartment, PlatformId};
 use crate::loss::LossReport;
+use crate::subject::{Erasure, SubjectId};
 use adapter_contract::{IdempotencyKey, PlatformReferralId, TaskStatus};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -63,6 +64,13 @@ pub struct Referral {
     /// The receipt of a withdrawal of consent; absent while consent was not withdrawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recall: Option<Box<Recall>>,
+    /// Whom it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<SubjectId>,
+    /// That what it consisted of was erased. What is left, names, codes and times, counts and is audited; nothing more
+    /// ever happens to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased: Option<Erasure>,
 }
 
 /// What became of a referral that consent no longer covers: what its recipient was asked, when, and whether it confirmed.

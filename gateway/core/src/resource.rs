@@ -1,6 +1,7 @@
 //! A stored FHIR resource: its key, its versions, and the search tokens that find it.
 
 use crate::identity::Compartment;
+use crate::subject::Subject;
 use gateway_fhir::Json;
 use time::OffsetDateTime;
 
@@ -40,6 +41,8 @@ pub struct ResourceVersion {
     pub body: String,
     /// What finds it; only the current version's tokens are searched.
     pub tokens: Vec<Token>,
+    /// Whom it is about, if about a person; that of the first version counts for all.
+    pub subject: Option<Subject>,
 }
 
 /// The interaction that wrote a version (`Bundle.entry.request.method` in a history).

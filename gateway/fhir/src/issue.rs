@@ -31,6 +31,8 @@ pub enum IssueCode {
     Extension,
     /// No such thing, or not yours.
     NotFound,
+    /// It was there and has been erased.
+    Deleted,
     /// It exists already.
     Duplicate,
     /// It clashes with the present state.
@@ -75,6 +77,7 @@ impl IssueCode {
             Self::CodeInvalid => "code-invalid",
             Self::Extension => "extension",
             Self::NotFound => "not-found",
+            Self::Deleted => "deleted",
             Self::Duplicate => "duplicate",
             Self::Conflict => "conflict",
             Self::MultipleMatches => "multiple-matches",

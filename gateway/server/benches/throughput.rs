@@ -162,6 +162,7 @@ async fn transaction(gateway: &Gateway, bundle: &str) -> anyhow::Result<Transact
         at: gateway.clock.now(),
         sha256: sha256(bundle),
         bytes: bundle.as_bytes().to_vec(),
+        subject: None,
     }));
     Ok(transaction)
 }

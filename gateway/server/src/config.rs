@@ -4,11 +4,13 @@
 mod build;
 mod people;
 mod policy;
+mod retention;
 mod sections;
 mod share;
 
 pub use build::{build, rules};
 pub use policy::{BranchSection, ClassSetting, Decided, DirectCareSection, NotesSetting, PolicySection, TenantSection};
+pub use retention::{RetentionSection, kept_for_ever};
 pub use sections::{
     AuthorizationSection, ClientSection, Config, LossGrade, LossSection, PlatformSection, RetrySection, SecretSource,
     ServerSection,
@@ -173,6 +175,21 @@ mod tests {
                 "[[policy]]\ntenant = \"example-pcn\"\nplatform = \"food-bank\"\n\n\
                  [[policy]]\ntenant = \"example-pcn\"\nplatform = \"food-bank\"\nnotes = \"send\"\n\n[[route]]",
                 "already",
+            ),
+            ("[[route]]", "[[retention]]\nwhat = \"all\"\nkeep-days = 9\n\n[[route]]", "unknown variant"),
+            ("[[route]]", "[[retention]]\nwhat = \"records\"\nkeep-days = 0\n\n[[route]]", "at least 1"),
+            ("[[route]]", "[[retention]]\nwhat = \"answers\"\nkeep-days = 6\n\n[[route]]", "at least 7"),
+            (
+                "[[route]]",
+                "[[retention]]\nwhat = \"records\"\nkeep-days = 9\n\n\
+                 [[retention]]\nwhat = \"records\"\nkeep-days = 8\n\n[[route]]",
+                "already",
+            ),
+            (
+                "[[route]]",
+                "[[retention]]\nwhat = \"records\"\nkeep-days = 9\n\n\
+                 [[retention]]\nwhat = \"withdrawn\"\nkeep-days = 9\n\n[[route]]",
+                "sooner",
             ),
             ("# adapters = \"adapters\"", "adapters = \"no-such-folder\"", "cannot be read"),
             ("[server]", "[server]\ncolour = 1", "unknown field"),

@@ -4,7 +4,7 @@
 mod exchange;
 
 use crate::gateway::{Gateway, Platform, is_race, log_store_fault};
-use crate::ingest::{consent_tokens, consent_wants, look_up, nhs_numbers, stored_consents, unchanged};
+use crate::ingest::{consent_tokens, consent_wants, directory, nhs_numbers, stored_consents, unchanged};
 use crate::store::{CommitError, StoreError};
 use adapter_contract::DataNeed;
 use exchange::{End, Exchanger, Prepared};
@@ -340,7 +340,7 @@ impl View {
         let compartment = &self.referral.compartment;
         let Owner::Organisation(organisation) = &compartment.owner else { return Ok(Kept::Nothing) };
         let consents = self.consents(gateway).await?;
-        let directory = look_up(gateway, compartment, consent_wants(&consents.consents)).await?;
+        let directory = directory(gateway, compartment, consent_wants(&consents.consents)).await?;
         let now = gateway.decision_time().await?;
         let lookup = |reference: &str| directory.stored.get(reference).map(|stored| stored.document.clone());
         let asked = Asked {
@@ -369,7 +369,7 @@ impl View {
         written: &BTreeMap<String, Json>,
     ) -> Result<Decision, StoreError> {
         let compartment = &self.referral.compartment;
-        let directory = look_up(gateway, compartment, consent_wants(&consents.consents)).await?;
+        let directory = directory(gateway, compartment, consent_wants(&consents.consents)).await?;
         let now = gateway.decision_time().await?;
         let lookup = |reference: &str| {
             let stored = || directory.stored.get(reference).or_else(|| self.found.stored.get(reference));

@@ -13,6 +13,8 @@ use gateway_core::accept::Rules;
 use gateway_core::change::Transaction;
 use gateway_core::identity::{Client, PlatformId};
 use gateway_core::loss::{self, Translator, Translators};
+use gateway_core::retention::Row;
+use gateway_core::subject;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -149,6 +151,8 @@ pub struct Gateway {
     pub watch: Mutex<Option<Watch>>,
     /// Routes, recipients, policy, schedule.
     pub rules: Rules,
+    /// For how long what is kept; what has no row is kept for ever.
+    pub retention: Vec<Row>,
     /// FHIR base address as clients see it, without trailing slash.
     pub base_url: String,
     /// Counts up when something may have become due in the outbox; every lane hears it.
@@ -168,8 +172,12 @@ impl Gateway {
     ///
     /// # Errors
     /// As [`Store::commit`].
-    pub async fn commit(&self, transaction: Transaction) -> Result<(), CommitError> {
+    pub async fn commit(&self, mut transaction: Transaction) -> Result<(), CommitError> {
         use gateway_core::change::Change;
+        // What is written for a referral is about its person.
+        if let Some(id) = subject::of_referral(&transaction) {
+            subject::fill(&mut transaction, &id);
+        }
         let outbox = transaction.changes.iter().any(|change| matches!(change, Change::PutOutbox(_)));
         let reports = transaction.changes.iter().any(|change| {
             matches!(change, Change::ReceiveReport(_) | Change::RecordReport(_) | Change::PutReferral(_))
@@ -230,6 +238,7 @@ pub fn is_race(error: &CommitError) -> bool {
                 | CheckFailure::Revision(_)
                 | CheckFailure::Changed
                 | CheckFailure::LeaseLost
+                | CheckFailure::Erased
         )
     )
 }

@@ -4,6 +4,7 @@
 mod collect;
 mod context;
 mod disclosures;
+mod erase;
 mod metadata;
 mod preview;
 mod read;
@@ -178,6 +179,10 @@ async fn run(
         Interaction::Transaction => {
             let bytes = context.fhir_body(gateway, &parts, body).await?;
             write::transaction(gateway, &context, &bytes).await
+        }
+        Interaction::Operation(kind, "erase") => {
+            let bytes = context.fhir_body(gateway, &parts, body).await?;
+            erase::erase(gateway, &context, kind, &id(), &bytes).await
         }
         Interaction::Operation(..) => {
             let bytes = context.fhir_body(gateway, &parts, body).await?;

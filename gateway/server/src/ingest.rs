@@ -86,14 +86,20 @@ struct Resolved {
 impl Resolved {
     async fn of(gateway: &Gateway, client: &Client, submission: &Submission) -> Result<Self, IngestError> {
         let compartment = client.compartment();
-        let mut found = look_up(gateway, &compartment, ingest::wants(submission)).await?;
+        let wants = ingest::wants(submission);
+        // A Consent outlives the record of its Patient, and can still be changed.
+        let mut found = if submission.drafts.iter().all(|draft| draft.kind == "Consent") {
+            directory(gateway, &compartment, wants).await?
+        } else {
+            look_up(gateway, &compartment, wants).await?
+        };
         let outcomes = ingest::resolve(submission.clone(), &found, &mut || gateway.new_id())?;
         let (references, numbers) = people(&outcomes, &found);
         let any = consent_tokens(references, numbers);
         let consents = stored_consents(gateway, &compartment, &any).await?;
         let unchanged = unchanged(&compartment, any, &consents);
         // Whom stored Consents name stands in the store, too.
-        found.stored.extend(look_up(gateway, &compartment, consent_wants(&consents.consents)).await?.stored);
+        found.stored.extend(directory(gateway, &compartment, consent_wants(&consents.consents)).await?.stored);
         let latest = gateway.decision_time().await?;
         Ok(Self { outcomes, found, consents, unchanged, latest })
     }
@@ -149,6 +155,28 @@ pub async fn look_up(gateway: &Gateway, compartment: &Compartment, wants: Wants)
         if next.is_empty() {
             break;
         }
+    }
+    Ok(found)
+}
+
+/// The same for what Consents refer to. The record of a Patient may be erased while Consents of the person stand: the NHS
+/// number with which they are found stands for the Patient then, and for nothing else of it.
+pub async fn directory(gateway: &Gateway, compartment: &Compartment, wants: Wants) -> Result<Found, StoreError> {
+    let patients: Vec<String> =
+        wants.exist.iter().filter(|reference| reference.starts_with("Patient/")).cloned().collect();
+    let mut found = look_up(gateway, compartment, wants).await?;
+    for reference in patients {
+        if found.stored.contains_key(&reference) {
+            continue;
+        }
+        let consents = with_any(gateway, compartment, "Consent", &[Token::new("patient", &reference)]).await?;
+        let mut tokens = consents.iter().flat_map(|consent| &consent.tokens);
+        let number = tokens.find(|token| token.parameter == "patient-identifier");
+        let Some((system, value)) = number.and_then(|token| token.value.split_once('|')) else { continue };
+        let id = reference.trim_start_matches("Patient/");
+        let identifier = serde_json::json!([{ "system": system, "value": value }]);
+        let patient = serde_json::json!({ "resourceType": "Patient", "id": id, "identifier": identifier });
+        found.stored.insert(reference, Stored { version: 0, document: patient.into() });
     }
     Ok(found)
 }

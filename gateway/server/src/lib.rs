@@ -18,7 +18,12 @@ pub mod disclosures;
 pub mod http;
 pub mod ingest;
 pub mod status;
+mod subject;
 mod withdraw;
+
+// What goes.
+mod erase;
+mod retention;
 
 pub mod adapters;
 pub mod cli;

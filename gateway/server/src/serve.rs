@@ -3,7 +3,7 @@
 mod listen;
 
 use crate::gateway::Gateway;
-use crate::{adapters, deliver, status, withdraw};
+use crate::{adapters, deliver, retention, status, withdraw};
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 use tokio::net::TcpListener;
@@ -54,6 +54,7 @@ pub fn start(gateway: Gateway, listener: TcpListener) -> std::io::Result<Running
         parts.spawn(withdraw::ends_of_overrides(Arc::clone(&gateway), stop.clone()));
     }
     parts.spawn(status::worker(Arc::clone(&gateway), stop.clone()));
+    parts.spawn(retention::worker(Arc::clone(&gateway), stop.clone()));
     if let Some(watch) = gateway.watch.lock().unwrap_or_else(PoisonError::into_inner).take() {
         let every = gateway.limits.adapters_look;
         parts.spawn(adapters::watch(Arc::clone(&gateway), watch, every, stop.clone()));

@@ -9,9 +9,9 @@ use crate::deliver::{View, ViewError};
 use crate::gateway::{Gateway, Platform, is_race, log_store_fault};
 use crate::store::{CommitError, StoreError};
 use adapter_contract::{Reading, Report, ReportSource, StatusReport};
-use gateway_core::accept::new_row;
+use gateway_core::accept::{audit_line, new_row};
 use gateway_core::align::{Alignment, align};
-use gateway_core::change::{Change, Disposition, RawReport, ReportRecord, Transaction};
+use gateway_core::change::{Change, Disposition, RawReport, Removed, ReportRecord, Transaction};
 use gateway_core::consent::Stage;
 use gateway_core::outbox::{Errand, OutboxState};
 use gateway_core::referral::{Delivery, Referral, ReferralId};
@@ -78,7 +78,13 @@ async fn read_raw(gateway: &Gateway, raw: &RawReport) -> Result<bool, StoreError
     if let Some(fault) = &fault {
         tracing::warn!(platform = %raw.platform, report = raw.id, fault, "a report could not be read; it is kept");
     }
-    changes.push(Change::ReportRead { id: raw.id.clone(), fault });
+    if changes.iter().any(is_late) {
+        // What it says of an erased referral is not kept; what it says of others is recorded.
+        changes.push(Change::Remove(vec![Removed::RawReport(raw.id.clone())]));
+    } else {
+        let about = spoken_of(&changes);
+        changes.push(Change::ReportRead { id: raw.id.clone(), fault, about });
+    }
     match gateway.commit(Transaction { checks: Vec::new(), changes }).await {
         Ok(()) => Ok(true),
         Err(CommitError::Store(error)) => Err(error),
@@ -87,6 +93,34 @@ async fn read_raw(gateway: &Gateway, raw: &RawReport) -> Result<bool, StoreError
             Ok(true)
         }
     }
+}
+
+/// What is left of a statement on a referral that was erased: that there was one.
+fn late(gateway: &Gateway, referral: &Referral, platform: &Platform) -> Change {
+    let (now, author) = (gateway.clock.now(), format!("platform/{}", platform.id.0));
+    audit_line(referral, now, &author, LATE, serde_json::json!({ "kept": false }))
+}
+
+/// Action of that line.
+const LATE: &str = "report-after-erasure";
+
+fn is_late(change: &Change) -> bool {
+    matches!(change, Change::Audit(line) if line.action == LATE)
+}
+
+/// The referrals that these changes belong to.
+fn spoken_of(changes: &[Change]) -> Vec<ReferralId> {
+    let mut about: Vec<ReferralId> = changes
+        .iter()
+        .filter_map(|change| match change {
+            Change::RecordReport(record) => record.referral.clone(),
+            Change::PutOutbox(row) => Some(row.referral.clone()),
+            _ => None,
+        })
+        .collect();
+    about.sort();
+    about.dedup();
+    about
 }
 
 /// What readings become: recorded statements, parked ones, or a read errand.
@@ -103,6 +137,10 @@ pub(crate) async fn take(
             Reading::Status(report) => {
                 let name = &report.platform_referral;
                 let referral = gateway.store.referral_at_platform(&platform.id, name, report.key.as_ref()).await?;
+                if let Some(referral) = referral.as_ref().filter(|referral| referral.erased.is_some()) {
+                    changes.push(late(gateway, referral, platform));
+                    continue;
+                }
                 if let Some(referral) = &referral {
                     changes.extend(adopted(gateway, platform, referral, &report).await?);
                 }
@@ -121,6 +159,10 @@ pub(crate) async fn take(
                     changes.push(Change::RecordReport(Box::new(record)));
                     continue;
                 };
+                if referral.erased.is_some() {
+                    changes.push(late(gateway, &referral, platform));
+                    continue;
+                }
                 let polled = source == ReportSource::Poll;
                 if referral.recall.as_ref().is_some_and(|recall| !recall.is_worth_reading(polled)) {
                     continue;

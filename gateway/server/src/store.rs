@@ -14,11 +14,12 @@ pub use chain::{AuditChain, BrokenLine, ChainFault};
 
 use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use async_trait::async_trait;
-use gateway_core::change::{AuditRecord, CheckFailure, RawReport, ReportRecord, StoredAnswer, Transaction};
+use gateway_core::change::{AuditRecord, CheckFailure, RawReport, Received, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
+use gateway_core::subject::{Domain, Erasure, SubjectId};
 use time::OffsetDateTime;
 
 /// Why the store could not do what was asked.
@@ -96,6 +97,8 @@ pub struct ReferralFilter {
     pub tenant: Option<TenantId>,
     /// Only with this delivery word (`queued`, `held`, `delivered`, `dead-letter`, `withdrawn`).
     pub delivery: Option<String>,
+    /// Only about this subject.
+    pub subject: Option<SubjectId>,
     /// Only those accepted after this one in acceptance order (exclusive).
     pub after: Option<ReferralId>,
     /// At most so many.
@@ -139,6 +142,10 @@ pub trait Store: Send + Sync {
 
     /// All versions of a resource, newest first.
     async fn history(&self, key: &ResourceKey) -> Result<Vec<ResourceVersion>, StoreError>;
+
+    /// When and why a resource was erased: then [`resource`](Self::resource), [`history`](Self::history) and
+    /// [`search`](Self::search) do not know it. `None` if it is there, or never was.
+    async fn erasure(&self, key: &ResourceKey) -> Result<Option<Erasure>, StoreError>;
 
     /// A page of current resources.
     async fn search(&self, query: &SearchQuery) -> Result<Page, StoreError>;
@@ -197,6 +204,28 @@ pub trait Store: Send + Sync {
         client: &ClientId,
         request_id: &str,
     ) -> Result<Option<StoredAnswer>, StoreError>;
+
+    /// The bytes of requests that came before a time, oldest first, with their places.
+    async fn received(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<(u64, Received)>, StoreError>;
+
+    /// Answers that were given before a time, oldest first.
+    async fn answers(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<StoredAnswer>, StoreError>;
+
+    /// Pushes that came before a time, read or not, oldest first.
+    async fn raw_reports(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<RawReport>, StoreError>;
+
+    /// Statements that came before a time and are still parked, oldest first.
+    async fn parked(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<ReportRecord>, StoreError>;
+
+    /// Subjects of which something is there in this domain and nothing was written at or after a time, each with the
+    /// first Patient, ServiceRequest or Consent of it: those behind `after` in the order of their ids.
+    async fn idle(
+        &self,
+        domain: Domain,
+        before: OffsetDateTime,
+        after: Option<&SubjectId>,
+        limit: u32,
+    ) -> Result<Vec<(SubjectId, ResourceKey)>, StoreError>;
 
     /// The audit lines of a referral, in order, each with its place.
     async fn audit_lines(&self, referral: &ReferralId) -> Result<Vec<AuditLine>, StoreError>;

@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 
 /// Criteria of one search at most: an engine takes only so many.
-const AT_ONCE: usize = 100;
+pub(crate) const AT_ONCE: usize = 100;
 
 /// Adds to a transaction that writes Consents what follows from them for the referrals of their patients.
 ///
@@ -73,13 +73,13 @@ fn written<'a>(transaction: &'a Transaction, kind: &'static str) -> impl Iterato
 
 /// Whom Consents name, by Patient and by NHS number.
 #[derive(Default)]
-struct People {
+pub(crate) struct People {
     patients: BTreeSet<String>,
     numbers: BTreeSet<String>,
 }
 
 impl People {
-    fn named_by(&mut self, consent: &ResourceVersion) {
+    pub(crate) fn named_by(&mut self, consent: &ResourceVersion) {
         for token in &consent.tokens {
             match token.parameter.as_str() {
                 "patient" => self.patients.insert(token.value.clone()),
@@ -89,9 +89,22 @@ impl People {
         }
     }
 
-    /// The referrals of these people that are under way, and what must not change until they are stopped.
-    async fn referrals(
-        mut self,
+    /// Names one more Patient.
+    pub(crate) fn patient(&mut self, reference: &str) {
+        self.patients.insert(reference.to_owned());
+    }
+
+    /// What resources about these people carry.
+    pub(crate) fn tokens(&self) -> Vec<Token> {
+        let patients = self.patients.iter().map(|patient| Token::new("patient", patient.clone()));
+        let numbers = self.numbers.iter().map(|number| Token::new("patient-identifier", number.clone()));
+        patients.chain(numbers).collect()
+    }
+
+    /// The referrals of these people, whose Patients are then all known, and what must not change until something is done
+    /// with them.
+    pub(crate) async fn referrals(
+        &mut self,
         gateway: &Gateway,
         compartment: &Compartment,
     ) -> Result<(Vec<Referral>, Vec<Check>), StoreError> {
@@ -101,8 +114,7 @@ impl People {
         for patient in with_any(gateway, compartment, "Patient", &numbers).await? {
             self.patients.insert(patient.key.reference());
         }
-        let patients = self.patients.iter().map(|patient| Token::new("patient", patient.clone()));
-        let any: Vec<Token> = patients.chain(numbers).collect();
+        let any = self.tokens();
         let mut checks = Vec::new();
         let mut requests = Vec::new();
         for some in any.chunks(AT_ONCE) {
@@ -124,7 +136,7 @@ impl People {
 }
 
 /// That these are still all there are.
-fn these(compartment: &Compartment, kind: &str, any_of: &[Token], found: &[ResourceVersion]) -> Check {
+pub(crate) fn these(compartment: &Compartment, kind: &str, any_of: &[Token], found: &[ResourceVersion]) -> Check {
     Check::These {
         compartment: compartment.clone(),
         kind: kind.to_owned(),

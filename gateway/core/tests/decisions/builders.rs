@@ -104,6 +104,8 @@ pub(crate) fn referral() -> Referral {
         loss: None,
         loss_released: None,
         recall: None,
+        subject: None,
+        erased: None,
     }
 }
 

@@ -9,6 +9,7 @@ mod consent;
 mod deliver_end;
 mod deliver_failed;
 mod deliver_plan;
+mod erase;
 mod ingest;
 mod losses;
 mod minimise;

@@ -215,8 +215,11 @@ fn only_what_takes_a_permit_away_withdraws() {
         (permit.clone(), denied(Reason::Unresolved), false),
         (permit.clone(), denied(Reason::Deceased), false),
         (permit.clone(), denied(Reason::NotYet), false),
-        (permit.clone(), denied(Reason::Notes), false),
-        (permit, denied(Reason::NeededField), false),
+        // A Consent still permits, and something else is in the way; without one there is nothing left to rest on.
+        (permit.clone(), Decision { consented: true, ..denied(Reason::Notes) }, false),
+        (permit.clone(), Decision { consented: true, ..denied(Reason::NeededField) }, false),
+        (permit.clone(), Decision { consented: true, ..denied(Reason::RestrictedPatient) }, false),
+        (permit, denied(Reason::RestrictedPatient), true),
         // What was given without a Consent, or had run out, ends by a refusal alone.
         (implied.clone(), denied(Reason::OtherRecipient), false),
         (implied, denied(Reason::Refused), true),

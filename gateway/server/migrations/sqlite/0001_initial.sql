@@ -1,6 +1,20 @@
 -- The first schema. Migrations are append-only: once released, a file never changes (its SHA-256 is checked).
 -- Times are INTEGER microseconds since 1970-01-01T00:00:00Z. `place` is always the order in which rows came to be.
 
+-- What bodies are encrypted with: a key for each subject and domain, so that to destroy the key is to erase. What is about
+-- no person goes under the key of its tenant, what a platform pushed and nobody has assigned under the platform's. The key
+-- named store/tokens hides the values of tokens.
+CREATE TABLE subject_key (
+    id        INTEGER PRIMARY KEY, -- what rows name
+    subject   TEXT    NOT NULL,    -- random id of a subject, or tenant/<id>, platform/<id>, store/tokens
+    domain    TEXT    NOT NULL,    -- record, consent; shared for tenants and platforms
+    key       BLOB,                -- 32 bytes for AES-256-GCM; absent once destroyed
+    made      INTEGER NOT NULL,    -- when it was first used
+    destroyed INTEGER,             -- when it was destroyed
+    cause     TEXT                 -- why it was: request, withdrawal, retention
+) STRICT;
+CREATE UNIQUE INDEX subject_key_by_name ON subject_key (subject, domain);
+
 -- The bytes of each request that was taken in, as they came.
 CREATE TABLE received (
     place       INTEGER PRIMARY KEY AUTOINCREMENT, -- order of arrival
@@ -10,8 +24,11 @@ CREATE TABLE received (
     correlation TEXT    NOT NULL,                  -- X-Correlation-Id
     at          INTEGER NOT NULL,                  -- when
     sha256      TEXT    NOT NULL,                  -- of the bytes, lower-case hex
-    bytes       BLOB    NOT NULL                   -- the body
+    sealed_by   INTEGER NOT NULL REFERENCES subject_key (id), -- with which key
+    bytes       BLOB    NOT NULL                   -- the body, compressed and sealed
 ) STRICT;
+CREATE INDEX received_by_key ON received (sealed_by);
+CREATE INDEX received_by_time ON received (at);
 
 -- One row for each resource: which version is current.
 CREATE TABLE resource_current (
@@ -21,8 +38,11 @@ CREATE TABLE resource_current (
     kind    TEXT    NOT NULL,                  -- resource type
     id      TEXT    NOT NULL,                  -- logical id
     version INTEGER NOT NULL,                  -- current version
-    updated INTEGER NOT NULL                   -- meta.lastUpdated of the current version
+    updated INTEGER NOT NULL,                  -- meta.lastUpdated of the current version
+    sealed_by INTEGER NOT NULL REFERENCES subject_key (id), -- with which key all its versions are sealed
+    erased  INTEGER NOT NULL DEFAULT 0         -- 1 once that key is destroyed
 ) STRICT;
+CREATE INDEX resource_by_key_used ON resource_current (sealed_by, updated);
 CREATE UNIQUE INDEX resource_by_key ON resource_current (tenant, owner, kind, id);
 -- Walks one type of one compartment in creation order (the rowid follows the last column).
 CREATE INDEX resource_by_kind ON resource_current (tenant, owner, kind);
@@ -34,8 +54,7 @@ CREATE TABLE resource_version (
     updated INTEGER NOT NULL,                                     -- meta.lastUpdated
     author  TEXT    NOT NULL,                                     -- client/<id>, platform/<id> or gateway
     method  TEXT    NOT NULL,                                     -- POST, PUT or PATCH
-    body    TEXT    NOT NULL,                                     -- JSON as served
-    tokens  TEXT    NOT NULL,                                     -- JSON array of [parameter, value], as given
+    body    BLOB    NOT NULL,                                     -- tokens and JSON as served, compressed and sealed
     PRIMARY KEY (place, version)
 ) STRICT;
 CREATE TRIGGER resource_version_keeps BEFORE UPDATE ON resource_version
@@ -49,7 +68,7 @@ CREATE TABLE token (
     owner     TEXT    NOT NULL, -- as in resource_current
     kind      TEXT    NOT NULL, -- as in resource_current
     parameter TEXT    NOT NULL, -- search parameter
-    value     TEXT    NOT NULL, -- compared whole
+    value     BLOB    NOT NULL, -- compared whole: HMAC-SHA256 of parameter and value, cut to 16 bytes
     place     INTEGER NOT NULL REFERENCES resource_current (place), -- which resource
     PRIMARY KEY (tenant, owner, kind, parameter, value, place)
 ) STRICT, WITHOUT ROWID;
@@ -67,8 +86,10 @@ CREATE TABLE referral (
     platform_referral TEXT,                              -- the platform's name for it, once known
     delivery          TEXT    NOT NULL,                  -- queued, held, delivered, dead-letter, withdrawn
     task_status       TEXT    NOT NULL,                  -- Task.status code
+    subject           TEXT,                              -- whom it is about
     body              TEXT    NOT NULL                   -- the whole referral as JSON
 ) STRICT;
+CREATE INDEX referral_by_subject ON referral (subject) WHERE subject IS NOT NULL;
 CREATE INDEX referral_by_task ON referral (tenant, owner, task);
 CREATE INDEX referral_by_name ON referral (platform, platform_referral) WHERE platform_referral IS NOT NULL;
 CREATE INDEX referral_by_platform_key ON referral (platform, key);
@@ -108,11 +129,20 @@ CREATE TABLE raw_report (
     source       TEXT    NOT NULL,                  -- how it came
     content_type TEXT,                              -- media type, if given
     received     INTEGER NOT NULL,                  -- when
-    body         BLOB    NOT NULL,                  -- the bytes
+    sealed_by    INTEGER NOT NULL REFERENCES subject_key (id), -- with which key: the platform's
+    body         BLOB    NOT NULL,                  -- the bytes, compressed and sealed
     read         INTEGER NOT NULL DEFAULT 0,        -- 1 once somebody read it
     fault        TEXT                               -- why it could not be read
 ) STRICT;
+CREATE INDEX raw_report_by_time ON raw_report (received);
 CREATE INDEX raw_report_unread ON raw_report (read) WHERE read = 0;
+
+-- Which referrals a push speaks of: it goes when one of them is erased.
+CREATE TABLE raw_report_about (
+    referral TEXT NOT NULL, -- which referral
+    raw      TEXT NOT NULL, -- which push
+    PRIMARY KEY (referral, raw)
+) STRICT, WITHOUT ROWID;
 
 -- Platforms' statements as they were read.
 CREATE TABLE report (
@@ -126,8 +156,10 @@ CREATE TABLE report (
     source            TEXT    NOT NULL,                  -- how it came
     received          INTEGER NOT NULL,                  -- when
     disposition       TEXT    NOT NULL,                  -- what became of it
-    body              TEXT    NOT NULL                   -- what it says, as JSON
+    sealed_by         INTEGER NOT NULL REFERENCES subject_key (id), -- with which key
+    body              BLOB    NOT NULL                   -- what it says, as JSON, compressed and sealed
 ) STRICT;
+CREATE INDEX report_parked_by_time ON report (received) WHERE disposition = 'parked';
 -- The same statement is kept once, however often it comes.
 CREATE UNIQUE INDEX report_once ON report (platform, platform_referral, event);
 CREATE INDEX report_by_referral ON report (referral);
@@ -152,9 +184,11 @@ CREATE TABLE answer (
     status      INTEGER NOT NULL, -- HTTP status
     location    TEXT,             -- Location, if there was one
     etag        TEXT,             -- ETag, if there was one
-    body        TEXT    NOT NULL, -- body
+    sealed_by   INTEGER NOT NULL REFERENCES subject_key (id), -- with which key
+    body        BLOB    NOT NULL, -- body, compressed and sealed
     PRIMARY KEY (tenant, client, request_id)
 ) STRICT;
+CREATE INDEX answer_by_time ON answer (at);
 
 -- Who did what. Ids and codes only.
 CREATE TABLE audit (

@@ -14,6 +14,10 @@ pub(super) fn check(file: &Path) -> Exit {
                 config.platform.len(),
                 config.route.len()
             ));
+            let kept = config::kept_for_ever(&config.retention);
+            if !kept.is_empty() {
+                say(&format!("Kept for ever, as no [[retention]] says otherwise: {}.", kept.join(", ")));
+            }
             Exit::Done
         }
         Err(error @ config::ConfigError::Unreadable { .. }) => {

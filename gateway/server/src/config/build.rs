@@ -1,6 +1,6 @@
 //! From a checked configuration to a gateway that can run.
 
-use super::{Config, ConfigError, Fault, PlatformSection, SecretSource};
+use super::{Config, ConfigError, Fault, PlatformSection, RetentionSection, SecretSource};
 use crate::adapters::Watch;
 use crate::chance::Chance;
 use crate::clock::Clock;
@@ -83,6 +83,7 @@ pub fn build(
         platforms: Platforms::new(platforms),
         watch: Mutex::new(Watch::over(&config.adapters)),
         rules: rules(config),
+        retention: config.retention.iter().map(RetentionSection::row).collect(),
         base_url: base_url.trim_end_matches('/').to_owned(),
         outbox_bell: watch::Sender::new(0),
         report_bell: Notify::new(),

@@ -1,6 +1,7 @@
 //! The sections of the file, and what must hold between them.
 
 use super::policy::{Decided, PolicySection, TenantSection};
+use super::retention::RetentionSection;
 use super::share::{LimitsSection, RateSection};
 use super::{Fault, line};
 use crate::adapters::Registry;
@@ -44,6 +45,9 @@ pub struct Config {
     /// How much one caller may ask, and how much may wait.
     #[serde(default)]
     pub limits: LimitsSection,
+    /// For how long what is kept.
+    #[serde(default)]
+    pub retention: Vec<RetentionSection>,
     /// The adapters that there are: those of this build and those of the folder.
     #[serde(skip)]
     pub adapters: Registry,
@@ -273,6 +277,7 @@ pub(super) fn check(config: &Config, text: &str) -> Vec<Fault> {
     }
     check.policies(config, &platforms);
     check.shares(config);
+    check.retention(&config.retention);
     for route in &config.route {
         let platform = route.get_ref().platform.0.as_str();
         if !platforms.contains(platform) {

@@ -21,6 +21,7 @@ use gateway_core::loss::{Asking, Assessment, assess};
 use gateway_core::minimise::is_restricted;
 use gateway_core::outbox::{Errand, OutboxRow};
 use gateway_core::resource::{ResourceKey, Token, WriteMethod};
+use gateway_core::subject::Subject;
 use gateway_core::task::{TaskMove, derived_id, moved};
 use gateway_fhir::{door, instant, references};
 
@@ -304,7 +305,9 @@ impl Exchanger<'_> {
             });
             let key = ResourceKey { compartment: compartment.clone(), kind, id };
             let now = self.gateway.clock.now();
-            let stored = version_of(key, 1, document, GATEWAY_AUTHOR, WriteMethod::Post, now, &|_| None);
+            let mut stored = version_of(key, 1, document, GATEWAY_AUTHOR, WriteMethod::Post, now, &|_| None);
+            // Made for this referral alone, so it goes with it, whatever it is about.
+            stored.subject = self.view.referral.subject.as_ref().map(Subject::record);
             transaction.changes.push(Change::PutResource(stored));
         }
         match self.gateway.commit(transaction).await {

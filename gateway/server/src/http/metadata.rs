@@ -89,9 +89,13 @@ fn operation(kind: &str, name: &str) -> Value {
             "GET on a Patient: who received which elements of this person, when, on which Consent, and what was withheld; \
              AuditEvents in a Bundle, or a page for Accept: text/html."
         }
+        "erase" => {
+            "POST of Parameters with reason (request or withdrawal), consents and dry-run. The record of the person goes for \
+             good; referrals that are under way are in the way. For clients with the role governance."
+        }
         _ => {
-            "POST of the transaction Bundle that would be sent, or of Parameters with it. Tells, as Parameters, for each \
-             Task who would receive it, what consent says, what would arrive and what would not. Nothing is stored or sent."
+            "POST of the transaction Bundle that would be sent, or of Parameters with it. Tells, as Parameters, for each Task \
+             who would receive it, what consent says, what would arrive and what would not. Nothing is stored or sent."
         }
     };
     json!({

@@ -7,10 +7,22 @@ use crate::gateway::Gateway;
 use axum::http::StatusCode;
 use gateway_core::refusal::Refusal;
 use gateway_core::resource::{ResourceKey, ResourceVersion};
-use gateway_fhir::instant;
+use gateway_fhir::{Issue, IssueCode, instant};
 
-fn key(context: &Context, kind: &str, id: &str) -> ResourceKey {
+pub(super) fn key(context: &Context, kind: &str, id: &str) -> ResourceKey {
     ResourceKey { compartment: context.client.compartment(), kind: kind.to_owned(), id: id.to_owned() }
+}
+
+/// Why something is not there: it never was, as far as this caller may know, or it was erased.
+pub(super) async fn missing(gateway: &Gateway, key: &ResourceKey) -> Refusal {
+    match gateway.store.erasure(key).await {
+        Ok(None) => Refusal::not_found(),
+        Ok(Some(erasure)) => {
+            let words = format!("Erased on {}, {}.", instant::to_instant(erasure.at), erasure.cause.words());
+            Refusal::one(410, Issue::general(IssueCode::Deleted, words))
+        }
+        Err(error) => store_fault(&error),
+    }
 }
 
 /// What a platform may not have now answers as if it were not there. `given` are the versions that the answer holds.
@@ -27,8 +39,9 @@ async fn allow(
 
 /// The current version.
 pub(super) async fn read(gateway: &Gateway, context: &Context, kind: &str, id: &str) -> Result<Reply, Refusal> {
-    let stored = gateway.store.resource(&key(context, kind, id), None).await.map_err(|error| store_fault(&error))?;
-    let stored = stored.ok_or_else(Refusal::not_found)?;
+    let key = key(context, kind, id);
+    let stored = gateway.store.resource(&key, None).await.map_err(|error| store_fault(&error))?;
+    let Some(stored) = stored else { return Err(missing(gateway, &key).await) };
     allow(gateway, context, &stored, &[&stored]).await?;
     if context.if_none_match.as_deref() == Some(etag(stored.version).as_str()) {
         let mut reply = Reply::resource(StatusCode::NOT_MODIFIED, &stored);
@@ -47,16 +60,18 @@ pub(super) async fn version_read(
     version: &str,
 ) -> Result<Reply, Refusal> {
     let version: u64 = version.parse().map_err(|_| Refusal::not_found())?;
-    let stored = gateway.store.resource(&key(context, kind, id), Some(version)).await;
-    let stored = stored.map_err(|error| store_fault(&error))?.ok_or_else(Refusal::not_found)?;
+    let key = key(context, kind, id);
+    let stored = gateway.store.resource(&key, Some(version)).await.map_err(|error| store_fault(&error))?;
+    let Some(stored) = stored else { return Err(missing(gateway, &key).await) };
     allow(gateway, context, &stored, &[&stored]).await?;
     Ok(Reply::resource(StatusCode::OK, &stored))
 }
 
 /// All versions, newest first. `meta.source` of each names its author.
 pub(super) async fn history(gateway: &Gateway, context: &Context, kind: &str, id: &str) -> Result<Reply, Refusal> {
-    let versions = gateway.store.history(&key(context, kind, id)).await.map_err(|error| store_fault(&error))?;
-    let newest = versions.first().ok_or_else(Refusal::not_found)?;
+    let key = key(context, kind, id);
+    let versions = gateway.store.history(&key).await.map_err(|error| store_fault(&error))?;
+    let Some(newest) = versions.first() else { return Err(missing(gateway, &key).await) };
     allow(gateway, context, newest, &versions.iter().collect::<Vec<_>>()).await?;
     let entries: Vec<String> = versions.iter().map(|stored| history_entry(gateway, stored)).collect();
     let body = format!(

@@ -3,6 +3,7 @@
 
 use super::collect;
 use super::context::Context;
+use super::read::{key, missing};
 use super::reply::{Reply, commit_fault, ingest_fault, store_fault};
 use super::write::{Committed, admit, commit_remembered, forbidden, need_role, repeated};
 use crate::gateway::{Gateway, is_race};
@@ -100,7 +101,9 @@ async fn task(
     loop {
         let compartment = context.client.compartment();
         let current = load(gateway, &compartment, &format!("Task/{id}")).await.map_err(|error| store_fault(&error))?;
-        let (version, current) = current.ok_or_else(Refusal::not_found)?;
+        let Some((version, current)) = current else {
+            return Err(missing(gateway, &key(context, "Task", id)).await);
+        };
         let (proposed, method) = proposed(&current, proposal)?;
         pass_or_refuse(check_single(&proposed, "Task"))?;
         let updated = if context.client.platform.is_some() {
@@ -177,7 +180,7 @@ async fn senders(
     let platform = referral.as_ref().and_then(|referral| referral.platform.as_ref());
     let capabilities =
         platform.and_then(|id| gateway.platform(id)).map(|platform| platform.adapter.descriptor().capabilities);
-    let directory = ingest::look_up(gateway, &compartment, ingest::consent_wants(&consents.consents))
+    let directory = ingest::directory(gateway, &compartment, ingest::consent_wants(&consents.consents))
         .await
         .map_err(|error| fault(&error))?;
     let latest = gateway.decision_time().await.map_err(|error| fault(&error))?;
@@ -288,7 +291,7 @@ async fn consent(
         let compartment = context.client.compartment();
         let current =
             load(gateway, &compartment, &format!("{kind}/{id}")).await.map_err(|error| store_fault(&error))?;
-        let (version, _) = current.ok_or_else(Refusal::not_found)?;
+        let Some((version, _)) = current else { return Err(missing(gateway, &key(context, kind, id)).await) };
         if if_match.is_some_and(|seen| seen != version) {
             let words = "If-Match names another version than the one that stands now. Read it again and decide anew.";
             return Err(Refusal::one(412, Issue::general(IssueCode::Conflict, words)));

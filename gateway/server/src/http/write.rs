@@ -4,8 +4,8 @@ use super::context::{Context, Return, sha256};
 use super::reply::{Reply, commit_fault, etag, ingest_fault, store_fault};
 use super::routes::PLATFORM_CREATES;
 use crate::gateway::{Gateway, is_race};
-use crate::ingest;
 use crate::store::CommitError;
+use crate::{ingest, subject};
 use axum::http::StatusCode;
 use gateway_core::accept::{Written, version_of};
 use gateway_core::change::{Change, Check, CheckFailure, Received, StoredAnswer, Transaction};
@@ -13,6 +13,7 @@ use gateway_core::identity::{Profile, Role};
 use gateway_core::ingest::Submission;
 use gateway_core::refusal::{Refusal, pass_or_refuse};
 use gateway_core::resource::{ResourceKey, ResourceVersion, WriteMethod};
+use gateway_core::subject::Subject;
 use gateway_fhir::{Issue, IssueCode, Json, door, instant};
 use time::OffsetDateTime;
 
@@ -78,7 +79,10 @@ async fn write(
         let now = gateway.clock.now();
         let reply = answer(&acceptance.written, &bodies, now);
         let mut transaction = acceptance.transaction;
-        remember(context, bytes, &reply, now, &mut transaction);
+        let subject = subject::assign(gateway, &context.client.compartment(), &mut transaction)
+            .await
+            .map_err(|e| store_fault(&e))?;
+        remember(context, bytes, &reply, now, subject, &mut transaction);
         match gateway.commit(transaction).await {
             Ok(()) => return Ok(reply),
             Err(CommitError::Refused(CheckFailure::Seen(stored))) => return replay(context, bytes, *stored),
@@ -115,7 +119,14 @@ async fn bodies(
 }
 
 /// Keeps the bytes as they came, and the answer for a repetition.
-fn remember(context: &Context, bytes: &[u8], reply: &Reply, now: OffsetDateTime, transaction: &mut Transaction) {
+fn remember(
+    context: &Context,
+    bytes: &[u8],
+    reply: &Reply,
+    now: OffsetDateTime,
+    subject: Option<Subject>,
+    transaction: &mut Transaction,
+) {
     let (tenant, client) = (context.client.tenant.clone(), context.client.id.clone());
     let request_id = context.names.request_id.clone();
     transaction.changes.push(Change::Received(Received {
@@ -126,6 +137,7 @@ fn remember(context: &Context, bytes: &[u8], reply: &Reply, now: OffsetDateTime,
         at: now,
         sha256: sha256(bytes),
         bytes: bytes.to_vec(),
+        subject: subject.clone(),
     }));
     if !context.names.request_id_sent {
         return;
@@ -142,7 +154,8 @@ fn remember(context: &Context, bytes: &[u8], reply: &Reply, now: OffsetDateTime,
         status: reply.status.as_u16(),
         location: reply.location.clone(),
         etag: reply.etag.clone(),
-        body: reply.body.clone(),
+        body: Some(reply.body.clone()),
+        subject,
     }));
 }
 
@@ -163,7 +176,8 @@ pub(super) async fn commit_remembered(
     reply: &Reply,
     mut transaction: Transaction,
 ) -> Result<Committed, CommitError> {
-    remember(context, bytes, reply, gateway.clock.now(), &mut transaction);
+    let subject = subject::assign(gateway, &context.client.compartment(), &mut transaction).await?;
+    remember(context, bytes, reply, gateway.clock.now(), subject, &mut transaction);
     match gateway.commit(transaction).await {
         Ok(()) => Ok(Committed::Now),
         Err(CommitError::Refused(CheckFailure::Seen(stored))) => Ok(Committed::Before(replay(context, bytes, *stored))),
@@ -193,8 +207,13 @@ fn replay(context: &Context, bytes: &[u8], stored: StoredAnswer) -> Result<Reply
         let words = "This request was processed before; its result stands.";
         return Err(Refusal::one(409, Issue::general(IssueCode::Duplicate, words)));
     }
+    let Some(body) = stored.body else {
+        let words =
+            "This request was processed, and what became of it has been erased since. It is not processed again.";
+        return Err(Refusal::one(410, Issue::general(IssueCode::Deleted, words)));
+    };
     let status = StatusCode::from_u16(stored.status).unwrap_or(StatusCode::OK);
-    Ok(Reply { location: stored.location, etag: stored.etag, ..Reply::json(status, stored.body) })
+    Ok(Reply { location: stored.location, etag: stored.etag, ..Reply::json(status, body) })
 }
 
 fn version_url(gateway: &Gateway, stored: &ResourceVersion) -> String {

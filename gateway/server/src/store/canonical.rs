@@ -37,7 +37,9 @@ pub(super) fn transaction(mut transaction: Transaction) -> Transaction {
             Change::RecordReport(report) => report.received = instant(report.received),
             Change::RememberAnswer(answer) => answer.at = instant(answer.at),
             Change::Audit(line) => line.at = instant(line.at),
-            Change::ReportRead { .. } | Change::DisposeReport { .. } | Change::PutCursor { .. } => {}
+            Change::Erase { erasure, .. } => erasure.at = instant(erasure.at),
+            Change::ReportRead { .. } | Change::DisposeReport { .. } | Change::PutCursor { .. } | Change::Remove(_) => {
+            }
         }
     }
     transaction
@@ -47,6 +49,9 @@ fn referral(referral: &mut Referral) {
     referral.accepted_at = instant(referral.accepted_at);
     if let Delivery::Delivered { at } = &mut referral.delivery {
         *at = instant(*at);
+    }
+    if let Some(erasure) = &mut referral.erased {
+        erasure.at = instant(erasure.at);
     }
     if let Some(recall) = &mut referral.recall {
         recall.asked_at = instant(recall.asked_at);

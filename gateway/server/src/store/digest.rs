@@ -8,27 +8,37 @@ use gateway_core::identity::PlatformId;
 use gateway_core::outbox::{Attempt, OutboxRow};
 use gateway_core::referral::Referral;
 use gateway_core::resource::ResourceVersion;
+use gateway_core::subject::{Erasure, Subject};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 use time::OffsetDateTime;
 
 /// A hash that grows with each row. Order: received, resources by place and version, referrals, outbox, attempts, raw
-/// reports, reports, cursors, answers, audit; each by place or else by key.
+/// reports, reports, erased subjects, what pushes are about, cursors, answers, audit; each by place or else by key.
 #[derive(Default)]
 pub(super) struct Digest(Sha256);
 
 impl Digest {
     /// A request as it came.
     pub(super) fn received(&mut self, row: &Received) {
-        self.text("received").text(&row.tenant.0).text(&row.client.0).text(&row.request_id).text(&row.correlation);
+        self.text("received")
+            .subject(row.subject.as_ref())
+            .text(&row.tenant.0)
+            .text(&row.client.0)
+            .text(&row.request_id)
+            .text(&row.correlation);
         self.time(row.at).text(&row.sha256).bytes(&row.bytes);
     }
 
     /// One version of the resource that was created at `place`.
     pub(super) fn resource(&mut self, place: u64, row: &ResourceVersion) {
         let compartment = &row.key.compartment;
-        self.text("resource").number(place).text(&compartment.tenant.0).text(&compartment.owner.key());
+        self.text("resource")
+            .subject(row.subject.as_ref())
+            .number(place)
+            .text(&compartment.tenant.0)
+            .text(&compartment.owner.key());
         self.text(&row.key.kind).text(&row.key.id).number(row.version).time(row.updated).text(&row.author);
         self.text(row.method.verb()).text(&row.body);
         for token in &row.tokens {
@@ -66,6 +76,16 @@ impl Digest {
         self.text("report").json(row)
     }
 
+    /// That a subject was erased, by its id and domain.
+    pub(super) fn erased(&mut self, subject: &Subject, erasure: &Erasure) {
+        self.text("erased").subject(Some(subject)).time(erasure.at).text(erasure.cause.word());
+    }
+
+    /// That a push speaks of a referral, by both names.
+    pub(super) fn about(&mut self, referral: &str, raw: &str) {
+        self.text("about").text(referral).text(raw);
+    }
+
     /// Where polling stands.
     pub(super) fn cursor(&mut self, platform: &PlatformId, cursor: &str) {
         self.text("cursor").text(&platform.0).text(cursor);
@@ -73,9 +93,14 @@ impl Digest {
 
     /// A kept answer.
     pub(super) fn answer(&mut self, row: &StoredAnswer) {
-        self.text("answer").text(&row.tenant.0).text(&row.client.0).text(&row.request_id).text(&row.fingerprint);
+        self.text("answer")
+            .subject(row.subject.as_ref())
+            .text(&row.tenant.0)
+            .text(&row.client.0)
+            .text(&row.request_id)
+            .text(&row.fingerprint);
         self.time(row.at).number(row.status.into()).optional(row.location.as_deref());
-        self.optional(row.etag.as_deref()).text(&row.body);
+        self.optional(row.etag.as_deref()).optional(row.body.as_deref());
     }
 
     /// A line of audit, with its place in the chain.
@@ -92,6 +117,11 @@ impl Digest {
         let text = serde_json::to_string(value).map_err(|_| StoreError::Engine("a row has no JSON form".to_owned()))?;
         self.text(&text);
         Ok(())
+    }
+
+    fn subject(&mut self, subject: Option<&Subject>) -> &mut Self {
+        self.optional(subject.map(|subject| subject.id.0.as_str()));
+        self.optional(subject.map(|subject| subject.domain.word()))
     }
 
     fn time(&mut self, at: OffsetDateTime) -> &mut Self {

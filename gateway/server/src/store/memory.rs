@@ -13,11 +13,12 @@ use super::{
 };
 use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use async_trait::async_trait;
-use gateway_core::change::{Disposition, RawReport, ReportRecord, StoredAnswer, Transaction};
+use gateway_core::change::{Disposition, RawReport, Received, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
 use gateway_core::referral::{Delivery, Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
+use gateway_core::subject::{Domain, Erasure, SubjectId};
 use state::State;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
@@ -66,7 +67,7 @@ impl Store for MemoryStore {
 
     async fn resource(&self, key: &ResourceKey, version: Option<u64>) -> Result<Option<ResourceVersion>, StoreError> {
         let state = self.state()?;
-        let versions = state.versions(key);
+        let versions = state.readable(key);
         Ok(match version {
             None => versions.last().cloned(),
             Some(version) => versions.iter().find(|row| row.version == version).cloned(),
@@ -74,7 +75,12 @@ impl Store for MemoryStore {
     }
 
     async fn history(&self, key: &ResourceKey) -> Result<Vec<ResourceVersion>, StoreError> {
-        Ok(self.state()?.versions(key).iter().rev().cloned().collect())
+        Ok(self.state()?.readable(key).iter().rev().cloned().collect())
+    }
+
+    async fn erasure(&self, key: &ResourceKey) -> Result<Option<Erasure>, StoreError> {
+        let state = self.state()?;
+        Ok(state.versions(key).first().and_then(|first| state.erasure(first.subject.as_ref())).cloned())
     }
 
     async fn search(&self, query: &SearchQuery) -> Result<Page, StoreError> {
@@ -115,6 +121,7 @@ impl Store for MemoryStore {
         let wanted = |referral: &&Referral| {
             filter.tenant.as_ref().is_none_or(|tenant| referral.compartment.tenant == *tenant)
                 && filter.delivery.as_ref().is_none_or(|word| referral.delivery.word() == word)
+                && (filter.subject.is_none() || filter.subject == referral.subject)
         };
         Ok(state.referrals.iter().skip(start).filter(wanted).take(filter.limit as usize).cloned().collect())
     }
@@ -200,6 +207,51 @@ impl Store for MemoryStore {
         Ok(self.state()?.answers.get(&(tenant.clone(), client.clone(), request_id.to_owned())).cloned())
     }
 
+    async fn received(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<(u64, Received)>, StoreError> {
+        let state = self.state()?;
+        let all = state.received.iter().map(|(place, row)| (*place, row.clone()));
+        Ok(oldest(all, |(_, row)| row.at, before, limit))
+    }
+
+    async fn answers(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<StoredAnswer>, StoreError> {
+        Ok(oldest(self.state()?.answers.values().cloned(), |row| row.at, before, limit))
+    }
+
+    async fn raw_reports(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<RawReport>, StoreError> {
+        let state = self.state()?;
+        let all = state.raw_reports.iter().map(|kept| kept.report.clone());
+        Ok(oldest(all, |row| row.received, before, limit))
+    }
+
+    async fn parked(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<ReportRecord>, StoreError> {
+        let state = self.state()?;
+        let all = state.reports.iter().filter(|row| row.disposition == Disposition::Parked).cloned();
+        Ok(oldest(all, |row| row.received, before, limit))
+    }
+
+    async fn idle(
+        &self,
+        domain: Domain,
+        before: OffsetDateTime,
+        after: Option<&SubjectId>,
+        limit: u32,
+    ) -> Result<Vec<(SubjectId, ResourceKey)>, StoreError> {
+        let state = self.state()?;
+        let before = canonical::instant(before);
+        let mut subjects: BTreeMap<&SubjectId, (Option<&ResourceKey>, bool)> = BTreeMap::new();
+        for (_, row) in state.current() {
+            let Some(subject) = row.subject.as_ref().filter(|subject| subject.domain == domain) else { continue };
+            let (first, idle) = subjects.entry(&subject.id).or_insert((None, true));
+            if first.is_none() && matches!(row.key.kind.as_str(), "Patient" | "ServiceRequest" | "Consent") {
+                *first = Some(&row.key);
+            }
+            *idle &= row.updated < before;
+        }
+        let idle = subjects.into_iter().filter(|(id, (_, idle))| *idle && after.is_none_or(|after| *id > after));
+        let named = idle.filter_map(|(id, (key, _))| Some((id.clone(), key?.clone())));
+        Ok(named.take(limit as usize).collect())
+    }
+
     async fn audit_lines(&self, referral: &ReferralId) -> Result<Vec<AuditLine>, StoreError> {
         let state = self.state()?;
         let own = state.audit.iter().filter(|(_, record)| record.referral.as_ref() == Some(referral));
@@ -232,6 +284,21 @@ impl Store for MemoryStore {
         self.state()?.digest(&mut digest)?;
         Ok(digest.finish())
     }
+}
+
+/// Those before a time, oldest first.
+fn oldest<T>(
+    all: impl Iterator<Item = T>,
+    at: impl Fn(&T) -> OffsetDateTime,
+    before: OffsetDateTime,
+    limit: u32,
+) -> Vec<T> {
+    let before = canonical::instant(before);
+    let mut found: Vec<T> = all.filter(|row| at(row) < before).collect();
+    // Stable: what came at the same time stays in the order in which it came.
+    found.sort_by_key(at);
+    found.truncate(limit as usize);
+    found
 }
 
 #[cfg(test)]

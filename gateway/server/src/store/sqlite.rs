@@ -5,16 +5,20 @@
 //! schema grows by numbered migrations that never change once released (`schema`).
 
 mod apply;
+mod blind;
 mod chain;
 mod claim;
 mod connect;
 mod errors;
 mod hash;
+mod kept;
+mod keys;
 mod put;
 mod readers;
 mod reads;
 mod rows;
 mod schema;
+mod seal;
 mod search;
 #[cfg(test)]
 mod tests;
@@ -25,11 +29,12 @@ use crate::store::{
 };
 use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use async_trait::async_trait;
-use gateway_core::change::{RawReport, ReportRecord, StoredAnswer, Transaction};
+use gateway_core::change::{RawReport, Received, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
+use gateway_core::subject::{Domain, Erasure, SubjectId};
 use readers::Readers;
 use std::path::Path;
 use time::OffsetDateTime;
@@ -130,6 +135,11 @@ impl Store for SqliteStore {
         self.readers.run(move |file| reads::history(file, &key)).await
     }
 
+    async fn erasure(&self, key: &ResourceKey) -> Result<Option<Erasure>, StoreError> {
+        let key = key.clone();
+        self.readers.run(move |file| keys::erasure(file, &key)).await
+    }
+
     async fn search(&self, query: &SearchQuery) -> Result<Page, StoreError> {
         let query = query.clone();
         self.readers.run(move |file| search::search(file, &query)).await
@@ -210,6 +220,33 @@ impl Store for SqliteStore {
     ) -> Result<Option<StoredAnswer>, StoreError> {
         let (tenant, client, request_id) = (tenant.clone(), client.clone(), request_id.to_owned());
         self.readers.run(move |file| reads::answer(file, &tenant, &client, &request_id)).await
+    }
+
+    async fn received(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<(u64, Received)>, StoreError> {
+        self.readers.run(move |file| kept::received(file, before, limit)).await
+    }
+
+    async fn answers(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<StoredAnswer>, StoreError> {
+        self.readers.run(move |file| kept::answers(file, before, limit)).await
+    }
+
+    async fn raw_reports(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<RawReport>, StoreError> {
+        self.readers.run(move |file| kept::raw_reports(file, before, limit)).await
+    }
+
+    async fn parked(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<ReportRecord>, StoreError> {
+        self.readers.run(move |file| kept::parked(file, before, limit)).await
+    }
+
+    async fn idle(
+        &self,
+        domain: Domain,
+        before: OffsetDateTime,
+        after: Option<&SubjectId>,
+        limit: u32,
+    ) -> Result<Vec<(SubjectId, ResourceKey)>, StoreError> {
+        let after = after.cloned();
+        self.readers.run(move |file| kept::idle(file, domain, before, after.as_ref(), limit)).await
     }
 
     async fn audit_lines(&self, referral: &ReferralId) -> Result<Vec<AuditLine>, StoreError> {

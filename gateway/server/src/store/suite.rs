@@ -2,6 +2,7 @@
 //! broken. An engine's tests call [`run_all`]; it knows nothing of engines.
 
 mod audit;
+mod erasing;
 mod keeping;
 mod outbox;
 mod referrals;
@@ -49,6 +50,11 @@ where
     reports::the_same_statement_is_kept_once(make().await).await;
     reports::parked_statements_find_their_referral(make().await).await;
     reports::alignment_goes_by_the_oldest_statement(make().await).await;
+    erasing::what_is_erased_is_gone_and_says_so(make().await).await;
+    erasing::what_belongs_to_others_stays(make().await).await;
+    erasing::nothing_more_is_taken_for_what_is_erased(make().await).await;
+    erasing::what_platforms_said_goes_with_the_referral(make().await).await;
+    erasing::single_things_can_be_removed(make().await).await;
     keeping::answers_are_kept_for_one_client(make().await).await;
     keeping::cursors_and_audit_are_kept(make().await).await;
     audit::lines_are_numbered_and_chained_for_each_tenant(make().await).await;

@@ -3,11 +3,12 @@
 
 use adapter_contract::{Answer, Cursor, DeliveryError, HttpRequest, IdempotencyKey, PlatformReferralId};
 use async_trait::async_trait;
-use gateway_core::change::{Change, RawReport, ReportRecord, StoredAnswer, Transaction};
+use gateway_core::change::{Change, RawReport, Received, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
+use gateway_core::subject::{Domain, Erasure, SubjectId};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write as _;
@@ -138,6 +139,36 @@ impl Store for CountingStore {
 
     async fn history(&self, key: &ResourceKey) -> Result<Vec<ResourceVersion>, StoreError> {
         self.inner.history(key).await
+    }
+
+    async fn erasure(&self, key: &ResourceKey) -> Result<Option<Erasure>, StoreError> {
+        self.inner.erasure(key).await
+    }
+
+    async fn received(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<(u64, Received)>, StoreError> {
+        self.inner.received(before, limit).await
+    }
+
+    async fn answers(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<StoredAnswer>, StoreError> {
+        self.inner.answers(before, limit).await
+    }
+
+    async fn raw_reports(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<RawReport>, StoreError> {
+        self.inner.raw_reports(before, limit).await
+    }
+
+    async fn parked(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<ReportRecord>, StoreError> {
+        self.inner.parked(before, limit).await
+    }
+
+    async fn idle(
+        &self,
+        domain: Domain,
+        before: OffsetDateTime,
+        after: Option<&SubjectId>,
+        limit: u32,
+    ) -> Result<Vec<(SubjectId, ResourceKey)>, StoreError> {
+        self.inner.idle(domain, before, after, limit).await
     }
 
     async fn search(&self, query: &SearchQuery) -> Result<Page, StoreError> {

@@ -11,12 +11,13 @@ use crate::support::{GP, Setup, bundle, configuration, door};
 use adapter_contract::{Answer, Cursor, DeliveryError, HttpRequest, IdempotencyKey, PlatformReferralId, SenderMove};
 use async_trait::async_trait;
 use gateway_core::accept::Written;
-use gateway_core::change::{Change, RawReport, ReportRecord, StoredAnswer, Transaction};
+use gateway_core::change::{Change, RawReport, Received, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{Client, ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::ingest::{Draft, Submission, Write};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, Errand, OutboxRow, OutboxState};
 use gateway_core::referral::{Referral, ReferralId, Way};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
+use gateway_core::subject::{Domain, Erasure, SubjectId};
 use serde_json::json;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -136,6 +137,36 @@ impl Store for Racing {
     async fn history(&self, key: &ResourceKey) -> Result<Vec<ResourceVersion>, StoreError> {
         self.pause().await;
         self.inner.history(key).await
+    }
+
+    async fn erasure(&self, key: &ResourceKey) -> Result<Option<Erasure>, StoreError> {
+        self.inner.erasure(key).await
+    }
+
+    async fn received(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<(u64, Received)>, StoreError> {
+        self.inner.received(before, limit).await
+    }
+
+    async fn answers(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<StoredAnswer>, StoreError> {
+        self.inner.answers(before, limit).await
+    }
+
+    async fn raw_reports(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<RawReport>, StoreError> {
+        self.inner.raw_reports(before, limit).await
+    }
+
+    async fn parked(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<ReportRecord>, StoreError> {
+        self.inner.parked(before, limit).await
+    }
+
+    async fn idle(
+        &self,
+        domain: Domain,
+        before: OffsetDateTime,
+        after: Option<&SubjectId>,
+        limit: u32,
+    ) -> Result<Vec<(SubjectId, ResourceKey)>, StoreError> {
+        self.inner.idle(domain, before, after, limit).await
     }
 
     async fn search(&self, query: &SearchQuery) -> Result<Page, StoreError> {

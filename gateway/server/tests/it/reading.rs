@@ -1,7 +1,7 @@
 //! Read, vread, history, search and the CapabilityStatement.
 
 use crate::support::{
-    Answer, COLLECTOR, FHIR_JSON, GP, PATCH_JSON, READER, World, assert_valid, bundle, inside, referral_to,
+    Answer, COLLECTOR, FHIR_JSON, GOVERNANCE, GP, PATCH_JSON, READER, World, assert_valid, bundle, inside, referral_to,
 };
 use conformance_tests::generator::Expectation;
 use gateway_core::ingest::{GATEWAY_WRITES, STAND_ALONE, STORED};
@@ -276,8 +276,20 @@ async fn everything_listed_is_there_and_nothing_else_is() {
             all.map(move |one| (kind, one["name"].as_str().unwrap()))
         })
         .collect();
-    assert_eq!(operations, [("ServiceRequest", "preview"), ("Patient", "disclosures")]);
-    assert_eq!(world.post(GP, "/fhir/ServiceRequest/$preview", "{}").await.status, 400);
+    assert_eq!(
+        operations,
+        [
+            ("ServiceRequest", "preview"),
+            ("ServiceRequest", "erase"),
+            ("Patient", "erase"),
+            ("Patient", "disclosures"),
+            ("Consent", "erase")
+        ]
+    );
+    for (kind, name) in operations.into_iter().filter(|(_, name)| *name != "disclosures") {
+        let (by, path) = if name == "erase" { (GOVERNANCE, "x/$erase") } else { (GP, "$preview") };
+        assert_eq!(world.post(by, &format!("/fhir/{kind}/{path}"), "{}").await.status, 400, "{kind} {name}");
+    }
     assert_eq!(world.post(GP, "/fhir/Patient/a/$disclosures", "{}").await.status, 405);
     assert_eq!(world.get("", "/fhir/Patient/a/$disclosures").await.status, 401);
     let all =

@@ -5,10 +5,11 @@ use super::state::{KeptReport, KeptRow, State};
 use crate::store::canonical::MATCHES_NAMED;
 use crate::store::chain::{Content, Link};
 use crate::store::{CommitError, StoreError};
-use gateway_core::change::{AuditRecord, Change, Check, CheckFailure, ReportRecord, Transaction};
+use gateway_core::change::{AuditRecord, Change, Check, CheckFailure, Removed, ReportRecord, Transaction};
 use gateway_core::outbox::{OutboxRow, OutboxState};
-use gateway_core::referral::Referral;
+use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::ResourceVersion;
+use gateway_core::subject::{Domain, Erasure, Subject};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Wholly or not at all.
@@ -70,14 +71,40 @@ fn follows(state: &State, changes: &[Change]) -> Result<(), CommitError> {
     let mut versions = HashMap::new();
     let mut revisions = HashMap::new();
     let mut raw = HashSet::new();
+    let mut subjects = HashMap::new();
+    let mut firsts = HashMap::new();
+    let mut erased: HashSet<&Subject> = state.erased.keys().collect();
+    let taken = |subject: Option<&Subject>, erased: &HashSet<&Subject>| match subject {
+        Some(subject) if erased.contains(subject) => Err(CheckFailure::Erased),
+        _ => Ok(()),
+    };
     for change in changes {
         match change {
+            Change::Erase { subject, .. } => {
+                erased.insert(subject);
+            }
+            Change::Received(received) => taken(received.subject.as_ref(), &erased)?,
+            Change::RememberAnswer(answer) => taken(answer.subject.as_ref(), &erased)?,
+            Change::RecordReport(report) => {
+                let standing = report.referral.as_ref().and_then(|id| {
+                    let kept = || state.referrals.iter().find(|kept| kept.id == *id)?.subject.clone();
+                    subjects.get(id).cloned().unwrap_or_else(kept)
+                });
+                taken(standing.as_ref().map(Subject::record).as_ref(), &erased)?;
+            }
             Change::PutResource(resource) => {
                 let current = versions.entry(&resource.key).or_insert_with(|| state.version(&resource.key));
                 if current.checked_add(1) != Some(resource.version) {
                     return Err(CheckFailure::Version(*current).into());
                 }
                 *current = resource.version;
+                let first = firsts.entry(&resource.key).or_insert_with(|| {
+                    state
+                        .versions(&resource.key)
+                        .first()
+                        .map_or(resource.subject.as_ref(), |first| first.subject.as_ref())
+                });
+                taken(*first, &erased)?;
             }
             Change::PutReferral(referral) => {
                 let current = revisions.entry(&referral.id).or_insert_with(|| {
@@ -87,6 +114,7 @@ fn follows(state: &State, changes: &[Change]) -> Result<(), CommitError> {
                     return Err(CheckFailure::Revision(*current).into());
                 }
                 *current = referral.revision;
+                subjects.insert(&referral.id, referral.subject.clone());
             }
             Change::ReceiveReport(report)
                 if !raw.insert(&report.id) || state.raw_reports.iter().any(|kept| kept.report.id == report.id) =>
@@ -101,7 +129,10 @@ fn follows(state: &State, changes: &[Change]) -> Result<(), CommitError> {
 
 fn apply(state: &mut State, change: Change) {
     match change {
-        Change::Received(received) => state.received.push(received),
+        Change::Received(received) => {
+            state.received_last += 1;
+            state.received.insert(state.received_last, received);
+        }
         Change::PutResource(resource) => put_resource(state, resource),
         Change::PutReferral(referral) => put_referral(state, *referral),
         Change::PutOutbox(row) => put_outbox(state, *row),
@@ -109,7 +140,8 @@ fn apply(state: &mut State, change: Change) {
             state.attempts.insert((attempt.outbox.clone(), attempt.number), attempt);
         }
         Change::ReceiveReport(report) => state.raw_reports.push(KeptReport { report, read: false, fault: None }),
-        Change::ReportRead { id, fault } => {
+        Change::ReportRead { id, fault, about } => {
+            state.about.extend(about.into_iter().map(|referral| (referral, id.clone())));
             if let Some(kept) = state.raw_reports.iter_mut().find(|kept| kept.report.id == id) {
                 kept.read = true;
                 kept.fault = fault;
@@ -129,6 +161,8 @@ fn apply(state: &mut State, change: Change) {
             state.answers.insert(key, answer);
         }
         Change::Audit(line) => audit(state, line),
+        Change::Erase { subject, erasure } => erase(state, subject, erasure),
+        Change::Remove(removed) => removed.into_iter().for_each(|one| remove(state, one)),
     }
 }
 
@@ -152,7 +186,50 @@ pub(super) fn with_content<T>(line: &AuditRecord, work: impl FnOnce(&Content<'_>
     })
 }
 
-fn put_resource(state: &mut State, resource: ResourceVersion) {
+/// What the embedded store can no longer read is no longer there.
+fn erase(state: &mut State, subject: Subject, erasure: Erasure) {
+    if state.erased.contains_key(&subject) {
+        return;
+    }
+    let here = |of: &Option<Subject>| of.as_ref() == Some(&subject);
+    for row in state.resources.iter_mut().flatten().filter(|row| here(&row.subject)) {
+        row.body.clear();
+        row.tokens.clear();
+    }
+    state.received.retain(|_, row| !here(&row.subject));
+    for answer in state.answers.values_mut().filter(|answer| here(&answer.subject)) {
+        answer.body = None;
+    }
+    if subject.domain == Domain::Record {
+        let of_subject = |row: &&Referral| row.subject.as_ref() == Some(&subject.id);
+        let referrals: HashSet<&ReferralId> = state.referrals.iter().filter(of_subject).map(|row| &row.id).collect();
+        state.reports.retain(|report| report.referral.as_ref().is_none_or(|id| !referrals.contains(id)));
+        let told: HashSet<String> =
+            state.about.iter().filter(|(id, _)| referrals.contains(id)).map(|(_, raw)| raw.clone()).collect();
+        state.raw_reports.retain(|kept| !told.contains(&kept.report.id));
+        state.about.retain(|(id, _)| !referrals.contains(id));
+    }
+    state.erased.insert(subject, erasure);
+}
+
+fn remove(state: &mut State, removed: Removed) {
+    match removed {
+        Removed::Received(place) => {
+            state.received.remove(&place);
+        }
+        Removed::Answer { tenant, client, request_id } => {
+            state.answers.remove(&(tenant, client, request_id));
+        }
+        Removed::RawReport(id) => state.raw_reports.retain(|kept| kept.report.id != id),
+        Removed::Report(id) => state.reports.retain(|kept| kept.id != id),
+    }
+}
+
+/// The subject of the first version counts.
+fn put_resource(state: &mut State, mut resource: ResourceVersion) {
+    if let Some(first) = state.versions(&resource.key).first() {
+        resource.subject = first.subject.clone();
+    }
     let at = *state.resource_index.entry(resource.key.clone()).or_insert(state.resources.len());
     match state.resources.get_mut(at) {
         Some(versions) => versions.push(resource),
@@ -181,13 +258,14 @@ fn put_outbox(state: &mut State, row: OutboxRow) {
     }
 }
 
+fn same_statement(kept: &ReportRecord, report: &ReportRecord) -> bool {
+    kept.platform == report.platform
+        && kept.platform_referral() == report.platform_referral()
+        && kept.report.event == report.report.event
+}
+
 fn record_report(state: &mut State, report: ReportRecord) {
-    let same_statement = |kept: &ReportRecord| {
-        kept.platform == report.platform
-            && kept.platform_referral() == report.platform_referral()
-            && kept.report.event == report.report.event
-    };
-    if state.reports.iter().any(|kept| kept.id != report.id && same_statement(kept)) {
+    if state.reports.iter().any(|kept| kept.id != report.id && same_statement(kept, &report)) {
         return;
     }
     match state.reports.iter_mut().find(|kept| kept.id == report.id) {

@@ -7,7 +7,7 @@ use gateway_core::resource::{ResourceVersion, Token};
 /// One page.
 pub(super) fn search(state: &State, query: &SearchQuery) -> Page {
     let here = |row: &ResourceVersion| row.key.compartment == query.compartment && row.key.kind == query.kind;
-    let newest = || state.current().filter(|(_, row)| here(row)).last().map_or(0, |(place, _)| place);
+    let newest = || state.places().filter(|(_, row)| here(row)).last().map_or(0, |(place, _)| place);
     let up_to = query.up_to.unwrap_or_else(newest);
     let matching: Vec<_> = state
         .current()

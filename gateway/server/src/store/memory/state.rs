@@ -7,15 +7,19 @@ use adapter_contract::Cursor;
 use gateway_core::change::{AuditRecord, RawReport, Received, ReportRecord, StoredAnswer};
 use gateway_core::identity::{ClientId, PlatformId, TenantId};
 use gateway_core::outbox::{Attempt, OutboxRow};
-use gateway_core::referral::Referral;
+use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
-use std::collections::{BTreeMap, HashMap};
+use gateway_core::subject::{Erasure, Subject};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use time::OffsetDateTime;
 
 /// Everything, in order of arrival where order matters.
 #[derive(Default)]
 pub(super) struct State {
-    pub(super) received: Vec<Received>,
+    /// By place in the order of arrival.
+    pub(super) received: BTreeMap<u64, Received>,
+    /// The last place that was given.
+    pub(super) received_last: u64,
     /// All versions of each resource, in creation order: the first stands at place 1. None is ever empty.
     pub(super) resources: Vec<Vec<ResourceVersion>>,
     /// Where each resource stands in `resources`.
@@ -29,6 +33,9 @@ pub(super) struct State {
     pub(super) answers: BTreeMap<(TenantId, ClientId, String), StoredAnswer>,
     /// With the place of each in its tenant's chain.
     pub(super) audit: Vec<(Link, AuditRecord)>,
+    pub(super) erased: BTreeMap<Subject, Erasure>,
+    /// Which referrals a push speaks of, referral first.
+    pub(super) about: BTreeSet<(ReferralId, String)>,
 }
 
 /// An outbox row, and when it is due: its time if ready, the lease's end if leased, else never.
@@ -50,19 +57,39 @@ impl State {
         self.resource_index.get(key).and_then(|at| self.resources.get(*at)).map_or(&[], Vec::as_slice)
     }
 
+    /// The same, but none if it was erased.
+    pub(super) fn readable(&self, key: &ResourceKey) -> &[ResourceVersion] {
+        let versions = self.versions(key);
+        if versions.first().is_some_and(|first| self.erasure(first.subject.as_ref()).is_some()) {
+            &[]
+        } else {
+            versions
+        }
+    }
+
+    /// When and why a subject was erased.
+    pub(super) fn erasure(&self, subject: Option<&Subject>) -> Option<&Erasure> {
+        self.erased.get(subject?)
+    }
+
     /// Its current version, 0 if it is unknown.
     pub(super) fn version(&self, key: &ResourceKey) -> u64 {
         self.versions(key).last().map_or(0, |current| current.version)
     }
 
-    /// Current versions with their places, in creation order.
-    pub(super) fn current(&self) -> impl Iterator<Item = (u64, &ResourceVersion)> {
+    /// Newest versions with their places, in creation order, also of what was erased.
+    pub(super) fn places(&self) -> impl Iterator<Item = (u64, &ResourceVersion)> {
         (1..).zip(&self.resources).filter_map(|(place, versions)| Some((place, versions.last()?)))
+    }
+
+    /// The same without what was erased.
+    pub(super) fn current(&self) -> impl Iterator<Item = (u64, &ResourceVersion)> {
+        self.places().filter(|(_, row)| self.erasure(row.subject.as_ref()).is_none())
     }
 
     /// Hands every row to the hash.
     pub(super) fn digest(&self, digest: &mut Digest) -> Result<(), StoreError> {
-        self.received.iter().for_each(|row| digest.received(row));
+        self.received.values().for_each(|row| digest.received(row));
         for (place, versions) in (1..).zip(&self.resources) {
             versions.iter().for_each(|row| digest.resource(place, row));
         }
@@ -73,6 +100,8 @@ impl State {
             digest.raw_report(&kept.report, kept.read, kept.fault.as_deref())?;
         }
         self.reports.iter().try_for_each(|row| digest.report(row))?;
+        self.erased.iter().for_each(|(subject, erasure)| digest.erased(subject, erasure));
+        self.about.iter().for_each(|(referral, raw)| digest.about(&referral.0, raw));
         self.cursors.iter().for_each(|(platform, cursor)| digest.cursor(platform, &cursor.0));
         self.answers.values().for_each(|row| digest.answer(row));
         self.audit.iter().try_for_each(|(link, row)| digest.audit(link, row))

@@ -1,9 +1,9 @@
 //! Applies a transaction: its checks, then its changes, in the writer's savepoint. A refusal leaves undoing to the writer.
 
 use super::rows::{integer, natural};
-use super::{put, reads, search};
+use super::{keys, put, reads, search};
 use crate::store::{CommitError, StoreError};
-use gateway_core::change::{Change, Check, CheckFailure, Transaction};
+use gateway_core::change::{Change, Check, CheckFailure, Removed, Transaction};
 use gateway_core::resource::ResourceKey;
 use rusqlite::{Connection, OptionalExtension as _};
 
@@ -64,16 +64,23 @@ fn write(file: &Connection, change: &Change) -> Result<(), CommitError> {
     match change {
         Change::PutResource(resource) => return put::resource(file, resource),
         Change::PutReferral(referral) => return put::referral(file, referral),
-        Change::Received(received) => put::received(file, received)?,
+        Change::Received(received) => return put::received(file, received),
+        Change::ReceiveReport(report) => return put::raw_report(file, report),
+        Change::RecordReport(report) => return put::report(file, report),
+        Change::RememberAnswer(answer) => return put::answer(file, answer),
+        Change::Erase { subject, erasure } => return keys::destroy(file, subject, erasure),
         Change::PutOutbox(row) => put::outbox(file, row)?,
         Change::PutAttempt(attempt) => put::attempt(file, attempt)?,
-        Change::ReceiveReport(report) => put::raw_report(file, report)?,
-        Change::RecordReport(report) => put::report(file, report)?,
-        Change::RememberAnswer(answer) => put::answer(file, answer)?,
         Change::Audit(line) => put::audit(file, line)?,
-        Change::ReportRead { id, fault } => {
+        Change::ReportRead { id, fault, about } => {
             file.prepare_cached("UPDATE raw_report SET read = 1, fault = ?2 WHERE id = ?1")?.execute((id, fault))?;
+            let mut link =
+                file.prepare_cached("INSERT OR IGNORE INTO raw_report_about (referral, raw) VALUES (?1, ?2)")?;
+            for referral in about {
+                link.execute((&referral.0, id))?;
+            }
         }
+        Change::Remove(removed) => removed.iter().try_for_each(|one| remove(file, one))?,
         Change::DisposeReport { id, disposition } => {
             file.prepare_cached("UPDATE report SET disposition = ?2 WHERE id = ?1")?
                 .execute((id, disposition.word()))?;
@@ -81,6 +88,25 @@ fn write(file: &Connection, change: &Change) -> Result<(), CommitError> {
         Change::PutCursor { platform, cursor } => {
             file.prepare_cached("INSERT OR REPLACE INTO cursor (platform, cursor) VALUES (?1, ?2)")?
                 .execute((&platform.0, &cursor.0))?;
+        }
+    }
+    Ok(())
+}
+
+fn remove(file: &Connection, removed: &Removed) -> Result<(), StoreError> {
+    match removed {
+        Removed::Received(place) => {
+            file.prepare_cached("DELETE FROM received WHERE place = ?1")?.execute([integer(*place)?])?;
+        }
+        Removed::Answer { tenant, client, request_id } => {
+            file.prepare_cached("DELETE FROM answer WHERE tenant = ?1 AND client = ?2 AND request_id = ?3")?
+                .execute((&tenant.0, &client.0, request_id))?;
+        }
+        Removed::RawReport(id) => {
+            file.prepare_cached("DELETE FROM raw_report WHERE id = ?1")?.execute([id])?;
+        }
+        Removed::Report(id) => {
+            file.prepare_cached("DELETE FROM report WHERE id = ?1")?.execute([id])?;
         }
     }
     Ok(())

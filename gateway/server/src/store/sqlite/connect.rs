@@ -35,6 +35,8 @@ pub(super) fn writer(path: &Path, max_pages: Option<u32>) -> Result<Connection, 
     file.set_prepared_statement_cache_capacity(STATEMENTS);
     file.pragma_update(None, "journal_mode", "WAL")?;
     file.pragma_update(None, "synchronous", "FULL")?;
+    // What is deleted is overwritten: a destroyed key and the tokens of a person do not stay in free space.
+    file.pragma_update(None, "secure_delete", true)?;
     file.pragma_update(None, "foreign_keys", true)?;
     file.pragma_update(None, "trusted_schema", false)?;
     file.pragma_update(None, "temp_store", "MEMORY")?;

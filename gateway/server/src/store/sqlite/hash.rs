@@ -1,24 +1,29 @@
 //! Walks every table in the order that [`Digest`] prescribes, in one snapshot.
 
-use super::rows::{self, body, natural, text, time};
-use super::{chain, reads};
+use super::errors::unreadable;
+use super::rows::{self, VERSION, VERSION_COLUMNS, body, natural, text, time};
+use super::{chain, keys, reads};
 use crate::store::StoreError;
 use crate::store::chain::Link;
 use crate::store::digest::Digest;
-use gateway_core::change::Received;
-use gateway_core::identity::{ClientId, Compartment, Owner, PlatformId, TenantId};
+use gateway_core::identity::{Compartment, Owner, PlatformId, TenantId};
 use gateway_core::resource::ResourceKey;
 use rusqlite::{Connection, Row};
 
-/// The hash over everything.
+/// What was erased.
+const ERASED: &str = "SELECT subject, domain, destroyed, cause FROM subject_key WHERE destroyed IS NOT NULL
+    ORDER BY subject, domain DESC";
+
+/// The hash over everything, as it was before it was sealed.
 pub(super) fn content_hash(file: &Connection) -> Result<String, StoreError> {
     let file = file.unchecked_transaction()?;
     let mut digest = Digest::default();
     each(
         &file,
-        "SELECT tenant, client, request_id, correlation, at, sha256, bytes FROM received ORDER BY place",
+        "SELECT r.tenant, r.client, r.request_id, r.correlation, r.at, r.sha256, r.bytes, k.key, k.subject, k.domain
+         FROM received r JOIN subject_key k ON k.id = r.sealed_by ORDER BY r.place",
         |row| {
-            digest.received(&received(row)?);
+            digest.received(&rows::received(row)?);
             Ok(())
         },
     )?;
@@ -29,19 +34,32 @@ pub(super) fn content_hash(file: &Connection) -> Result<String, StoreError> {
         digest.outbox(&body(row, 0, "outbox row")?, due)
     })?;
     each(&file, "SELECT body FROM attempt ORDER BY outbox, number", |row| digest.attempt(&body(row, 0, "attempt")?))?;
-    let raw = "SELECT id, platform, source, content_type, received, body, read, fault FROM raw_report ORDER BY place";
+    let raw = "SELECT r.id, r.platform, r.source, r.content_type, r.received, r.body, k.key, r.read, r.fault
+        FROM raw_report r JOIN subject_key k ON k.id = r.sealed_by ORDER BY r.place";
     each(&file, raw, |row| {
-        let fault: Option<String> = row.get(7)?;
-        digest.raw_report(&rows::raw_report(row)?, row.get(6)?, fault.as_deref())
+        let fault: Option<String> = row.get(8)?;
+        digest.raw_report(&rows::raw_report(row)?, row.get(7)?, fault.as_deref())
     })?;
-    let reports = "SELECT id, platform, referral, source, received, body, disposition FROM report ORDER BY place";
+    let reports = "SELECT r.id, r.platform, r.referral, r.source, r.received, r.body, r.disposition, k.key
+        FROM report r JOIN subject_key k ON k.id = r.sealed_by ORDER BY r.place";
     each(&file, reports, |row| digest.report(&rows::report(row)?))?;
+    each(&file, ERASED, |row| {
+        let subject = keys::subject(row, 0)?.ok_or_else(|| unreadable("subject"))?;
+        digest.erased(&subject, &keys::an_erasure(row, 2)?);
+        Ok(())
+    })?;
+    each(&file, "SELECT referral, raw FROM raw_report_about ORDER BY referral, raw", |row| {
+        digest.about(text(row, 0)?, text(row, 1)?);
+        Ok(())
+    })?;
     each(&file, "SELECT platform, cursor FROM cursor ORDER BY platform", |row| {
         digest.cursor(&PlatformId(row.get(0)?), text(row, 1)?);
         Ok(())
     })?;
-    let answers = "SELECT tenant, client, request_id, fingerprint, at, status, location, etag, body FROM answer
-        ORDER BY tenant, client, request_id";
+    let answers =
+        "SELECT a.tenant, a.client, a.request_id, a.fingerprint, a.at, a.status, a.location, a.etag, a.body, k.key,
+            k.subject, k.domain
+        FROM answer a JOIN subject_key k ON k.id = a.sealed_by ORDER BY a.tenant, a.client, a.request_id";
     each(&file, answers, |row| {
         digest.answer(&rows::answer(row)?);
         Ok(())
@@ -55,27 +73,17 @@ pub(super) fn content_hash(file: &Connection) -> Result<String, StoreError> {
 }
 
 fn resources(file: &Connection, digest: &mut Digest) -> Result<(), StoreError> {
-    let sql =
-        "SELECT v.version, v.updated, v.author, v.method, v.body, v.tokens, c.place, c.tenant, c.owner, c.kind, c.id
-        FROM resource_current c JOIN resource_version v ON v.place = c.place ORDER BY c.place, v.version";
-    each(file, sql, |row| {
-        let owner = Owner::from_key(text(row, 8)?).ok_or_else(|| super::errors::unreadable("owner"))?;
-        let compartment = Compartment { tenant: TenantId(row.get(7)?), owner };
-        let key = ResourceKey { compartment, kind: row.get(9)?, id: row.get(10)? };
-        digest.resource(natural(row, 6)?, &rows::version(row, key)?);
+    let sql = format!(
+        "SELECT {VERSION}, c.place, c.tenant, c.owner, c.kind, c.id FROM resource_current c
+         JOIN resource_version v ON v.place = c.place JOIN subject_key k ON k.id = c.sealed_by
+         ORDER BY c.place, v.version"
+    );
+    each(file, &sql, |row| {
+        let owner = Owner::from_key(text(row, VERSION_COLUMNS + 2)?).ok_or_else(|| unreadable("owner"))?;
+        let compartment = Compartment { tenant: TenantId(row.get(VERSION_COLUMNS + 1)?), owner };
+        let key = ResourceKey { compartment, kind: row.get(VERSION_COLUMNS + 3)?, id: row.get(VERSION_COLUMNS + 4)? };
+        digest.resource(natural(row, VERSION_COLUMNS)?, &rows::version(row, key)?);
         Ok(())
-    })
-}
-
-fn received(row: &Row<'_>) -> Result<Received, StoreError> {
-    Ok(Received {
-        tenant: TenantId(row.get(0)?),
-        client: ClientId(row.get(1)?),
-        request_id: row.get(2)?,
-        correlation: row.get(3)?,
-        at: time(row.get(4)?)?,
-        sha256: row.get(5)?,
-        bytes: row.get(6)?,
     })
 }
 

@@ -1,8 +1,11 @@
 //! Writing rows, one function for each table.
 
 use super::apply::current;
+use super::blind::Blind;
 use super::chain;
-use super::rows::{integer, json, micros, report_key, token_text, tokens};
+use super::keys::{self, Holder};
+use super::rows::{answer_row, contents, integer, json, micros, received_row, report_key, sealed_contents};
+use super::seal::{Key, Row, seal};
 use crate::store::chain::Content;
 use crate::store::{CommitError, StoreError};
 use gateway_core::change::{AuditRecord, CheckFailure, RawReport, Received, ReportRecord, StoredAnswer};
@@ -22,17 +25,23 @@ pub(super) fn resource(file: &Connection, resource: &ResourceVersion) -> Result<
     let compartment = &resource.key.compartment;
     let (version, updated) = (integer(resource.version)?, micros(resource.updated)?);
     let new: BTreeSet<&Token> = resource.tokens.iter().collect();
-    let (place, old) = match known {
+    let (place, sealed, old) = match known {
         Some((place, _)) => {
-            let old = tokens_of(file, place, version - 1)?;
+            let number = file
+                .prepare_cached("SELECT sealed_by FROM resource_current WHERE place = ?1")?
+                .query_row([place], |row| row.get(0))?;
+            let sealed = keys::numbered(file, number)?;
+            let old = tokens_of(file, &sealed.key, place, version - 1)?;
             file.prepare_cached("UPDATE resource_current SET version = ?2, updated = ?3 WHERE place = ?1")?
                 .execute((place, version, updated))?;
-            (place, old)
+            (place, sealed, old)
         }
         None => {
+            let holder = Holder::of(resource.subject.as_ref(), &compartment.tenant);
+            let sealed = keys::find(file, &holder, resource.updated)?;
             file.prepare_cached(
-                "INSERT INTO resource_current (tenant, owner, kind, id, version, updated)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT INTO resource_current (tenant, owner, kind, id, version, updated, sealed_by)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
             .execute((
                 &compartment.tenant.0,
@@ -41,13 +50,14 @@ pub(super) fn resource(file: &Connection, resource: &ResourceVersion) -> Result<
                 &resource.key.id,
                 version,
                 updated,
+                sealed.id,
             ))?;
-            (file.last_insert_rowid(), Vec::new())
+            (file.last_insert_rowid(), sealed, Vec::new())
         }
     };
     file.prepare_cached(
-        "INSERT INTO resource_version (place, version, updated, author, method, body, tokens)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO resource_version (place, version, updated, author, method, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
     .execute((
         place,
@@ -55,8 +65,7 @@ pub(super) fn resource(file: &Connection, resource: &ResourceVersion) -> Result<
         updated,
         &resource.author,
         resource.method.verb(),
-        &resource.body,
-        token_text(&resource.tokens)?,
+        sealed_contents(&sealed.key, place, version, &resource.tokens, &resource.body)?,
     ))?;
     Ok(retoken(file, resource, place, &old.iter().collect(), &new)?)
 }
@@ -72,28 +81,46 @@ fn retoken(
     let tenant = &resource.key.compartment.tenant.0;
     let owner = resource.key.compartment.owner.key();
     let kind = &resource.key.kind;
-    let mut remove = file.prepare_cached(
-        "DELETE FROM token
-         WHERE tenant = ?1 AND owner = ?2 AND kind = ?3 AND parameter = ?4 AND value = ?5 AND place = ?6",
-    )?;
+    let blind = Blind::read(file)?;
+    let mut remove = file.prepare_cached(REMOVE_TOKEN)?;
     for token in old.difference(new) {
-        remove.execute((tenant, &owner, kind, &token.parameter, &token.value, place))?;
+        remove.execute((tenant, &owner, kind, &token.parameter, blind.value(token), place))?;
     }
     let mut add = file.prepare_cached(
         "INSERT INTO token (tenant, owner, kind, parameter, value, place) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
     for token in new.difference(old) {
-        add.execute((tenant, &owner, kind, &token.parameter, &token.value, place))?;
+        add.execute((tenant, &owner, kind, &token.parameter, blind.value(token), place))?;
     }
     Ok(())
 }
 
-fn tokens_of(file: &Connection, place: i64, version: i64) -> Result<Vec<Token>, StoreError> {
-    let text: String = file
-        .prepare_cached("SELECT tokens FROM resource_version WHERE place = ?1 AND version = ?2")?
+fn tokens_of(file: &Connection, key: &Key, place: i64, version: i64) -> Result<Vec<Token>, StoreError> {
+    let sealed: Vec<u8> = file
+        .prepare_cached("SELECT body FROM resource_version WHERE place = ?1 AND version = ?2")?
         .query_row((place, version), |row| row.get(0))?;
-    tokens(&text)
+    Ok(contents(key, place, version, &sealed)?.0)
 }
+
+/// Removes the tokens of all resources that a key seals, while they can still be read.
+pub(super) fn forget_tokens(file: &Connection, number: i64) -> Result<(), CommitError> {
+    let key = keys::numbered(file, number)?.key;
+    let sql = "SELECT place, version, tenant, owner, kind FROM resource_current WHERE sealed_by = ?1 AND erased = 0";
+    let resources: Vec<(i64, i64, [String; 3])> = super::reads::all(file, sql, [number], |row| {
+        Ok((row.get(0)?, row.get(1)?, [row.get(2)?, row.get(3)?, row.get(4)?]))
+    })?;
+    let blind = Blind::read(file)?;
+    let mut remove = file.prepare_cached(REMOVE_TOKEN)?;
+    for (place, version, [tenant, owner, kind]) in resources {
+        for token in tokens_of(file, &key, place, version)? {
+            remove.execute((&tenant, &owner, &kind, &token.parameter, blind.value(&token), place))?;
+        }
+    }
+    Ok(())
+}
+
+const REMOVE_TOKEN: &str = "DELETE FROM token
+    WHERE tenant = ?1 AND owner = ?2 AND kind = ?3 AND parameter = ?4 AND value = ?5 AND place = ?6";
 
 /// The next revision of a referral.
 pub(super) fn referral(file: &Connection, referral: &Referral) -> Result<(), CommitError> {
@@ -107,12 +134,13 @@ pub(super) fn referral(file: &Connection, referral: &Referral) -> Result<(), Com
     }
     let sql = if standing.is_some() {
         "UPDATE referral SET revision = ?2, tenant = ?3, owner = ?4, task = ?5, platform = ?6, key = ?7,
-             platform_referral = ?8, delivery = ?9, task_status = ?10, body = ?11
+             platform_referral = ?8, delivery = ?9, task_status = ?10, body = ?11,
+             subject = ?12
          WHERE id = ?1"
     } else {
         "INSERT INTO referral (id, revision, tenant, owner, task, platform, key, platform_referral, delivery,
-             task_status, body)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+             task_status, body, subject)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
     };
     file.prepare_cached(sql)?.execute((
         &referral.id.0,
@@ -126,6 +154,7 @@ pub(super) fn referral(file: &Connection, referral: &Referral) -> Result<(), Com
         referral.delivery.word(),
         referral.task_status.code(),
         json(referral)?,
+        referral.subject.as_ref().map(|subject| &subject.0),
     ))?;
     Ok(())
 }
@@ -178,10 +207,12 @@ pub(super) fn attempt(file: &Connection, attempt: &Attempt) -> Result<(), StoreE
 }
 
 /// The bytes of a request.
-pub(super) fn received(file: &Connection, received: &Received) -> Result<(), StoreError> {
+pub(super) fn received(file: &Connection, received: &Received) -> Result<(), CommitError> {
+    let sealed = keys::find(file, &Holder::of(received.subject.as_ref(), &received.tenant), received.at)?;
+    let bound = received_row(&received.tenant.0, &received.client.0, &received.request_id, &received.sha256);
     file.prepare_cached(
-        "INSERT INTO received (tenant, client, request_id, correlation, at, sha256, bytes)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO received (tenant, client, request_id, correlation, at, sha256, sealed_by, bytes)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?
     .execute((
         &received.tenant.0,
@@ -190,16 +221,18 @@ pub(super) fn received(file: &Connection, received: &Received) -> Result<(), Sto
         &received.correlation,
         micros(received.at)?,
         &received.sha256,
-        &received.bytes,
+        sealed.id,
+        seal(&sealed.key, &bound, &received.bytes)?,
     ))?;
     Ok(())
 }
 
 /// A push, unread.
-pub(super) fn raw_report(file: &Connection, report: &RawReport) -> Result<(), StoreError> {
+pub(super) fn raw_report(file: &Connection, report: &RawReport) -> Result<(), CommitError> {
+    let sealed = keys::find(file, &Holder::platform(&report.platform), report.received)?;
     file.prepare_cached(
-        "INSERT INTO raw_report (id, platform, source, content_type, received, body)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO raw_report (id, platform, source, content_type, received, sealed_by, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?
     .execute((
         &report.id,
@@ -207,13 +240,16 @@ pub(super) fn raw_report(file: &Connection, report: &RawReport) -> Result<(), St
         json(&report.source)?,
         &report.content_type,
         micros(report.received)?,
-        &report.body,
+        sealed.id,
+        seal(&sealed.key, &Row::of("raw_report", &[&report.id]), &report.body)?,
     ))?;
     Ok(())
 }
 
 /// A statement: nothing if another id says the same, else the new state of this id.
-pub(super) fn report(file: &Connection, report: &ReportRecord) -> Result<(), StoreError> {
+pub(super) fn report(file: &Connection, report: &ReportRecord) -> Result<(), CommitError> {
+    let holder = Holder::of_statement(file, report.referral.as_ref(), &report.platform)?;
+    let sealed = keys::find(file, &holder, report.received)?;
     let said: Option<String> = file
         .prepare_cached("SELECT id FROM report WHERE platform = ?1 AND platform_referral = ?2 AND event = ?3")?
         .query_row((&report.platform.0, &report.platform_referral().0, &report.report.event), |row| row.get(0))
@@ -222,12 +258,13 @@ pub(super) fn report(file: &Connection, report: &ReportRecord) -> Result<(), Sto
         return Ok(());
     }
     file.prepare_cached(
-        "INSERT INTO report (id, platform, platform_referral, event, key, referral, source, received, disposition, body)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+        "INSERT INTO report (id, platform, platform_referral, event, key, referral, source, received, disposition,
+             sealed_by, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
          ON CONFLICT (id) DO UPDATE SET
              platform = excluded.platform, platform_referral = excluded.platform_referral, event = excluded.event,
              key = excluded.key, referral = excluded.referral, source = excluded.source, received = excluded.received,
-             disposition = excluded.disposition, body = excluded.body",
+             disposition = excluded.disposition, sealed_by = excluded.sealed_by, body = excluded.body",
     )?
     .execute((
         &report.id,
@@ -239,16 +276,20 @@ pub(super) fn report(file: &Connection, report: &ReportRecord) -> Result<(), Sto
         json(&report.source)?,
         micros(report.received)?,
         report.disposition.word(),
-        json(&report.report)?,
+        sealed.id,
+        seal(&sealed.key, &Row::of("report", &[&report.id]), json(&report.report)?.as_bytes())?,
     ))?;
     Ok(())
 }
 
 /// The answer for a repetition; the newest stands.
-pub(super) fn answer(file: &Connection, answer: &StoredAnswer) -> Result<(), StoreError> {
+pub(super) fn answer(file: &Connection, answer: &StoredAnswer) -> Result<(), CommitError> {
+    let sealed = keys::find(file, &Holder::of(answer.subject.as_ref(), &answer.tenant), answer.at)?;
+    let bound = answer_row(&answer.tenant.0, &answer.client.0, &answer.request_id);
     file.prepare_cached(
-        "INSERT OR REPLACE INTO answer (tenant, client, request_id, fingerprint, at, status, location, etag, body)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT OR REPLACE INTO answer (tenant, client, request_id, fingerprint, at, status, location, etag, sealed_by,
+             body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?
     .execute((
         &answer.tenant.0,
@@ -259,7 +300,8 @@ pub(super) fn answer(file: &Connection, answer: &StoredAnswer) -> Result<(), Sto
         answer.status,
         &answer.location,
         &answer.etag,
-        &answer.body,
+        sealed.id,
+        seal(&sealed.key, &bound, answer.body.as_deref().unwrap_or_default().as_bytes())?,
     ))?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Reads by key. Statements that run often are constants, so that a test can ask for their plans.
 
-use super::rows::{self, body, natural};
+use super::rows::{self, VERSION, body, natural};
 use crate::store::{AuditLine, Counts, ReferralFilter, StoreError};
 use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use gateway_core::change::{AuditRecord, RawReport, ReportRecord, StoredAnswer};
@@ -10,16 +10,26 @@ use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
 use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use time::OffsetDateTime;
 
-pub(super) const RESOURCE: &str = "SELECT v.version, v.updated, v.author, v.method, v.body, v.tokens
-    FROM resource_current c
-    JOIN resource_version v ON v.place = c.place AND v.version = ifnull(?5, c.version)
-    WHERE c.tenant = ?1 AND c.owner = ?2 AND c.kind = ?3 AND c.id = ?4";
-pub(super) const HISTORY: &str = "SELECT v.version, v.updated, v.author, v.method, v.body, v.tokens
-    FROM resource_current c JOIN resource_version v ON v.place = c.place
-    WHERE c.tenant = ?1 AND c.owner = ?2 AND c.kind = ?3 AND c.id = ?4
-    ORDER BY v.version DESC";
+pub(super) static RESOURCE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {VERSION} FROM resource_current c
+         CROSS JOIN resource_version v ON v.place = c.place AND v.version = ifnull(?5, c.version)
+         CROSS JOIN subject_key k ON k.id = c.sealed_by
+         WHERE c.tenant = ?1 AND c.owner = ?2 AND c.kind = ?3 AND c.id = ?4 AND c.erased = 0"
+    )
+});
+pub(super) static HISTORY: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {VERSION} FROM resource_current c
+         CROSS JOIN resource_version v ON v.place = c.place
+         CROSS JOIN subject_key k ON k.id = c.sealed_by
+         WHERE c.tenant = ?1 AND c.owner = ?2 AND c.kind = ?3 AND c.id = ?4 AND c.erased = 0
+         ORDER BY v.version DESC"
+    )
+});
 pub(super) const BY_TASK: &str =
     "SELECT body FROM referral WHERE tenant = ?1 AND owner = ?2 AND task = ?3 ORDER BY place LIMIT 1";
 pub(super) const BY_NAME: &str =
@@ -28,15 +38,18 @@ pub(super) const BY_KEY: &str = "SELECT body FROM referral WHERE platform = ?1 A
 pub(super) const COUNTS: &str = "SELECT delivery, task_status, count(*) FROM referral
     GROUP BY delivery, task_status ORDER BY delivery, task_status";
 pub(super) const OUTBOX: &str = "SELECT body FROM outbox WHERE referral = ?1 ORDER BY sequence, place";
-pub(super) const UNREAD: &str = "SELECT id, platform, source, content_type, received, body
-    FROM raw_report WHERE read = 0 ORDER BY place LIMIT ?1";
-pub(super) const REPORTS: &str = "SELECT id, platform, referral, source, received, body, disposition
-    FROM report WHERE referral = ?1 ORDER BY place";
+pub(super) const UNREAD: &str = "SELECT r.id, r.platform, r.source, r.content_type, r.received, r.body, k.key
+    FROM raw_report r CROSS JOIN subject_key k ON k.id = r.sealed_by WHERE r.read = 0 ORDER BY r.place LIMIT ?1";
+pub(super) const REPORTS: &str =
+    "SELECT r.id, r.platform, r.referral, r.source, r.received, r.body, r.disposition, k.key
+    FROM report r CROSS JOIN subject_key k ON k.id = r.sealed_by WHERE r.referral = ?1 ORDER BY r.place";
 pub(super) const PARKED: [&str; 2] = [
-    "SELECT id, platform, referral, source, received, body, disposition, place
-     FROM report WHERE disposition = 'parked' AND platform = ?1 AND platform_referral = ?2",
-    "SELECT id, platform, referral, source, received, body, disposition, place
-     FROM report WHERE disposition = 'parked' AND platform = ?1 AND key = ?2",
+    "SELECT r.id, r.platform, r.referral, r.source, r.received, r.body, r.disposition, k.key, r.place
+     FROM report r CROSS JOIN subject_key k ON k.id = r.sealed_by
+     WHERE r.disposition = 'parked' AND r.platform = ?1 AND r.platform_referral = ?2",
+    "SELECT r.id, r.platform, r.referral, r.source, r.received, r.body, r.disposition, k.key, r.place
+     FROM report r CROSS JOIN subject_key k ON k.id = r.sealed_by
+     WHERE r.disposition = 'parked' AND r.platform = ?1 AND r.key = ?2",
 ];
 /// A referral comes at the place of its oldest waiting statement, and only there.
 pub(super) const TO_ALIGN: &str = "SELECT r.referral FROM report r
@@ -45,6 +58,11 @@ pub(super) const TO_ALIGN: &str = "SELECT r.referral FROM report r
         WHERE e.disposition = 'recorded' AND e.referral = r.referral AND e.place < r.place)
       AND NOT EXISTS (SELECT 1 FROM referral f WHERE f.id = r.referral AND f.delivery = 'queued')
     ORDER BY r.place LIMIT ?1";
+pub(super) const ANSWER: &str =
+    "SELECT a.tenant, a.client, a.request_id, a.fingerprint, a.at, a.status, a.location, a.etag, a.body, k.key, k.subject,
+        k.domain
+    FROM answer a CROSS JOIN subject_key k ON k.id = a.sealed_by
+    WHERE a.tenant = ?1 AND a.client = ?2 AND a.request_id = ?3";
 pub(super) const AUDIT: &str =
     "SELECT tenant, at, actor, action, referral, detail, number FROM audit WHERE referral = ?1 ORDER BY place";
 pub(super) const AUDIT_LINE: &str =
@@ -88,7 +106,7 @@ pub(super) fn resource(
     version: Option<u64>,
 ) -> Result<Option<ResourceVersion>, StoreError> {
     let owner = key.compartment.owner.key();
-    let mut statement = file.prepare_cached(RESOURCE)?;
+    let mut statement = file.prepare_cached(&RESOURCE)?;
     let version = version.map(rows::bound);
     let mut rows = statement.query((&key.compartment.tenant.0, owner, &key.kind, &key.id, version))?;
     rows.next()?.map(|row| rows::version(row, key)).transpose()
@@ -96,7 +114,7 @@ pub(super) fn resource(
 
 pub(super) fn history(file: &Connection, key: &ResourceKey) -> Result<Vec<ResourceVersion>, StoreError> {
     let params = (&key.compartment.tenant.0, key.compartment.owner.key(), &key.kind, &key.id);
-    all(file, HISTORY, params, |row| rows::version(row, key.clone()))
+    all(file, &HISTORY, params, |row| rows::version(row, key.clone()))
 }
 
 pub(super) fn referral(file: &Connection, id: &ReferralId) -> Result<Option<Referral>, StoreError> {
@@ -128,12 +146,18 @@ pub(super) fn referral_at_platform(
 pub(super) fn listing(filter: &ReferralFilter) -> String {
     let mut sql = "SELECT body FROM referral WHERE place > ifnull(?1, 0)".to_owned();
     // A delivery word is the rarer one where it matters: what is held or dead waits for a person.
-    sql.push_str(if filter.delivery.is_some() { " AND delivery = ?2" } else { " AND ?2 IS NULL" });
-    sql.push_str(match (&filter.tenant, &filter.delivery) {
-        (Some(_), Some(_)) => " AND +tenant = ?3",
-        (Some(_), None) => " AND tenant = ?3",
+    let plus = if filter.subject.is_some() { "+" } else { "" };
+    sql.push_str(&if filter.delivery.is_some() {
+        format!(" AND {plus}delivery = ?2")
+    } else {
+        " AND ?2 IS NULL".to_owned()
+    });
+    sql.push_str(match (&filter.tenant, filter.delivery.is_some() || filter.subject.is_some()) {
+        (Some(_), true) => " AND +tenant = ?3",
+        (Some(_), false) => " AND tenant = ?3",
         (None, _) => " AND ?3 IS NULL",
     });
+    sql.push_str(if filter.subject.is_some() { " AND subject = ?5" } else { " AND ?5 IS NULL" });
     sql.push_str(" ORDER BY place LIMIT ?4");
     sql
 }
@@ -150,7 +174,8 @@ pub(super) fn referrals(file: &Connection, filter: &ReferralFilter) -> Result<Ve
         }
     };
     let tenant = filter.tenant.as_ref().map(|tenant| &tenant.0);
-    all(file, &listing(filter), (after, &filter.delivery, tenant, filter.limit), a_referral)
+    let subject = filter.subject.as_ref().map(|subject| &subject.0);
+    all(file, &listing(filter), (after, &filter.delivery, tenant, filter.limit, subject), a_referral)
 }
 
 pub(super) fn counts(file: &Connection) -> Result<Counts, StoreError> {
@@ -183,7 +208,7 @@ pub(super) fn parked_reports(
     let mut by_place = BTreeMap::new();
     let file = file.unchecked_transaction()?;
     for (sql, word) in PARKED.into_iter().zip([&name.0, &key.0]) {
-        let found = all(&file, sql, (&platform.0, word), |row| Ok((natural(row, 7)?, rows::report(row)?)))?;
+        let found = all(&file, sql, (&platform.0, word), |row| Ok((natural(row, 8)?, rows::report(row)?)))?;
         by_place.extend(found);
     }
     Ok(by_place.into_values().collect())
@@ -203,9 +228,7 @@ pub(super) fn answer(
     client: &ClientId,
     request_id: &str,
 ) -> Result<Option<StoredAnswer>, StoreError> {
-    let sql = "SELECT tenant, client, request_id, fingerprint, at, status, location, etag, body FROM answer
-        WHERE tenant = ?1 AND client = ?2 AND request_id = ?3";
-    one(file, sql, (&tenant.0, &client.0, request_id), rows::answer)
+    one(file, ANSWER, (&tenant.0, &client.0, request_id), rows::answer)
 }
 
 /// Reads the columns of [`AUDIT`].

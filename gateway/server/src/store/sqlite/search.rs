@@ -1,7 +1,8 @@
 //! Search over current resources in creation order. One criterion leads, through the token table's key or the index by
 //! type; the others are looked up for each row that it finds.
 
-use super::rows::{self, bound, micros, natural};
+use super::blind::Blind;
+use super::rows::{self, VERSION, VERSION_COLUMNS, bound, micros, natural};
 use crate::store::canonical::{self, MATCHES_NAMED};
 use crate::store::{Page, SearchQuery, StoreError, UpdatedRange};
 use gateway_core::identity::Compartment;
@@ -36,7 +37,8 @@ pub(super) fn matching(
     tokens: &[Token],
 ) -> Result<Vec<String>, StoreError> {
     let all_of: Vec<&[Token]> = tokens.iter().map(std::slice::from_ref).collect();
-    let mut found = Found::new(compartment, kind, &all_of, 0, i64::MAX, UpdatedRange::default())?;
+    let mut found =
+        Found::new(&Blind::read(file)?, compartment, kind, &all_of, (0, i64::MAX), UpdatedRange::default())?;
     let sql = found.ids(MATCHES_NAMED.into());
     super::reads::all(file, &sql, params_from_iter(found.values), |row| Ok(row.get(0)?))
 }
@@ -48,7 +50,7 @@ pub(super) fn versions(
     kind: &str,
     any_of: &[Token],
 ) -> Result<BTreeMap<String, u64>, StoreError> {
-    let found = Found::new(compartment, kind, &[any_of], 0, i64::MAX, UpdatedRange::default())?;
+    let found = Found::new(&Blind::read(file)?, compartment, kind, &[any_of], (0, i64::MAX), UpdatedRange::default())?;
     let sql = found.versions();
     let rows =
         super::reads::all(file, &sql, params_from_iter(found.values), |row| Ok((row.get(0)?, natural(row, 1)?)))?;
@@ -63,19 +65,23 @@ fn newest(file: &Connection, compartment: &Compartment, kind: &str) -> Result<u6
 }
 
 fn count(file: &Connection, query: &SearchQuery, up_to: u64) -> Result<u64, StoreError> {
-    let found = Found::of(query, 0, up_to)?;
+    let found = Found::of(&Blind::read(file)?, query, 0, up_to)?;
     let mut statement = file.prepare_cached(&found.count())?;
     let mut rows = statement.query(params_from_iter(found.values))?;
     rows.next()?.map_or(Ok(0), |row| natural(row, 0))
 }
 
 fn page(file: &Connection, query: &SearchQuery, up_to: u64) -> Result<Vec<(u64, ResourceVersion)>, StoreError> {
-    let mut found = Found::of(query, query.after, up_to)?;
+    let mut found = Found::of(&Blind::read(file)?, query, query.after, up_to)?;
     // One more than asked for tells whether more wait.
     let sql = found.page(i64::from(query.limit) + 1);
     super::reads::all(file, &sql, params_from_iter(found.values), |row| {
-        let key = ResourceKey { compartment: query.compartment.clone(), kind: query.kind.clone(), id: row.get(6)? };
-        Ok((natural(row, 7)?, rows::version(row, key)?))
+        let key = ResourceKey {
+            compartment: query.compartment.clone(),
+            kind: query.kind.clone(),
+            id: row.get(VERSION_COLUMNS)?,
+        };
+        Ok((natural(row, VERSION_COLUMNS + 1)?, rows::version(row, key)?))
     })
 }
 
@@ -90,28 +96,30 @@ pub(super) struct Found {
 
 impl Found {
     /// For a query, between two places.
-    pub(super) fn of(query: &SearchQuery, after: u64, up_to: u64) -> Result<Self, StoreError> {
+    pub(super) fn of(blind: &Blind, query: &SearchQuery, after: u64, up_to: u64) -> Result<Self, StoreError> {
         let all_of: Vec<&[Token]> = query.all_of.iter().map(Vec::as_slice).collect();
-        Self::new(&query.compartment, &query.kind, &all_of, bound(after), bound(up_to), query.updated)
+        let places = (bound(after), bound(up_to));
+        Self::new(blind, &query.compartment, &query.kind, &all_of, places, query.updated)
     }
 
     fn new(
+        blind: &Blind,
         compartment: &Compartment,
         kind: &str,
         all_of: &[&[Token]],
-        after: i64,
-        up_to: i64,
+        (after, up_to): (i64, i64),
         updated: UpdatedRange,
     ) -> Result<Self, StoreError> {
         let owner = compartment.owner.key();
         let values = vec![compartment.tenant.0.clone().into(), owner.into(), kind.to_owned().into()];
         let mut found = Self { tables: "resource_current c", place: "c.place", terms: Vec::new(), values };
+        found.terms.push("c.erased = 0".to_owned());
         let leader = leader(all_of);
-        found.lead(leader.and_then(|at| all_of.get(at)).copied());
+        found.lead(blind, leader.and_then(|at| all_of.get(at)).copied());
         found.compare(found.place, ">", after.into());
         found.compare(found.place, "<=", up_to.into());
         for (_, any_of) in all_of.iter().enumerate().filter(|(at, _)| Some(*at) != leader) {
-            found.any_of(any_of);
+            found.any_of(blind, any_of);
         }
         if let Some(from) = updated.from {
             found.compare("c.updated", ">=", micros(canonical::instant(from))?.into());
@@ -123,17 +131,18 @@ impl Found {
     }
 
     /// The criterion that leads. Tokens name tenant, owner and kind themselves.
-    fn lead(&mut self, any_of: Option<&[Token]>) {
+    fn lead(&mut self, blind: &Blind, any_of: Option<&[Token]>) {
         let term = match any_of {
             Some([token]) => {
                 // CROSS keeps SQLite from turning the order round.
                 self.tables = "token t CROSS JOIN resource_current c ON c.place = t.place";
                 self.place = "t.place";
-                self.token("t", token)
+                self.token(blind, "t", token)
             }
             Some(tokens) => {
-                let places =
-                    tokens.iter().map(|token| format!("SELECT t.place FROM token t WHERE {}", self.token("t", token)));
+                let places = tokens
+                    .iter()
+                    .map(|token| format!("SELECT t.place FROM token t WHERE {}", self.token(blind, "t", token)));
                 let places: Vec<_> = places.collect();
                 format!("c.place IN ({})", places.join(" UNION ALL "))
             }
@@ -143,17 +152,17 @@ impl Found {
     }
 
     /// A criterion that is looked up for each row. Nothing carries one of no tokens.
-    fn any_of(&mut self, tokens: &[Token]) {
+    fn any_of(&mut self, blind: &Blind, tokens: &[Token]) {
         let carries = tokens.iter().map(|token| {
-            format!("EXISTS (SELECT 1 FROM token x WHERE {} AND x.place = c.place)", self.token("x", token))
+            format!("EXISTS (SELECT 1 FROM token x WHERE {} AND x.place = c.place)", self.token(blind, "x", token))
         });
         let carries: Vec<_> = carries.collect();
         self.terms.push(if carries.is_empty() { "0".to_owned() } else { format!("({})", carries.join(" OR ")) });
     }
 
-    fn token(&mut self, table: &str, token: &Token) -> String {
+    fn token(&mut self, blind: &Blind, table: &str, token: &Token) -> String {
         let parameter = self.value(token.parameter.clone().into());
-        let value = self.value(token.value.clone().into());
+        let value = self.value(blind.value(token).into());
         format!(
             "{table}.tenant = ?1 AND {table}.owner = ?2 AND {table}.kind = ?3 AND {table}.parameter = ?{parameter} \
              AND {table}.value = ?{value}"
@@ -174,8 +183,9 @@ impl Found {
     pub(super) fn page(&mut self, limit: i64) -> String {
         let limit = self.value(limit.into());
         format!(
-            "SELECT v.version, v.updated, v.author, v.method, v.body, v.tokens, c.id, c.place
+            "SELECT {VERSION}, c.id, c.place
              FROM {} CROSS JOIN resource_version v ON v.place = c.place AND v.version = c.version
+             CROSS JOIN subject_key k ON k.id = c.sealed_by
              WHERE {} ORDER BY {} LIMIT ?{limit}",
             self.tables,
             self.terms.join(" AND "),

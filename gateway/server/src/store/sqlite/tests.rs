@@ -4,6 +4,7 @@ mod chain;
 mod differential;
 mod durability;
 mod plans;
+mod traces;
 
 use super::SqliteStore;
 use crate::store::{Store, suite};

@@ -2,10 +2,11 @@
 //! and makes them durable with one sync; only then is anybody answered. So the number of syncs, which a disk limits,
 //! does not limit the number of transactions.
 
+use super::blind::Blind;
 use super::errors::again;
 use super::{apply, claim, connect, schema};
 use crate::store::{CommitError, StoreError};
-use gateway_core::change::Transaction;
+use gateway_core::change::{Change, Transaction};
 use gateway_core::outbox::{ClaimRequest, Claimed};
 use rusqlite::Connection;
 use std::cell::Cell;
@@ -55,11 +56,14 @@ impl Writer {
         let lock = connect::lock(path)?;
         let mut file = connect::writer(path, max_pages)?;
         schema::migrate(&mut file, schema::MIGRATIONS)?;
+        Blind::prepare(&file)?;
+        // What was erased just before a crash may still stand in the log.
+        checkpoint(&file, "TRUNCATE")?;
         // We hold the file's lock, so whoever held a lease has died: waiting for its end would only delay referrals.
         file.execute("UPDATE outbox SET due = 0 WHERE state = 'leased'", [])?;
         let (jobs, waiting) = mpsc::channel(QUEUE);
         let closing = Arc::new(AtomicBool::new(false));
-        let work = Loop { file, waiting, closing: Arc::clone(&closing), _lock: lock };
+        let work = Loop { file, waiting, closing: Arc::clone(&closing), _lock: lock, unclean: Cell::new(false) };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || work.run())
@@ -108,6 +112,8 @@ struct Loop {
     closing: Arc<AtomicBool>,
     /// Held until the connection is closed: fields are dropped in this order.
     _lock: File,
+    /// Something was erased or removed, and the log may still hold it.
+    unclean: Cell<bool>,
 }
 
 impl Loop {
@@ -154,6 +160,13 @@ impl Loop {
             let whole = match (&begun, job) {
                 (_, Job::Wake) => Ok(()),
                 (Ok(()), Job::Commit(transaction, reply)) => {
+                    if transaction
+                        .changes
+                        .iter()
+                        .any(|change| matches!(change, Change::Erase { .. } | Change::Remove(_)))
+                    {
+                        self.unclean.set(true);
+                    }
                     let (result, whole) = alone(&self.file, |file| apply::apply(file, &transaction));
                     outcomes.push(Outcome::Commit(result, reply));
                     whole
@@ -188,9 +201,23 @@ impl Loop {
         }
     }
 
-    /// Folds the log into the file: when nothing waits, or when it has grown too long to go on.
+    /// Folds the log into the file: when nothing waits, or when it has grown too long to go on. After an erasure the log is
+    /// cut to nothing, so that neither file nor log holds the key any more; at the latest when a reader that holds it back
+    /// has ended and somebody writes.
     fn fold(&self) {
         let pages = LOG_PAGES.get();
+        if self.unclean.get() {
+            match checkpoint(&self.file, "TRUNCATE") {
+                Ok(whole) => {
+                    self.unclean.set(!whole);
+                    LOG_PAGES.set(0);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the log still holds what was erased; it is cut at the next write")
+                }
+            }
+            return;
+        }
         if pages >= FOLD_BUSY || (pages >= FOLD_IDLE && self.waiting.is_empty()) {
             // A reader may hold back a part; the count then stands until the next commit.
             LOG_PAGES.set(0);
@@ -245,7 +272,8 @@ fn execute(file: &Connection, sql: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn checkpoint(file: &Connection, mode: &str) -> Result<(), StoreError> {
-    file.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()))?;
-    Ok(())
+/// Folds the log into the file; false if a reader held back a part of it.
+fn checkpoint(file: &Connection, mode: &str) -> Result<bool, StoreError> {
+    let busy: i64 = file.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get(0))?;
+    Ok(busy == 0)
 }

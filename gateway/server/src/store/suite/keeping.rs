@@ -1,15 +1,17 @@
 //! Rules for answers, cursors, audit, and for transactions as a whole.
 
 use super::samples::{
-    Shared, adapter, answer, at, audit, claim, commit, errand, home, key, must, platform, put, put_errand,
-    put_referral, query, raw_report, received, record, referral, referral_id, refused, report, resource, token, write,
+    Shared, adapter, answer, at, audit, claim, commit, erasure, errand, home, key, must, platform, put, put_errand,
+    put_referral, query, raw_report, received, record, referral, referral_id, refused, report, resource, subject,
+    token, write,
 };
 use adapter_contract::Cursor;
-use gateway_core::change::{AuditRecord, Change, Check, CheckFailure, Disposition, StoredAnswer, Transaction};
+use gateway_core::change::{AuditRecord, Change, Check, CheckFailure, Disposition, Removed, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, TenantId};
 use gateway_core::outbox::Attempt;
 use gateway_core::referral::{Delivery, Referral};
 use gateway_core::resource::ResourceVersion;
+use gateway_core::subject::Domain;
 use std::collections::BTreeSet;
 use time::{Duration, UtcOffset};
 use tokio::task::JoinSet;
@@ -83,8 +85,8 @@ fn every_change() -> Vec<Change> {
         Change::PutAttempt(attempt.clone()),
         Change::PutAttempt(Attempt { outcome: Some("transient".to_owned()), ..attempt }),
         Change::ReceiveReport(raw_report("1")),
-        Change::ReportRead { id: "1".to_owned(), fault: None },
-        Change::ReportRead { id: "1".to_owned(), fault: Some("no".to_owned()) },
+        Change::ReportRead { id: "1".to_owned(), fault: None, about: vec![] },
+        Change::ReportRead { id: "1".to_owned(), fault: Some("no".to_owned()), about: vec![referral_id("a")] },
         record(report("1", "fb-1", "e1")),
         Change::DisposeReport { id: "1".to_owned(), disposition: Disposition::Late },
         Change::PutCursor { platform: platform("food-bank"), cursor: Cursor("1".to_owned()) },
@@ -92,6 +94,9 @@ fn every_change() -> Vec<Change> {
         Change::RememberAnswer(answer("q1")),
         Change::Audit(audit("a", "accept")),
         Change::Audit(audit("a", "accept")),
+        Change::Remove(vec![Removed::Report("1".to_owned())]),
+        Change::Remove(vec![Removed::Received(1)]),
+        Change::Erase { subject: subject("p", Domain::Record), erasure: erasure(9) },
     ]
 }
 

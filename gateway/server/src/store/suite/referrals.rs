@@ -100,6 +100,7 @@ pub(super) async fn lists_are_filtered_and_paged(store: Shared) {
         let filter = ReferralFilter {
             tenant: tenant.map(|id| TenantId(id.to_owned())),
             delivery: delivery.map(str::to_owned),
+            subject: None,
             after: after.map(referral_id),
             limit,
         };

@@ -20,8 +20,10 @@ pub(super) async fn raw_reports_wait_until_read(store: Shared) {
     }
     assert_eq!(must(store.unread_reports(10).await), [raw_report("b"), plain, raw_report("c")]);
     assert_eq!(must(store.unread_reports(1).await), [raw_report("b")]);
-    let read =
-        |id: &str, fault: Option<&str>| Change::ReportRead { id: id.to_owned(), fault: fault.map(str::to_owned) };
+    let read = |id: &str, fault: Option<&str>| {
+        let about = vec![referral_id("r")];
+        Change::ReportRead { id: id.to_owned(), fault: fault.map(str::to_owned), about }
+    };
     write(&store, vec![read("b", None), read("a", Some("not JSON")), read("unknown", None)]).await;
     assert_eq!(must(store.unread_reports(10).await), [raw_report("c")]);
     let hash = must(store.content_hash().await);

@@ -13,6 +13,7 @@ use gateway_core::loss::LossReport;
 use gateway_core::outbox::{AdapterVersion, ClaimRequest, Errand, OutboxRow, OutboxState};
 use gateway_core::referral::{Delivery, Referral, ReferralId, SenderState};
 use gateway_core::resource::{ResourceKey, ResourceVersion, Token, WriteMethod};
+use gateway_core::subject::{Cause, Domain, Erasure, Subject, SubjectId};
 use std::sync::Arc;
 use time::{Duration, OffsetDateTime};
 
@@ -61,6 +62,7 @@ pub(in crate::store) fn resource(id: &str, version: u64, tokens: &[(&str, &str)]
         method: if version == 1 { WriteMethod::Post } else { WriteMethod::Put },
         body: format!("{{\"resourceType\":\"Task\",\"id\":\"{id}\",\"x\":1.10,\"v\":\"{version} é\"}}"),
         tokens: tokens.iter().map(|(parameter, value)| token(parameter, value)).collect(),
+        subject: None,
     }
 }
 
@@ -106,6 +108,8 @@ pub(in crate::store) fn referral(id: &str, revision: u64) -> Referral {
         loss: Some(Box::new(LossReport::new("letters", "1.0.0", vec![loss()], true))),
         loss_released: None,
         recall: None,
+        subject: None,
+        erased: None,
     }
 }
 
@@ -204,6 +208,7 @@ pub(in crate::store) fn received(request_id: &str) -> Received {
         at: at(1),
         sha256: "00".to_owned(),
         bytes: b"{}".to_vec(),
+        subject: None,
     }
 }
 
@@ -217,7 +222,8 @@ pub(in crate::store) fn answer(request_id: &str) -> StoredAnswer {
         status: 201,
         location: Some("Task/1".to_owned()),
         etag: None,
-        body: "{}".to_owned(),
+        body: Some("{}".to_owned()),
+        subject: None,
     }
 }
 
@@ -230,6 +236,14 @@ pub(in crate::store) fn audit(referral: &str, action: &str) -> AuditRecord {
         referral: Some(referral_id(referral)),
         detail: serde_json::json!({ "z": 1, "a": ["rule", null] }),
     }
+}
+
+pub(in crate::store) fn subject(id: &str, domain: Domain) -> Subject {
+    Subject { id: SubjectId(id.to_owned()), domain }
+}
+
+pub(in crate::store) fn erasure(seconds: i64) -> Erasure {
+    Erasure { at: at(seconds), cause: Cause::Request }
 }
 
 pub(in crate::store) fn all_referrals() -> ReferralFilter {

@@ -5,11 +5,12 @@ use crate::store::memory::MemoryStore;
 use crate::store::suite::samples::{self, at, must};
 use crate::store::{CommitError, ReferralFilter, SearchQuery, Store, UpdatedRange};
 use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId, TaskStatus};
-use gateway_core::change::{Change, Check, Disposition, ReportRecord, Transaction};
+use gateway_core::change::{Change, Check, Disposition, Received, Removed, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::outbox::{Attempt, OutboxRow, OutboxState};
-use gateway_core::referral::{Delivery, Referral};
+use gateway_core::referral::{Delivery, Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
+use gateway_core::subject::{Domain, Subject, SubjectId};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
@@ -70,6 +71,15 @@ impl Dice {
         (0..self.number(end)).map(|_| self.token()).collect()
     }
 
+    fn about(&mut self) -> Vec<ReferralId> {
+        (0..self.number(3)).map(|_| samples::referral_id(&self.word("f", 5))).collect()
+    }
+
+    fn subject(&mut self) -> Option<Subject> {
+        let domain = *self.one(&Domain::ALL);
+        self.maybe(|dice| Subject { id: SubjectId(dice.word("p", 12)), domain })
+    }
+
     fn name(&mut self) -> PlatformReferralId {
         PlatformReferralId(self.word("fb-", 3))
     }
@@ -88,8 +98,14 @@ async fn change(dice: &mut Dice, model: &MemoryStore) -> Change {
             let current = must(model.resource(&key, None).await).map_or(0, |row| row.version);
             let version = current + u64::from(dice.number(8) != 0);
             let updated = at(dice.seconds());
-            let tokens = dice.tokens(6);
-            Change::PutResource(ResourceVersion { key, updated, tokens, ..samples::resource("x", version, &[]) })
+            let (tokens, subject) = (dice.tokens(6), dice.subject());
+            Change::PutResource(ResourceVersion {
+                key,
+                updated,
+                tokens,
+                subject,
+                ..samples::resource("x", version, &[])
+            })
         }
         3 | 4 => {
             let id = dice.word("f", 5);
@@ -100,6 +116,8 @@ async fn change(dice: &mut Dice, model: &MemoryStore) -> Change {
                 platform: dice.maybe(Dice::platform),
                 platform_referral: dice.maybe(Dice::name),
                 task_status: *dice.one(&TaskStatus::ALL),
+                // A referral stays about whom it is about.
+                subject: Some(SubjectId(id.replace('f', "p"))),
                 ..samples::referral(&id, revision)
             };
             if dice.number(2) == 0 {
@@ -118,15 +136,34 @@ async fn change(dice: &mut Dice, model: &MemoryStore) -> Change {
             adapter: dice.maybe(|_| samples::adapter()),
         }),
         8 | 9 => statement(dice),
-        10 => match dice.number(3) {
+        10 => match dice.number(4) {
             0 => Change::ReceiveReport(samples::raw_report(&dice.word("w", 500))),
-            1 => Change::ReportRead { id: dice.word("w", 500), fault: dice.maybe(|_| "no".to_owned()) },
+            1 => Change::ReportRead {
+                id: dice.word("w", 500),
+                fault: dice.maybe(|_| "no".to_owned()),
+                about: dice.about(),
+            },
+            2 => Change::Remove(vec![match dice.number(4) {
+                0 => Removed::Received(dice.number(20).into()),
+                1 => Removed::RawReport(dice.word("w", 500)),
+                2 => Removed::Report(dice.word("s", 12)),
+                _ => {
+                    let (tenant, client) = (TenantId("north".to_owned()), ClientId("gp".to_owned()));
+                    Removed::Answer { tenant, client, request_id: dice.word("q", 9) }
+                }
+            }]),
             _ => Change::DisposeReport { id: dice.word("s", 12), disposition: *dice.one(&DISPOSITIONS) },
         },
         11 => Change::PutCursor { platform: dice.platform(), cursor: Cursor(dice.word("c", 9)) },
-        _ => match dice.number(3) {
-            0 => Change::RememberAnswer(samples::answer(&dice.word("q", 9))),
-            1 => Change::Received(samples::received(&dice.word("q", 9))),
+        _ => match dice.number(4) {
+            0 => {
+                Change::RememberAnswer(StoredAnswer { subject: dice.subject(), ..samples::answer(&dice.word("q", 9)) })
+            }
+            1 => Change::Received(Received { subject: dice.subject(), ..samples::received(&dice.word("q", 9)) }),
+            2 => match dice.subject() {
+                Some(subject) => Change::Erase { subject, erasure: samples::erasure(dice.seconds()) },
+                None => Change::Audit(samples::audit("f1", "none")),
+            },
             _ => Change::Audit(samples::audit(&dice.word("f", 5), "step")),
         },
     }
@@ -191,6 +228,12 @@ async fn step(dice: &mut Dice, model: &MemoryStore, sqlite: &dyn Store) {
     assert_eq!(answered(sqlite.commit(transaction.clone()).await), expected, "{transaction:?}");
 }
 
+/// Answers of the same time come in any order.
+fn by_id(mut answers: Vec<StoredAnswer>) -> Vec<StoredAnswer> {
+    answers.sort_by(|one, other| one.request_id.cmp(&other.request_id));
+    answers
+}
+
 fn random_query(dice: &mut Dice) -> SearchQuery {
     SearchQuery {
         compartment: dice.compartment(),
@@ -212,9 +255,11 @@ async fn compare(dice: &mut Dice, model: &MemoryStore, sqlite: &dyn Store) {
     assert_eq!(must(sqlite.search(&query).await), must(model.search(&query).await), "{query:?}");
     let key = dice.key();
     assert_eq!(must(sqlite.history(&key).await), must(model.history(&key).await));
+    assert_eq!(must(sqlite.erasure(&key).await), must(model.erasure(&key).await));
     let filter = ReferralFilter {
         tenant: dice.maybe(|_| TenantId("north".to_owned())),
         delivery: dice.maybe(|_| "dead-letter".to_owned()),
+        subject: if dice.number(4) == 0 { dice.subject().map(|subject| subject.id) } else { None },
         after: dice.maybe(|dice| samples::referral_id(&dice.word("f", 6))),
         limit: dice.number(5),
     };
@@ -237,6 +282,16 @@ async fn compare(dice: &mut Dice, model: &MemoryStore, sqlite: &dyn Store) {
     assert_eq!(must(sqlite.backlog(5).await), must(model.backlog(5).await));
     assert_eq!(must(sqlite.next_due(&platforms).await), must(model.next_due(&platforms).await));
     let limit = dice.number(6);
+    let (before, domain, after) =
+        (at(dice.seconds()), *dice.one(&Domain::ALL), dice.subject().map(|subject| subject.id));
+    assert_eq!(
+        must(sqlite.idle(domain, before, after.as_ref(), limit).await),
+        must(model.idle(domain, before, after.as_ref(), limit).await)
+    );
+    assert_eq!(must(sqlite.received(before, limit).await), must(model.received(before, limit).await));
+    assert_eq!(must(sqlite.answers(before, 50).await.map(by_id)), must(model.answers(before, 50).await.map(by_id)));
+    assert_eq!(must(sqlite.raw_reports(before, limit).await), must(model.raw_reports(before, limit).await));
+    assert_eq!(must(sqlite.parked(before, limit).await), must(model.parked(before, limit).await));
     assert_eq!(must(sqlite.referrals_to_align(limit).await), must(model.referrals_to_align(limit).await));
     assert_eq!(must(sqlite.unread_reports(limit).await), must(model.unread_reports(limit).await));
     assert_eq!(must(sqlite.content_hash().await), must(model.content_hash().await));

@@ -5,9 +5,16 @@ use crate::store::sqlite::{SqliteOptions, SqliteStore};
 use crate::store::suite::samples::{Shared, audit, commit, home, key, must, put, resource, write};
 use crate::store::{CommitError, Store, StoreError};
 use gateway_core::change::{Change, Transaction};
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
 use rusqlite::Connection;
 use std::sync::Arc;
 use tokio::task::JoinSet;
+
+/// Text that does not compress.
+fn noise(seed: u64, length: usize) -> String {
+    StdRng::seed_from_u64(seed).sample_iter(rand::distr::Alphanumeric).take(length).map(char::from).collect()
+}
 
 async fn fill(store: &Shared, from: u32, to: u32) {
     let mut tasks = JoinSet::new();
@@ -92,7 +99,7 @@ async fn a_full_disk_refuses_writes_and_reads_go_on() {
         tasks.spawn(async move {
             let id = format!("big{number}");
             let mut big = resource(&id, 1, &[("status", "ready")]);
-            big.body = "x".repeat(40_000);
+            big.body = noise(number, 40_000);
             (id, commit(&store, vec![], vec![Change::Audit(audit("a", "big")), put(big)]).await)
         });
     }
@@ -125,7 +132,7 @@ async fn audit_and_versions_cannot_be_rewritten_by_hand() {
     for sql in [
         "UPDATE audit SET action = 'other'",
         "DELETE FROM audit",
-        "UPDATE resource_version SET body = '{}'",
+        "UPDATE resource_version SET body = x'00'",
         "DELETE FROM resource_version",
     ] {
         let error = file.execute(sql, []).expect_err("refused").to_string();
@@ -146,7 +153,7 @@ async fn the_log_is_folded_while_the_store_runs() {
     // Ten times as many bytes as the log may hold while nothing waits.
     for number in 0..400 {
         let mut big = resource(&format!("big{number}"), 1, &[]);
-        big.body = "x".repeat(100_000);
+        big.body = noise(number, 100_000);
         write(&store, vec![put(big)]).await;
     }
     let log = std::fs::metadata(folder.path().join("gateway.db-wal")).expect("a log").len();

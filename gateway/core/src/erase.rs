@@ -1,0 +1,176 @@
+//! Erase: the record of a person goes, when somebody entitled asks for it or its time is over. What is under way stands in
+//! the way: a platform that still works on a referral would report on what nobody knows any more.
+//!
+//! What stays is the skeleton of each referral (names, codes, statuses, times), which counts and to which audit refers.
+
+use crate::accept::audit_line;
+use crate::change::{AuditRecord, Change, Check, Removed, Transaction};
+use crate::identity::TenantId;
+use crate::outbox::{Errand, OutboxRow, OutboxState};
+use crate::referral::{Delivery, HoldReason, Referral};
+use crate::subject::{Cause, Domain, Erasure, Subject, SubjectId};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use time::OffsetDateTime;
+
+/// Everything of one person in one compartment.
+pub struct Erasing<'a> {
+    /// The customer.
+    pub tenant: &'a TenantId,
+    /// All referrals of the person, with their outbox rows.
+    pub referrals: &'a [(Referral, Vec<OutboxRow>)],
+    /// All subjects that stand for the person.
+    pub subjects: &'a BTreeSet<SubjectId>,
+    /// What goes.
+    pub domains: &'a [Domain],
+    /// Ids of statements on these referrals that nobody has assigned yet.
+    pub parked: &'a [String],
+    /// Who asked: `client/<id>` or `gateway`.
+    pub author: &'a str,
+    /// On what occasion.
+    pub cause: Cause,
+    /// The row of the table of retention, if it was one.
+    pub row: Option<&'a str>,
+    /// Now.
+    pub now: OffsetDateTime,
+}
+
+/// Why a referral cannot be erased yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waits {
+    /// It has not ended.
+    Open,
+    /// Its platform still has to be told something.
+    Errand,
+    /// Its platform has still to confirm that it stopped.
+    Recall,
+}
+
+impl Waits {
+    /// One word.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Errand => "errand",
+            Self::Recall => "recall",
+        }
+    }
+
+    /// What it waits for, and what helps.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Open => "The referral has not ended. Cancel it, or withdraw the consent; then erase.",
+            Self::Errand => "Its platform still has to be told of the last step. Wait until it has been.",
+            Self::Recall => "Its platform has not confirmed yet that it stopped. Wait for that, or for the deadline.",
+        }
+    }
+}
+
+/// What a referral waits for before it can be erased; `None` if for nothing.
+#[must_use]
+pub fn waits(referral: &Referral, outbox: &[OutboxRow]) -> Option<Waits> {
+    if referral.erased.is_some() {
+        return None;
+    }
+    if !referral.task_status.is_final() {
+        return Some(Waits::Open);
+    }
+    if referral.recall.as_ref().is_some_and(|recall| recall.is_awaited()) {
+        return Some(Waits::Recall);
+    }
+    let under_way = |row: &OutboxRow| match row.state {
+        OutboxState::Leased => true,
+        // To read once more is of no use now.
+        OutboxState::Ready => !matches!(row.errand, Errand::Read | Errand::Chase),
+        OutboxState::Held | OutboxState::Done | OutboxState::Dead | OutboxState::Dropped => false,
+    };
+    outbox.iter().any(under_way).then_some(Waits::Errand)
+}
+
+/// Erases, or says which referrals are in the way.
+///
+/// # Errors
+/// The names of the Tasks that are in the way, and what each waits for.
+pub fn erase(from: &Erasing<'_>) -> Result<Transaction, Vec<(String, Waits)>> {
+    let waiting: Vec<(String, Waits)> = from
+        .referrals
+        .iter()
+        .filter_map(|(referral, outbox)| Some((referral.task.clone(), waits(referral, outbox)?)))
+        .collect();
+    if from.domains.contains(&Domain::Record) && !waiting.is_empty() {
+        return Err(waiting);
+    }
+    let mut transaction = Transaction::default();
+    let detail = json!({
+        "cause": from.cause.word(),
+        "row": from.row,
+        "domains": from.domains.iter().map(|domain| domain.word()).collect::<Vec<_>>(),
+        "subjects": from.subjects.len(),
+        "referrals": from.referrals.len(),
+    });
+    let erasure = Erasure { at: from.now, cause: from.cause };
+    if from.domains.contains(&Domain::Record) {
+        for (referral, outbox) in from.referrals.iter().filter(|(referral, _)| referral.erased.is_none()) {
+            skeleton(&mut transaction, referral, outbox, &erasure);
+            transaction.changes.push(audit_line(referral, from.now, from.author, "erased", detail.clone()));
+        }
+    }
+    if transaction.changes.is_empty() {
+        transaction.changes.push(line(from, detail));
+    }
+    transaction.changes.push(Change::Remove(from.parked.iter().cloned().map(Removed::Report).collect()));
+    for id in from.subjects {
+        for domain in from.domains {
+            let subject = Subject { id: id.clone(), domain: *domain };
+            transaction.changes.push(Change::Erase { subject, erasure: erasure.clone() });
+        }
+    }
+    Ok(transaction)
+}
+
+fn line(from: &Erasing<'_>, detail: Value) -> Change {
+    Change::Audit(AuditRecord {
+        tenant: from.tenant.clone(),
+        at: from.now,
+        actor: from.author.to_owned(),
+        action: "erased".to_owned(),
+        referral: None,
+        detail,
+    })
+}
+
+/// What is left of a referral: no words of anybody's, and no errand that could still begin.
+fn skeleton(transaction: &mut Transaction, referral: &Referral, outbox: &[OutboxRow], erasure: &Erasure) {
+    let mut left = referral.clone();
+    left.revision += 1;
+    left.erased = Some(erasure.clone());
+    (left.conflict, left.attention, left.loss, left.loss_released) = (None, None, None, None);
+    if let Some(recall) = &mut left.recall {
+        recall.words = String::new();
+    }
+    match &mut left.delivery {
+        Delivery::DeadLetter { reason } => reason.clear(),
+        Delivery::Held { reason } => match reason {
+            HoldReason::NoConsent(words)
+            | HoldReason::NoRoute(words)
+            | HoldReason::NeedsReview(words)
+            | HoldReason::Losses(words) => words.clear(),
+            HoldReason::SenderHold => {}
+        },
+        Delivery::Queued | Delivery::Delivered { .. } | Delivery::Withdrawn => {}
+    }
+    transaction.changes.push(Change::PutReferral(Box::new(left)));
+    for row in outbox {
+        transaction.checks.push(Check::NotLeased { outbox: row.id.clone(), fence: row.fence });
+        let state = match row.state {
+            OutboxState::Done | OutboxState::Dead | OutboxState::Dropped => row.state,
+            OutboxState::Ready | OutboxState::Leased | OutboxState::Held => OutboxState::Dropped,
+        };
+        let bare = OutboxRow { state, progress: None, in_flight: None, last_failure: None, ..row.clone() };
+        if bare != *row {
+            transaction.changes.push(Change::PutOutbox(Box::new(bare)));
+        }
+    }
+}

@@ -149,6 +149,7 @@ fn skeleton(transaction: &mut Transaction, referral: &Referral, outbox: &[Outbox
     (left.conflict, left.attention, left.loss, left.loss_released) = (None, None, None, None);
     if let Some(recall) = &mut left.recall {
         recall.words = String::new();
+        recall.confirmed_by = None;
     }
     match &mut left.delivery {
         Delivery::DeadLetter { reason } => reason.clear(),

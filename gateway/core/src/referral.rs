@@ -28,7 +28,7 @@ pub struct Referral {
     pub task: String,
     /// Id of the sender's ServiceRequest.
     pub service_request: String,
-    /// Id of the Patient, in the same compartment.
+    /// The Patient: `Patient/x` of the same compartment, or as the ServiceRequest names a contained one.
     pub patient: String,
     /// Where it goes; absent while no route is decided.
     pub platform: Option<PlatformId>,

@@ -9,7 +9,7 @@ pub mod text;
 mod words;
 
 use crate::ingest::all_with;
-use crate::store::{AuditLine, Store, StoreError};
+use crate::store::{AuditLine, ReferralFilter, Store, StoreError};
 use adapter_contract::Repeat;
 use gateway_core::classify::{Class, class_of};
 use gateway_core::disclose::{self, Disclosure, Manner};
@@ -22,6 +22,8 @@ use time::OffsetDateTime;
 
 /// Criteria of one search at most: an engine takes only so many.
 const AT_ONCE: usize = 100;
+/// Referrals that are looked at together.
+const PAGE: u32 = 500;
 
 /// What became of something that was on record before it left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,7 +145,12 @@ pub async fn of_person(
     only_of: Option<&ClientId>,
 ) -> Result<Option<History>, StoreError> {
     let key = ResourceKey { compartment: compartment.clone(), kind: "Patient".to_owned(), id: patient.to_owned() };
-    let Some(stored) = store.resource(&key, None).await? else { return Ok(None) };
+    let Some(stored) = store.resource(&key, None).await? else {
+        return match store.erasure(&key).await? {
+            None => Ok(None),
+            Some(_) => of_erased(store, &key, only_of).await.map(Some),
+        };
+    };
     let numbers: Vec<Token> =
         stored.tokens.iter().filter(|token| token.parameter == "patient-identifier").cloned().collect();
     // The same person may be stored as several Patients.
@@ -166,12 +173,44 @@ pub async fn of_person(
             referrals.extend(referral.map(|one| ((one.accepted_at, one.id.0.clone()), one)));
         }
     }
-    let mut histories = Vec::new();
-    for referral in referrals.into_values() {
-        histories.push(of_referral(store, referral).await?);
+    history(store, &key, patients, referrals.into_values(), only_of).await.map(Some)
+}
+
+/// The same of a person who was erased: what is left of the referrals still names the Patient, and the lines of audit are as
+/// they were. No index leads there, so all referrals of the tenant are looked through.
+async fn of_erased(store: &dyn Store, key: &ResourceKey, only_of: Option<&ClientId>) -> Result<History, StoreError> {
+    let mut filter =
+        ReferralFilter { tenant: Some(key.compartment.tenant.clone()), limit: PAGE, ..ReferralFilter::default() };
+    let mut erased = Vec::new();
+    loop {
+        let page = store.referrals(&filter).await?;
+        let Some(last) = page.last() else { break };
+        filter.after = Some(last.id.clone());
+        erased.extend(page.into_iter().filter(|one| one.erased.is_some() && one.compartment == key.compartment));
     }
-    let (patient, only_of) = (key.reference(), only_of.cloned());
-    Ok(Some(History { patient, patients, referrals: histories, only_of }))
+    let own = key.reference();
+    let subjects: BTreeSet<_> =
+        erased.iter().filter(|one| one.patient == own).filter_map(|one| one.subject.clone()).collect();
+    erased.retain(|one| one.patient == own || one.subject.as_ref().is_some_and(|subject| subjects.contains(subject)));
+    // A contained Patient has a name of the sender's own making.
+    let stored = erased.iter().map(|one| one.patient.clone()).filter(|patient| patient.starts_with("Patient/"));
+    let patients = stored.chain([own]).collect();
+    erased.retain(|one| only_of.is_none_or(|client| one.client == *client));
+    history(store, key, patients, erased, only_of).await
+}
+
+async fn history(
+    store: &dyn Store,
+    key: &ResourceKey,
+    patients: BTreeSet<String>,
+    of: impl IntoIterator<Item = Referral>,
+    only_of: Option<&ClientId>,
+) -> Result<History, StoreError> {
+    let mut referrals = Vec::new();
+    for referral in of {
+        referrals.push(of_referral(store, referral).await?);
+    }
+    Ok(History { patient: key.reference(), patients, referrals, only_of: only_of.cloned() })
 }
 
 /// The disclosure of one line of a tenant's audit, with its referral; `None` if the line is none, or of another compartment.

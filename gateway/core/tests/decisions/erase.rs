@@ -22,7 +22,7 @@ fn recall(way: Way, awaited: bool) -> Option<Box<Recall>> {
         deadline: Some(NOW + Duration::hours(48)),
         told_at: None,
         confirmed_at: (!awaited).then_some(NOW),
-        confirmed_by: None,
+        confirmed_by: Some(CANARY.to_owned()),
         overdue_at: None,
     }))
 }

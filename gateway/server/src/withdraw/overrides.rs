@@ -78,7 +78,7 @@ async fn sweep(gateway: &Gateway) -> Result<(), StoreError> {
 
 fn may_be_there(referral: &Referral) -> bool {
     let ended = referral.task_status.is_final() && referral.sender != SenderState::Cancelled;
-    referral.recall.is_none() && !ended && referral.delivery != Delivery::Withdrawn
+    referral.recall.is_none() && referral.erased.is_none() && !ended && referral.delivery != Delivery::Withdrawn
 }
 
 /// Whether the last permit on which it was to leave was an override.

@@ -411,6 +411,39 @@ async fn the_statement_tells_of_it() {
     let codes: Vec<&Value> =
         of("AuditEvent")["interaction"].as_array().unwrap().iter().map(|one| &one["code"]).collect();
     assert_eq!(codes, [&json!("read"), &json!("search-type")]);
-    assert_eq!(of("Patient")["operation"][0]["name"], "disclosures");
+    let operations = of("Patient")["operation"].as_array().unwrap();
+    assert!(operations.iter().any(|one| one["name"] == "disclosures"), "{operations:?}");
+    world.stop().await;
+}
+
+/// What left before cannot be undone by an erasure, and must not be forgotten by it.
+#[tokio::test]
+async fn who_received_what_is_still_known_when_the_record_is_erased() {
+    let (world, _food, _befriending) = World::with_platforms("").await;
+    let sent = world.submit(&bundle(0)).await;
+    let patient = sent.reference("Patient");
+    world.delivered(&sent.path("Task")).await;
+    let before = told(&world, GOVERNANCE, &patient).await;
+    assert_eq!(before.len(), 1);
+    assert_eq!(world.move_task(&sent.path("Task"), "cancelled").await.status, 200);
+    let wish = json!({"resourceType": "Parameters", "parameter": [{"name": "reason", "valueCode": "request"}]});
+    eventually("an erasure", || async {
+        let answer = world.post(GOVERNANCE, &format!("/fhir/{patient}/$erase"), wish.to_string()).await;
+        (answer.status == 200).then_some(())
+    })
+    .await;
+    assert_eq!(world.get(GP, &format!("/fhir/{patient}")).await.status, 410);
+    let after = told(&world, GOVERNANCE, &patient).await;
+    assert_eq!(after.len(), 1);
+    for name in ["element", "withheld", "verdict", "reason"] {
+        assert_eq!(details(&after[0], name), details(&before[0], name), "{name}");
+    }
+    assert_eq!(after[0]["id"], before[0]["id"]);
+    let shown = page(&world, GOVERNANCE, &patient).await;
+    assert!(shown.contains("Patient.name.family"), "{shown}");
+    for stranger in [NEIGHBOUR, FOREIGN] {
+        assert_eq!(world.get(stranger, &format!("/fhir/{patient}/$disclosures")).await.status, 404, "{stranger}");
+    }
+    chain_holds(&world).await;
     world.stop().await;
 }

@@ -139,3 +139,13 @@ fn each_withheld_item_has_its_rule_and_its_consent() {
     let twice = found("C", "with=hidden at-most=ServiceRequest,Task,Patient", "Observation/hidden");
     assert_eq!(twice, by("R7:label", None));
 }
+
+#[test]
+fn a_refusal_of_a_sensitivity_does_not_reach_what_is_administrative() {
+    let decision = decided(r#"C in=[{"type":"deny","securityLabel":[$act:MH]}]"#, "to=B");
+    let withheld: Vec<&str> = decision.withheld.iter().map(|one| one.path.as_str()).collect();
+    assert!(withheld.contains(&"ServiceRequest.code"), "{withheld:?}");
+    for administrative in ["ServiceRequest.status", "ServiceRequest.intent", "Patient.name"] {
+        assert!(!withheld.contains(&administrative), "{administrative}: {withheld:?}");
+    }
+}

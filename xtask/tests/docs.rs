@@ -68,7 +68,16 @@ fn each_configuration_key_is_explained() {
         .filter(|name| {
             !matches!(
                 name.as_str(),
-                "server" | "client" | "route" | "policy" | "retry" | "decided" | "policies" | "registers"
+                "server"
+                    | "client"
+                    | "route"
+                    | "policy"
+                    | "retry"
+                    | "limits"
+                    | "retention"
+                    | "decided"
+                    | "policies"
+                    | "registers"
             )
         })
         .collect();

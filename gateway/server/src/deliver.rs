@@ -293,18 +293,6 @@ impl View {
         Whole::gather(task, request, &self.person, &lookup)
     }
 
-    /// Consent for this referral's recipient, from the consents that are stored at this moment.
-    pub(crate) async fn consent(
-        &self,
-        gateway: &Gateway,
-        platform: &Platform,
-        stage: Stage,
-    ) -> Result<Decision, StoreError> {
-        let consents = self.consents(gateway).await?;
-        let needs = &platform.adapter.descriptor().data_needs;
-        self.decision(gateway, &platform.id, needs, stage, &consents, &BTreeMap::new()).await
-    }
-
     /// The same for an attempt, with what must still hold when a request is about to leave: a withdrawal that is committed
     /// in between is never overtaken.
     pub(crate) async fn attempted(
@@ -336,10 +324,14 @@ impl View {
     }
 
     /// What the person keeps from the sender of what the platform says.
-    pub(crate) async fn kept(&self, gateway: &Gateway, platform: &Platform) -> Result<Kept, StoreError> {
+    pub(crate) async fn kept(
+        &self,
+        gateway: &Gateway,
+        platform: &Platform,
+        consents: &Record,
+    ) -> Result<Kept, StoreError> {
         let compartment = &self.referral.compartment;
         let Owner::Organisation(organisation) = &compartment.owner else { return Ok(Kept::Nothing) };
-        let consents = self.consents(gateway).await?;
         let directory = directory(gateway, compartment, consent_wants(&consents.consents)).await?;
         let now = gateway.decision_time().await?;
         let lookup = |reference: &str| directory.stored.get(reference).map(|stored| stored.document.clone());
@@ -351,7 +343,7 @@ impl View {
             rules: &gateway.rules,
             platform: &platform.id,
             person: &self.person,
-            consents: &consents,
+            consents,
             directory: &lookup,
             now,
         };

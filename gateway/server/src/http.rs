@@ -110,15 +110,6 @@ async fn answer(
     }
 }
 
-/// Whether it may bring a new referral. What stops one is taken however much waits.
-const fn brings_work(interaction: Interaction) -> bool {
-    match interaction {
-        Interaction::Transaction => true,
-        Interaction::Create(kind) => matches!(kind.as_bytes(), b"Task" | b"ServiceRequest"),
-        _ => false,
-    }
-}
-
 async fn run(
     gateway: &Gateway,
     interaction: Interaction,
@@ -145,9 +136,6 @@ async fn run(
     let is_page = matches!(interaction, Interaction::InstanceOperation(..));
     let context = Context::read(gateway, &parts, names, is_page)?;
     let _place = gateway.admission.client(&context.client)?;
-    if brings_work(interaction) {
-        gateway.admission.new_work(gateway.store.as_ref()).await.map_err(|error| reply::store_fault(&error))??;
-    }
     let id = || parameters.get("id").cloned().unwrap_or_default();
     match interaction {
         Interaction::Read(routes::AUDIT_EVENT) => disclosures::read(gateway, &context, &id()).await,

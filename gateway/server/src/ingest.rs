@@ -325,13 +325,21 @@ pub(crate) fn is_submission(change: &Change) -> bool {
     matches!(change, Change::PutOutbox(row) if row.errand == Errand::Submit && row.state == OutboxState::Ready)
 }
 
+/// The same, and each stored Patient of the same NHS number: a Consent may have been recorded for one of them before it had
+/// its number.
+fn also_by(any: &[Token], record: &Record) -> Vec<Token> {
+    let mut all: Vec<Token> = record.patients.keys().map(|patient| Token::new("patient", patient.clone())).collect();
+    all.extend(any.iter().filter(|token| !all.contains(token)).cloned().collect::<Vec<_>>());
+    all
+}
+
 /// That the consents that carry any of this are still the ones that were read. `None` where nothing was asked, or where the
 /// record is not complete: then it permits nothing, and cannot be compared.
 pub(crate) fn unchanged(compartment: &Compartment, any_of: Vec<Token>, consents: &Record) -> Option<Check> {
     (consents.complete && !any_of.is_empty()).then(|| Check::These {
         compartment: compartment.clone(),
         kind: "Consent".to_owned(),
-        any_of,
+        any_of: also_by(&any_of, consents),
         read: consents.consents.iter().map(|consent| (consent.id.clone(), consent.version)).collect(),
     })
 }
@@ -349,7 +357,9 @@ pub async fn stored_consents(
         let Some(document) = readable(&stored, &mut record.complete) else { continue };
         record.patients.insert(stored.key.reference(), document);
     }
-    for stored in bounded(gateway, compartment, "Consent", any.to_vec(), CONSENTS, &mut record.complete).await? {
+    for stored in
+        bounded(gateway, compartment, "Consent", also_by(any, &record), CONSENTS, &mut record.complete).await?
+    {
         let Some(document) = readable(&stored, &mut record.complete) else { continue };
         let tenant = stored.key.compartment.tenant;
         record.consents.push(ConsentDocument { tenant, id: stored.key.id, version: stored.version, document });

@@ -16,7 +16,7 @@ use gateway_core::consent::Stage;
 use gateway_core::outbox::{Errand, OutboxState};
 use gateway_core::referral::{Delivery, Referral, ReferralId};
 use gateway_core::withdraw;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -260,9 +260,11 @@ async fn try_align(gateway: &Gateway, id: &ReferralId) -> Result<bool, AlignErro
     let Some(platform) = view.referral.platform.as_ref().and_then(|platform| gateway.platform(platform)) else {
         return Ok(false);
     };
-    let consent = view.consent(gateway, &platform, Stage::Relay).await?;
-    let kept = view.kept(gateway, &platform).await?;
-    let transaction = align(&Alignment {
+    let consents = view.consents(gateway).await?;
+    let needs = &platform.adapter.descriptor().data_needs;
+    let consent = view.decision(gateway, &platform.id, needs, Stage::Relay, &consents, &BTreeMap::new()).await?;
+    let kept = view.kept(gateway, &platform, &consents).await?;
+    let mut transaction = align(&Alignment {
         referral: &view.referral,
         task: (view.task.version, &view.task.document),
         service_request: (view.service_request.version, &view.service_request.document),
@@ -275,6 +277,8 @@ async fn try_align(gateway: &Gateway, id: &ReferralId) -> Result<bool, AlignErro
         kept,
         now: gateway.clock.now(),
     });
+    // What the person has kept from the practice since then is not shown either.
+    transaction.checks.extend(view.unchanged(&consents));
     gateway.commit(transaction).await?;
     Ok(true)
 }

@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use gateway_core::accept::{Written, version_of};
 use gateway_core::change::{Change, Check, CheckFailure, Received, StoredAnswer, Transaction};
 use gateway_core::identity::{Profile, Role};
-use gateway_core::ingest::Submission;
+use gateway_core::ingest::{Draft, Submission, Write};
 use gateway_core::refusal::{Refusal, pass_or_refuse};
 use gateway_core::resource::{ResourceKey, ResourceVersion, WriteMethod};
 use gateway_core::subject::Subject;
@@ -71,6 +71,10 @@ async fn write(
     submission: &Submission,
     answer: &Answer<'_>,
 ) -> Result<Reply, Refusal> {
+    // A repetition has had its answer before this, and what stops a referral is taken however much waits.
+    if submission.drafts.iter().any(brings_work) {
+        gateway.admission.new_work(gateway.store.as_ref()).await.map_err(|error| store_fault(&error))??;
+    }
     let mut tries = 0;
     loop {
         let decided = ingest::decide(gateway, &context.client, &context.names.correlation, submission).await;
@@ -90,6 +94,11 @@ async fn write(
             Err(error) => return Err(commit_fault(&error)),
         }
     }
+}
+
+/// Whether it is, or becomes, a new referral.
+fn brings_work(draft: &Draft) -> bool {
+    matches!(draft.write, Write::Create) && matches!(draft.kind.as_str(), "Task" | "ServiceRequest")
 }
 
 /// The newest version of each resource that the answer speaks of, in its order.

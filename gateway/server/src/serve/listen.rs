@@ -4,16 +4,20 @@
 use crate::clock::sleep;
 use crate::gateway::Gateway;
 use crate::http;
+use axum::http::Request;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 
 /// Requests of one HTTP/2 connection under way.
 const STREAMS: u32 = 64;
@@ -24,7 +28,6 @@ const AFTER_A_FAULT: Duration = Duration::from_millis(200);
 pub(super) async fn serve(gateway: Arc<Gateway>, listener: TcpListener, stop: CancellationToken) {
     let router = http::router(Arc::clone(&gateway));
     let mut builder = Builder::new(TokioExecutor::new());
-    // Both also end connections on which nothing is asked.
     builder.http1().timer(TokioTimer::new()).header_read_timeout(gateway.limits.head);
     builder
         .http2()
@@ -43,12 +46,25 @@ pub(super) async fn serve(gateway: Arc<Gateway>, listener: TcpListener, stop: Ca
         };
         match taken {
             Ok((stream, place)) => {
-                let service = TowerToHyperService::new(router.clone());
-                let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-                let watched = graceful.watch(connection);
+                let activity = Arc::new(Activity::default());
+                let (router, asked) = (router.clone(), Arc::clone(&activity));
+                let service = tower::service_fn(move |request: Request<Incoming>| {
+                    let (router, under_way) = (router.clone(), asked.begin());
+                    async move {
+                        let answer = router.oneshot(request).await;
+                        drop(under_way);
+                        answer
+                    }
+                });
+                let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+                let watched = graceful.watch(connection.into_owned());
+                let gateway = Arc::clone(&gateway);
                 open.spawn(async move {
-                    // A peer that goes away in the middle is no fault of ours.
-                    let _ = watched.await;
+                    tokio::select! {
+                        // A peer that goes away in the middle is no fault of ours.
+                        _ = watched => {}
+                        () = activity.rests(&gateway) => {}
+                    }
                     drop(place);
                 });
             }
@@ -67,6 +83,45 @@ pub(super) async fn serve(gateway: Arc<Gateway>, listener: TcpListener, stop: Ca
         }
     }
     open.shutdown().await;
+}
+
+/// What is asked on one connection. The protocols' own timers begin with the first bytes, and pings satisfy them: whoever
+/// says nothing at all would hold a place for ever.
+#[derive(Default)]
+struct Activity {
+    begun: AtomicU64,
+    under_way: AtomicU64,
+}
+
+/// A request that is under way, until it is dropped.
+struct UnderWay(Arc<Activity>);
+
+impl Activity {
+    fn begin(self: &Arc<Self>) -> UnderWay {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        UnderWay(Arc::clone(self))
+    }
+
+    /// Ends when nothing was asked and nothing was under way for the time that a connection may be idle: between once and
+    /// twice that time after the last request.
+    async fn rests(&self, gateway: &Gateway) {
+        let mut seen = 0;
+        loop {
+            sleep(gateway.clock.as_ref(), gateway.limits.head).await;
+            let begun = self.begun.load(Ordering::Relaxed);
+            if begun == seen && self.under_way.load(Ordering::Relaxed) == 0 {
+                return;
+            }
+            seen = begun;
+        }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The next connection, once there is a place for it.

@@ -113,9 +113,13 @@ async fn a_full_backlog_takes_no_referral_and_every_cancellation() {
     let clock = clock();
     let world = world("burst = 100\nbacklog = 2", "", &clock).await;
     let first = world.submit(&bundle(0)).await;
-    let second = world.submit(&bundle(1)).await;
+    let once = world.request(GP, "POST", "/fhir").header("content-type", FHIR_JSON).header("x-request-id", "once");
+    let second = crate::support::Sent { response: world.send(once.body(bundle(1).to_string())).await.json() };
     clock.advance(Duration::from_secs(1));
     let stands = world.store().content_hash().await.unwrap();
+    // Who repeats a request learns what became of it.
+    let again = world.request(GP, "POST", "/fhir").header("content-type", FHIR_JSON).header("x-request-id", "once");
+    assert_eq!(world.send(again.body(bundle(1).to_string())).await.status, 201);
     let refused = world.post(GP, "/fhir", bundle(2).to_string()).await;
     assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "30"), "{}", refused.text);
     assert_eq!(refused.issues()[0].0, "transient");
@@ -133,13 +137,18 @@ async fn a_full_backlog_takes_no_referral_and_every_cancellation() {
 #[tokio::test]
 async fn a_head_that_does_not_come_ends_its_connection() {
     let world = World::start(Setup { limits: "head-seconds = 1\nconnections = 1", ..Setup::default() }).await;
-    let mut silent = TcpStream::connect(world.running.address).await.unwrap();
-    silent.write_all(b"GET /fhir/Task HTTP/1.1\r\nhost:").await.unwrap();
-    // The only place is taken until then.
-    let mut rest = Vec::new();
-    let _ = silent.read_to_end(&mut rest).await;
-    assert!(!String::from_utf8_lossy(&rest).contains("200"), "{rest:?}");
-    assert_eq!(world.get(GP, "/fhir/Task").await.status, 200);
+    // Nothing at all, the beginning of what might be HTTP/2, a preface without a request, half a head.
+    let preface: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    for said in [b"".as_slice(), b"P", preface, b"GET /fhir/Task HTTP/1.1\r\nhost:"] {
+        let mut silent = TcpStream::connect(world.running.address).await.unwrap();
+        silent.write_all(said).await.unwrap();
+        // The only place is taken until then.
+        let mut rest = Vec::new();
+        let _ = silent.read_to_end(&mut rest).await;
+        assert!(!String::from_utf8_lossy(&rest).contains("200"), "{rest:?}");
+        let get = world.request(GP, "GET", "/fhir/Task").header("connection", "close");
+        assert_eq!(world.send(get).await.status, 200);
+    }
     world.stop().await;
 }
 

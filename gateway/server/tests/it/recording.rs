@@ -203,3 +203,30 @@ async fn a_performer_without_standing_gives_no_consent() {
     assert_eq!(released(&world, &sent).await["status"], "on-hold");
     world.stop().await;
 }
+
+/// A Patient may be stored before its NHS number is known, and a Consent may name it by reference alone.
+#[tokio::test]
+async fn a_refusal_that_was_recorded_before_the_number_was_known_counts() {
+    let world = World::quiet().await;
+    let mut nameless = referral_to("VCSE1", Expectation::NoConsent, 0).bundle;
+    inside(&mut nameless, "Patient").as_object_mut().unwrap().remove("identifier").unwrap();
+    let first = world.submit(&nameless).await;
+    let mut refusal = spoken(&first.reference("Patient"));
+    refusal["provision"]["type"] = json!("deny");
+    refusal["policyRule"]["coding"][0]["code"] = json!("OPTOUT");
+    let refused = world.post(GP, "/fhir/Consent", refusal.to_string()).await;
+    assert_eq!(refused.status, 201, "{}", refused.text);
+    let mut patient = world.get(GP, &first.path("Patient")).await.json();
+    patient["identifier"] = inside(&mut bundle(0), "Patient")["identifier"].clone();
+    let entry = json!({"resource": patient, "request": {"method": "PUT", "url": first.reference("Patient")}});
+    let known = json!({"resourceType": "Bundle", "type": "transaction", "entry": [entry]});
+    let known = world.post(GP, "/fhir", known.to_string()).await;
+    assert!(known.status.is_success(), "{}", known.text);
+    // The same person again, under a Patient of its own and with a permit.
+    let second = world.submit(&bundle(0)).await;
+    let task = second.resource("Task");
+    assert_eq!(task["status"], "on-hold", "{task}");
+    let words = task["statusReason"]["text"].as_str().unwrap();
+    assert!(words.contains(refused.json()["id"].as_str().unwrap()), "the refusal is named: {words}");
+    world.stop().await;
+}

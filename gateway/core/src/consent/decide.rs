@@ -46,8 +46,9 @@ fn by_consents(question: &Question<'_>) -> Decision {
     let base = settled.into_iter().fold(Tally::default(), |tally, reading| tally.with(reading, None));
     let tally = |item: Option<&Item>| open.iter().fold(base.clone(), |tally, reading| tally.with(reading, item));
     let decision = if question.items.is_empty() {
-        let (reach, ruling) = (tally(None).reach(), tally(None).ruling());
-        Sum { permitted: ruling.permits.then(|| ruling.clone()), worst: Some(ruling), reach, ..Sum::default() }
+        // No permit that speaks of a label reaches data that is not known.
+        let ruling = tally(None).ruling();
+        Sum { permitted: ruling.permits.then(|| ruling.clone()), worst: Some(ruling), ..Sum::default() }
             .decision(question)
     } else {
         let mut sum = Sum::default();

@@ -149,3 +149,11 @@ fn a_refusal_of_a_sensitivity_does_not_reach_what_is_administrative() {
         assert!(!withheld.contains(&administrative), "{administrative}: {withheld:?}");
     }
 }
+
+#[test]
+fn a_permit_by_override_says_whose_it_is() {
+    let question = "to=L override=L,Dr-Sample,risk-of-harm,2026-06-01T00:00:00Z,2026-06-30T00:00:00Z";
+    let overriding = decided("none", question).overriding.expect("an override");
+    assert_eq!(overriding.professional, "Dr-Sample");
+    assert_eq!(decided("C", "to=B").overriding, None);
+}

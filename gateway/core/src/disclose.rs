@@ -88,7 +88,8 @@ pub struct Disclosure {
     pub basis: Basis,
     /// What was there, would have been sent, and was kept back.
     pub withheld: Vec<KeptBack>,
-    /// On what it rests. Absent for a Task that has ended: a platform may read it to learn that it has to stop.
+    /// On what it rests. Absent where a platform reads that a Task has ended, which it may though no
+    /// consent covers it: it has to learn that it has to stop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Grounds>,
 }
@@ -193,7 +194,7 @@ pub struct Collecting<'a> {
     pub recipient: Option<&'a Recipient>,
     /// `Type/id` and version of the published resource.
     pub resource: (&'a str, u64),
-    /// The decision; absent for a Task that has ended.
+    /// The decision; absent where all that is given is that a Task has ended.
     pub consent: Option<&'a Decision>,
     /// Now.
     pub now: OffsetDateTime,

@@ -1,6 +1,6 @@
 //! Read, vread and history, within the caller's compartment: another's id answers exactly as a missing one.
 
-use super::collect;
+use super::collect::{self, Given};
 use super::context::Context;
 use super::reply::{Reply, commit_fault, etag, store_fault};
 use crate::gateway::Gateway;
@@ -25,16 +25,14 @@ pub(super) async fn missing(gateway: &Gateway, key: &ResourceKey) -> Refusal {
     }
 }
 
-/// What a platform may not have now answers as if it were not there. `given` are the versions that the answer holds.
-async fn allow(
-    gateway: &Gateway,
-    context: &Context,
-    stored: &ResourceVersion,
-    given: &[&ResourceVersion],
-) -> Result<(), Refusal> {
-    let permitted = collect::give(gateway, &context.client, stored, given).await;
-    let permitted = permitted.map_err(|error| commit_fault(&error))?;
-    if permitted { Ok(()) } else { Err(Refusal::not_found()) }
+/// The version as the answer may hold it. What a platform may not have now answers as if it were not there.
+async fn allow(gateway: &Gateway, context: &Context, stored: ResourceVersion) -> Result<ResourceVersion, Refusal> {
+    let permitted = collect::give(gateway, &context.client, &stored, &[&stored]).await;
+    match permitted.map_err(|error| commit_fault(&error))? {
+        Given::Whole => Ok(stored),
+        Given::End(end) => Ok(*end),
+        Given::Nothing => Err(Refusal::not_found()),
+    }
 }
 
 /// The current version.
@@ -42,7 +40,7 @@ pub(super) async fn read(gateway: &Gateway, context: &Context, kind: &str, id: &
     let key = key(context, kind, id);
     let stored = gateway.store.resource(&key, None).await.map_err(|error| store_fault(&error))?;
     let Some(stored) = stored else { return Err(missing(gateway, &key).await) };
-    allow(gateway, context, &stored, &[&stored]).await?;
+    let stored = allow(gateway, context, stored).await?;
     if context.if_none_match.as_deref() == Some(etag(stored.version).as_str()) {
         let mut reply = Reply::resource(StatusCode::NOT_MODIFIED, &stored);
         reply.body.clear();
@@ -63,16 +61,22 @@ pub(super) async fn version_read(
     let key = key(context, kind, id);
     let stored = gateway.store.resource(&key, Some(version)).await.map_err(|error| store_fault(&error))?;
     let Some(stored) = stored else { return Err(missing(gateway, &key).await) };
-    allow(gateway, context, &stored, &[&stored]).await?;
+    let stored = allow(gateway, context, stored).await?;
     Ok(Reply::resource(StatusCode::OK, &stored))
 }
 
 /// All versions, newest first. `meta.source` of each names its author.
 pub(super) async fn history(gateway: &Gateway, context: &Context, kind: &str, id: &str) -> Result<Reply, Refusal> {
     let key = key(context, kind, id);
-    let versions = gateway.store.history(&key).await.map_err(|error| store_fault(&error))?;
+    let mut versions = gateway.store.history(&key).await.map_err(|error| store_fault(&error))?;
     let Some(newest) = versions.first() else { return Err(missing(gateway, &key).await) };
-    allow(gateway, context, newest, &versions.iter().collect::<Vec<_>>()).await?;
+    let permitted = collect::give(gateway, &context.client, newest, &versions.iter().collect::<Vec<_>>()).await;
+    match permitted.map_err(|error| commit_fault(&error))? {
+        Given::Whole => {}
+        // It has no other version.
+        Given::End(end) => versions = vec![*end],
+        Given::Nothing => return Err(Refusal::not_found()),
+    }
     let entries: Vec<String> = versions.iter().map(|stored| history_entry(gateway, stored)).collect();
     let body = format!(
         "{{\"resourceType\":\"Bundle\",\"type\":\"history\",\"total\":{},\"link\":[{{\"relation\":\"self\",\

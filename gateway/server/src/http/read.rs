@@ -13,8 +13,12 @@ pub(super) fn key(context: &Context, kind: &str, id: &str) -> ResourceKey {
     ResourceKey { compartment: context.client.compartment(), kind: kind.to_owned(), id: id.to_owned() }
 }
 
-/// Why something is not there: it never was, as far as this caller may know, or it was erased.
-pub(super) async fn missing(gateway: &Gateway, key: &ResourceKey) -> Refusal {
+/// Why something is not there: it never was, as far as this caller may know, or it was erased. When and why a record was
+/// erased says something of the person, and no platform is told.
+pub(super) async fn missing(gateway: &Gateway, context: &Context, key: &ResourceKey) -> Refusal {
+    if context.client.platform.is_some() {
+        return Refusal::not_found();
+    }
     match gateway.store.erasure(key).await {
         Ok(None) => Refusal::not_found(),
         Ok(Some(erasure)) => {
@@ -39,7 +43,7 @@ async fn allow(gateway: &Gateway, context: &Context, stored: ResourceVersion) ->
 pub(super) async fn read(gateway: &Gateway, context: &Context, kind: &str, id: &str) -> Result<Reply, Refusal> {
     let key = key(context, kind, id);
     let stored = gateway.store.resource(&key, None).await.map_err(|error| store_fault(&error))?;
-    let Some(stored) = stored else { return Err(missing(gateway, &key).await) };
+    let Some(stored) = stored else { return Err(missing(gateway, context, &key).await) };
     let stored = allow(gateway, context, stored).await?;
     if context.if_none_match.as_deref() == Some(etag(stored.version).as_str()) {
         let mut reply = Reply::resource(StatusCode::NOT_MODIFIED, &stored);
@@ -60,7 +64,7 @@ pub(super) async fn version_read(
     let version: u64 = version.parse().map_err(|_| Refusal::not_found())?;
     let key = key(context, kind, id);
     let stored = gateway.store.resource(&key, Some(version)).await.map_err(|error| store_fault(&error))?;
-    let Some(stored) = stored else { return Err(missing(gateway, &key).await) };
+    let Some(stored) = stored else { return Err(missing(gateway, context, &key).await) };
     let stored = allow(gateway, context, stored).await?;
     Ok(Reply::resource(StatusCode::OK, &stored))
 }
@@ -69,7 +73,7 @@ pub(super) async fn version_read(
 pub(super) async fn history(gateway: &Gateway, context: &Context, kind: &str, id: &str) -> Result<Reply, Refusal> {
     let key = key(context, kind, id);
     let mut versions = gateway.store.history(&key).await.map_err(|error| store_fault(&error))?;
-    let Some(newest) = versions.first() else { return Err(missing(gateway, &key).await) };
+    let Some(newest) = versions.first() else { return Err(missing(gateway, context, &key).await) };
     let permitted = collect::give(gateway, &context.client, newest, &versions.iter().collect::<Vec<_>>()).await;
     match permitted.map_err(|error| commit_fault(&error))? {
         Given::Whole => {}

@@ -102,7 +102,7 @@ async fn task(
         let compartment = context.client.compartment();
         let current = load(gateway, &compartment, &format!("Task/{id}")).await.map_err(|error| store_fault(&error))?;
         let Some((version, current)) = current else {
-            return Err(missing(gateway, &key(context, "Task", id)).await);
+            return Err(missing(gateway, context, &key(context, "Task", id)).await);
         };
         let shown = shown(gateway, context, id, &current).await?;
         let (mut proposed, method) = proposed(shown.as_ref().unwrap_or(&current), proposal)?;
@@ -316,7 +316,7 @@ async fn consent(
         let compartment = context.client.compartment();
         let current =
             load(gateway, &compartment, &format!("{kind}/{id}")).await.map_err(|error| store_fault(&error))?;
-        let Some((version, _)) = current else { return Err(missing(gateway, &key(context, kind, id)).await) };
+        let Some((version, _)) = current else { return Err(missing(gateway, context, &key(context, kind, id)).await) };
         if if_match.is_some_and(|seen| seen != version) {
             let words = "If-Match names another version than the one that stands now. Read it again and decide anew.";
             return Err(Refusal::one(412, Issue::general(IssueCode::Conflict, words)));

@@ -9,7 +9,7 @@ use crate::store::{CommitError, SearchQuery, StoreError, UpdatedRange};
 use adapter_contract::PlatformReferralId;
 use gateway_core::change::{Check, Transaction};
 use gateway_core::consent::{Decision, Verdict};
-use gateway_core::disclose::{Collecting, Contents, collected, denied};
+use gateway_core::disclose::{Collecting, Contents, collected, denied, given_after_all, says_denied};
 use gateway_core::identity::{Client, PlatformId};
 use gateway_core::minimise::holds_withheld;
 use gateway_core::outbox::AdapterVersion;
@@ -224,7 +224,15 @@ async fn covered(
     let held = holds(stored) || given.iter().filter(|one| one.version != stored.version).any(|one| holds(one));
     if decision.verdict == Verdict::Permit && !held {
         let checks = unchanged.into_iter().collect();
-        let lines = on_record(gateway, &platform, &view.referral, Some(&decision), given, checks).await?;
+        let mut lines = on_record(gateway, &platform, &view.referral, Some(&decision), given, checks).await?;
+        let task = (view.task.version, &view.task.document);
+        if !given.is_empty() && says_denied(&view.referral, task.1) {
+            let before = gateway.store.audit(&referral.id).await?;
+            let adapter = AdapterVersion::of(platform.adapter.descriptor());
+            let (reference, decision) = (stored.key.reference(), Some(&decision));
+            let of = collecting(gateway, &platform, &view.referral, &adapter, (&reference, stored.version), decision);
+            lines.changes.extend(given_after_all(&of, task, &before));
+        }
         return Ok(Covered::Yes(lines));
     }
     let before = gateway.store.audit(&referral.id).await?;

@@ -3,8 +3,8 @@
 
 use crate::losses::{Scene, script};
 use crate::support::{
-    Answer, COLLECTOR, FHIR_JSON, FOREIGN, GP, NEIGHBOUR, PATCH_JSON, READER, RECORDER, REPORT_TOKEN, Sent, Setup,
-    World, assert_valid, bundle, eventually, inside, referral_to, settle,
+    Answer, COLLECTOR, FHIR_JSON, FOREIGN, GOVERNANCE, GP, NEIGHBOUR, PATCH_JSON, READER, RECORDER, REPORT_TOKEN, Sent,
+    Setup, World, assert_valid, bundle, eventually, inside, referral_to, settle,
 };
 use conformance_tests::generator::Expectation;
 use gateway_core::identity::{Compartment, Owner, PlatformId, TenantId};
@@ -353,6 +353,12 @@ async fn a_platform_that_says_after_the_deadline_that_something_changed_is_read_
     push(&scene.world).await;
     settle().await;
     assert_eq!(read(), 2, "once it has confirmed nothing is read");
+    // What it said goes with the record, also where nothing was done for it.
+    let wish = json!({"resourceType": "Parameters", "parameter": [{"name": "reason", "valueCode": "request"}]});
+    let erase = format!("{}/$erase", sent.path("Patient"));
+    let erased = scene.world.post(GOVERNANCE, &erase, wish.to_string()).await;
+    assert_eq!(erased.status, 200, "{}", erased.text);
+    assert_eq!(scene.world.store().raw_reports(datetime!(9999-01-01 00:00 UTC), 10).await.unwrap(), []);
     scene.world.stop().await;
 }
 

@@ -17,9 +17,10 @@ use crate::identity::{GATEWAY_AUTHOR, PlatformId};
 use crate::outbox::AdapterVersion;
 use crate::referral::{Referral, SenderState};
 use crate::resource::{ResourceKey, WriteMethod};
-use crate::task::{TaskMove, moved};
+use crate::task::touched;
 use gateway_fhir::Json;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use time::OffsetDateTime;
 
 /// `action` of the line of audit.
@@ -88,7 +89,8 @@ pub struct Disclosure {
     pub basis: Basis,
     /// What was there, would have been sent, and was kept back.
     pub withheld: Vec<KeptBack>,
-    /// On what it rests. Absent for a Task that has ended: a platform may read it to learn that it has to stop.
+    /// On what it rests. Absent where a platform reads that a Task has ended, which it may though no
+    /// consent covers it: it has to learn that it has to stop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Grounds>,
 }
@@ -193,7 +195,7 @@ pub struct Collecting<'a> {
     pub recipient: Option<&'a Recipient>,
     /// `Type/id` and version of the published resource.
     pub resource: (&'a str, u64),
-    /// The decision; absent for a Task that has ended.
+    /// The decision; absent where all that is given is that a Task has ended.
     pub consent: Option<&'a Decision>,
     /// Now.
     pub now: OffsetDateTime,
@@ -245,23 +247,78 @@ pub fn denied(of: &Collecting<'_>, consent: &Decision, task: (u64, &Json), befor
     }
     let why = match consent.verdict {
         Verdict::Deny => consent.words(&stored_name),
-        Verdict::Permit => "what was published for it holds what consent withholds by now.".to_owned(),
+        Verdict::Permit => HELD.to_owned(),
     };
-    let words = format!("The platform asked for the referral and was not given all of it: {why}");
-    let step = TaskMove { reason: Some(words.clone()), ..TaskMove::default() };
-    let next = moved(task.1, &step, of.now);
-    if next.get("statusReason") != task.1.get("statusReason") {
-        let key = ResourceKey {
-            compartment: referral.compartment.clone(),
-            kind: "Task".to_owned(),
-            id: referral.task.clone(),
-        };
-        let next = version_of(key, task.0 + 1, next, GATEWAY_AUTHOR, WriteMethod::Put, of.now, &|_| None);
-        changes.push(Change::PutResource(next));
-        let revision = referral.revision + 1;
-        changes.push(Change::PutReferral(Box::new(Referral { attention: Some(words), revision, ..referral.clone() })));
+    let words = format!("{ASKED}{why}");
+    if reason(task.1) != Some(words.as_str()) {
+        let mut next = touched(task.1, of.now);
+        next.set("statusReason", serde_json::json!({ "text": words }).into());
+        changes.push(next_task(of, task.0, next));
+        changes.push(with_attention(of, Some(words)));
     }
     changes
+}
+
+/// What begins the words on a Task of which something was asked for in vain.
+const ASKED: &str = "The platform asked for the referral and was not given all of it: ";
+
+/// What ends them where consent covers the referral and not all that was published of it.
+const HELD: &str = "what was published for it holds what consent withholds by now.";
+
+/// Whether a referral or its Task says that something was asked for in vain.
+#[must_use]
+pub fn says_denied(referral: &Referral, task: &Json) -> bool {
+    let words = [reason(task), referral.attention.as_deref()];
+    words.into_iter().flatten().any(|words| words.starts_with(ASKED))
+}
+
+/// Takes those words back when the platform is given what it asks for, unless consent still keeps another resource from it.
+/// `task` is the sender's, as it stands.
+#[must_use]
+pub fn given_after_all(of: &Collecting<'_>, task: (u64, &Json), before: &[AuditRecord]) -> Vec<Change> {
+    let referral = of.referral;
+    let words = [reason(task.1), referral.attention.as_deref()];
+    if words.into_iter().flatten().any(|words| words.starts_with(ASKED) && words.ends_with(HELD)) {
+        let mut kept: BTreeSet<&str> = BTreeSet::new();
+        let given: Vec<Option<String>> = before.iter().map(|line| read(line).and_then(|one| one.resource)).collect();
+        for (line, given) in before.iter().zip(&given) {
+            if let Some(given) = given.as_deref().and_then(|one| one.split("/_history/").next()) {
+                kept.remove(given);
+            } else if line.action == DENIED {
+                kept.extend(line.detail.get("resource").and_then(serde_json::Value::as_str));
+            }
+        }
+        kept.remove(of.resource.0);
+        if !kept.is_empty() {
+            return Vec::new();
+        }
+    }
+    let mut changes = Vec::new();
+    if !referral.task_status.is_final() && reason(task.1).is_some_and(|words| words.starts_with(ASKED)) {
+        let mut next = touched(task.1, of.now);
+        next.remove("statusReason");
+        changes.push(next_task(of, task.0, next));
+    }
+    if referral.attention.as_deref().is_some_and(|words| words.starts_with(ASKED)) {
+        changes.push(with_attention(of, None));
+    }
+    changes
+}
+
+fn reason(task: &Json) -> Option<&str> {
+    task.get("statusReason")?.text("text")
+}
+
+fn next_task(of: &Collecting<'_>, version: u64, next: Json) -> Change {
+    let referral = of.referral;
+    let key =
+        ResourceKey { compartment: referral.compartment.clone(), kind: "Task".to_owned(), id: referral.task.clone() };
+    Change::PutResource(version_of(key, version + 1, next, GATEWAY_AUTHOR, WriteMethod::Put, of.now, &|_| None))
+}
+
+fn with_attention(of: &Collecting<'_>, attention: Option<String>) -> Change {
+    let referral = of.referral.clone();
+    Change::PutReferral(Box::new(Referral { attention, revision: referral.revision + 1, ..referral }))
 }
 
 /// Reads a line of audit; `None` if it is no disclosure.

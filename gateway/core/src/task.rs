@@ -84,6 +84,35 @@ pub fn touched(task: &Json, at: OffsetDateTime) -> Json {
     task
 }
 
+/// What says of a Task that it has ended, and of the person nothing: its names, its status, and why.
+const OF_THE_END: [&str; 7] = ["resourceType", "id", "meta", "identifier", "status", "intent", "statusReason"];
+
+/// A Task that has ended, without what it says of the person. `code` stays where it is a code and no free text.
+#[must_use]
+pub fn ended(task: &Json) -> Json {
+    let is_coded = |coding: &Json| {
+        let mut members = coding.as_object().unwrap_or_default().iter();
+        members.all(|(name, _)| matches!(name.as_str(), "system" | "version" | "code"))
+    };
+    let is_free = |name: &str, value: &Json| {
+        let only_codings = value.as_object().unwrap_or_default().iter().all(|(member, _)| member == "coding");
+        name == "code" && only_codings && value.items("coding").iter().all(is_coded)
+    };
+    let members = task.as_object().unwrap_or_default().iter();
+    Json::Object(members.filter(|(n, v)| OF_THE_END.contains(&n.as_str()) || is_free(n, v)).cloned().collect())
+}
+
+/// Makes a Task whole that somebody proposes who was shown only [`ended`] of it: what was not shown and is not there is as
+/// it is stored.
+pub fn filled(proposed: &mut Json, stored: &Json) {
+    let shown = ended(stored);
+    for (name, value) in stored.as_object().unwrap_or_default() {
+        if shown.get(name).is_none() && proposed.get(name).is_none() {
+            proposed.set(name, value.clone());
+        }
+    }
+}
+
 fn business_status(code: &str, word: Option<&Concept>) -> Json {
     let mut codings = vec![json!({ "system": systems::BUSINESS_STATUS, "code": code })];
     let mut text = None;
@@ -169,6 +198,31 @@ mod tests {
              \"lastUpdated\":\"2026-06-15T12:00:00.500Z\",\
              \"source\":\"https://vcse-gateway.example/fhir/author#gateway\"},\"status\":\"requested\"}"
         );
+    }
+
+    #[test]
+    fn of_an_ended_task_its_names_and_its_end_are_left() {
+        let task = |code: serde_json::Value| -> Json {
+            json!({ "resourceType": "Task", "id": "a", "meta": { "versionId": "3" }, "identifier": [{ "value": "k" }],
+                "status": "cancelled", "statusReason": { "text": "over" }, "intent": "order", "code": code,
+                "description": "x", "for": { "reference": "Patient/p" }, "note": [{ "text": "x" }],
+                "restriction": { "period": { "end": "2026" } }, "input": [{ "valueString": "x" }] })
+            .into()
+        };
+        let coded = task(json!({ "coding": [{ "system": "http://s", "code": "fulfill" }] }));
+        let names = |task: &Json| task.as_object().unwrap().iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        let all = ["resourceType", "id", "meta", "identifier", "status", "statusReason", "intent", "code"];
+        assert_eq!(names(&ended(&coded)), all);
+        for words in [json!({ "text": "x" }), json!({ "coding": [{ "code": "fulfill", "display": "x" }] })] {
+            assert_eq!(names(&ended(&task(words))), all[..7]);
+        }
+        // What comes back is the whole again, with what was changed of it.
+        let mut back = ended(&coded);
+        back.set("note", json!([{ "text": "stopped" }]).into());
+        filled(&mut back, &coded);
+        assert_eq!(names(&back).len(), names(&coded).len());
+        assert_eq!((back.get("input"), back.get("for")), (coded.get("input"), coded.get("for")));
+        assert_eq!(back.items("note").first().and_then(|note| note.text("text")), Some("stopped"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ pub use poll::{PollError, poll, poll_lane};
 use crate::deliver::{View, ViewError};
 use crate::gateway::{Gateway, Platform, is_race, log_store_fault};
 use crate::store::{CommitError, StoreError};
-use adapter_contract::{Reading, Report, ReportSource, StatusReport};
+use adapter_contract::{PlatformReferralId, Reading, Report, ReportSource, StatusReport};
 use gateway_core::accept::{audit_line, new_row};
 use gateway_core::align::{Alignment, align};
 use gateway_core::change::{Change, Disposition, RawReport, Removed, ReportRecord, Transaction};
@@ -61,6 +61,7 @@ async fn turn(gateway: &Gateway) -> Result<bool, StoreError> {
 /// Reads one pushed report; what it says is recorded in the same transaction that marks it as read.
 async fn read_raw(gateway: &Gateway, raw: &RawReport) -> Result<bool, StoreError> {
     let mut changes = Vec::new();
+    let mut names: Vec<PlatformReferralId> = own_task(raw).into_iter().collect();
     let fault = match gateway.platform(&raw.platform) {
         None => Some("no platform of this name is configured".to_owned()),
         Some(platform) => {
@@ -69,6 +70,7 @@ async fn read_raw(gateway: &Gateway, raw: &RawReport) -> Result<bool, StoreError
             match read {
                 Err(error) => Some(error.to_string()),
                 Ok(readings) => {
+                    names.extend(readings.iter().filter_map(changed));
                     changes = take(gateway, &platform, readings, raw.source).await?;
                     None
                 }
@@ -78,11 +80,20 @@ async fn read_raw(gateway: &Gateway, raw: &RawReport) -> Result<bool, StoreError
     if let Some(fault) = &fault {
         tracing::warn!(platform = %raw.platform, report = raw.id, fault, "a report could not be read; it is kept");
     }
+    let mut about = spoken_of(&changes);
+    for name in names {
+        let Some(referral) = gateway.store.referral_at_platform(&raw.platform, &name, None).await? else { continue };
+        if let (Some(_), Some(_), Some(platform)) = (&fault, &referral.erased, gateway.platform(&raw.platform)) {
+            changes.push(late(gateway, &referral, &platform));
+        }
+        about.push(referral.id);
+    }
     if changes.iter().any(is_late) {
         // What it says of an erased referral is not kept; what it says of others is recorded.
         changes.push(Change::Remove(vec![Removed::RawReport(raw.id.clone())]));
     } else {
-        let about = spoken_of(&changes);
+        about.sort();
+        about.dedup();
         changes.push(Change::ReportRead { id: raw.id.clone(), fault, about });
     }
     match gateway.commit(Transaction { checks: Vec::new(), changes }).await {
@@ -110,17 +121,29 @@ fn is_late(change: &Change) -> bool {
 
 /// The referrals that these changes belong to.
 fn spoken_of(changes: &[Change]) -> Vec<ReferralId> {
-    let mut about: Vec<ReferralId> = changes
-        .iter()
-        .filter_map(|change| match change {
-            Change::RecordReport(record) => record.referral.clone(),
-            Change::PutOutbox(row) => Some(row.referral.clone()),
-            _ => None,
-        })
-        .collect();
-    about.sort();
-    about.dedup();
-    about
+    let of = |change: &Change| match change {
+        Change::RecordReport(record) => record.referral.clone(),
+        Change::PutOutbox(row) => Some(row.referral.clone()),
+        _ => None,
+    };
+    changes.iter().filter_map(of).collect()
+}
+
+/// What is said to have changed: it is spoken of, even where nothing has to be read or written for it.
+fn changed(reading: &Reading) -> Option<PlatformReferralId> {
+    match reading {
+        Reading::Changed(name) => Some(name.clone()),
+        Reading::Status(_) => None,
+    }
+}
+
+/// The published Task that a collecting platform wrote: it is the first entry, whatever the adapter reads of it.
+fn own_task(raw: &RawReport) -> Option<PlatformReferralId> {
+    if raw.source != ReportSource::TaskUpdate {
+        return None;
+    }
+    let report: serde_json::Value = serde_json::from_slice(&raw.body).ok()?;
+    Some(PlatformReferralId(report.pointer("/entry/0/resource/id")?.as_str()?.to_owned()))
 }
 
 /// What readings become: recorded statements, parked ones, or a read errand.

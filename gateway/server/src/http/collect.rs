@@ -9,7 +9,7 @@ use crate::store::{CommitError, SearchQuery, StoreError, UpdatedRange};
 use adapter_contract::PlatformReferralId;
 use gateway_core::change::{Check, Transaction};
 use gateway_core::consent::{Decision, Verdict};
-use gateway_core::disclose::{Collecting, Contents, collected, denied};
+use gateway_core::disclose::{Collecting, Contents, collected, denied, given_after_all, says_denied};
 use gateway_core::identity::{Client, PlatformId};
 use gateway_core::minimise::holds_withheld;
 use gateway_core::outbox::AdapterVersion;
@@ -19,8 +19,19 @@ use gateway_core::resource::{ResourceVersion, Token};
 /// Tasks of one person at one platform that are looked at.
 const TASKS: u32 = 50;
 
-/// Whether this client may have this resource now. Senders may always have their own; a platform may have what belongs
-/// to a referral that consent covers now. A Task that has ended stays readable: it only says that work is to stop.
+/// What a client is given of a resource.
+#[derive(Debug, Clone)]
+pub(super) enum Given {
+    /// Nothing: it answers as if it were not there.
+    Nothing,
+    /// All of it, in every version that was asked for.
+    Whole,
+    /// The newest version of a Task that has ended, and of it only that.
+    End(Box<ResourceVersion>),
+}
+
+/// What this client may have of this resource now. Senders may always have their own; a platform may have what belongs to a
+/// referral that consent covers now. Of a Task that has ended it may always read that work is to stop.
 ///
 /// # Errors
 /// When the store fails.
@@ -28,7 +39,7 @@ pub(super) async fn permitted(
     gateway: &Gateway,
     client: &Client,
     stored: &ResourceVersion,
-) -> Result<bool, CommitError> {
+) -> Result<Given, CommitError> {
     give(gateway, client, stored, &[]).await
 }
 
@@ -42,48 +53,41 @@ pub(super) async fn give(
     client: &Client,
     stored: &ResourceVersion,
     given: &[&ResourceVersion],
-) -> Result<bool, CommitError> {
-    let Some(platform) = &client.platform else { return Ok(true) };
+) -> Result<Given, CommitError> {
+    let Some(platform) = &client.platform else { return Ok(Given::Whole) };
     let mut tries = 0;
     loop {
-        let (is_given, transaction) = weighed(gateway, platform, stored, given).await?;
+        let (what, transaction) = weighed(gateway, platform, stored, given).await?;
         if transaction.changes.is_empty() {
-            return Ok(is_given);
+            return Ok(what);
         }
         match gateway.commit(transaction).await {
             // A Consent was written since, or the referral moved on: decide anew.
             Err(error) if is_race(&error) && tries < gateway.limits.conflict_retries => tries += 1,
-            done => return done.map(|()| is_given),
+            done => return done.map(|()| what),
         }
     }
 }
 
-/// Whether it may be given, and what has to be on record first.
+/// What may be given, and what has to be on record first.
 async fn weighed(
     gateway: &Gateway,
     platform: &PlatformId,
     stored: &ResourceVersion,
     given: &[&ResourceVersion],
-) -> Result<(bool, Transaction), StoreError> {
+) -> Result<(Given, Transaction), StoreError> {
     let tokens = |parameter: &str| -> Vec<Token> {
         stored.tokens.iter().filter(|token| token.parameter == parameter).cloned().collect()
     };
     let criterion = match stored.key.kind.as_str() {
-        "Task" => {
-            let status = tokens("status").into_iter().next().map(|token| token.value);
-            if matches!(status.as_deref(), Some("cancelled" | "rejected" | "failed" | "completed" | "entered-in-error"))
-            {
-                return Ok((true, ended(gateway, platform, stored, given).await?));
-            }
-            vec![Token::new("_id", &stored.key.id)]
-        }
+        "Task" => vec![Token::new("_id", &stored.key.id)],
         "ServiceRequest" => vec![Token::new("focus", stored.key.reference())],
         "Patient" => vec![Token::new("patient", stored.key.reference())],
         // Organisations and the like name no patient; what does is covered by the patient's referrals.
         _ => {
             let patients = tokens("patient");
             if patients.is_empty() {
-                return Ok((true, Transaction::default()));
+                return Ok((Given::Whole, Transaction::default()));
             }
             patients
         }
@@ -91,27 +95,50 @@ async fn weighed(
     let mut denials = Transaction::default();
     for task in tasks(gateway, stored, criterion).await? {
         match covered(gateway, platform, &task, stored, given).await? {
-            Covered::Yes(transaction) => return Ok((true, transaction)),
+            Covered::Yes(transaction) => return Ok((Given::Whole, transaction)),
             // One is enough to be seen.
             Covered::No(transaction) if denials.changes.is_empty() => denials = transaction,
             Covered::No(_) => {}
         }
     }
-    Ok((false, if given.is_empty() { Transaction::default() } else { denials }))
+    if let Some(end) = end_of(gateway, stored, given).await? {
+        let transaction = ended(gateway, platform, &end, given).await?;
+        return Ok((Given::End(Box::new(end)), transaction));
+    }
+    Ok((Given::Nothing, if given.is_empty() { Transaction::default() } else { denials }))
 }
 
-/// What is on record of a Task that has ended and is read.
+/// Of a Task that has ended, that it has: of its newest version, where no other is asked for.
+async fn end_of(
+    gateway: &Gateway,
+    stored: &ResourceVersion,
+    given: &[&ResourceVersion],
+) -> Result<Option<ResourceVersion>, StoreError> {
+    if stored.key.kind != "Task" || given.iter().any(|one| one.version != stored.version) {
+        return Ok(None);
+    }
+    let newest = gateway.store.resource(&stored.key, None).await?;
+    if newest.is_none_or(|newest| newest.version != stored.version) {
+        return Ok(None);
+    }
+    let Some(task) = parse(stored) else { return Ok(None) };
+    let is_final = gateway_core::task::status(&task).is_some_and(|status| status.is_final());
+    Ok(is_final.then(|| ResourceVersion { body: gateway_core::task::ended(&task).to_text(), ..stored.clone() }))
+}
+
+/// What is on record of a Task that has ended, and of which that is read.
 async fn ended(
     gateway: &Gateway,
     platform: &PlatformId,
-    stored: &ResourceVersion,
+    end: &ResourceVersion,
     given: &[&ResourceVersion],
 ) -> Result<Transaction, StoreError> {
-    let name = PlatformReferralId(stored.key.id.clone());
+    let name = PlatformReferralId(end.key.id.clone());
     let Some(referral) = gateway.store.referral_at_platform(platform, &name, None).await? else {
         return Ok(Transaction::default());
     };
     let Some(platform) = gateway.platform(platform) else { return Ok(Transaction::default()) };
+    let given: &[&ResourceVersion] = if given.is_empty() { &[] } else { &[end] };
     on_record(gateway, &platform, &referral, None, given, Vec::new()).await
 }
 
@@ -191,11 +218,21 @@ async fn covered(
         Err(ViewError::Missing(_)) => return no(),
     };
     let (decision, unchanged) = view.attempted(gateway, &platform).await?;
-    let Some(published) = parse(stored) else { return no() };
     let needs = &platform.adapter.descriptor().data_needs;
-    if decision.verdict == Verdict::Permit && !holds_withheld(&published, &decision.withheld, needs) {
+    // What cannot be read holds whatever may be in it.
+    let holds = |one: &ResourceVersion| parse(one).is_none_or(|one| holds_withheld(&one, &decision.withheld, needs));
+    let held = holds(stored) || given.iter().filter(|one| one.version != stored.version).any(|one| holds(one));
+    if decision.verdict == Verdict::Permit && !held {
         let checks = unchanged.into_iter().collect();
-        let lines = on_record(gateway, &platform, &view.referral, Some(&decision), given, checks).await?;
+        let mut lines = on_record(gateway, &platform, &view.referral, Some(&decision), given, checks).await?;
+        let task = (view.task.version, &view.task.document);
+        if !given.is_empty() && says_denied(&view.referral, task.1) {
+            let before = gateway.store.audit(&referral.id).await?;
+            let adapter = AdapterVersion::of(platform.adapter.descriptor());
+            let (reference, decision) = (stored.key.reference(), Some(&decision));
+            let of = collecting(gateway, &platform, &view.referral, &adapter, (&reference, stored.version), decision);
+            lines.changes.extend(given_after_all(&of, task, &before));
+        }
         return Ok(Covered::Yes(lines));
     }
     let before = gateway.store.audit(&referral.id).await?;

@@ -36,7 +36,7 @@ pub(super) async fn erase(
     let asked = asked(&admit(gateway, bytes)?)?;
     let key = key(context, kind, id);
     let stored = gateway.store.resource(&key, None).await.map_err(|error| store_fault(&error))?;
-    let Some(stored) = stored else { return Err(missing(gateway, &key).await) };
+    let Some(stored) = stored else { return Err(missing(gateway, context, &key).await) };
     let domains: &[Domain] = if asked.consents { &Domain::ALL } else { &[Domain::Record] };
     let author = context.client.author();
     let order = Order { domains, author: &author, cause: asked.cause, row: None };

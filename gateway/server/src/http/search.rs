@@ -1,7 +1,7 @@
 //! Search of current resources in the caller's compartment, in creation order. A page link carries the place up to which
 //! the first page looked, so that walking on neither repeats nor skips what was there at the start.
 
-use super::collect;
+use super::collect::{self, Given};
 use super::context::Context;
 use super::reply::{Reply, commit_fault, store_fault};
 use crate::gateway::Gateway;
@@ -106,8 +106,11 @@ pub(super) async fn search(gateway: &Gateway, context: &Context, kind: &str, que
     };
     let mut shown = Vec::with_capacity(page.rows.len());
     for (_, stored) in &page.rows {
-        if collect::give(gateway, &context.client, stored, &[stored]).await.map_err(|error| commit_fault(&error))? {
-            shown.push(stored);
+        let given = collect::give(gateway, &context.client, stored, &[stored]).await;
+        match given.map_err(|error| commit_fault(&error))? {
+            Given::Whole => shown.push(stored.clone()),
+            Given::End(end) => shown.push(*end),
+            Given::Nothing => {}
         }
     }
     if context.client.platform.is_some() {
@@ -145,7 +148,7 @@ async fn by_ids(gateway: &Gateway, asked: &Asked, ids: &BTreeSet<String>) -> Res
     gateway.store.search(&wide).await.map_err(|error| store_fault(&error))
 }
 
-async fn included(gateway: &Gateway, context: &Context, shown: &[&ResourceVersion]) -> Result<Vec<String>, Refusal> {
+async fn included(gateway: &Gateway, context: &Context, shown: &[ResourceVersion]) -> Result<Vec<String>, Refusal> {
     let compartment = context.client.compartment();
     let mut wanted = BTreeSet::new();
     for stored in shown {
@@ -159,7 +162,8 @@ async fn included(gateway: &Gateway, context: &Context, shown: &[&ResourceVersio
         let Some(stored) = gateway.store.resource(&key, None).await.map_err(|error| store_fault(&error))? else {
             continue;
         };
-        if collect::give(gateway, &context.client, &stored, &[&stored]).await.map_err(|error| commit_fault(&error))? {
+        let given = collect::give(gateway, &context.client, &stored, &[&stored]).await;
+        if matches!(given.map_err(|error| commit_fault(&error))?, Given::Whole) {
             entries.push(entry(gateway, kind, id, &stored.body, "include"));
         }
     }

@@ -1,7 +1,7 @@
 //! PUT and PATCH: the sender's moves of a Task, a new version of a Consent, a collecting platform's report on the Task
 //! that was published for it.
 
-use super::collect;
+use super::collect::{self, Given};
 use super::context::Context;
 use super::read::{key, missing};
 use super::reply::{Reply, commit_fault, ingest_fault, store_fault};
@@ -15,7 +15,7 @@ use gateway_core::identity::{PlatformId, Role};
 use gateway_core::ingest::{Draft, Found, Submission, Wants, Write, check_single, parse_etag, patient_of};
 use gateway_core::patch;
 use gateway_core::refusal::{Refusal, pass_or_refuse};
-use gateway_core::resource::{ResourceKey, WriteMethod};
+use gateway_core::resource::WriteMethod;
 use gateway_core::update::{PublishedTaskUpdate, TaskUpdate, Updated, update_published_task, update_task};
 use gateway_fhir::{Issue, IssueCode, Json, references};
 use std::collections::BTreeSet;
@@ -102,23 +102,43 @@ async fn task(
         let compartment = context.client.compartment();
         let current = load(gateway, &compartment, &format!("Task/{id}")).await.map_err(|error| store_fault(&error))?;
         let Some((version, current)) = current else {
-            return Err(missing(gateway, &key(context, "Task", id)).await);
+            return Err(missing(gateway, context, &key(context, "Task", id)).await);
         };
-        let (proposed, method) = proposed(&current, proposal)?;
+        let shown = shown(gateway, context, id, &current).await?;
+        let (mut proposed, method) = proposed(shown.as_ref().unwrap_or(&current), proposal)?;
         pass_or_refuse(check_single(&proposed, "Task"))?;
+        if shown.is_some() {
+            gateway_core::task::filled(&mut proposed, &current);
+        }
         let updated = if context.client.platform.is_some() {
             published(gateway, context, (id, version, &current), &proposed, method, if_match).await?
         } else {
             need_role(context, Role::Referrer)?;
             senders(gateway, context, (id, version, &current), &proposed, method, if_match).await?
         };
-        let reply = reply(gateway, context, &updated, id)?;
+        let reply = reply(gateway, context, &updated, id, shown.is_some())?;
         match commit_remembered(gateway, context, bytes, &reply, updated.transaction).await {
             Ok(Committed::Now) => return Ok(reply),
             Ok(Committed::Before(earlier)) => return earlier,
             Err(error) if is_race(&error) && tries < gateway.limits.conflict_retries => tries += 1,
             Err(error) => return Err(commit_fault(&error)),
         }
+    }
+}
+
+/// What a collecting platform is shown of the Task that it writes, where that is not the whole.
+async fn shown(gateway: &Gateway, context: &Context, id: &str, current: &Json) -> Result<Option<Json>, Refusal> {
+    if context.client.platform.is_none() {
+        return Ok(None);
+    }
+    need_role(context, Role::Platform)?;
+    let stored = gateway.store.resource(&key(context, "Task", id), None).await.map_err(|error| store_fault(&error))?;
+    let stored = stored.ok_or_else(Refusal::not_found)?;
+    let permitted = collect::permitted(gateway, &context.client, &stored).await;
+    match permitted.map_err(|error| commit_fault(&error))? {
+        Given::Whole => Ok(None),
+        Given::End(_) => Ok(Some(gateway_core::task::ended(current))),
+        Given::Nothing => Err(Refusal::not_found()),
     }
 }
 
@@ -136,14 +156,26 @@ fn proposed(current: &Json, proposal: &Proposal) -> Result<(Json, WriteMethod), 
     Ok((next, method))
 }
 
-fn reply(gateway: &Gateway, context: &Context, updated: &Updated, id: &str) -> Result<Reply, Refusal> {
+/// The new version; for a platform that is shown only that the Task has ended, no more of it.
+fn reply(
+    gateway: &Gateway,
+    context: &Context,
+    updated: &Updated,
+    id: &str,
+    only_ended: bool,
+) -> Result<Reply, Refusal> {
     let stored = updated.transaction.changes.iter().rev().find_map(|change| match change {
         Change::PutResource(stored) if stored.key.kind == "Task" && stored.key.id == id => Some(stored),
         _ => None,
     });
     let stored = stored.ok_or_else(Refusal::not_found)?;
     let location = format!("{}/Task/{id}/_history/{}", gateway.base_url, stored.version);
-    Ok(Reply::resource(StatusCode::OK, stored).at(location).preferring(context.prefer))
+    let mut reply = Reply::resource(StatusCode::OK, stored).at(location);
+    if only_ended {
+        let task = ingest::parse(stored).ok_or_else(Refusal::not_found)?;
+        reply.body = gateway_core::task::ended(&task).to_text();
+    }
+    Ok(reply.preferring(context.prefer))
 }
 
 async fn senders(
@@ -242,15 +274,8 @@ async fn published(
     method: WriteMethod,
     if_match: Option<u64>,
 ) -> Result<Updated, Refusal> {
-    need_role(context, Role::Platform)?;
     let platform: &PlatformId = context.client.platform.as_ref().ok_or_else(forbidden)?;
     let compartment = context.client.compartment();
-    let key = ResourceKey { compartment: compartment.clone(), kind: "Task".to_owned(), id: task.0.to_owned() };
-    let stored = gateway.store.resource(&key, None).await.map_err(|error| store_fault(&error))?;
-    let stored = stored.ok_or_else(Refusal::not_found)?;
-    if !collect::permitted(gateway, &context.client, &stored).await.map_err(|error| commit_fault(&error))? {
-        return Err(Refusal::not_found());
-    }
     let mut entries = Vec::new();
     for site in references::sites(proposed).into_iter().filter(|site| site.logical && !site.value.starts_with('#')) {
         let found = load(gateway, &compartment, &site.value).await.map_err(|error| store_fault(&error))?;
@@ -291,7 +316,7 @@ async fn consent(
         let compartment = context.client.compartment();
         let current =
             load(gateway, &compartment, &format!("{kind}/{id}")).await.map_err(|error| store_fault(&error))?;
-        let Some((version, _)) = current else { return Err(missing(gateway, &key(context, kind, id)).await) };
+        let Some((version, _)) = current else { return Err(missing(gateway, context, &key(context, kind, id)).await) };
         if if_match.is_some_and(|seen| seen != version) {
             let words = "If-Match names another version than the one that stands now. Read it again and decide anew.";
             return Err(Refusal::one(412, Issue::general(IssueCode::Conflict, words)));

@@ -299,6 +299,12 @@ async fn create_output(gateway: &Gateway, context: &Context, kind: &str, bytes: 
     }
     let document = admit(gateway, bytes)?;
     pass_or_refuse(gateway_core::ingest::check_single(&document, kind))?;
+    // By it consent is asked before it is read, and it is erased with the person.
+    let subject = document.get("subject").and_then(|subject| subject.text("reference")).unwrap_or_default();
+    if subject.strip_prefix("Patient/").is_none_or(|id| id.is_empty() || id.contains('/')) {
+        let words = "An output says whom it is about. Add subject.reference with the reference in Task.for.";
+        return Err(Refusal::one(422, Issue::at(IssueCode::BusinessRule, format!("{kind}.subject"), words)));
+    }
     let compartment = context.client.compartment();
     for site in gateway_fhir::references::sites(&document).into_iter().filter(|site| site.logical) {
         let known = site.value.starts_with('#')

@@ -10,7 +10,9 @@ use crate::withheld;
 use conformance_tests::generator::Expectation;
 use gateway_core::change::{AuditRecord, Change, Transaction};
 use gateway_core::disclose::{self, Disclosure};
+use gateway_core::identity::{Compartment, Owner, PlatformId, TenantId};
 use gateway_core::referral::ReferralId;
+use gateway_core::resource::{ResourceKey, ResourceVersion};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -360,8 +362,17 @@ async fn what_a_platform_collects_is_on_record_once_for_each_change() {
 #[tokio::test]
 async fn what_a_platform_asks_for_in_vain_is_on_record_once_and_the_task_says_so() {
     let clock = Arc::new(ManualClock::at(datetime!(2026-06-19 12:00 UTC)));
-    let (world, sent, [_, patient]) = published(&clock).await;
+    let (world, sent, [task, patient]) = published(&clock).await;
     let referral = world.referral().await.id;
+    let read = world.get(COLLECTOR, &task).await;
+    let mut taken = read.json();
+    taken["status"] = json!("in-progress");
+    taken["businessStatus"] = json!({"text": "first call made"});
+    let put = world.request(COLLECTOR, "PUT", &task).header("content-type", "application/fhir+json");
+    let put = world.send(put.header("if-match", read.header("etag")).body(taken.to_string())).await;
+    assert_eq!(put.status, 200, "{}", put.text);
+    let before = world.task_becomes(&sent.path("Task"), "in-progress").await;
+    assert!(before["businessStatus"].is_object(), "{before}");
     clock.advance(Duration::from_secs(3 * 86_400));
     for _ in 0..3 {
         assert_eq!(world.get(COLLECTOR, &patient).await.status, 404);
@@ -373,6 +384,101 @@ async fn what_a_platform_asks_for_in_vain_is_on_record_once_and_the_task_says_so
     assert!(world.referral().await.attention.is_some());
     let text = page(&world, GOVERNANCE, &sent.reference("Patient")).await;
     assert!(text.contains("and was not given it: the period of the Consent is over."), "{text}");
+    // It touched nothing else of the Task, and is taken back once the platform is given what it asks for.
+    let rest = |task: &Value| {
+        let mut task = task.clone();
+        task.as_object_mut()
+            .unwrap()
+            .retain(|name, _| !["meta", "lastModified", "statusReason"].contains(&name.as_str()));
+        task
+    };
+    let version = |task: &Value| task["meta"]["versionId"].as_str().unwrap().parse::<u32>().unwrap();
+    let told_task = world.task(&sent.path("Task")).await;
+    assert_eq!((rest(&told_task), version(&told_task)), (rest(&before), version(&before) + 1));
+    let longer = |consent: &mut Value| consent["provision"]["period"]["end"] = json!("2026-12-31");
+    assert_eq!(world.change(&sent.path("Consent"), longer).await.status, 200);
+    for _ in 0..2 {
+        assert_eq!(world.get(COLLECTOR, &patient).await.status, 200);
+    }
+    let after = world.task(&sent.path("Task")).await;
+    assert_eq!((rest(&after), version(&after)), (rest(&before), version(&before) + 2));
+    assert!(after["statusReason"].is_null() && world.referral().await.attention.is_none(), "{after}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn of_a_completed_task_that_consent_no_longer_covers_only_the_end_is_given() {
+    let clock = Arc::new(ManualClock::at(datetime!(2026-06-19 12:00 UTC)));
+    let (world, sent, [task, _]) = published(&clock).await;
+    let read = world.get(COLLECTOR, &task).await;
+    let mut done = read.json();
+    done["status"] = json!("completed");
+    done["note"] = json!([{"text": "canary-note"}]);
+    let put = world.request(COLLECTOR, "PUT", &task).header("content-type", "application/fhir+json");
+    let put = world.send(put.header("if-match", read.header("etag")).body(done.to_string())).await;
+    assert_eq!(put.status, 200, "{}", put.text);
+    world.task_becomes(&sent.path("Task"), "completed").await;
+    for address in ["", "/_history", "/_history/1"] {
+        let answer = world.get(COLLECTOR, &format!("{task}{address}")).await;
+        assert!(answer.status == 200 && answer.text.contains("Patient/"), "consent covers it: {}", answer.text);
+    }
+    clock.advance(Duration::from_secs(3 * 86_400));
+    let end = world.get(COLLECTOR, &task).await;
+    assert_eq!((end.status.as_u16(), &end.json()["status"]), (200, &json!("completed")));
+    assert!(!end.text.contains("Patient/") && !end.text.contains("canary-note"), "{}", end.text);
+    for address in ["/_history", "/_history/1"] {
+        assert_eq!(world.get(COLLECTOR, &format!("{task}{address}")).await.status, 404, "{address}");
+    }
+    // The record says what was given: that, and on no consent.
+    let referral = world.referral().await.id;
+    let last = lines(&world, &referral, disclose::ACTION).await.iter().filter_map(disclose::read).next_back().unwrap();
+    assert!(last.decision.is_none() && last.elements.iter().any(|path| path == "Task.status"), "{last:?}");
+    assert!(
+        !last.elements.iter().any(|path| path.starts_with("Task.for") || path.starts_with("Task.note")),
+        "{last:?}"
+    );
+    assert_eq!(lines(&world, &referral, disclose::DENIED).await.len(), 1, "older versions, asked for in vain");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_history_is_given_only_if_each_version_of_it_may_be() {
+    let (world, _food, _befriending) = World::with_platforms("").await;
+    let label = json!([{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}]);
+    let mut bundle = referral_to("VCSE3", Expectation::Delivered, 0).bundle;
+    inside(&mut bundle, "Consent")["provision"]["securityLabel"] = label.clone();
+    inside(&mut bundle, "Patient")["address"] = json!([{"line": ["canary line"]}]);
+    let sent = world.submit(&bundle).await;
+    let referral = world.delivered(&sent.path("Task")).await;
+    let task = format!("/fhir/Task/{}", referral.platform_referral.unwrap().0);
+    let task = world.get(COLLECTOR, &task).await.json();
+    let patient = format!("/fhir/{}", task["for"]["reference"].as_str().unwrap());
+    let read = world.get(COLLECTOR, &patient).await;
+    assert!(read.text.contains("canary line"), "{}", read.text);
+    // From now on the address is kept back, and what holds none may be read.
+    inside(&mut bundle, "Patient")["meta"]["security"] = label;
+    world.submit(&bundle).await;
+    assert_eq!(world.get(COLLECTOR, &patient).await.status, 404);
+    let task = format!("/fhir/Task/{}", task["id"].as_str().unwrap());
+    assert_eq!(world.get(COLLECTOR, &task).await.status, 404, "it has more of the place");
+    let id = patient.rsplit('/').next().unwrap().to_owned();
+    let owner = Owner::Platform(PlatformId("advice".to_owned()));
+    let compartment = Compartment { tenant: TenantId("pcn-a".to_owned()), owner };
+    let key = ResourceKey { compartment, kind: "Patient".to_owned(), id };
+    let stored = world.store().resource(&key, None).await.unwrap().unwrap();
+    let mut next = read.json();
+    next.as_object_mut().unwrap().retain(|name, _| ["resourceType", "id", "name"].contains(&name.as_str()));
+    let next = ResourceVersion { version: 2, body: next.to_string(), ..stored };
+    let changes = vec![Change::PutResource(next)];
+    world.store().commit(Transaction { checks: vec![], changes }).await.unwrap();
+    // That the Task is kept back goes on being said when the Patient is given.
+    assert_eq!(world.get(COLLECTOR, &patient).await.status, 200);
+    let told = world.task(&sent.path("Task")).await;
+    assert!(told["statusReason"]["text"].as_str().is_some_and(|words| words.contains("was not given")), "{told}");
+    for (address, status) in [("", 200), ("/_history/2", 200), ("/_history/1", 404), ("/_history", 404)] {
+        let answer = world.get(COLLECTOR, &format!("{patient}{address}")).await;
+        assert_eq!(answer.status, status, "{address}: {}", answer.text);
+    }
     world.stop().await;
 }
 

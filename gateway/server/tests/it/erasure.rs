@@ -5,7 +5,10 @@ use crate::support::{
     COLLECTOR, FHIR_JSON, FOREIGN, GOVERNANCE, GP, NEIGHBOUR, READER, REPORT_TOKEN, Sent, Setup, World, bundle, inside,
     referral_to, settle,
 };
+use adapter_contract::ReportSource;
 use conformance_tests::generator::Expectation;
+use gateway_core::change::{Change, RawReport, Transaction};
+use gateway_core::identity::PlatformId;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use vcse_gateway::store::sqlite::SqliteStore;
@@ -266,14 +269,47 @@ async fn a_person_is_erased_under_all_patients_with_what_was_published_and_came_
         own.push(format!("/fhir/{}", task["output"][0]["valueReference"]["reference"].as_str().unwrap()));
         own.extend(["Task", "ServiceRequest", "Patient"].map(|kind| sent.path(kind)));
     }
+    // What a platform wrote of its Task goes, too, where its adapter can read nothing of it.
+    let unreadable = |id: &str| {
+        let name = published[0].rsplit('/').next().unwrap();
+        let task = json!({"resourceType": "Task", "id": name, "note": "canary"});
+        let body = json!({"resourceType": "Bundle", "type": "collection", "entry": [{"resource": task}]});
+        Change::ReceiveReport(RawReport {
+            id: id.to_owned(),
+            platform: PlatformId("advice".to_owned()),
+            source: ReportSource::TaskUpdate,
+            content_type: None,
+            received: time::macros::datetime!(2026-06-15 12:00 UTC),
+            body: body.to_string().into_bytes(),
+        })
+    };
+    let write = async |change: Change| {
+        world.store().commit(Transaction { checks: Vec::new(), changes: vec![change] }).await.unwrap();
+        world.running.gateway.report_bell.notify_one();
+        crate::support::eventually("that it is read", || async {
+            world.store().unread_reports(1).await.unwrap().is_empty().then_some(())
+        })
+        .await;
+    };
+    write(unreadable("before")).await;
     let done = erase(&world, &second, &[("consents", true)]).await;
     assert_eq!((done.status.as_u16(), told(&done.json(), "referrals")), (200, json!(2)), "{}", done.text);
     for path in &own {
         assert_eq!(world.get(GP, path).await.status, 410, "{path}");
     }
     for path in &published {
-        assert_eq!(world.get(COLLECTOR, path).await.status, 410, "{path}");
+        // When and why is between the person and the practice.
+        for address in [path.clone(), format!("{path}/_history"), format!("{path}/_history/1")] {
+            assert_eq!(world.get(COLLECTOR, &address).await.status, 404, "{address}");
+        }
     }
+    for path in published.iter().filter(|path| path.contains("/Task/")) {
+        let id = path.rsplit('/').next().unwrap();
+        let body = json!({"resourceType": "Task", "id": id, "status": "completed", "intent": "order"}).to_string();
+        let put = world.request(COLLECTOR, "PUT", path).header("content-type", FHIR_JSON).header("if-match", "W/\"2\"");
+        assert_eq!(world.send(put.body(body)).await.status, 404, "{path}");
+    }
+    write(unreadable("after")).await;
     let far = time::macros::datetime!(9999-01-01 00:00 UTC);
     assert_eq!(world.store().raw_reports(far, 10).await.unwrap(), [], "what the platform wrote is gone");
     assert_eq!(world.store().received(far, 10).await.unwrap(), []);

@@ -336,6 +336,24 @@ async fn an_output_of_a_collecting_platform_reaches_the_gp_and_nothing_else_of_i
     let foreign = json!({ "resourceType": "Procedure", "status": "completed", "subject": { "reference": sent.reference("Patient") } });
     assert_eq!(world.post(COLLECTOR, "/fhir/Procedure", foreign.to_string()).await.status, 422);
     assert_eq!(world.post(COLLECTOR, "/fhir/Task", task.to_string()).await.status, 403);
+    // Without the person it could not be kept from whom consent keeps it, nor be erased with the person.
+    let number = json!({ "identifier": { "system": "https://example.org/clients", "value": "17" } });
+    for (kind, status) in [("Procedure", "completed"), ("Observation", "final"), ("QuestionnaireResponse", "completed")]
+    {
+        for subject in [None, Some(number.clone()), Some(json!({ "reference": format!("{subject}/_history/1") }))] {
+            let mut output = json!({ "resourceType": kind, "status": status });
+            if kind == "Observation" {
+                output["code"] = json!({ "text": "Wellbeing" });
+            }
+            if let Some(subject) = subject {
+                output["subject"] = subject;
+            }
+            let answer = world.post(COLLECTOR, &format!("/fhir/{kind}"), output.to_string()).await;
+            answer.assert_refused(&output.to_string());
+            let places: Vec<String> = answer.issues().into_iter().map(|(_, place)| place).collect();
+            assert_eq!((answer.status.as_u16(), places), (422, vec![format!("{kind}.subject")]), "{}", answer.text);
+        }
+    }
     let created = world.post(COLLECTOR, "/fhir/Procedure", procedure.to_string()).await;
     assert_eq!(created.status, 201, "{}", created.text);
     let output = format!("Procedure/{}", created.json()["id"].as_str().unwrap());

@@ -3,12 +3,15 @@
 
 use crate::losses::{Scene, script};
 use crate::support::{
-    COLLECTOR, FHIR_JSON, FOREIGN, GP, NEIGHBOUR, PATCH_JSON, READER, RECORDER, REPORT_TOKEN, Sent, Setup, World,
-    assert_valid, bundle, eventually, inside, referral_to, settle,
+    Answer, COLLECTOR, FHIR_JSON, FOREIGN, GOVERNANCE, GP, NEIGHBOUR, PATCH_JSON, READER, RECORDER, REPORT_TOKEN, Sent,
+    Setup, World, assert_valid, bundle, eventually, inside, referral_to, settle,
 };
 use conformance_tests::generator::Expectation;
+use gateway_core::identity::{Compartment, Owner, PlatformId, TenantId};
 use gateway_core::referral::Way;
+use gateway_core::resource::ResourceKey;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -350,6 +353,12 @@ async fn a_platform_that_says_after_the_deadline_that_something_changed_is_read_
     push(&scene.world).await;
     settle().await;
     assert_eq!(read(), 2, "once it has confirmed nothing is read");
+    // What it said goes with the record, also where nothing was done for it.
+    let wish = json!({"resourceType": "Parameters", "parameter": [{"name": "reason", "valueCode": "request"}]});
+    let erase = format!("{}/$erase", sent.path("Patient"));
+    let erased = scene.world.post(GOVERNANCE, &erase, wish.to_string()).await;
+    assert_eq!(erased.status, 200, "{}", erased.text);
+    assert_eq!(scene.world.store().raw_reports(datetime!(9999-01-01 00:00 UTC), 10).await.unwrap(), []);
     scene.world.stop().await;
 }
 
@@ -384,10 +393,15 @@ async fn an_end_that_is_read_confirms_the_recall_and_is_not_told() {
 #[tokio::test]
 async fn a_collecting_platform_sees_that_it_is_to_stop_and_nothing_else() {
     let (world, _food, _befriending) = World::with_platforms("").await;
-    let sent = world.submit(&referral_to("VCSE3", Expectation::Delivered, 0).bundle).await;
+    let mut bundle = referral_to("VCSE3", Expectation::Delivered, 0).bundle;
+    inside(&mut bundle, "Task")["input"] = json!([{"type": {"text": "PHQ-9"}, "valueString": "canary-input"}]);
+    inside(&mut bundle, "Task")["restriction"] = json!({"period": {"end": "2031-02-03"}});
+    let sent = world.submit(&bundle).await;
     let referral = world.delivered(&sent.path("Task")).await;
     let published = format!("/fhir/Task/{}", referral.platform_referral.unwrap().0);
     let before = world.get(COLLECTOR, &published).await.json();
+    let clinical = ["canary-input", "PHQ-9", "2031-02-03", "Patient/", "ServiceRequest/"];
+    assert!(clinical.iter().all(|words| before.to_string().contains(words)), "{before}");
     let patient = format!("/fhir/{}", before["for"]["reference"].as_str().unwrap());
     assert_eq!(world.get(COLLECTOR, &patient).await.status, 200);
     withdraw(&world, &sent).await;
@@ -397,6 +411,30 @@ async fn a_collecting_platform_sees_that_it_is_to_stop_and_nothing_else() {
     })
     .await;
     assert_eq!(world.get(COLLECTOR, &patient).await.status, 404);
+    let nothing_else = |answer: &Answer| {
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        assert!(!clinical.iter().any(|words| answer.text.contains(words)), "{}", answer.text);
+    };
+    let read = world.get(COLLECTOR, &published).await;
+    assert_valid("the Task that has ended", &read.text);
+    let names: BTreeSet<String> = read.json().as_object().unwrap().keys().cloned().collect();
+    let left = ["resourceType", "id", "meta", "identifier", "status", "statusReason", "intent", "code"];
+    assert_eq!(names, left.map(str::to_owned).into());
+    for address in [&published, &format!("{published}/_history/2"), "/fhir/Task?_include=Task:focus"] {
+        nothing_else(&world.get(COLLECTOR, address).await);
+    }
+    for address in ["/_history/1", "/_history"] {
+        assert_eq!(world.get(COLLECTOR, &format!("{published}{address}")).await.status, 404, "{address}");
+    }
+    // A patch reaches no further than a read.
+    for operation in [
+        json!({"op": "copy", "from": "/input/0/valueString", "path": "/statusReason/text"}),
+        json!({"op": "test", "path": "/input/0/valueString", "value": "canary-input"}),
+    ] {
+        let patch = world.request(COLLECTOR, "PATCH", &published).header("content-type", PATCH_JSON);
+        let patch = patch.header("if-match", read.header("etag")).body(json!([operation]).to_string());
+        assert!(world.send(patch).await.status.is_client_error(), "{operation}");
+    }
     settle().await;
     assert_eq!(
         receipt(&world.task(&sent.path("Task")).await, "confirmed"),
@@ -413,13 +451,24 @@ async fn a_collecting_platform_sees_that_it_is_to_stop_and_nothing_else() {
     };
     assert_eq!(world.send(put(&|next| next["status"] = json!("completed"))).await.status, 422);
     let answer = world.send(put(&|next| next["note"] = json!([{"text": "removed-from-our-list"}]))).await;
-    assert_eq!(answer.status, 200, "{}", answer.text);
+    nothing_else(&answer);
     let task = eventually("the confirmation", || async {
         let task = world.task(&sent.path("Task")).await;
         (receipt(&task, "confirmed") == true).then_some(task)
     })
     .await;
     assert!(!task.to_string().contains("removed-from-our-list"), "{task}");
+    // What was not shown is still stored, and the version before is no way to it.
+    nothing_else(&world.get(COLLECTOR, &published).await);
+    for version in [1, 2] {
+        assert_eq!(world.get(COLLECTOR, &format!("{published}/_history/{version}")).await.status, 404);
+    }
+    let (kind, id) = ("Task".to_owned(), published.rsplit('/').next().unwrap().to_owned());
+    let owner = Owner::Platform(PlatformId("advice".to_owned()));
+    let compartment = Compartment { tenant: TenantId("pcn-a".to_owned()), owner };
+    let stored = world.store().resource(&ResourceKey { compartment, kind, id }, None).await.unwrap().unwrap();
+    assert_eq!(stored.version, 3);
+    assert!(stored.body.contains("canary-input") && stored.body.contains("removed-from-our-list"), "{}", stored.body);
     world.stop().await;
 }
 

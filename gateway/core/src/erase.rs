@@ -8,7 +8,7 @@ use crate::change::{AuditRecord, Change, Check, Removed, Transaction};
 use crate::identity::TenantId;
 use crate::outbox::{Errand, OutboxRow, OutboxState};
 use crate::referral::{Delivery, HoldReason, Referral};
-use crate::subject::{Cause, Domain, Erasure, Subject, SubjectId};
+use crate::subject::{Cause, Domain, Erasure, Subject};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use time::OffsetDateTime;
@@ -19,8 +19,8 @@ pub struct Erasing<'a> {
     pub tenant: &'a TenantId,
     /// All referrals of the person, with their outbox rows.
     pub referrals: &'a [(Referral, Vec<OutboxRow>)],
-    /// All subjects that stand for the person.
-    pub subjects: &'a BTreeSet<SubjectId>,
+    /// All subjects that stand for the person; only those of what goes are erased.
+    pub subjects: &'a BTreeSet<Subject>,
     /// What goes.
     pub domains: &'a [Domain],
     /// Ids of statements on these referrals that nobody has assigned yet.
@@ -44,6 +44,8 @@ pub enum Waits {
     Errand,
     /// Its platform has still to confirm that it stopped.
     Recall,
+    /// It is about somebody else, and would go with what is asked for.
+    Shared,
 }
 
 impl Waits {
@@ -54,6 +56,7 @@ impl Waits {
             Self::Open => "open",
             Self::Errand => "errand",
             Self::Recall => "recall",
+            Self::Shared => "shared",
         }
     }
 
@@ -64,6 +67,10 @@ impl Waits {
             Self::Open => "The referral has not ended. Cancel it, or withdraw the consent; then erase.",
             Self::Errand => "Its platform still has to be told of the last step. Wait until it has been.",
             Self::Recall => "Its platform has not confirmed yet that it stopped. Wait for that, or for the deadline.",
+            Self::Shared => {
+                "It is about somebody else, and kept under the same key. A Consent that was changed so that it is about \
+                 somebody else can be changed back."
+            }
         }
     }
 }
@@ -92,22 +99,23 @@ pub fn waits(referral: &Referral, outbox: &[OutboxRow]) -> Option<Waits> {
 /// Erases, or says which referrals are in the way.
 ///
 /// # Errors
-/// The names of the Tasks that are in the way, and what each waits for.
+/// What is in the way, by reference, and what each waits for.
 pub fn erase(from: &Erasing<'_>) -> Result<Transaction, Vec<(String, Waits)>> {
     let waiting: Vec<(String, Waits)> = from
         .referrals
         .iter()
-        .filter_map(|(referral, outbox)| Some((referral.task.clone(), waits(referral, outbox)?)))
+        .filter_map(|(referral, outbox)| Some((format!("Task/{}", referral.task), waits(referral, outbox)?)))
         .collect();
     if from.domains.contains(&Domain::Record) && !waiting.is_empty() {
         return Err(waiting);
     }
+    let going = || from.subjects.iter().filter(|subject| from.domains.contains(&subject.domain));
     let mut transaction = Transaction::default();
     let detail = json!({
         "cause": from.cause.word(),
         "row": from.row,
         "domains": from.domains.iter().map(|domain| domain.word()).collect::<Vec<_>>(),
-        "subjects": from.subjects.len(),
+        "subjects": going().map(|subject| &subject.id).collect::<BTreeSet<_>>().len(),
         "referrals": from.referrals.len(),
     });
     let erasure = Erasure { at: from.now, cause: from.cause };
@@ -121,11 +129,8 @@ pub fn erase(from: &Erasing<'_>) -> Result<Transaction, Vec<(String, Waits)>> {
         transaction.changes.push(line(from, detail));
     }
     transaction.changes.push(Change::Remove(from.parked.iter().cloned().map(Removed::Report).collect()));
-    for id in from.subjects {
-        for domain in from.domains {
-            let subject = Subject { id: id.clone(), domain: *domain };
-            transaction.changes.push(Change::Erase { subject, erasure: erasure.clone() });
-        }
+    for subject in going() {
+        transaction.changes.push(Change::Erase { subject: subject.clone(), erasure: erasure.clone() });
     }
     Ok(transaction)
 }

@@ -15,7 +15,7 @@ use gateway_core::consent::{ConsentDocument, Decision, Reason, Record, Stage, Ve
 use gateway_core::identity::{Compartment, GATEWAY_AUTHOR};
 use gateway_core::outbox::{Errand, OutboxRow, OutboxState};
 use gateway_core::referral::{Referral, SenderState};
-use gateway_core::resource::{ResourceVersion, Token};
+use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
 use gateway_core::withdraw::{Withdrawal, withdraw};
 use gateway_fhir::Json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,7 +82,8 @@ impl People {
     pub(crate) fn named_by(&mut self, consent: &ResourceVersion) {
         for token in &consent.tokens {
             match token.parameter.as_str() {
-                "patient" => self.patients.insert(token.value.clone()),
+                // What is contained has a name within its own resource only.
+                "patient" if !token.value.starts_with('#') => self.patients.insert(token.value.clone()),
                 "patient-identifier" => self.numbers.insert(token.value.clone()),
                 _ => false,
             };
@@ -92,6 +93,31 @@ impl People {
     /// Names one more Patient.
     pub(crate) fn patient(&mut self, reference: &str) {
         self.patients.insert(reference.to_owned());
+    }
+
+    /// Adds what the named Patients are known by besides.
+    pub(crate) async fn numbers_of_patients(
+        &mut self,
+        gateway: &Gateway,
+        compartment: &Compartment,
+    ) -> Result<(), StoreError> {
+        for reference in self.patients.clone() {
+            let Some(id) = reference.strip_prefix("Patient/") else { continue };
+            let key = ResourceKey { compartment: compartment.clone(), kind: "Patient".to_owned(), id: id.to_owned() };
+            gateway.store.resource(&key, None).await?.iter().for_each(|patient| self.named_by(patient));
+        }
+        Ok(())
+    }
+
+    /// Whether a resource names somebody, and none of these.
+    pub(crate) fn are_others(&self, stored: &ResourceVersion) -> bool {
+        let mut named = Self::default();
+        named.named_by(stored);
+        if stored.key.kind == "Patient" {
+            named.patient(&stored.key.reference());
+        }
+        let nobody = named.patients.is_empty() && named.numbers.is_empty();
+        !nobody && named.patients.is_disjoint(&self.patients) && named.numbers.is_disjoint(&self.numbers)
     }
 
     /// What resources about these people carry.

@@ -32,10 +32,12 @@ fn ended() -> Referral {
 }
 
 fn erased(referrals: &[(Referral, Vec<OutboxRow>)], domains: &[Domain]) -> Result<Transaction, Vec<(String, Waits)>> {
+    let both = |id: &str| Domain::ALL.map(|domain| Subject { id: SubjectId(id.to_owned()), domain });
+    let subjects: BTreeSet<Subject> = ["one", "two"].into_iter().flat_map(both).collect();
     erase(&Erasing {
         tenant: &compartment().tenant,
         referrals,
-        subjects: &BTreeSet::from([SubjectId("one".to_owned()), SubjectId("two".to_owned())]),
+        subjects: &subjects,
         domains,
         parked: &["parked".to_owned()],
         author: "client/governance",
@@ -78,7 +80,7 @@ fn what_is_under_way_is_in_the_way() {
     }
     // One is enough, and it is named; Consents alone wait for nothing.
     let all = [(ended(), vec![]), (Referral { task: "under-way".to_owned(), ..referral() }, vec![])];
-    assert_eq!(erased(&all, &Domain::ALL), Err(vec![("under-way".to_owned(), Waits::Open)]));
+    assert_eq!(erased(&all, &Domain::ALL), Err(vec![("Task/under-way".to_owned(), Waits::Open)]));
     assert!(erased(&all, &[Domain::Consent]).is_ok());
 }
 

@@ -108,8 +108,8 @@ fn told(whole: &Whole, asked: &Asked) -> Reply {
 }
 
 fn in_the_way(waiting: &[(String, Waits)]) -> Refusal {
-    let issues = waiting.iter().map(|(task, waits)| {
-        Issue::general(IssueCode::Conflict, format!("Task/{task} ({}): {}", waits.code(), waits.words()))
+    let issues = waiting.iter().map(|(reference, waits)| {
+        Issue::general(IssueCode::Conflict, format!("{reference} ({}): {}", waits.code(), waits.words()))
     });
     Refusal::several(409, issues.collect())
 }

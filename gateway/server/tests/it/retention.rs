@@ -170,3 +170,36 @@ async fn bytes_answers_and_pushes_go_by_their_own_age() {
     .await;
     world.stop().await;
 }
+
+#[tokio::test]
+async fn a_consent_that_became_somebody_elses_takes_no_refusal_with_it() {
+    let (world, clock, _folder) = world(&[("records", 5), ("consents", 10)]).await;
+    let unlimited = |nth| {
+        let mut sent = bundle(nth);
+        inside(&mut sent, "Consent")["provision"].as_object_mut().unwrap().remove("period");
+        sent
+    };
+    let (first, second) = (world.submit(&unlimited(0)).await, world.submit(&unlimited(1)).await);
+    let marker = world.submit(&unlimited(2)).await;
+    let mut refusal = world.get(GP, &first.path("Consent")).await.json();
+    for element in ["id", "meta", "identifier", "verification", "sourceAttachment"] {
+        refusal.as_object_mut().unwrap().remove(element);
+    }
+    refusal["provision"] = json!({"type": "deny"});
+    let refused = world.post(GP, "/fhir/Consent", refusal.to_string()).await;
+    assert_eq!(refused.status, 201, "{}", refused.text);
+    crate::erasure::point(&world, &first.path("Consent"), &second.reference("Patient")).await;
+    for sent in [&second, &marker] {
+        assert_eq!(world.move_task(&sent.path("Task"), "cancelled").await.status, 200);
+    }
+    clock.advance(DAY * 6);
+    for sent in [&second, &marker] {
+        becomes_gone(&world, &clock, &sent.path("Task")).await;
+    }
+    clock.advance(DAY * 5);
+    becomes_gone(&world, &clock, &marker.path("Consent")).await;
+    crate::support::settle().await;
+    let refusal = format!("/fhir/Consent/{}", refused.json()["id"].as_str().unwrap());
+    assert_eq!(world.get(GP, &refusal).await.status, 200);
+    world.stop().await;
+}

@@ -7,8 +7,9 @@ use crate::accept::audit_line;
 use crate::change::{AuditRecord, Change, Check, Removed, Transaction};
 use crate::identity::TenantId;
 use crate::outbox::{Errand, OutboxRow, OutboxState};
-use crate::referral::{Delivery, HoldReason, Referral};
+use crate::referral::{Delivery, HoldReason, Referral, Way};
 use crate::subject::{Cause, Domain, Erasure, Subject};
+use adapter_contract::{SenderMove, TaskStatus};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use time::OffsetDateTime;
@@ -23,6 +24,8 @@ pub struct Erasing<'a> {
     pub subjects: &'a BTreeSet<Subject>,
     /// What goes.
     pub domains: &'a [Domain],
+    /// Whether somebody takes it on that a recipient which could not be told, or did not answer, may go on.
+    pub unconfirmed: bool,
     /// Ids of statements on these referrals that nobody has assigned yet.
     pub parked: &'a [String],
     /// Who asked: `client/<id>` or `gateway`.
@@ -44,6 +47,8 @@ pub enum Waits {
     Errand,
     /// Its platform has still to confirm that it stopped.
     Recall,
+    /// Its platform could not be told, or did not confirm in time: a person has to call.
+    Call,
     /// It is about somebody else, and would go with what is asked for.
     Shared,
 }
@@ -56,6 +61,7 @@ impl Waits {
             Self::Open => "open",
             Self::Errand => "errand",
             Self::Recall => "recall",
+            Self::Call => "call",
             Self::Shared => "shared",
         }
     }
@@ -66,7 +72,13 @@ impl Waits {
         match self {
             Self::Open => "The referral has not ended. Cancel it, or withdraw the consent; then erase.",
             Self::Errand => "Its platform still has to be told of the last step. Wait until it has been.",
-            Self::Recall => "Its platform has not confirmed yet that it stopped. Wait for that, or for the deadline.",
+            Self::Recall => {
+                "Its platform has not confirmed yet that it stopped. Wait for that, or for the deadline; then call it."
+            }
+            Self::Call => {
+                "Nobody has confirmed that its recipient stopped. Call it, and record the answer where there is a receipt. \
+                 To take it on that it may go on, erase with the parameter `unconfirmed`."
+            }
             Self::Shared => {
                 "It is about somebody else, and kept under the same key. A Consent that was changed so that it is about \
                  somebody else can be changed back."
@@ -75,9 +87,10 @@ impl Waits {
     }
 }
 
-/// What a referral waits for before it can be erased; `None` if for nothing.
+/// What a referral waits for before it can be erased; `None` if for nothing. Afterwards nobody knows any more whom to call:
+/// only a person can take that on (`unconfirmed`).
 #[must_use]
-pub fn waits(referral: &Referral, outbox: &[OutboxRow]) -> Option<Waits> {
+pub fn waits(referral: &Referral, outbox: &[OutboxRow], unconfirmed: bool) -> Option<Waits> {
     if referral.erased.is_some() {
         return None;
     }
@@ -93,7 +106,22 @@ pub fn waits(referral: &Referral, outbox: &[OutboxRow]) -> Option<Waits> {
         OutboxState::Ready => !matches!(row.errand, Errand::Read | Errand::Chase),
         OutboxState::Held | OutboxState::Done | OutboxState::Dead | OutboxState::Dropped => false,
     };
-    outbox.iter().any(under_way).then_some(Waits::Errand)
+    if outbox.iter().any(under_way) {
+        return Some(Waits::Errand);
+    }
+    (!unconfirmed && to_call(referral, outbox)).then_some(Waits::Call)
+}
+
+/// Whether its recipient may go on, as far as anybody knows, though it was to stop.
+fn to_call(referral: &Referral, outbox: &[OutboxRow]) -> bool {
+    match referral.recall.as_deref() {
+        Some(recall) => recall.confirmed_at.is_none() && recall.way != Way::NothingSent,
+        None => {
+            let cancelling = Errand::Tell { sender_move: SenderMove::Cancel };
+            let stopped = referral.platform_status.is_some_and(TaskStatus::is_final);
+            !stopped && outbox.iter().any(|row| row.errand == cancelling && row.state == OutboxState::Dead)
+        }
+    }
 }
 
 /// Erases, or says which referrals are in the way.
@@ -104,7 +132,9 @@ pub fn erase(from: &Erasing<'_>) -> Result<Transaction, Vec<(String, Waits)>> {
     let waiting: Vec<(String, Waits)> = from
         .referrals
         .iter()
-        .filter_map(|(referral, outbox)| Some((format!("Task/{}", referral.task), waits(referral, outbox)?)))
+        .filter_map(|(referral, outbox)| {
+            Some((format!("Task/{}", referral.task), waits(referral, outbox, from.unconfirmed)?))
+        })
         .collect();
     if from.domains.contains(&Domain::Record) && !waiting.is_empty() {
         return Err(waiting);
@@ -117,6 +147,7 @@ pub fn erase(from: &Erasing<'_>) -> Result<Transaction, Vec<(String, Waits)>> {
         "domains": from.domains.iter().map(|domain| domain.word()).collect::<Vec<_>>(),
         "subjects": going().map(|subject| &subject.id).collect::<BTreeSet<_>>().len(),
         "referrals": from.referrals.len(),
+        "unconfirmed": from.referrals.iter().filter(|(referral, outbox)| to_call(referral, outbox)).count(),
     });
     let erasure = Erasure { at: from.now, cause: from.cause };
     if from.domains.contains(&Domain::Record) {

@@ -34,6 +34,8 @@ pub(crate) struct Whole {
 pub(crate) struct Order<'a> {
     /// What goes.
     pub(crate) domains: &'a [Domain],
+    /// Whether somebody takes it on that a recipient may go on.
+    pub(crate) unconfirmed: bool,
     /// `client/<id>` or `gateway`.
     pub(crate) author: &'a str,
     /// On what occasion.
@@ -159,6 +161,7 @@ impl Whole {
             referrals: &self.referrals,
             subjects: &self.subjects,
             domains: order.domains,
+            unconfirmed: order.unconfirmed,
             parked: &self.parked,
             author: order.author,
             cause: order.cause,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use vcse_gateway::store::sqlite::SqliteStore;
 
 /// What the operation takes.
-fn wish(reason: &str, more: &[(&str, bool)]) -> String {
+pub(crate) fn wish(reason: &str, more: &[(&str, bool)]) -> String {
     let mut parameters = vec![json!({"name": "reason", "valueCode": reason})];
     parameters.extend(more.iter().map(|(name, value)| json!({"name": name, "valueBoolean": value})));
     json!({"resourceType": "Parameters", "parameter": parameters}).to_string()

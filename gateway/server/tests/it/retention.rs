@@ -1,5 +1,7 @@
 //! Retention: each row of the table does its own, on the injected clock, and leaves what it is not about.
 
+use crate::losses::{Scene, script};
+use crate::policies::without_consent;
 use crate::support::{FHIR_JSON, GP, Sent, Setup, World, bundle, eventually, inside};
 use serde_json::json;
 use std::sync::Arc;
@@ -202,4 +204,37 @@ async fn a_consent_that_became_somebody_elses_takes_no_refusal_with_it() {
     let refusal = format!("/fhir/Consent/{}", refused.json()["id"].as_str().unwrap());
     assert_eq!(world.get(GP, &refusal).await.status, 200);
     world.stop().await;
+}
+
+#[tokio::test]
+async fn a_recipient_that_has_to_be_called_is_not_forgotten_unless_a_person_takes_it_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(&folder.path().join("gateway.db")).unwrap());
+    let clock = Arc::new(ManualClock::at(datetime!(2026-06-15 12:00 UTC)));
+    let decided = "\n[[retention]]\nwhat = \"records\"\nkeep-days = 5\n".to_owned();
+    let setup = Setup { store, clock: Arc::<ManualClock>::clone(&clock), decided, ..Setup::default() };
+    let scene = Scene::start(&script(&[]), "", setup).await;
+    let world = &scene.world;
+    let sent = world.submit(&bundle(0)).await;
+    world.delivered(&sent.path("Task")).await;
+    let put = world.change(&sent.path("Consent"), |consent| consent["status"] = json!("inactive")).await;
+    assert_eq!(put.status, 200, "{}", put.text);
+    let marker = world.submit(&without_consent()).await;
+    assert_eq!(world.move_task(&marker.path("Task"), "cancelled").await.status, 200);
+    clock.advance(DAY * 6);
+    becomes_gone(world, &clock, &marker.path("Task")).await;
+    crate::support::settle().await;
+    assert!(!gone(world, &sent.path("Task")).await, "nobody has called");
+    let path = format!("{}/$erase", sent.path("Patient"));
+    let ask = |parameter: &[(&'static str, bool)]| {
+        let body = crate::erasure::wish("request", parameter);
+        world.post(crate::support::GOVERNANCE, &path, body)
+    };
+    let refused = ask(&[]).await;
+    refused.assert_refused("nobody has called");
+    assert!(refused.status == 409 && refused.text.contains("(call)"), "{}", refused.text);
+    assert_eq!(ask(&[("unconfirmed", true)]).await.status, 200);
+    let lines = world.store().audit(&world.referrals().await[0].id).await.unwrap();
+    assert_eq!(lines.last().unwrap().detail["unconfirmed"], 1);
+    scene.world.stop().await;
 }

@@ -125,6 +125,11 @@ enum AttemptError {
 async fn try_attempt(gateway: &Gateway, platform: &Platform, claimed: &Claimed) -> Result<(), AttemptError> {
     let started = gateway.clock.now();
     let adapter = AdapterVersion::of(platform.adapter.descriptor());
+    let referral = gateway.store.referral(&claimed.row.referral).await?;
+    if referral.is_some_and(|referral| referral.erased.is_some()) {
+        let ended = deliver::of_erased(&claimed.row, &adapter, (started, gateway.clock.now()));
+        return Ok(gateway.commit(ended).await?);
+    }
     let at = Beginning { claimed, started, adapter: &adapter };
     let end = match decide(gateway, platform, at).await? {
         Decided::Written => return Ok(()),

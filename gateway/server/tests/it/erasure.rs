@@ -395,3 +395,34 @@ async fn a_consent_that_became_somebody_elses_is_in_the_way_of_those_whose_key_s
     assert_eq!((done.status.as_u16(), told(&done.json(), "consents")), (200, json!(2)), "{}", done.text);
     world.stop().await;
 }
+
+#[tokio::test]
+async fn an_errand_that_comes_after_an_erasure_is_ended_when_it_is_claimed() {
+    let (world, _food, _befriending) = World::with_platforms("").await;
+    let sent = world.submit(&bundle(0)).await;
+    let referral = world.delivered(&sent.path("Task")).await;
+    let submitted = world.store().outbox(&referral.id).await.unwrap().remove(0);
+    let put = world.change(&sent.path("Consent"), |consent| consent["status"] = json!("inactive")).await;
+    assert_eq!(put.status, 200, "{}", put.text);
+    crate::support::eventually("the erasure", || async {
+        matches!(erase(&world, &sent, &[]).await.status.as_u16(), 200).then_some(())
+    })
+    .await;
+    // A report that was being recorded at that moment asks for a look.
+    let read = gateway_core::outbox::OutboxRow {
+        id: "late".to_owned(),
+        errand: gateway_core::outbox::Errand::Read,
+        state: gateway_core::outbox::OutboxState::Ready,
+        sequence: 0,
+        attempts: 0,
+        ..submitted
+    };
+    let changes = vec![gateway_core::change::Change::PutOutbox(Box::new(read))];
+    world.running.gateway.commit(gateway_core::change::Transaction { checks: vec![], changes }).await.unwrap();
+    crate::support::eventually("its end", || async {
+        let rows = world.store().outbox(&referral.id).await.unwrap();
+        rows.iter().any(|row| row.id == "late" && row.state.word() == "dropped").then_some(())
+    })
+    .await;
+    world.stop().await;
+}

@@ -7,8 +7,9 @@ use crate::accept::audit_line;
 use crate::change::{AuditRecord, Change, Check, Removed, Transaction};
 use crate::identity::TenantId;
 use crate::outbox::{Errand, OutboxRow, OutboxState};
-use crate::referral::{Delivery, HoldReason, Referral};
-use crate::subject::{Cause, Domain, Erasure, Subject, SubjectId};
+use crate::referral::{Delivery, HoldReason, Referral, Way};
+use crate::subject::{Cause, Domain, Erasure, Subject};
+use adapter_contract::{SenderMove, TaskStatus};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use time::OffsetDateTime;
@@ -19,10 +20,12 @@ pub struct Erasing<'a> {
     pub tenant: &'a TenantId,
     /// All referrals of the person, with their outbox rows.
     pub referrals: &'a [(Referral, Vec<OutboxRow>)],
-    /// All subjects that stand for the person.
-    pub subjects: &'a BTreeSet<SubjectId>,
+    /// All subjects that stand for the person; only those of what goes are erased.
+    pub subjects: &'a BTreeSet<Subject>,
     /// What goes.
     pub domains: &'a [Domain],
+    /// Whether somebody takes it on that a recipient which could not be told, or did not answer, may go on.
+    pub unconfirmed: bool,
     /// Ids of statements on these referrals that nobody has assigned yet.
     pub parked: &'a [String],
     /// Who asked: `client/<id>` or `gateway`.
@@ -44,6 +47,10 @@ pub enum Waits {
     Errand,
     /// Its platform has still to confirm that it stopped.
     Recall,
+    /// Its platform could not be told, or did not confirm in time: a person has to call.
+    Call,
+    /// It is about somebody else, and would go with what is asked for.
+    Shared,
 }
 
 impl Waits {
@@ -54,6 +61,8 @@ impl Waits {
             Self::Open => "open",
             Self::Errand => "errand",
             Self::Recall => "recall",
+            Self::Call => "call",
+            Self::Shared => "shared",
         }
     }
 
@@ -63,14 +72,25 @@ impl Waits {
         match self {
             Self::Open => "The referral has not ended. Cancel it, or withdraw the consent; then erase.",
             Self::Errand => "Its platform still has to be told of the last step. Wait until it has been.",
-            Self::Recall => "Its platform has not confirmed yet that it stopped. Wait for that, or for the deadline.",
+            Self::Recall => {
+                "Its platform has not confirmed yet that it stopped. Wait for that, or for the deadline; then call it."
+            }
+            Self::Call => {
+                "Nobody has confirmed that its recipient stopped. Call it, and record the answer where there is a receipt. \
+                 To take it on that it may go on, erase with the parameter `unconfirmed`."
+            }
+            Self::Shared => {
+                "It is about somebody else, and kept under the same key. A Consent that was changed so that it is about \
+                 somebody else can be changed back."
+            }
         }
     }
 }
 
-/// What a referral waits for before it can be erased; `None` if for nothing.
+/// What a referral waits for before it can be erased; `None` if for nothing. Afterwards nobody knows any more whom to call:
+/// only a person can take that on (`unconfirmed`).
 #[must_use]
-pub fn waits(referral: &Referral, outbox: &[OutboxRow]) -> Option<Waits> {
+pub fn waits(referral: &Referral, outbox: &[OutboxRow], unconfirmed: bool) -> Option<Waits> {
     if referral.erased.is_some() {
         return None;
     }
@@ -86,29 +106,48 @@ pub fn waits(referral: &Referral, outbox: &[OutboxRow]) -> Option<Waits> {
         OutboxState::Ready => !matches!(row.errand, Errand::Read | Errand::Chase),
         OutboxState::Held | OutboxState::Done | OutboxState::Dead | OutboxState::Dropped => false,
     };
-    outbox.iter().any(under_way).then_some(Waits::Errand)
+    if outbox.iter().any(under_way) {
+        return Some(Waits::Errand);
+    }
+    (!unconfirmed && to_call(referral, outbox)).then_some(Waits::Call)
+}
+
+/// Whether its recipient may go on, as far as anybody knows, though it was to stop.
+fn to_call(referral: &Referral, outbox: &[OutboxRow]) -> bool {
+    match referral.recall.as_deref() {
+        Some(recall) => recall.confirmed_at.is_none() && recall.way != Way::NothingSent,
+        None => {
+            let cancelling = Errand::Tell { sender_move: SenderMove::Cancel };
+            let stopped = referral.platform_status.is_some_and(TaskStatus::is_final);
+            !stopped && outbox.iter().any(|row| row.errand == cancelling && row.state == OutboxState::Dead)
+        }
+    }
 }
 
 /// Erases, or says which referrals are in the way.
 ///
 /// # Errors
-/// The names of the Tasks that are in the way, and what each waits for.
+/// What is in the way, by reference, and what each waits for.
 pub fn erase(from: &Erasing<'_>) -> Result<Transaction, Vec<(String, Waits)>> {
     let waiting: Vec<(String, Waits)> = from
         .referrals
         .iter()
-        .filter_map(|(referral, outbox)| Some((referral.task.clone(), waits(referral, outbox)?)))
+        .filter_map(|(referral, outbox)| {
+            Some((format!("Task/{}", referral.task), waits(referral, outbox, from.unconfirmed)?))
+        })
         .collect();
     if from.domains.contains(&Domain::Record) && !waiting.is_empty() {
         return Err(waiting);
     }
+    let going = || from.subjects.iter().filter(|subject| from.domains.contains(&subject.domain));
     let mut transaction = Transaction::default();
     let detail = json!({
         "cause": from.cause.word(),
         "row": from.row,
         "domains": from.domains.iter().map(|domain| domain.word()).collect::<Vec<_>>(),
-        "subjects": from.subjects.len(),
+        "subjects": going().map(|subject| &subject.id).collect::<BTreeSet<_>>().len(),
         "referrals": from.referrals.len(),
+        "unconfirmed": from.referrals.iter().filter(|(referral, outbox)| to_call(referral, outbox)).count(),
     });
     let erasure = Erasure { at: from.now, cause: from.cause };
     if from.domains.contains(&Domain::Record) {
@@ -121,11 +160,8 @@ pub fn erase(from: &Erasing<'_>) -> Result<Transaction, Vec<(String, Waits)>> {
         transaction.changes.push(line(from, detail));
     }
     transaction.changes.push(Change::Remove(from.parked.iter().cloned().map(Removed::Report).collect()));
-    for id in from.subjects {
-        for domain in from.domains {
-            let subject = Subject { id: id.clone(), domain: *domain };
-            transaction.changes.push(Change::Erase { subject, erasure: erasure.clone() });
-        }
+    for subject in going() {
+        transaction.changes.push(Change::Erase { subject: subject.clone(), erasure: erasure.clone() });
     }
     Ok(transaction)
 }

@@ -2,6 +2,8 @@
 //! with it; to destroy the key is to erase.
 
 use crate::change::{Change, Transaction};
+use crate::resource::ResourceVersion;
+use gateway_fhir::door::{DoorLimits, admit};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -40,11 +42,12 @@ impl Domain {
         Self::ALL.into_iter().find(|domain| domain.word() == word)
     }
 
-    /// Where resources of a type belong; `None` for those that are about no person and that several people's referrals
-    /// share.
+    /// Where a resource belongs; `None` for those that are about no person and that several people's referrals share. A
+    /// Device is one of these unless it names a patient: the system that sends stands in everybody's referrals.
     #[must_use]
-    pub fn of(kind: &str) -> Option<Self> {
-        match kind {
+    pub fn of(stored: &ResourceVersion) -> Option<Self> {
+        match stored.key.kind.as_str() {
+            "Device" if names_no_patient(stored) => None,
             "Organization" | "Practitioner" | "PractitionerRole" | "HealthcareService" | "Location" => None,
             "Consent" => Some(Self::Consent),
             _ => Some(Self::Record),
@@ -68,11 +71,17 @@ impl Subject {
         Self { id: id.clone(), domain: Domain::Record }
     }
 
-    /// The one that a resource of a type belongs to, if it is about a person.
+    /// The one that a resource belongs to, if it is about a person.
     #[must_use]
-    pub fn holding(kind: &str, id: &SubjectId) -> Option<Self> {
-        Some(Self { id: id.clone(), domain: Domain::of(kind)? })
+    pub fn holding(stored: &ResourceVersion, id: &SubjectId) -> Option<Self> {
+        Some(Self { id: id.clone(), domain: Domain::of(stored)? })
     }
+}
+
+/// In whatever way: a name alone is one. What cannot be read may name somebody.
+fn names_no_patient(stored: &ResourceVersion) -> bool {
+    let limits = DoorLimits { body_bytes: usize::MAX, ..DoorLimits::default() };
+    admit(stored.body.as_bytes(), &limits).is_ok_and(|document| document.get("patient").is_none())
 }
 
 /// That something was erased.
@@ -140,7 +149,7 @@ pub fn fill(transaction: &mut Transaction, id: &SubjectId) {
     for change in &mut transaction.changes {
         match change {
             Change::PutResource(stored) if stored.version == 1 && stored.subject.is_none() => {
-                stored.subject = Subject::holding(&stored.key.kind, id);
+                stored.subject = Subject::holding(stored, id);
             }
             Change::PutReferral(referral) if referral.subject.is_none() => referral.subject = Some(id.clone()),
             _ => {}

@@ -70,7 +70,8 @@ pub fn ends_consent(decision: &Decision) -> bool {
 
 /// Whether what is written takes from the recipient what it had. What had lapsed by itself, and what a recipient had without
 /// a Consent, ends by a refusal or a withdrawal alone: a Consent for somebody else takes nothing from anybody.
-fn takes_away(before: &Decision, after: &Decision) -> bool {
+#[must_use]
+pub fn takes_away(before: &Decision, after: &Decision) -> bool {
     let refusal = matches!(
         after.reason,
         Reason::Refused
@@ -83,6 +84,29 @@ fn takes_away(before: &Decision, after: &Decision) -> bool {
     );
     let rested_on_none = before.reason == Reason::Implied || ends_consent(before);
     ends_consent(after) && (!rested_on_none || (refusal && before.reason != after.reason))
+}
+
+/// What was done to consent while an override stood in its place: it is looked at when the override ends.
+pub const UNDER_OVERRIDE: [&str; 2] = ["consent-withdrawn-under-override", "consent-given-under-override"];
+
+/// The line of audit about consent without the override that holds: what was taken from a recipient, or given to it again.
+/// `None` if neither.
+#[must_use]
+pub fn under_override(
+    referral: &Referral,
+    (before, after): (&Decision, &Decision),
+    author: &str,
+    now: OffsetDateTime,
+) -> Option<Change> {
+    let [withdrawn, given] = UNDER_OVERRIDE;
+    let action = if takes_away(before, after) {
+        withdrawn
+    } else if ends_consent(before) && after.verdict != Verdict::Deny {
+        given
+    } else {
+        return None;
+    };
+    Some(audit_line(referral, now, author, action, json!({ "consent": decision_detail(after, Stage::Relay) })))
 }
 
 /// Stops or recalls a referral that consent no longer covers; `None` if nothing of it is to be stopped.

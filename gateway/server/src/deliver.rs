@@ -8,7 +8,7 @@ use crate::ingest::{consent_tokens, consent_wants, directory, nhs_numbers, store
 use crate::store::{CommitError, StoreError};
 use adapter_contract::DataNeed;
 use exchange::{End, Exchanger, Prepared};
-use gateway_core::accept::{Asked, decide_consent, keeps_outcome};
+use gateway_core::accept::{Asked, Rules, decide_consent, keeps_outcome};
 use gateway_core::change::{Check, Transaction};
 use gateway_core::consent::{Decision, Kept, Record, Stage};
 use gateway_core::deliver::{self, Job, Plan};
@@ -125,6 +125,11 @@ enum AttemptError {
 async fn try_attempt(gateway: &Gateway, platform: &Platform, claimed: &Claimed) -> Result<(), AttemptError> {
     let started = gateway.clock.now();
     let adapter = AdapterVersion::of(platform.adapter.descriptor());
+    let referral = gateway.store.referral(&claimed.row.referral).await?;
+    if referral.is_some_and(|referral| referral.erased.is_some()) {
+        let ended = deliver::of_erased(&claimed.row, &adapter, (started, gateway.clock.now()));
+        return Ok(gateway.commit(ended).await?);
+    }
     let at = Beginning { claimed, started, adapter: &adapter };
     let end = match decide(gateway, platform, at).await? {
         Decided::Written => return Ok(()),
@@ -360,6 +365,19 @@ impl View {
         consents: &Record,
         written: &BTreeMap<String, Json>,
     ) -> Result<Decision, StoreError> {
+        self.decision_by(gateway, &gateway.rules, platform, needs, stage, (consents, written)).await
+    }
+
+    /// The same by these rules.
+    pub(crate) async fn decision_by(
+        &self,
+        gateway: &Gateway,
+        rules: &Rules,
+        platform: &PlatformId,
+        needs: &[DataNeed],
+        stage: Stage,
+        (consents, written): (&Record, &BTreeMap<String, Json>),
+    ) -> Result<Decision, StoreError> {
         let compartment = &self.referral.compartment;
         let directory = directory(gateway, compartment, consent_wants(&consents.consents)).await?;
         let now = gateway.decision_time().await?;
@@ -372,7 +390,7 @@ impl View {
             tenant: &compartment.tenant,
             items: &self.whole().items(),
             needs,
-            rules: &gateway.rules,
+            rules,
             platform,
             person: &self.person,
             consents,

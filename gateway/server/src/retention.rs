@@ -61,7 +61,8 @@ async fn people(gateway: &Gateway, row: &Row, stop: &CancellationToken) -> Resul
     let domain = if row.what == What::Consents { Domain::Consent } else { Domain::Record };
     let cause = if row.what == What::Withdrawn { Cause::Withdrawal } else { Cause::Retention };
     let domains = [domain];
-    let order = Order { domains: &domains, author: GATEWAY_AUTHOR, cause, row: Some(row.what.word()) };
+    let order =
+        Order { domains: &domains, unconfirmed: false, author: GATEWAY_AUTHOR, cause, row: Some(row.what.word()) };
     let (mut done, mut after) = (Done::new(), None);
     while !stop.is_cancelled() {
         let idle = gateway.store.idle(domain, before, after.as_ref(), BATCH).await?;
@@ -76,7 +77,8 @@ async fn people(gateway: &Gateway, row: &Row, stop: &CancellationToken) -> Resul
             }
             match person(gateway, &stored, &order, &|whole| over(whole, row.what, before)).await? {
                 Erased::Done(_) => *done.entry(key.compartment.tenant).or_default() += 1,
-                // What is under way, or being written, is not idle: the next turn looks again.
+                // What is under way, or being written, is not idle, and whoever has to be called is not called by anybody
+                // who no longer knows whom: the next turn looks again.
                 Erased::Waits(_) | Erased::Raced | Erased::Kept => {}
             }
         }

@@ -19,7 +19,7 @@ use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
-use gateway_core::subject::{Domain, Erasure, SubjectId};
+use gateway_core::subject::{Domain, Erasure, Subject, SubjectId};
 use time::OffsetDateTime;
 
 /// Why the store could not do what was asked.
@@ -226,6 +226,10 @@ pub trait Store: Send + Sync {
         after: Option<&SubjectId>,
         limit: u32,
     ) -> Result<Vec<(SubjectId, ResourceKey)>, StoreError>;
+
+    /// The Patients, `ServiceRequest`s and Consents of a subject that are there, in the order of their names: what says whom
+    /// it is about.
+    async fn belonging(&self, subject: &Subject) -> Result<Vec<ResourceKey>, StoreError>;
 
     /// The audit lines of a referral, in order, each with its place.
     async fn audit_lines(&self, referral: &ReferralId) -> Result<Vec<AuditLine>, StoreError>;

@@ -10,13 +10,14 @@ use crate::gateway::Gateway;
 use crate::ingest::{parse, with_any};
 use crate::store::StoreError;
 use adapter_contract::SenderMove;
+use gateway_core::accept::Rules;
 use gateway_core::change::{Change, Check, Transaction};
 use gateway_core::consent::{ConsentDocument, Decision, Reason, Record, Stage, Verdict};
 use gateway_core::identity::{Compartment, GATEWAY_AUTHOR};
 use gateway_core::outbox::{Errand, OutboxRow, OutboxState};
 use gateway_core::referral::{Referral, SenderState};
-use gateway_core::resource::{ResourceVersion, Token};
-use gateway_core::withdraw::{Withdrawal, withdraw};
+use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
+use gateway_core::withdraw::{Withdrawal, under_override, withdraw};
 use gateway_fhir::Json;
 use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
@@ -82,7 +83,8 @@ impl People {
     pub(crate) fn named_by(&mut self, consent: &ResourceVersion) {
         for token in &consent.tokens {
             match token.parameter.as_str() {
-                "patient" => self.patients.insert(token.value.clone()),
+                // What is contained has a name within its own resource only.
+                "patient" if !token.value.starts_with('#') => self.patients.insert(token.value.clone()),
                 "patient-identifier" => self.numbers.insert(token.value.clone()),
                 _ => false,
             };
@@ -92,6 +94,31 @@ impl People {
     /// Names one more Patient.
     pub(crate) fn patient(&mut self, reference: &str) {
         self.patients.insert(reference.to_owned());
+    }
+
+    /// Adds what the named Patients are known by besides.
+    pub(crate) async fn numbers_of_patients(
+        &mut self,
+        gateway: &Gateway,
+        compartment: &Compartment,
+    ) -> Result<(), StoreError> {
+        for reference in self.patients.clone() {
+            let Some(id) = reference.strip_prefix("Patient/") else { continue };
+            let key = ResourceKey { compartment: compartment.clone(), kind: "Patient".to_owned(), id: id.to_owned() };
+            gateway.store.resource(&key, None).await?.iter().for_each(|patient| self.named_by(patient));
+        }
+        Ok(())
+    }
+
+    /// Whether a resource names somebody, and none of these.
+    pub(crate) fn are_others(&self, stored: &ResourceVersion) -> bool {
+        let mut named = Self::default();
+        named.named_by(stored);
+        if stored.key.kind == "Patient" {
+            named.patient(&stored.key.reference());
+        }
+        let nobody = named.patients.is_empty() && named.numbers.is_empty();
+        !nobody && named.patients.is_disjoint(&self.patients) && named.numbers.is_disjoint(&self.numbers)
     }
 
     /// What resources about these people carry.
@@ -185,7 +212,7 @@ async fn stopped(gateway: &Gateway, referral: &Referral, cause: &Cause<'_>) -> R
         Cause::Written { .. } => view.decision(gateway, platform, &needs, Stage::Relay, &stored, documents).await?,
         Cause::Override => Decision { verdict: Verdict::Permit, reason: Reason::Override, ..Decision::indeterminate() },
     };
-    let with_these = replaced(stored, consents);
+    let with_these = replaced(stored.clone(), consents);
     let after = view.decision(gateway, platform, &needs, Stage::Relay, &with_these, documents).await?;
     let outbox = gateway.store.outbox(&referral.id).await?;
     // The request itself may write the ServiceRequest.
@@ -211,11 +238,27 @@ async fn stopped(gateway: &Gateway, referral: &Referral, cause: &Cause<'_>) -> R
         now: gateway.clock.now(),
     });
     let mut stopped = stopped.unwrap_or_default();
+    // What an override covers stays until it ends; what would be left without it is kept until then.
+    let mut lasting = after.verdict;
+    if after.overriding.is_some() && matches!(cause, Cause::Written { .. }) {
+        let rules = without_overrides(gateway);
+        let bare = |consents| view.decision_by(gateway, &rules, platform, &needs, Stage::Relay, (consents, documents));
+        let (before, after) = (bare(&stored).await?, bare(&with_these).await?);
+        stopped.changes.extend(under_override(&view.referral, (&before, &after), author, gateway.clock.now()));
+        lasting = after.verdict;
+    }
     // A new Consent that leaves the permit standing takes nothing away, whatever else is written meanwhile: a refusal in it
     // would have counted.
-    let only_adds = after.verdict == Verdict::Permit && consents.iter().all(|consent| consent.version == 1);
+    let only_adds = lasting == Verdict::Permit && consents.iter().all(|consent| consent.version == 1);
     stopped.checks.extend(unchanged.filter(|_| !only_adds));
     Ok(stopped)
+}
+
+/// The rules as they will be when no override holds any more.
+fn without_overrides(gateway: &Gateway) -> Rules {
+    let mut rules = Rules::clone(&gateway.rules);
+    rules.registers.values_mut().for_each(|register| register.overrides.clear());
+    rules
 }
 
 /// When the platform answered a cancellation.

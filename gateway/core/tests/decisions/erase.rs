@@ -32,11 +32,14 @@ fn ended() -> Referral {
 }
 
 fn erased(referrals: &[(Referral, Vec<OutboxRow>)], domains: &[Domain]) -> Result<Transaction, Vec<(String, Waits)>> {
+    let both = |id: &str| Domain::ALL.map(|domain| Subject { id: SubjectId(id.to_owned()), domain });
+    let subjects: BTreeSet<Subject> = ["one", "two"].into_iter().flat_map(both).collect();
     erase(&Erasing {
         tenant: &compartment().tenant,
         referrals,
-        subjects: &BTreeSet::from([SubjectId("one".to_owned()), SubjectId("two".to_owned())]),
+        subjects: &subjects,
         domains,
+        unconfirmed: true,
         parked: &["parked".to_owned()],
         author: "client/governance",
         cause: Cause::Request,
@@ -52,33 +55,46 @@ fn what_is_under_way_is_in_the_way() {
     let tell = || Errand::Tell { sender_move: adapter_contract::SenderMove::Cancel };
     let open = [TaskStatus::Requested, TaskStatus::OnHold, TaskStatus::Accepted, TaskStatus::InProgress];
     for status in open {
-        assert_eq!(waits(&Referral { task_status: status, ..delivered() }, &[]), Some(Waits::Open), "{status:?}");
+        assert_eq!(waits(&Referral { task_status: status, ..delivered() }, &[], true), Some(Waits::Open), "{status:?}");
     }
     for (rows, expected) in [
         (vec![], None),
         (row(Errand::Submit, Done), None),
         (row(tell(), Ready), Some(Waits::Errand)),
         (row(tell(), Leased), Some(Waits::Errand)),
-        (row(tell(), Dead), None),
+        (row(tell(), Dead), Some(Waits::Call)),
+        (row(Errand::Tell { sender_move: adapter_contract::SenderMove::Hold }, Dead), None),
         (row(tell(), Held), None),
         (row(Errand::Submit, Dropped), None),
         (row(Errand::Read, Ready), None),
         (row(Errand::Read, Leased), Some(Waits::Errand)),
     ] {
-        assert_eq!(waits(&ended(), &rows), expected, "{rows:?}");
+        assert_eq!(waits(&ended(), &rows, false), expected, "{rows:?}");
+        let taken_on = expected.filter(|waits| *waits != Waits::Call);
+        assert_eq!(waits(&ended(), &rows, true), taken_on, "{rows:?}");
     }
     for (way, awaited, expected) in [
         (Way::Exchange, true, Some(Waits::Recall)),
         (Way::Exchange, false, None),
-        (Way::Person, true, None),
+        (Way::Person, true, Some(Waits::Call)),
+        (Way::Person, false, None),
         (Way::NothingSent, true, None),
     ] {
         let recalled = Referral { recall: recall(way, awaited), task_status: TaskStatus::Cancelled, ..delivered() };
-        assert_eq!(waits(&recalled, &[]), expected, "{way:?} {awaited}");
+        assert_eq!(waits(&recalled, &[], false), expected, "{way:?} {awaited}");
     }
+    // Nobody answered in time, or a call is still to be made: only a person takes that on. Who stopped by itself is not called.
+    for way in [Way::Exchange, Way::Person] {
+        let mut unanswered = recall(way, true);
+        unanswered.as_mut().unwrap().overdue_at = Some(NOW);
+        let recalled = Referral { recall: unanswered, task_status: TaskStatus::Cancelled, ..delivered() };
+        assert_eq!((waits(&recalled, &[], false), waits(&recalled, &[], true)), (Some(Waits::Call), None), "{way:?}");
+    }
+    let stopped = Referral { platform_status: Some(TaskStatus::Completed), ..ended() };
+    assert_eq!(waits(&stopped, &row(tell(), Dead), false), None);
     // One is enough, and it is named; Consents alone wait for nothing.
     let all = [(ended(), vec![]), (Referral { task: "under-way".to_owned(), ..referral() }, vec![])];
-    assert_eq!(erased(&all, &Domain::ALL), Err(vec![("under-way".to_owned(), Waits::Open)]));
+    assert_eq!(erased(&all, &Domain::ALL), Err(vec![("Task/under-way".to_owned(), Waits::Open)]));
     assert!(erased(&all, &[Domain::Consent]).is_ok());
 }
 

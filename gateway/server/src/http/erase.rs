@@ -21,6 +21,7 @@ use serde_json::json;
 struct Asked {
     cause: Cause,
     consents: bool,
+    unconfirmed: bool,
     dry_run: bool,
 }
 
@@ -39,7 +40,7 @@ pub(super) async fn erase(
     let Some(stored) = stored else { return Err(missing(gateway, context, &key).await) };
     let domains: &[Domain] = if asked.consents { &Domain::ALL } else { &[Domain::Record] };
     let author = context.client.author();
-    let order = Order { domains, author: &author, cause: asked.cause, row: None };
+    let order = Order { domains, unconfirmed: asked.unconfirmed, author: &author, cause: asked.cause, row: None };
     if asked.dry_run {
         let whole = Whole::around(gateway, &stored).await.map_err(|error| store_fault(&error))?;
         return match whole.decide(&order, gateway.clock.now()) {
@@ -62,7 +63,7 @@ fn asked(document: &Json) -> Result<Asked, Refusal> {
     if document.text("resourceType") != Some("Parameters") {
         return refused("resourceType", "This operation takes Parameters.");
     }
-    let mut asked = Asked { cause: Cause::Request, consents: false, dry_run: false };
+    let mut asked = Asked { cause: Cause::Request, consents: false, unconfirmed: false, dry_run: false };
     let mut reason = None;
     for (at, parameter) in document.items("parameter").iter().enumerate() {
         let place = format!("Parameters.parameter[{at}]");
@@ -76,8 +77,9 @@ fn asked(document: &Json) -> Result<Asked, Refusal> {
         match parameter.text("name") {
             Some("reason") => reason = parameter.text("valueCode"),
             Some("consents") => yes(&mut asked.consents)?,
+            Some("unconfirmed") => yes(&mut asked.unconfirmed)?,
             Some("dry-run") => yes(&mut asked.dry_run)?,
-            _ => return refused(&place, "The parameters are reason, consents and dry-run."),
+            _ => return refused(&place, "The parameters are reason, consents, unconfirmed and dry-run."),
         }
     }
     match reason {
@@ -108,8 +110,8 @@ fn told(whole: &Whole, asked: &Asked) -> Reply {
 }
 
 fn in_the_way(waiting: &[(String, Waits)]) -> Refusal {
-    let issues = waiting.iter().map(|(task, waits)| {
-        Issue::general(IssueCode::Conflict, format!("Task/{task} ({}): {}", waits.code(), waits.words()))
+    let issues = waiting.iter().map(|(reference, waits)| {
+        Issue::general(IssueCode::Conflict, format!("{reference} ({}): {}", waits.code(), waits.words()))
     });
     Refusal::several(409, issues.collect())
 }

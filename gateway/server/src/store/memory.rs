@@ -18,7 +18,7 @@ use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
 use gateway_core::referral::{Delivery, Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
-use gateway_core::subject::{Domain, Erasure, SubjectId};
+use gateway_core::subject::{Domain, Erasure, Subject, SubjectId};
 use state::State;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
@@ -250,6 +250,17 @@ impl Store for MemoryStore {
         let idle = subjects.into_iter().filter(|(id, (_, idle))| *idle && after.is_none_or(|after| *id > after));
         let named = idle.filter_map(|(id, (key, _))| Some((id.clone(), key?.clone())));
         Ok(named.take(limit as usize).collect())
+    }
+
+    async fn belonging(&self, subject: &Subject) -> Result<Vec<ResourceKey>, StoreError> {
+        let state = self.state()?;
+        let own = state.current().map(|(_, row)| row).filter(|row| row.subject.as_ref() == Some(subject));
+        let mut keys: Vec<ResourceKey> = own
+            .filter(|row| matches!(row.key.kind.as_str(), "Patient" | "ServiceRequest" | "Consent"))
+            .map(|row| row.key.clone())
+            .collect();
+        keys.sort();
+        Ok(keys)
     }
 
     async fn audit_lines(&self, referral: &ReferralId) -> Result<Vec<AuditLine>, StoreError> {

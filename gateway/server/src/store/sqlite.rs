@@ -34,7 +34,7 @@ use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
-use gateway_core::subject::{Domain, Erasure, SubjectId};
+use gateway_core::subject::{Domain, Erasure, Subject, SubjectId};
 use readers::Readers;
 use std::path::Path;
 use time::OffsetDateTime;
@@ -247,6 +247,11 @@ impl Store for SqliteStore {
     ) -> Result<Vec<(SubjectId, ResourceKey)>, StoreError> {
         let after = after.cloned();
         self.readers.run(move |file| kept::idle(file, domain, before, after.as_ref(), limit)).await
+    }
+
+    async fn belonging(&self, subject: &Subject) -> Result<Vec<ResourceKey>, StoreError> {
+        let subject = subject.clone();
+        self.readers.run(move |file| kept::belonging(file, &subject)).await
     }
 
     async fn audit_lines(&self, referral: &ReferralId) -> Result<Vec<AuditLine>, StoreError> {

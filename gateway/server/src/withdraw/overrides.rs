@@ -1,4 +1,5 @@
-//! An override that ends is a withdrawal (rule R8): what left under it, and is covered by no Consent, is recalled. Looked for
+//! An override that ends is a withdrawal (rule R8): what left under it, or lost its Consent under it, and is covered by no
+//! Consent, is recalled. Looked for
 //! at the start, because the file may have changed, and at the end of each override.
 
 use super::{Cause, stopped};
@@ -8,6 +9,7 @@ use gateway_core::consent::RecipientClass;
 use gateway_core::identity::TenantId;
 use gateway_core::outbox::{Errand, OutboxRow};
 use gateway_core::referral::{Delivery, Referral, SenderState};
+use gateway_core::withdraw::UNDER_OVERRIDE;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -81,9 +83,15 @@ fn may_be_there(referral: &Referral) -> bool {
     referral.recall.is_none() && referral.erased.is_none() && !ended && referral.delivery != Delivery::Withdrawn
 }
 
-/// Whether the last permit on which it was to leave was an override.
+/// Whether the last permit on which it was to leave was an override, or an override alone kept it there when consent was
+/// withdrawn.
 async fn rests_on_override(gateway: &Gateway, referral: &Referral) -> Result<bool, StoreError> {
     let lines = gateway.store.audit(&referral.id).await?;
+    let [withdrawn, _] = UNDER_OVERRIDE;
+    let last = lines.iter().rev().find(|line| UNDER_OVERRIDE.contains(&line.action.as_str()));
+    if last.is_some_and(|line| line.action == withdrawn) {
+        return Ok(true);
+    }
     let mut permits =
         lines.iter().rev().filter(|line| line.action == "consent-decision" && line.detail["verdict"] != "deny");
     Ok(permits.next().is_some_and(|line| line.detail["override"].is_object()))

@@ -8,7 +8,7 @@ use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
-use gateway_core::subject::{Domain, Erasure, SubjectId};
+use gateway_core::subject::{Domain, Erasure, Subject, SubjectId};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write as _;
@@ -169,6 +169,10 @@ impl Store for CountingStore {
         limit: u32,
     ) -> Result<Vec<(SubjectId, ResourceKey)>, StoreError> {
         self.inner.idle(domain, before, after, limit).await
+    }
+
+    async fn belonging(&self, subject: &Subject) -> Result<Vec<ResourceKey>, StoreError> {
+        self.inner.belonging(subject).await
     }
 
     async fn search(&self, query: &SearchQuery) -> Result<Page, StoreError> {

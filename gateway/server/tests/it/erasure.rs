@@ -14,7 +14,7 @@ use std::sync::Arc;
 use vcse_gateway::store::sqlite::SqliteStore;
 
 /// What the operation takes.
-fn wish(reason: &str, more: &[(&str, bool)]) -> String {
+pub(crate) fn wish(reason: &str, more: &[(&str, bool)]) -> String {
     let mut parameters = vec![json!({"name": "reason", "valueCode": reason})];
     parameters.extend(more.iter().map(|(name, value)| json!({"name": name, "valueBoolean": value})));
     json!({"resourceType": "Parameters", "parameter": parameters}).to_string()
@@ -343,5 +343,122 @@ async fn a_referral_that_comes_during_an_erasure_is_whole_or_stands_in_its_way()
         assert_eq!((task.status.as_u16(), request.status.as_u16()), (expected, expected), "{}", referral.task);
     }
     assert_eq!(erasures + refusals, 40);
+    world.stop().await;
+}
+
+/// The system that sends, as the requester of a referral.
+fn sent_by_a_system(nth: usize, condition: Option<&str>, literal: Option<&str>) -> Value {
+    let mut bundle = bundle(nth);
+    let urn = "urn:uuid:6f0a3f2e-5f0e-4a55-9c53-0a2b8a1f6d01";
+    inside(&mut bundle, "Task")["requester"] = json!({"reference": literal.unwrap_or(urn)});
+    if literal.is_none() {
+        let identifier = json!([{"system": "https://gp.example/systems", "value": "one"}]);
+        let mut request = json!({"method": "POST", "url": "Device"});
+        if let Some(condition) = condition {
+            request["ifNoneExist"] = json!(condition);
+        }
+        bundle["entry"].as_array_mut().unwrap().push(json!({
+            "fullUrl": urn, "request": request,
+            "resource": {"resourceType": "Device", "identifier": identifier, "deviceName": [{"name": "GP system", "type": "user-friendly-name"}]},
+        }));
+    }
+    bundle
+}
+
+#[tokio::test]
+async fn a_system_that_sends_for_several_people_ties_none_of_them_to_another() {
+    let world = World::quiet().await;
+    let condition = Some("identifier=https://gp.example/systems|one");
+    let first = world.submit(&sent_by_a_system(0, condition, None)).await;
+    let device = first.reference("Device");
+    let second = world.submit(&sent_by_a_system(1, condition, None)).await;
+    let third = world.submit(&sent_by_a_system(2, None, Some(&device))).await;
+    let subjects: std::collections::BTreeSet<_> =
+        world.referrals().await.into_iter().map(|referral| referral.subject).collect();
+    assert_eq!(subjects.len(), 3, "{subjects:?}");
+    cancel(&world, &first).await;
+    let done = erase(&world, &first, &[("consents", true)]).await;
+    assert_eq!((done.status.as_u16(), told(&done.json(), "referrals")), (200, json!(1)), "{}", done.text);
+    assert_eq!(world.get(GP, &first.path("Task")).await.status, 410);
+    assert_eq!(world.get(GP, &format!("/fhir/{device}")).await.status, 200, "it is about no person");
+    for sent in [&second, &third] {
+        for kind in ["Task", "ServiceRequest", "Patient", "Consent"] {
+            assert_eq!(world.get(GP, &sent.path(kind)).await.status, 200, "{kind}");
+        }
+    }
+    world.stop().await;
+}
+
+/// Makes a Consent somebody else's. From one person to the next in one step is refused.
+pub(crate) async fn point(world: &World, consent: &str, to: &str) {
+    for patient in [json!({"display": "nobody in particular"}), json!({"reference": to})] {
+        let change = |consent: &mut Value| {
+            (consent["patient"], consent["performer"]) = (patient.clone(), json!([patient]));
+            consent.as_object_mut().unwrap().remove("verification");
+        };
+        let moved = world.change(consent, change).await;
+        assert_eq!(moved.status, 200, "{}", moved.text);
+    }
+}
+
+#[tokio::test]
+async fn a_consent_that_became_somebody_elses_is_in_the_way_of_those_whose_key_seals_it() {
+    let world = World::quiet().await;
+    let (first, second) = (world.submit(&bundle(0)).await, world.submit(&bundle(1)).await);
+    let (ours, theirs) = (first.reference("Patient"), second.reference("Patient"));
+    let mut refusal = world.get(GP, &first.path("Consent")).await.json();
+    for element in ["id", "meta", "identifier", "verification", "sourceAttachment"] {
+        refusal.as_object_mut().unwrap().remove(element);
+    }
+    refusal["provision"] = json!({"type": "deny"});
+    let refused = world.post(GP, "/fhir/Consent", refusal.to_string()).await;
+    assert_eq!(refused.status, 201, "{}", refused.text);
+    let refusal = format!("/fhir/Consent/{}", refused.json()["id"].as_str().unwrap());
+    point(&world, &first.path("Consent"), &theirs).await;
+    cancel(&world, &second).await;
+    for sent in [&second, &first] {
+        let answer = erase(&world, sent, &[("consents", true)]).await;
+        answer.assert_refused("a key that seals another's");
+        assert!(answer.status == 409 && answer.text.contains("(shared)"), "{}", answer.text);
+        assert_eq!(world.get(GP, &refusal).await.status, 200, "the refusal stands");
+    }
+    // The record has a key of its own. Once the Consent is about the first again, each goes alone.
+    point(&world, &first.path("Consent"), &ours).await;
+    let done = erase(&world, &second, &[("consents", true)]).await;
+    assert_eq!(done.status, 200, "{}", done.text);
+    assert_eq!(world.get(GP, &refusal).await.status, 200);
+    let done = erase(&world, &first, &[("consents", true)]).await;
+    assert_eq!((done.status.as_u16(), told(&done.json(), "consents")), (200, json!(2)), "{}", done.text);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_errand_that_comes_after_an_erasure_is_ended_when_it_is_claimed() {
+    let (world, _food, _befriending) = World::with_platforms("").await;
+    let sent = world.submit(&bundle(0)).await;
+    let referral = world.delivered(&sent.path("Task")).await;
+    let submitted = world.store().outbox(&referral.id).await.unwrap().remove(0);
+    let put = world.change(&sent.path("Consent"), |consent| consent["status"] = json!("inactive")).await;
+    assert_eq!(put.status, 200, "{}", put.text);
+    crate::support::eventually("the erasure", || async {
+        matches!(erase(&world, &sent, &[]).await.status.as_u16(), 200).then_some(())
+    })
+    .await;
+    // A report that was being recorded at that moment asks for a look.
+    let read = gateway_core::outbox::OutboxRow {
+        id: "late".to_owned(),
+        errand: gateway_core::outbox::Errand::Read,
+        state: gateway_core::outbox::OutboxState::Ready,
+        sequence: 0,
+        attempts: 0,
+        ..submitted
+    };
+    let changes = vec![gateway_core::change::Change::PutOutbox(Box::new(read))];
+    world.running.gateway.commit(gateway_core::change::Transaction { checks: vec![], changes }).await.unwrap();
+    crate::support::eventually("its end", || async {
+        let rows = world.store().outbox(&referral.id).await.unwrap();
+        rows.iter().any(|row| row.id == "late" && row.state.word() == "dropped").then_some(())
+    })
+    .await;
     world.stop().await;
 }

@@ -1,7 +1,7 @@
 //! An override that ends is a withdrawal: what was delivered under it is recalled, unless a Consent covers it by now.
 
 use crate::policies::{marked, overriding, platform, policy, tenant, without_consent};
-use crate::support::{Setup, World, assert_valid, bundle, eventually, settle};
+use crate::support::{Sent, Setup, World, assert_valid, bundle, eventually, inside, settle};
 use crate::withdrawn::receipt;
 use conformance_tests::platform::FhirPlatform;
 use serde_json::{Value, json};
@@ -107,4 +107,63 @@ async fn an_override_that_was_shortened_or_taken_out_of_its_file_ends_at_the_nex
         assert_eq!(receipt(&task, "reason"), reason);
         after.stop().await;
     }
+}
+
+/// Ten minutes into an override from half past eleven to noon, of what was delivered before on a Consent with this end.
+async fn withdrawn_meanwhile(period: Option<&str>) -> (World, FhirPlatform, Arc<ManualClock>, Sent) {
+    let (folder, store, clock) = stage();
+    let mut referral = marked(bundle(0));
+    if let Some(end) = period {
+        inside(&mut referral, "Consent")["provision"]["period"] = json!({"start": "2026-01-01", "end": end});
+    }
+    let record = overriding(&mut referral, "2026-06-20T12:00:00Z")
+        .replace("from = 2026-06-01T00:00:00Z", "from = 2026-06-20T11:30:00Z");
+    let decided = tenant(folder.path(), &[("overrides", "overrides.toml", &record)]) + &policy("class = \"statutory\"");
+    let food = platform().await;
+    let world = world(&food, decided, &store, &clock).await;
+    let sent = world.submit(&referral).await;
+    world.delivered(&sent.path("Task")).await;
+    clock.advance(Duration::from_secs(40 * 60));
+    (world, food, clock, sent)
+}
+
+#[tokio::test]
+async fn a_consent_withdrawn_under_an_override_counts_at_its_end_unless_it_was_given_again() {
+    for given_again in [false, true] {
+        let (world, food, clock, sent) = withdrawn_meanwhile(None).await;
+        let consent = sent.path("Consent");
+        let becomes = |status: &'static str| world.change(&consent, move |consent| consent["status"] = json!(status));
+        assert_eq!(becomes("inactive").await.status, 200);
+        let actions = || async {
+            let lines = world.store().audit(&world.referral().await.id).await.unwrap();
+            lines.into_iter().map(|line| line.action).filter(|one| one.contains("under-override")).collect::<Vec<_>>()
+        };
+        assert_eq!(actions().await, ["consent-withdrawn-under-override"]);
+        if given_again {
+            assert_eq!(becomes("active").await.status, 200);
+            assert_eq!(actions().await, ["consent-withdrawn-under-override", "consent-given-under-override"]);
+        }
+        settle().await;
+        assert_eq!(world.referral().await.recall, None, "the override holds");
+        clock.advance(Duration::from_secs(20 * 60));
+        if given_again {
+            settle().await;
+            assert_eq!(world.referral().await.recall, None);
+        } else {
+            let task = confirmed(&world, &sent.path("Task")).await;
+            assert_eq!((task["status"].as_str(), receipt(&task, "way")), (Some("cancelled"), json!("exchange")));
+            assert!(food.tasks().iter().all(|task| task.status == "cancelled"), "{:?}", food.tasks());
+        }
+        world.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_consent_that_only_ran_out_under_an_override_recalls_nothing_at_its_end() {
+    let (world, food, clock, _sent) = withdrawn_meanwhile(Some("2026-06-20T11:35:00Z")).await;
+    clock.advance(Duration::from_secs(20 * 60));
+    settle().await;
+    assert_eq!(world.referral().await.recall, None);
+    assert!(food.tasks().iter().all(|task| task.status != "cancelled"), "{:?}", food.tasks());
+    world.stop().await;
 }

@@ -17,7 +17,7 @@ use gateway_core::ingest::{Draft, Submission, Write};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, Errand, OutboxRow, OutboxState};
 use gateway_core::referral::{Referral, ReferralId, Way};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
-use gateway_core::subject::{Domain, Erasure, SubjectId};
+use gateway_core::subject::{Domain, Erasure, Subject, SubjectId};
 use serde_json::json;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -167,6 +167,10 @@ impl Store for Racing {
         limit: u32,
     ) -> Result<Vec<(SubjectId, ResourceKey)>, StoreError> {
         self.inner.idle(domain, before, after, limit).await
+    }
+
+    async fn belonging(&self, subject: &Subject) -> Result<Vec<ResourceKey>, StoreError> {
+        self.inner.belonging(subject).await
     }
 
     async fn search(&self, query: &SearchQuery) -> Result<Page, StoreError> {

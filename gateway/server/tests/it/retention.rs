@@ -1,5 +1,7 @@
 //! Retention: each row of the table does its own, on the injected clock, and leaves what it is not about.
 
+use crate::losses::{Scene, script};
+use crate::policies::without_consent;
 use crate::support::{FHIR_JSON, GP, Sent, Setup, World, bundle, eventually, inside};
 use serde_json::json;
 use std::sync::Arc;
@@ -169,4 +171,70 @@ async fn bytes_answers_and_pushes_go_by_their_own_age() {
     })
     .await;
     world.stop().await;
+}
+
+#[tokio::test]
+async fn a_consent_that_became_somebody_elses_takes_no_refusal_with_it() {
+    let (world, clock, _folder) = world(&[("records", 5), ("consents", 10)]).await;
+    let unlimited = |nth| {
+        let mut sent = bundle(nth);
+        inside(&mut sent, "Consent")["provision"].as_object_mut().unwrap().remove("period");
+        sent
+    };
+    let (first, second) = (world.submit(&unlimited(0)).await, world.submit(&unlimited(1)).await);
+    let marker = world.submit(&unlimited(2)).await;
+    let mut refusal = world.get(GP, &first.path("Consent")).await.json();
+    for element in ["id", "meta", "identifier", "verification", "sourceAttachment"] {
+        refusal.as_object_mut().unwrap().remove(element);
+    }
+    refusal["provision"] = json!({"type": "deny"});
+    let refused = world.post(GP, "/fhir/Consent", refusal.to_string()).await;
+    assert_eq!(refused.status, 201, "{}", refused.text);
+    crate::erasure::point(&world, &first.path("Consent"), &second.reference("Patient")).await;
+    for sent in [&second, &marker] {
+        assert_eq!(world.move_task(&sent.path("Task"), "cancelled").await.status, 200);
+    }
+    clock.advance(DAY * 6);
+    for sent in [&second, &marker] {
+        becomes_gone(&world, &clock, &sent.path("Task")).await;
+    }
+    clock.advance(DAY * 5);
+    becomes_gone(&world, &clock, &marker.path("Consent")).await;
+    crate::support::settle().await;
+    let refusal = format!("/fhir/Consent/{}", refused.json()["id"].as_str().unwrap());
+    assert_eq!(world.get(GP, &refusal).await.status, 200);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_recipient_that_has_to_be_called_is_not_forgotten_unless_a_person_takes_it_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(&folder.path().join("gateway.db")).unwrap());
+    let clock = Arc::new(ManualClock::at(datetime!(2026-06-15 12:00 UTC)));
+    let decided = "\n[[retention]]\nwhat = \"records\"\nkeep-days = 5\n".to_owned();
+    let setup = Setup { store, clock: Arc::<ManualClock>::clone(&clock), decided, ..Setup::default() };
+    let scene = Scene::start(&script(&[]), "", setup).await;
+    let world = &scene.world;
+    let sent = world.submit(&bundle(0)).await;
+    world.delivered(&sent.path("Task")).await;
+    let put = world.change(&sent.path("Consent"), |consent| consent["status"] = json!("inactive")).await;
+    assert_eq!(put.status, 200, "{}", put.text);
+    let marker = world.submit(&without_consent()).await;
+    assert_eq!(world.move_task(&marker.path("Task"), "cancelled").await.status, 200);
+    clock.advance(DAY * 6);
+    becomes_gone(world, &clock, &marker.path("Task")).await;
+    crate::support::settle().await;
+    assert!(!gone(world, &sent.path("Task")).await, "nobody has called");
+    let path = format!("{}/$erase", sent.path("Patient"));
+    let ask = |parameter: &[(&'static str, bool)]| {
+        let body = crate::erasure::wish("request", parameter);
+        world.post(crate::support::GOVERNANCE, &path, body)
+    };
+    let refused = ask(&[]).await;
+    refused.assert_refused("nobody has called");
+    assert!(refused.status == 409 && refused.text.contains("(call)"), "{}", refused.text);
+    assert_eq!(ask(&[("unconfirmed", true)]).await.status, 200);
+    let lines = world.store().audit(&world.referrals().await[0].id).await.unwrap();
+    assert_eq!(lines.last().unwrap().detail["unconfirmed"], 1);
+    scene.world.stop().await;
 }

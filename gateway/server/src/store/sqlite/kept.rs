@@ -7,8 +7,8 @@ use crate::store::{StoreError, canonical};
 use gateway_core::change::{RawReport, Received, ReportRecord, StoredAnswer};
 use gateway_core::identity::{Compartment, Owner, TenantId};
 use gateway_core::resource::ResourceKey;
-use gateway_core::subject::{Domain, SubjectId};
-use rusqlite::Connection;
+use gateway_core::subject::{Domain, Subject, SubjectId};
+use rusqlite::{Connection, Row};
 use time::OffsetDateTime;
 
 pub(super) const RECEIVED: &str =
@@ -33,6 +33,9 @@ pub(super) const IDLE: &str =
     WHERE k.subject > ?3 AND k.domain = ?1 AND k.key IS NOT NULL
       AND NOT EXISTS (SELECT 1 FROM resource_current n WHERE n.sealed_by = k.id AND n.updated >= ?2)
     ORDER BY k.subject LIMIT ?4";
+pub(super) const BELONGING: &str =
+    "SELECT c.tenant, c.owner, c.kind, c.id FROM subject_key k CROSS JOIN resource_current c ON c.sealed_by = k.id
+    WHERE k.subject = ?1 AND k.domain = ?2 AND k.key IS NOT NULL AND c.kind IN ('Patient', 'ServiceRequest', 'Consent')";
 
 fn since(before: OffsetDateTime) -> Result<i64, StoreError> {
     micros(canonical::instant(before))
@@ -66,9 +69,18 @@ pub(super) fn idle(
     limit: u32,
 ) -> Result<Vec<(SubjectId, ResourceKey)>, StoreError> {
     let after = after.map_or("", |after| after.0.as_str());
-    all(file, IDLE, (domain.word(), since(before)?, after, limit), |row| {
-        let owner = Owner::from_key(text(row, 2)?).ok_or_else(|| unreadable("owner"))?;
-        let compartment = Compartment { tenant: TenantId(row.get(1)?), owner };
-        Ok((SubjectId(row.get(0)?), ResourceKey { compartment, kind: row.get(3)?, id: row.get(4)? }))
-    })
+    all(file, IDLE, (domain.word(), since(before)?, after, limit), |row| Ok((SubjectId(row.get(0)?), key(row, 1)?)))
+}
+
+pub(super) fn belonging(file: &Connection, subject: &Subject) -> Result<Vec<ResourceKey>, StoreError> {
+    let mut keys = all(file, BELONGING, (&subject.id.0, subject.domain.word()), |row| key(row, 0))?;
+    keys.sort();
+    Ok(keys)
+}
+
+/// Tenant, owner, type and id, from this column on.
+fn key(row: &Row<'_>, from: usize) -> Result<ResourceKey, StoreError> {
+    let owner = Owner::from_key(text(row, from + 1)?).ok_or_else(|| unreadable("owner"))?;
+    let compartment = Compartment { tenant: TenantId(row.get(from)?), owner };
+    Ok(ResourceKey { compartment, kind: row.get(from + 2)?, id: row.get(from + 3)? })
 }

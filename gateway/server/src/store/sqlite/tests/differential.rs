@@ -288,6 +288,8 @@ async fn compare(dice: &mut Dice, model: &MemoryStore, sqlite: &dyn Store) {
         must(sqlite.idle(domain, before, after.as_ref(), limit).await),
         must(model.idle(domain, before, after.as_ref(), limit).await)
     );
+    let subject = dice.subject().unwrap_or(Subject { id: SubjectId("none".to_owned()), domain });
+    assert_eq!(must(sqlite.belonging(&subject).await), must(model.belonging(&subject).await));
     assert_eq!(must(sqlite.received(before, limit).await), must(model.received(before, limit).await));
     assert_eq!(must(sqlite.answers(before, 50).await.map(by_id)), must(model.answers(before, 50).await.map(by_id)));
     assert_eq!(must(sqlite.raw_reports(before, limit).await), must(model.raw_reports(before, limit).await));

@@ -56,6 +56,7 @@ fn fixed_statements_go_by_an_index() {
         kept::ANSWERS,
         kept::PARKED,
         kept::IDLE,
+        kept::BELONGING,
         reads::BY_TASK,
         reads::BY_NAME,
         reads::BY_KEY,

@@ -157,3 +157,18 @@ fn a_permit_by_override_says_whose_it_is() {
     assert_eq!(overriding.professional, "Dr-Sample");
     assert_eq!(decided("C", "to=B").overriding, None);
 }
+
+#[test]
+fn a_wait_for_free_text_names_it_and_the_setting_that_would_let_it_go() {
+    let words = |text: &str| {
+        let question = format!("request={{\"reasonCode\":[{text}]}} reads=ServiceRequest.reasonCode");
+        decided("C", &question).words(&str::to_owned)
+    };
+    let alone = words(r#"{"text":"words"}"#);
+    assert!(alone.contains("ServiceRequest.reasonCode") && alone.contains("notes = \"send\""), "{alone}");
+    let beside = words(r#"{"coding":[{"system":"urn:codes","code":"x"}],"text":"words"}"#);
+    assert!(beside.contains("ServiceRequest.reasonCode") && beside.contains("notes = \"labels\""), "{beside}");
+    for other in [decided("C type=deny", "to=B"), decided("C", "to=B")] {
+        assert!(!other.words(&str::to_owned).contains("free text"), "{other:?}");
+    }
+}

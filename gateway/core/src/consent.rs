@@ -262,8 +262,8 @@ impl Decision {
         }
     }
 
-    /// Words for whoever has to act on a deny: why, which free text waits and what would let it go, and which Consent is in the way, under the name that
-    /// the reader knows it by.
+    /// Words for whoever has to act on a deny: why, which free text waits and what would let it go, and which Consent is in
+    /// the way, under the name that the reader knows it by.
     #[must_use]
     pub fn words(&self, name: &dyn Fn(&str) -> String) -> String {
         let mut words = self.reason.words();

@@ -49,8 +49,8 @@ pub(crate) async fn assign(
     Ok(Some(Subject { id, domain }))
 }
 
-/// The subject of the person that these are about: by NHS number, else by what they name, a Patient first. Consents outlive a record that was erased, so they say nothing of a new
-/// one's.
+/// The subject of the person that these are about: by NHS number, else by what they name, a Patient first. Consents outlive a
+/// record that was erased, so they say nothing of a new one's.
 async fn known(
     gateway: &Gateway,
     compartment: &Compartment,

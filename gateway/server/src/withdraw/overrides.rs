@@ -1,6 +1,5 @@
 //! An override that ends is a withdrawal (rule R8): what left under it, or lost its Consent under it, and is covered by no
-//! Consent, is recalled. Looked for
-//! at the start, because the file may have changed, and at the end of each override.
+//! Consent, is recalled. Looked for at the start, because the file may have changed, and at the end of each override.
 
 use super::{Cause, stopped};
 use crate::gateway::{Gateway, is_race, log_store_fault};

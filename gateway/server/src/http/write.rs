@@ -221,6 +221,8 @@ fn replay(context: &Context, bytes: &[u8], stored: StoredAnswer) -> Result<Reply
             "This request was processed, and what became of it has been erased since. It is not processed again.";
         return Err(Refusal::one(410, Issue::general(IssueCode::Deleted, words)));
     };
+    // What a platform was answered then it may not read now: it is told what became of the request, and reads again.
+    let body = if context.client.platform.is_some() { String::new() } else { body };
     let status = StatusCode::from_u16(stored.status).unwrap_or(StatusCode::OK);
     Ok(Reply { location: stored.location, etag: stored.etag, ..Reply::json(status, body) })
 }

@@ -389,3 +389,25 @@ async fn an_output_of_a_collecting_platform_reaches_the_gp_and_nothing_else_of_i
         .await;
     assert_eq!(reopened.status, 422);
 }
+
+/// What it was answered then may be what consent no longer lets it read.
+#[tokio::test]
+async fn a_collecting_platform_that_repeats_itself_is_told_what_became_of_it_and_shown_nothing() {
+    let (world, _food, _befriending) = World::with_platforms("").await;
+    let sent = world.submit(&referral_to("VCSE3", Expectation::Delivered, 0).bundle).await;
+    world.delivered(&sent.path("Task")).await;
+    let page = world.get(COLLECTOR, "/fhir/Task?status=requested").await.json();
+    let mut task = page["entry"][0]["resource"].clone();
+    let path = format!("/fhir/Task/{}", task["id"].as_str().unwrap());
+    let version = format!("W/\"{}\"", task["meta"]["versionId"].as_str().unwrap());
+    task["status"] = json!("accepted");
+    let put = || {
+        let put = world.request(COLLECTOR, "PUT", &path).header("content-type", FHIR_JSON).body(task.to_string());
+        world.send(put.header("if-match", version.clone()).header("x-request-id", "once"))
+    };
+    let first = put().await;
+    assert_eq!((first.status.as_u16(), &first.json()["status"]), (200, &json!("accepted")), "{}", first.text);
+    let again = put().await;
+    assert_eq!((again.status, again.header("etag"), again.text.as_str()), (first.status, first.header("etag"), ""));
+    world.stop().await;
+}

@@ -98,7 +98,8 @@ fn beside(holder: &Json, text: &str) -> Option<Words> {
 
 /// What the `display` of this object is; a Coding's is the code's own.
 fn of_reference(holder: &Json) -> Option<Words> {
-    if holder.get("code").is_some() || holder.get("system").is_some() {
+    // A Coding without a code says by its display alone what it says.
+    if holder.get("code").is_some() {
         return None;
     }
     let leads = holder.get("reference").is_some() || holder.get("identifier").is_some();
@@ -173,6 +174,19 @@ mod tests {
                 "supportingInfo",
                 json!([{"reference": "Flag/f", "display": "x"}]),
                 Some(("ServiceRequest.supportingInfo.display", Words::Label)),
+            ),
+            (
+                "ServiceRequest",
+                "supportingInfo",
+                json!([{"identifier": {"value": "1"}, "display": "x"}]),
+                Some(("ServiceRequest.supportingInfo.display", Words::Label)),
+            ),
+            ("ServiceRequest", "category", json!([{"coding": [{"code": "1", "display": "x"}]}]), None),
+            (
+                "ServiceRequest",
+                "category",
+                json!([{"coding": [{"system": "urn:a", "display": "x"}]}]),
+                Some(("ServiceRequest.category.coding.display", Words::Alone)),
             ),
             ("ServiceRequest", "requester", json!({"display": "Dr A"}), None),
             ("Task", "description", json!("x"), Some(("Task.description", Words::Alone))),

@@ -10,6 +10,7 @@ mod model;
 mod oracle;
 mod periods;
 mod question;
+mod register;
 mod restricted;
 mod states;
 mod world;

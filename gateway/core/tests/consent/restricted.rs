@@ -68,7 +68,8 @@ fn sent(consent: &str, question: &str) -> (Decision, Minimised) {
             "performer": [{"display": "canary"}], "locationCode": [{"text": "canary"}],
             "locationReference": [{"reference": "Location/home"}], "note": [{"text": "canary"}],
             "patientInstruction": "canary", "reasonCode": [{"text": "canary", "coding": [{"code": "stays-reason"}]}],
-            "supportingInfo": [{"display": "canary"}], "encounter": {"display": "canary"},
+            "supportingInfo": [{"display": "canary"}],
+            "reasonReference": [{"reference": "Condition/c", "display": "canary"}], "encounter": {"display": "canary"},
             "orderDetail": [{"text": "canary", "coding": [{"code": "stays-detail"}]}],
         }),
     );

@@ -416,6 +416,7 @@ pub fn start(from: &Start<'_>, new_id: &mut dyn FnMut() -> String) -> Result<Sta
         attention: None,
         loss: report.clone().map(Box::new),
         loss_released: None,
+        answer_due: None,
         recall: None,
         subject: None,
         erased: None,

@@ -16,6 +16,7 @@ use crate::resource::{ResourceKey, ResourceVersion, WriteMethod};
 use crate::retry::Schedule;
 use crate::status::{self, Folded};
 use crate::task::{AUTHOR, TaskMove, codeable_concept, derived_id, moved, touched};
+use crate::unanswered;
 use crate::withdraw;
 use adapter_contract::{Capabilities, Concept, OutputValue, SenderMove, StatusReport, TaskStatus};
 use gateway_fhir::Json;
@@ -85,6 +86,9 @@ pub fn align(from: &Alignment<'_>) -> Transaction {
     // A word that moves nothing proves nothing either.
     if folded.status.is_some() {
         found_there(from, &mut referral, &mut transaction);
+    }
+    if folded.status.is_some_and(unanswered::is_answer) {
+        unanswered::answered(&mut referral);
     }
     if let Some(next) = service_request_follows(
         &from.referral.compartment,
@@ -159,17 +163,21 @@ fn stop_there(from: &Alignment<'_>, referral: &mut Referral, transaction: &mut T
 fn withhold(from: &Alignment<'_>) -> Transaction {
     let mut transaction = Transaction::default();
     let dispositions = vec![Disposition::Withheld; from.reports.len()];
-    let fresh = from.reports.iter().filter(|record| record.disposition == Disposition::Recorded).count();
+    let fresh: Vec<&ReportRecord> =
+        from.reports.iter().filter(|record| record.disposition == Disposition::Recorded).collect();
     dispose(from, &dispositions, &mut transaction.changes);
     let mut referral = from.referral.clone();
     transaction.changes.extend(not_shown(&mut referral, from.task, from.consent, from.now));
+    if fresh.iter().any(|record| record.report.status.is_some_and(unanswered::is_answer)) {
+        unanswered::answered(&mut referral);
+    }
     referral.revision += 1;
     transaction.changes.push(audit_line(
         &referral,
         from.now,
         GATEWAY_AUTHOR,
         "status-withheld",
-        json!({ "statements": fresh, "consent": decision_detail(from.consent, Stage::Relay) }),
+        json!({ "statements": fresh.len(), "consent": decision_detail(from.consent, Stage::Relay) }),
     ));
     transaction.changes.push(Change::PutReferral(Box::new(referral)));
     transaction

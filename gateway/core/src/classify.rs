@@ -64,6 +64,24 @@ pub const fn class_of(code: &FailureCode, repeat: Option<Repeat>) -> Class {
     }
 }
 
+/// One word for lists and filters: `not-connected`, `http-503`, …
+#[must_use]
+pub fn failure_word(code: &FailureCode) -> String {
+    match code {
+        FailureCode::NotConnected => "not-connected".to_owned(),
+        FailureCode::TlsRefused => "tls-refused".to_owned(),
+        FailureCode::NoAnswer => "no-answer".to_owned(),
+        FailureCode::UnreadableSuccess => "unreadable-success".to_owned(),
+        FailureCode::HttpStatus(status) => format!("http-{status}"),
+        FailureCode::Refused => "refused".to_owned(),
+        FailureCode::PartlyStored => "partly-stored".to_owned(),
+        FailureCode::Untranslatable => "untranslatable".to_owned(),
+        FailureCode::UnsafeToSend => "unsafe-to-send".to_owned(),
+        FailureCode::TooManySteps => "too-many-steps".to_owned(),
+        FailureCode::Interrupted => "interrupted".to_owned(),
+    }
+}
+
 /// What a person should do next, without patient data.
 #[must_use]
 pub const fn advice(code: &FailureCode) -> &'static str {

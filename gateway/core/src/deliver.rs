@@ -21,6 +21,7 @@ use crate::referral::{Delivery, HoldReason, Referral, SenderState};
 use crate::resource::{ResourceKey, ResourceVersion, WriteMethod};
 use crate::retry::{self, Next, Schedule};
 use crate::task::{TaskMove, moved};
+use crate::unanswered;
 use crate::withdraw;
 use adapter_contract::{
     Capabilities, DeliveryError, FailureCode, Progress, Receipt, Repeat, ReportSource, SenderMove, StatusReport,
@@ -54,6 +55,8 @@ pub struct Job<'a> {
     /// How long the platform is given to finish what it may still be doing, before it is asked whether it has the
     /// referral: asked too soon it would say no, and then have two.
     pub settle: Duration,
+    /// How long the platform has, once it has the referral, to say whether anybody takes it on, before a person is told.
+    pub answer: Duration,
     /// When the row was claimed.
     pub started: OffsetDateTime,
     /// Now.
@@ -175,6 +178,7 @@ pub fn acknowledged(
             let status = (referral.sender != SenderState::Cancelled).then_some(TaskStatus::Requested);
             let step = TaskMove { status, business_status: Some("delivered".to_owned()), ..TaskMove::default() };
             referral.task_status = status.unwrap_or(referral.task_status);
+            referral.answer_due = Some(unanswered::due(job.task.1, job.now, job.answer));
             changes.push(Change::PutResource(next_task(job, &step)));
         }
     }

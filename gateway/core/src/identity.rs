@@ -90,6 +90,9 @@ pub enum Role {
     /// An information-governance lead's: reads what the organisation has, and who received what of whom. Sends nothing and
     /// records no consent.
     Governance,
+    /// Looks after delivery: redrives dead letters of its customer, whichever organisation sent them. It sees of them names,
+    /// codes and causes, and nothing of a person.
+    Operator,
     /// Collects referrals published for it and moves their Tasks.
     Platform,
 }

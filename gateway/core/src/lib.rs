@@ -19,10 +19,12 @@ pub mod route;
 // The way back.
 pub mod align;
 pub mod status;
+pub mod unanswered;
 
 // What the sender may still do, and the person.
 pub mod erase;
 pub mod patch;
+pub mod redrive;
 pub mod retention;
 pub mod update;
 pub mod withdraw;

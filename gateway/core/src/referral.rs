@@ -61,6 +61,10 @@ pub struct Referral {
     /// [`LossReport::hash`] of the report with which the sender let it go: it does not wait for the same again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss_released: Option<String>,
+    /// When a person is told if its platform has by then said nothing of it; absent before delivery, and once a person was
+    /// told.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub answer_due: Option<OffsetDateTime>,
     /// The receipt of a withdrawal of consent; absent while consent was not withdrawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recall: Option<Box<Recall>>,
@@ -252,6 +256,17 @@ impl Referral {
     pub fn released_report(&self) -> Option<&LossReport> {
         let report = self.loss.as_deref()?;
         (self.loss_released.as_deref() == Some(report.hash().as_str())).then_some(report)
+    }
+
+    /// Until when its platform's first word is still waited for: it has the referral, and nothing is known of whether
+    /// anybody took it on. `None` where nothing is waited for, or a person is at it already.
+    #[must_use]
+    pub fn awaits_answer(&self) -> Option<OffsetDateTime> {
+        let silent = matches!(self.delivery, Delivery::Delivered { .. })
+            && self.task_status == TaskStatus::Requested
+            && self.platform_status.is_none_or(|said| said == TaskStatus::Requested);
+        let wanted = self.sender == SenderState::Active && self.recall.is_none() && self.erased.is_none();
+        self.answer_due.filter(|_| silent && wanted && self.attention.is_none())
     }
 
     /// True when nothing more will happen by itself: a final status, or waiting for a person.

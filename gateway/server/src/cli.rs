@@ -3,6 +3,7 @@
 mod adapter;
 mod audit;
 mod config;
+mod dead_letters;
 mod disclosures;
 mod needs;
 mod route;
@@ -80,6 +81,11 @@ enum Command {
     },
     /// Who received which data of a person, when, on which consent, and what was withheld.
     Disclosures(DisclosuresArguments),
+    /// Lists what could not be delivered and waits for a person, and lets it go on.
+    DeadLetters {
+        #[command(subcommand)]
+        action: DeadLettersAction,
+    },
     /// Says why a referral goes where it goes. Sends nothing.
     Route {
         #[command(subcommand)]
@@ -139,6 +145,80 @@ struct DisclosuresArguments {
     /// Writes to a file instead of standard output.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum DeadLettersAction {
+    /// Lists them, each with its cause, and what else a person has to settle with an organisation. Read from the store; a
+    /// gateway may be running meanwhile.
+    List {
+        /// The configuration of the gateway.
+        #[arg(long)]
+        config: PathBuf,
+        /// Only of this customer.
+        #[arg(long)]
+        tenant: Option<String>,
+        /// Only at this platform.
+        #[arg(long)]
+        platform: Option<String>,
+        /// Only with this cause, as the list names it: `http-401`, `not-connected`, …
+        #[arg(long)]
+        cause: Option<String>,
+        /// `text` or `json`.
+        #[arg(long, default_value = "text", value_parser = ["text", "json"])]
+        format: String,
+    },
+    /// Shows one with all its attempts and what to do next.
+    Show {
+        /// Id of the Task, the referral or the errand.
+        id: String,
+        /// The configuration of the gateway.
+        #[arg(long)]
+        config: PathBuf,
+        /// `text` or `json`.
+        #[arg(long, default_value = "text", value_parser = ["text", "json"])]
+        format: String,
+    },
+    /// Asks the running gateway to let them go on, each after a consent decision of its own.
+    Redrive(RedriveArguments),
+}
+
+#[derive(Debug, clap::Args)]
+struct RedriveArguments {
+    /// The configuration of the gateway: it says where it listens.
+    #[arg(long, required_unless_present = "url")]
+    config: Option<PathBuf>,
+    /// FHIR base address of the gateway, where it is not the one of the configuration.
+    #[arg(long)]
+    url: Option<String>,
+    /// Environment variable with the token of a client that has the role `operator`.
+    #[arg(long, value_name = "NAME")]
+    token_env: Option<String>,
+    /// File with that token.
+    #[arg(long, value_name = "FILE", conflicts_with = "token_env")]
+    token_file: Option<PathBuf>,
+    /// Only this Task's; may be given several times.
+    #[arg(long, value_name = "ID")]
+    task: Vec<String>,
+    /// Only those at this platform.
+    #[arg(long)]
+    platform: Option<String>,
+    /// Only those with this cause.
+    #[arg(long)]
+    cause: Option<String>,
+    /// All of the customer's.
+    #[arg(long)]
+    all: bool,
+    /// The organisation was asked about each of these Tasks and does not have it: it is sent although the platform cannot be
+    /// asked.
+    #[arg(long, requires = "task")]
+    asked: bool,
+    /// Says what would go on and what would stay, and changes nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// `text` or `json`.
+    #[arg(long, default_value = "text", value_parser = ["text", "json"])]
+    format: String,
 }
 
 #[derive(Debug, Subcommand)]
@@ -267,6 +347,7 @@ pub async fn run() -> ExitCode {
         Command::Config { action: ConfigAction::Check { file } } => config::check(&file),
         Command::Config { action: ConfigAction::Example } => config::example(),
         Command::Audit { action: AuditAction::Verify { config, format } } => audit::verify(&config, &format).await,
+        Command::DeadLetters { action } => dead_letters::run(&action).await,
         Command::Disclosures(arguments) => disclosures::run(&arguments).await,
         Command::Route { action: RouteAction::Explain { file, config, tenant, format } } => {
             route::explain(&file, &config, tenant.as_deref(), &format)

@@ -233,6 +233,7 @@ fn job<'a>(gateway: &'a Gateway, platform: &Platform, view: &'a View, at: Beginn
         adapter: at.adapter,
         schedule: &gateway.rules.schedule,
         settle: gateway.limits.settle,
+        answer: gateway.limits.answer,
         started: at.started,
         now: gateway.clock.now(),
     }

@@ -8,6 +8,7 @@ mod erase;
 mod metadata;
 mod preview;
 mod read;
+mod redrive;
 mod reply;
 mod reports;
 mod routes;
@@ -171,6 +172,10 @@ async fn run(
         Interaction::Operation(kind, "erase") => {
             let bytes = context.fhir_body(gateway, &parts, body).await?;
             erase::erase(gateway, &context, kind, &id(), &bytes).await
+        }
+        Interaction::Operation(_, "redrive") => {
+            let bytes = context.fhir_body(gateway, &parts, body).await?;
+            redrive::redrive(gateway, &context, &bytes).await
         }
         Interaction::Operation(..) => {
             let bytes = context.fhir_body(gateway, &parts, body).await?;

@@ -17,8 +17,10 @@ pub mod deliver;
 pub mod disclosures;
 pub mod http;
 pub mod ingest;
+mod redrive;
 pub mod status;
 mod subject;
+mod unanswered;
 mod withdraw;
 
 // What goes.

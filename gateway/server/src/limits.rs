@@ -26,6 +26,10 @@ pub struct Limits {
     pub settle: time::Duration,
     /// How long a platform has to confirm that it stopped, after consent was withdrawn, before a person is told.
     pub recall: time::Duration,
+    /// How long a platform has, once it has a referral, to say whether anybody takes it on, before a person is told.
+    pub answer: time::Duration,
+    /// Time between two looks for referrals whose platform has said nothing in time.
+    pub unanswered_look: Duration,
     /// How long a worker may hold an outbox row.
     pub lease: Duration,
     /// Exchanges under way with one platform.
@@ -55,6 +59,8 @@ impl Default for Limits {
             conflict_retries: 5,
             settle: time::Duration::seconds(60),
             recall: time::Duration::hours(48),
+            answer: time::Duration::days(7),
+            unanswered_look: Duration::from_secs(60),
             lease: Duration::from_secs(120),
             platform_concurrency: 8,
             poll_pages: 50,

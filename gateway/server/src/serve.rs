@@ -3,7 +3,7 @@
 mod listen;
 
 use crate::gateway::Gateway;
-use crate::{adapters, deliver, retention, status, withdraw};
+use crate::{adapters, deliver, retention, status, unanswered, withdraw};
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 use tokio::net::TcpListener;
@@ -52,6 +52,7 @@ pub fn start(gateway: Gateway, listener: TcpListener) -> std::io::Result<Running
     // A gateway that only takes in recalls nothing.
     if !gateway.platforms.ids().is_empty() {
         parts.spawn(withdraw::ends_of_overrides(Arc::clone(&gateway), stop.clone()));
+        parts.spawn(unanswered::worker(Arc::clone(&gateway), stop.clone()));
     }
     parts.spawn(status::worker(Arc::clone(&gateway), stop.clone()));
     parts.spawn(retention::worker(Arc::clone(&gateway), stop.clone()));

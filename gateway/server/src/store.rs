@@ -99,6 +99,8 @@ pub struct ReferralFilter {
     pub delivery: Option<String>,
     /// Only about this subject.
     pub subject: Option<SubjectId>,
+    /// Only those at whose platform a person has something to settle ([`Referral::attention`]).
+    pub attention: bool,
     /// Only those accepted after this one in acceptance order (exclusive).
     pub after: Option<ReferralId>,
     /// At most so many.
@@ -166,6 +168,19 @@ pub trait Store: Send + Sync {
 
     /// Referrals, in acceptance order.
     async fn referrals(&self, filter: &ReferralFilter) -> Result<Vec<Referral>, StoreError>;
+
+    /// Referrals whose platform's first word [is waited for](Referral::awaits_answer) at most until this time, the longest
+    /// overdue first.
+    async fn unanswered(&self, by: OffsetDateTime, limit: u32) -> Result<Vec<Referral>, StoreError>;
+
+    /// Dead letters: outbox rows that cannot go on by themselves, in the order of their creation, each with its place in it;
+    /// those behind `after` (0 = from the start).
+    async fn dead_letters(
+        &self,
+        tenant: Option<&TenantId>,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<(u64, OutboxRow)>, StoreError>;
 
     /// How many stand where.
     async fn counts(&self) -> Result<Counts, StoreError>;

@@ -8,7 +8,7 @@ use gateway_core::consent::{Decision, Reason, Verdict};
 use gateway_core::deliver::Job;
 use gateway_core::identity::{Client, ClientId, Compartment, Owner, PlatformId, Profile, Role, TenantId};
 use gateway_core::outbox::{AdapterVersion, Attempt, Errand, OutboxRow, OutboxState};
-use gateway_core::referral::{Delivery, Referral, ReferralId, SenderState};
+use gateway_core::referral::{Delivery, Recall, Referral, ReferralId, SenderState, Way};
 use gateway_core::resource::ResourceVersion;
 use gateway_core::retry::Schedule;
 use gateway_fhir::{Json, Severity, door, validate};
@@ -103,6 +103,7 @@ pub(crate) fn referral() -> Referral {
         attention: None,
         loss: None,
         loss_released: None,
+        answer_due: None,
         recall: None,
         subject: None,
         erased: None,
@@ -119,6 +120,24 @@ pub(crate) fn delivered() -> Referral {
         platform_referral: Some(PlatformReferralId("42".to_owned())),
         ..referral()
     }
+}
+
+/// Consent for it was withdrawn, and the organisation is to be called.
+pub(crate) fn recalled(referral: Referral) -> Referral {
+    let recall = Recall {
+        consent: None,
+        reason: "withdrawn".to_owned(),
+        words: "The Consent was withdrawn.".to_owned(),
+        asked_at: NOW,
+        way: Way::Person,
+        deadline: None,
+        told_at: None,
+        confirmed_at: None,
+        confirmed_by: None,
+        overdue_at: None,
+    };
+    let (sender, task_status) = (SenderState::Cancelled, TaskStatus::Cancelled);
+    Referral { recall: Some(Box::new(recall)), sender, task_status, ..referral }
 }
 
 /// A row as the worker has it: leased, with one attempt counted.
@@ -204,6 +223,7 @@ impl Stand {
             adapter: &self.adapter,
             schedule: &self.schedule,
             settle: self.settle,
+            answer: Duration::days(7),
             started: self.now,
             now: self.now,
         }

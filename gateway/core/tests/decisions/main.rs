@@ -16,6 +16,8 @@ mod minimise;
 mod outcome;
 mod published;
 mod recall;
+mod redrive;
 mod sender_cancels;
 mod sender_moves;
+mod unanswered;
 mod withdraw;

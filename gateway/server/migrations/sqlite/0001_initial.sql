@@ -87,9 +87,13 @@ CREATE TABLE referral (
     delivery          TEXT    NOT NULL,                  -- queued, held, delivered, dead-letter, withdrawn
     task_status       TEXT    NOT NULL,                  -- Task.status code
     subject           TEXT,                              -- whom it is about
+    attention         INTEGER NOT NULL,                  -- 1 while a person has something to settle at its platform
+    answer_due        INTEGER,                           -- until when its platform's first word is waited for
     body              TEXT    NOT NULL                   -- the whole referral as JSON
 ) STRICT;
 CREATE INDEX referral_by_subject ON referral (subject) WHERE subject IS NOT NULL;
+CREATE INDEX referral_attention ON referral (attention) WHERE attention = 1;
+CREATE INDEX referral_unanswered ON referral (answer_due) WHERE answer_due IS NOT NULL;
 CREATE INDEX referral_by_task ON referral (tenant, owner, task);
 CREATE INDEX referral_by_name ON referral (platform, platform_referral) WHERE platform_referral IS NOT NULL;
 CREATE INDEX referral_by_platform_key ON referral (platform, key);
@@ -111,6 +115,7 @@ CREATE TABLE outbox (
     body     TEXT    NOT NULL                   -- the whole row as JSON
 ) STRICT;
 CREATE INDEX outbox_due ON outbox (platform, due) WHERE due IS NOT NULL;
+CREATE INDEX outbox_dead ON outbox (state) WHERE state = 'dead';
 CREATE INDEX outbox_by_referral ON outbox (referral, sequence);
 
 -- Each try at an outbox row.

@@ -70,6 +70,7 @@ pub fn build(
         lease: Duration::from_secs(u64::from(config.retry.lease_seconds)),
         settle: time::Duration::seconds(i64::from(config.retry.settle_seconds)),
         recall: time::Duration::seconds(i64::from(config.retry.recall_seconds)),
+        answer: time::Duration::seconds(i64::from(config.retry.answer_seconds)),
         ..Limits::default()
     };
     Ok(Gateway {

@@ -224,6 +224,9 @@ pub struct RetrySection {
     pub settle_seconds: u32,
     /// How long a platform has to confirm that it stopped, after consent was withdrawn, before a person is told.
     pub recall_seconds: u32,
+    /// How long a platform has, once it has a referral, to say whether anybody takes it on, before a person is told; a Task's
+    /// `restriction.period.end` that is nearer counts instead.
+    pub answer_seconds: u32,
 }
 
 impl Default for RetrySection {
@@ -235,6 +238,7 @@ impl Default for RetrySection {
             lease_seconds: 120,
             settle_seconds: 60,
             recall_seconds: 48 * 60 * 60,
+            answer_seconds: 7 * 24 * 60 * 60,
         }
     }
 }
@@ -342,7 +346,7 @@ impl Check<'_> {
             self.at(
                 &client.roles,
                 "client.roles",
-                "no role, so it could do nothing; give it `referrer`, `reader`, `consent`, `governance` or `platform`",
+                "no role, so it could do nothing; give it `referrer`, `reader`, `consent`, `governance`, `operator` or `platform`",
             );
         }
         // Whoever receives must not be able to permit it to itself.

@@ -93,6 +93,11 @@ fn operation(kind: &str, name: &str) -> Value {
             "POST of Parameters with reason (request or withdrawal), consents and dry-run. The record of the person goes for \
              good; referrals that are under way are in the way. For clients with the role governance."
         }
+        "redrive" => {
+            "POST of Parameters with task, platform, cause or all, and dry-run. Dead letters go on where they stood, each after a \
+             consent decision of its own; the answer says of each whether it does, and why not. For clients with the role \
+             operator."
+        }
         _ => {
             "POST of the transaction Bundle that would be sent, or of Parameters with it. Tells, as Parameters, for each Task \
              who would receive it, what consent says, what would arrive and what would not. Nothing is stored or sent."

@@ -94,7 +94,7 @@ pub(super) struct Route {
 pub(super) const AUDIT_EVENT: &str = "AuditEvent";
 
 /// Addresses that stand for themselves; those of each type are added by [`all`].
-pub(super) const ROUTES: [(&str, &str, Interaction); 14] = [
+pub(super) const ROUTES: [(&str, &str, Interaction); 15] = [
     ("GET", "/fhir/metadata", Interaction::Metadata),
     ("POST", "/fhir", Interaction::Transaction),
     ("POST", "/fhir/", Interaction::Transaction),
@@ -102,6 +102,7 @@ pub(super) const ROUTES: [(&str, &str, Interaction); 14] = [
     ("POST", "/fhir/Patient/{id}/$erase", Interaction::Operation("Patient", "erase")),
     ("POST", "/fhir/ServiceRequest/{id}/$erase", Interaction::Operation("ServiceRequest", "erase")),
     ("POST", "/fhir/Consent/{id}/$erase", Interaction::Operation("Consent", "erase")),
+    ("POST", "/fhir/Task/$redrive", Interaction::Operation("Task", "redrive")),
     ("GET", "/fhir/Patient/{id}/$disclosures", Interaction::InstanceOperation("Patient", "disclosures")),
     ("GET", "/fhir/AuditEvent/{id}", Interaction::Read(AUDIT_EVENT)),
     ("GET", "/fhir/AuditEvent", Interaction::Search(AUDIT_EVENT)),

@@ -50,6 +50,7 @@ fn referral(referral: &mut Referral) {
     if let Delivery::Delivered { at } = &mut referral.delivery {
         *at = instant(*at);
     }
+    referral.answer_due = referral.answer_due.map(instant);
     if let Some(erasure) = &mut referral.erased {
         erasure.at = instant(erasure.at);
     }

@@ -15,7 +15,7 @@ use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use async_trait::async_trait;
 use gateway_core::change::{Disposition, RawReport, Received, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
-use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
+use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow, OutboxState};
 use gateway_core::referral::{Delivery, Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
 use gateway_core::subject::{Domain, Erasure, Subject, SubjectId};
@@ -122,8 +122,32 @@ impl Store for MemoryStore {
             filter.tenant.as_ref().is_none_or(|tenant| referral.compartment.tenant == *tenant)
                 && filter.delivery.as_ref().is_none_or(|word| referral.delivery.word() == word)
                 && (filter.subject.is_none() || filter.subject == referral.subject)
+                && (!filter.attention || referral.attention.is_some())
         };
         Ok(state.referrals.iter().skip(start).filter(wanted).take(filter.limit as usize).cloned().collect())
+    }
+
+    async fn unanswered(&self, by: OffsetDateTime, limit: u32) -> Result<Vec<Referral>, StoreError> {
+        let by = canonical::instant(by);
+        let state = self.state()?;
+        let due = |referral: &Referral| referral.awaits_answer().filter(|due| *due <= by);
+        let mut found: Vec<Referral> = state.referrals.iter().filter(|one| due(one).is_some()).cloned().collect();
+        found.sort_by_key(due);
+        found.truncate(limit as usize);
+        Ok(found)
+    }
+
+    async fn dead_letters(
+        &self,
+        tenant: Option<&TenantId>,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<(u64, OutboxRow)>, StoreError> {
+        let state = self.state()?;
+        let placed = (1..).zip(state.outbox.iter().map(|kept| &kept.row)).filter(|(place, _)| *place > after);
+        let dead = placed.filter(|(_, row)| row.state == OutboxState::Dead);
+        let own = dead.filter(|(_, row)| tenant.is_none_or(|tenant| row.tenant == *tenant));
+        Ok(own.take(limit as usize).map(|(place, row)| (place, row.clone())).collect())
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {

@@ -170,6 +170,20 @@ impl Store for SqliteStore {
         self.readers.run(move |file| reads::referrals(file, &filter)).await
     }
 
+    async fn unanswered(&self, by: OffsetDateTime, limit: u32) -> Result<Vec<Referral>, StoreError> {
+        self.readers.run(move |file| reads::unanswered(file, by, limit)).await
+    }
+
+    async fn dead_letters(
+        &self,
+        tenant: Option<&TenantId>,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<(u64, OutboxRow)>, StoreError> {
+        let tenant = tenant.cloned();
+        self.readers.run(move |file| reads::dead_letters(file, tenant.as_ref(), after, limit)).await
+    }
+
     async fn counts(&self) -> Result<Counts, StoreError> {
         self.readers.run(reads::counts).await
     }

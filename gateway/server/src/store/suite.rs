@@ -37,6 +37,8 @@ where
     referrals::revisions_follow_each_other(make().await).await;
     referrals::a_platform_speaks_by_name_or_key(make().await).await;
     referrals::lists_are_filtered_and_paged(make().await).await;
+    referrals::what_a_person_has_to_settle_is_listed(make().await).await;
+    referrals::who_has_not_answered_is_found_by_the_deadline(make().await).await;
     referrals::counts_say_how_many_stand_where(make().await).await;
     outbox::claims_lease_what_is_due_longest_waiting_first(make().await).await;
     outbox::only_the_newest_fence_may_write(make().await).await;
@@ -45,6 +47,7 @@ where
     outbox::errands_of_a_referral_wait_for_earlier_ones(make().await).await;
     outbox::next_due_counts_only_what_a_claim_would_get(make().await).await;
     outbox::the_backlog_is_what_waits_or_is_leased(make().await).await;
+    outbox::dead_letters_are_listed_by_creation(make().await).await;
     outbox::concurrent_claims_never_share_a_row(make().await).await;
     reports::raw_reports_wait_until_read(make().await).await;
     reports::the_same_statement_is_kept_once(make().await).await;

@@ -4,6 +4,7 @@
 mod adapters;
 mod audit;
 mod commands;
+mod dead_letters;
 mod guide;
 mod privacy;
 mod serving;

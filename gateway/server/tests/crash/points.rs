@@ -200,6 +200,19 @@ impl Store for CountingStore {
         self.inner.referrals(filter).await
     }
 
+    async fn unanswered(&self, by: OffsetDateTime, limit: u32) -> Result<Vec<Referral>, StoreError> {
+        self.inner.unanswered(by, limit).await
+    }
+
+    async fn dead_letters(
+        &self,
+        tenant: Option<&TenantId>,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<(u64, OutboxRow)>, StoreError> {
+        self.inner.dead_letters(tenant, after, limit).await
+    }
+
     async fn counts(&self) -> Result<Counts, StoreError> {
         self.inner.counts().await
     }

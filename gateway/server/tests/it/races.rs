@@ -203,6 +203,21 @@ impl Store for Racing {
         self.inner.referrals(filter).await
     }
 
+    async fn unanswered(&self, by: OffsetDateTime, limit: u32) -> Result<Vec<Referral>, StoreError> {
+        self.pause().await;
+        self.inner.unanswered(by, limit).await
+    }
+
+    async fn dead_letters(
+        &self,
+        tenant: Option<&TenantId>,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<(u64, OutboxRow)>, StoreError> {
+        self.pause().await;
+        self.inner.dead_letters(tenant, after, limit).await
+    }
+
     async fn counts(&self) -> Result<Counts, StoreError> {
         self.pause().await;
         self.inner.counts().await

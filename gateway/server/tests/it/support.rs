@@ -40,6 +40,10 @@ pub(crate) const FOREIGN: &str = "foreign";
 pub(crate) const RECORDER: &str = "recorder";
 /// Looks after information governance at the practice.
 pub(crate) const GOVERNANCE: &str = "governance";
+/// Looks after the delivery of the tenant's referrals.
+pub(crate) const OPERATOR: &str = "operator";
+/// The same in another tenant.
+pub(crate) const FOREIGN_OPERATOR: &str = "foreign-operator";
 /// Refers, and is not entitled to record consent.
 pub(crate) const SELF_REFERRAL: &str = "self-referral";
 /// The platform that collects.
@@ -442,6 +446,8 @@ pub(crate) fn configuration(address: &str, token: &Path, setup: &Setup) -> Strin
     text += &client(FOREIGN, "pcn-b", PRACTICE_ODS, referrer);
     text += &client(RECORDER, "pcn-a", PRACTICE_ODS, "roles = [\"consent\"]");
     text += &client(GOVERNANCE, "pcn-a", PRACTICE_ODS, "roles = [\"governance\"]");
+    text += &client(OPERATOR, "pcn-a", "QHL01", "roles = [\"operator\"]");
+    text += &client(FOREIGN_OPERATOR, "pcn-b", "QHL01", "roles = [\"operator\"]");
     text += &client(SELF_REFERRAL, "pcn-a", PRACTICE_ODS, &format!("{referrer}\nrecords-consent = false"));
     text += &client(COLLECTOR, "pcn-a", "VCSE3", "roles = [\"platform\"]\nplatform = \"advice\"");
     let requester = "requester-ods = \"X26\", requester-name = \"Test PCN gateway\"";

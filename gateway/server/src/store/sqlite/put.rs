@@ -135,12 +135,12 @@ pub(super) fn referral(file: &Connection, referral: &Referral) -> Result<(), Com
     let sql = if standing.is_some() {
         "UPDATE referral SET revision = ?2, tenant = ?3, owner = ?4, task = ?5, platform = ?6, key = ?7,
              platform_referral = ?8, delivery = ?9, task_status = ?10, body = ?11,
-             subject = ?12
+             subject = ?12, attention = ?13, answer_due = ?14
          WHERE id = ?1"
     } else {
         "INSERT INTO referral (id, revision, tenant, owner, task, platform, key, platform_referral, delivery,
-             task_status, body, subject)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+             task_status, body, subject, attention, answer_due)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
     };
     file.prepare_cached(sql)?.execute((
         &referral.id.0,
@@ -155,6 +155,8 @@ pub(super) fn referral(file: &Connection, referral: &Referral) -> Result<(), Com
         referral.task_status.code(),
         json(referral)?,
         referral.subject.as_ref().map(|subject| &subject.0),
+        referral.attention.is_some(),
+        referral.awaits_answer().map(micros).transpose()?,
     ))?;
     Ok(())
 }

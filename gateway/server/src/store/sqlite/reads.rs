@@ -35,6 +35,11 @@ pub(super) const BY_TASK: &str =
 pub(super) const BY_NAME: &str =
     "SELECT body FROM referral WHERE platform = ?1 AND platform_referral = ?2 ORDER BY place LIMIT 1";
 pub(super) const BY_KEY: &str = "SELECT body FROM referral WHERE platform = ?1 AND key = ?2 ORDER BY place LIMIT 1";
+pub(super) const UNANSWERED: &str = "SELECT body FROM referral WHERE answer_due IS NOT NULL AND answer_due <= ?1
+    ORDER BY answer_due, place LIMIT ?2";
+/// Few rows are dead, so that the tenant needs no index of its own.
+pub(super) const DEAD: &str = "SELECT body, place FROM outbox
+    WHERE state = 'dead' AND place > ?2 AND (?1 IS NULL OR tenant = ?1) ORDER BY place LIMIT ?3";
 pub(super) const COUNTS: &str = "SELECT delivery, task_status, count(*) FROM referral
     GROUP BY delivery, task_status ORDER BY delivery, task_status";
 pub(super) const OUTBOX: &str = "SELECT body FROM outbox WHERE referral = ?1 ORDER BY sequence, place";
@@ -158,6 +163,9 @@ pub(super) fn listing(filter: &ReferralFilter) -> String {
         (None, _) => " AND ?3 IS NULL",
     });
     sql.push_str(if filter.subject.is_some() { " AND subject = ?5" } else { " AND ?5 IS NULL" });
+    if filter.attention {
+        sql.push_str(" AND attention = 1");
+    }
     sql.push_str(" ORDER BY place LIMIT ?4");
     sql
 }
@@ -176,6 +184,20 @@ pub(super) fn referrals(file: &Connection, filter: &ReferralFilter) -> Result<Ve
     let tenant = filter.tenant.as_ref().map(|tenant| &tenant.0);
     let subject = filter.subject.as_ref().map(|subject| &subject.0);
     all(file, &listing(filter), (after, &filter.delivery, tenant, filter.limit, subject), a_referral)
+}
+
+pub(super) fn unanswered(file: &Connection, by: OffsetDateTime, limit: u32) -> Result<Vec<Referral>, StoreError> {
+    all(file, UNANSWERED, (rows::micros(by)?, limit), a_referral)
+}
+
+pub(super) fn dead_letters(
+    file: &Connection,
+    tenant: Option<&TenantId>,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<(u64, OutboxRow)>, StoreError> {
+    let read = |row: &Row<'_>| Ok((natural(row, 1)?, body(row, 0, "outbox row")?));
+    all(file, DEAD, (tenant.map(|tenant| &tenant.0), rows::bound(after), limit), read)
 }
 
 pub(super) fn counts(file: &Connection) -> Result<Counts, StoreError> {

@@ -4,6 +4,7 @@ use super::samples::{
     Shared, adapter, at, claim, commit, errand, must, platform, put_errand, referral_id, refused, write,
 };
 use gateway_core::change::{Change, Check, CheckFailure};
+use gateway_core::identity::TenantId;
 use gateway_core::outbox::{Attempt, Claimed, OutboxRow, OutboxState};
 use std::collections::BTreeSet;
 use tokio::task::JoinSet;
@@ -209,4 +210,29 @@ pub(super) async fn concurrent_claims_never_share_a_row(store: Shared) {
         }
     }
     assert_eq!(seen.len(), 40);
+}
+
+pub(super) async fn dead_letters_are_listed_by_creation(store: Shared) {
+    let tenant = |id: &str| TenantId(id.to_owned());
+    let south = OutboxRow { tenant: tenant("south"), ..errand("b", 1, 0) };
+    for row in [errand("a", 1, 30), south, errand("c", 1, 10), errand("d", 1, 0)] {
+        write(&store, vec![put_errand(OutboxRow { state: OutboxState::Ready, ..row })]).await;
+    }
+    let listed = async |tenant: Option<&TenantId>, after, limit| {
+        let found = must(store.dead_letters(tenant, after, limit).await);
+        let ids = found.iter().map(|(_, row)| row.id.clone()).collect::<Vec<_>>().join(" ");
+        (ids, found.first().map_or(0, |(place, _)| *place))
+    };
+    assert_eq!(listed(None, 0, 9).await.0, "");
+    // The last one dies first: the order is that of creation.
+    for row in [errand("c", 1, 10), OutboxRow { tenant: tenant("south"), ..errand("b", 1, 0) }, errand("a", 1, 30)] {
+        write(&store, vec![put_errand(OutboxRow { state: OutboxState::Dead, ..row })]).await;
+    }
+    let (all, first) = listed(None, 0, 9).await;
+    assert_eq!(all, "a-1 b-1 c-1");
+    assert_eq!(listed(None, first, 1).await.0, "b-1");
+    assert_eq!(listed(Some(&tenant("south")), 0, 9).await.0, "b-1");
+    assert_eq!(listed(Some(&tenant("nobody")), 0, 9).await.0, "");
+    write(&store, vec![put_errand(OutboxRow { state: OutboxState::Done, ..errand("a", 1, 30) })]).await;
+    assert_eq!(listed(None, 0, 9).await.0, "b-1 c-1");
 }

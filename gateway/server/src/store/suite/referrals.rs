@@ -1,7 +1,7 @@
 //! Rules for referrals.
 
 use super::samples::{
-    Shared, all_referrals, home, must, platform, put_referral, referral, referral_id, refused, strangers, write,
+    Shared, all_referrals, at, home, must, platform, put_referral, referral, referral_id, refused, strangers, write,
 };
 use crate::store::ReferralFilter;
 use adapter_contract::{IdempotencyKey, PlatformReferralId, TaskStatus};
@@ -101,6 +101,7 @@ pub(super) async fn lists_are_filtered_and_paged(store: Shared) {
             tenant: tenant.map(|id| TenantId(id.to_owned())),
             delivery: delivery.map(str::to_owned),
             subject: None,
+            attention: false,
             after: after.map(referral_id),
             limit,
         };
@@ -108,6 +109,48 @@ pub(super) async fn lists_are_filtered_and_paged(store: Shared) {
         assert_eq!(found.concat(), expected, "{filter:?}");
     }
     assert_eq!(must(store.referrals(&all_referrals()).await).len(), 5);
+}
+
+pub(super) async fn what_a_person_has_to_settle_is_listed(store: Shared) {
+    five(&store).await;
+    let filter = ReferralFilter { attention: true, ..all_referrals() };
+    assert_eq!(must(store.referrals(&filter).await), []);
+    for id in ["b", "c"] {
+        let mut row = referral(id, 2);
+        row.attention = Some("look".to_owned());
+        write(&store, vec![put_referral(row)]).await;
+    }
+    let listed = |found: Vec<Referral>| found.into_iter().map(|row| row.id.0).collect::<String>();
+    assert_eq!(listed(must(store.referrals(&filter).await)), "bc");
+    let behind = ReferralFilter { after: Some(referral_id("b")), ..filter.clone() };
+    assert_eq!(listed(must(store.referrals(&behind).await)), "c");
+    write(&store, vec![put_referral(referral("b", 3))]).await;
+    assert_eq!(listed(must(store.referrals(&filter).await)), "c");
+}
+
+pub(super) async fn who_has_not_answered_is_found_by_the_deadline(store: Shared) {
+    let waiting = |id: &str, revision, due| {
+        let delivery = Delivery::Delivered { at: at(0) };
+        Referral { delivery, answer_due: Some(at(due)), ..referral(id, revision) }
+    };
+    for (id, due) in [("a", 30), ("b", 10), ("c", 20), ("d", 20)] {
+        write(&store, vec![put_referral(waiting(id, 1, due))]).await;
+    }
+    let queued = Referral { delivery: Delivery::Queued, ..waiting("e", 1, 5) };
+    let told = Referral { attention: Some("look".to_owned()), ..waiting("f", 1, 5) };
+    let accepted = Referral { task_status: TaskStatus::Accepted, ..waiting("g", 1, 5) };
+    write(&store, vec![put_referral(queued), put_referral(told), put_referral(accepted)]).await;
+    let found = async |by, limit| {
+        let found = must(store.unanswered(at(by), limit).await);
+        found.into_iter().map(|row| row.id.0).collect::<String>()
+    };
+    for (by, limit, expected) in [(9, 9, ""), (10, 9, "b"), (20, 9, "bcd"), (30, 9, "bcda"), (30, 2, "bc"), (30, 0, "")]
+    {
+        assert_eq!(found(by, limit).await, expected, "by {by}, at most {limit}");
+    }
+    let answered = Referral { answer_due: None, ..waiting("b", 2, 0) };
+    write(&store, vec![put_referral(answered)]).await;
+    assert_eq!(found(30, 9).await, "cda");
 }
 
 pub(super) async fn counts_say_how_many_stand_where(store: Shared) {

@@ -107,6 +107,7 @@ pub(in crate::store) fn referral(id: &str, revision: u64) -> Referral {
         attention: None,
         loss: Some(Box::new(LossReport::new("letters", "1.0.0", vec![loss()], true))),
         loss_released: None,
+        answer_due: None,
         recall: None,
         subject: None,
         erased: None,

@@ -116,12 +116,19 @@ async fn change(dice: &mut Dice, model: &MemoryStore) -> Change {
                 platform: dice.maybe(Dice::platform),
                 platform_referral: dice.maybe(Dice::name),
                 task_status: *dice.one(&TaskStatus::ALL),
+                attention: dice.maybe(|_| "look".to_owned()),
+                answer_due: dice.maybe(|dice| at(dice.seconds())),
                 // A referral stays about whom it is about.
                 subject: Some(SubjectId(id.replace('f', "p"))),
                 ..samples::referral(&id, revision)
             };
-            if dice.number(2) == 0 {
-                row.delivery = Delivery::DeadLetter { reason: "lost".to_owned() };
+            match dice.number(4) {
+                0 => {}
+                1 => {
+                    row.delivery = Delivery::Delivered { at: at(dice.seconds()) };
+                    row.task_status = TaskStatus::Requested;
+                }
+                _ => row.delivery = Delivery::DeadLetter { reason: "lost".to_owned() },
             }
             samples::put_referral(row)
         }
@@ -261,9 +268,15 @@ async fn compare(dice: &mut Dice, model: &MemoryStore, sqlite: &dyn Store) {
         delivery: dice.maybe(|_| "dead-letter".to_owned()),
         subject: if dice.number(4) == 0 { dice.subject().map(|subject| subject.id) } else { None },
         after: dice.maybe(|dice| samples::referral_id(&dice.word("f", 6))),
+        attention: dice.number(3) == 0,
         limit: dice.number(5),
     };
     assert_eq!(must(sqlite.referrals(&filter).await), must(model.referrals(&filter).await), "{filter:?}");
+    let (by, limit) = (at(dice.seconds()), dice.number(4));
+    assert_eq!(must(sqlite.unanswered(by, limit).await), must(model.unanswered(by, limit).await));
+    let (tenant, after) = (dice.maybe(|_| TenantId("north".to_owned())), u64::from(dice.number(4)));
+    let dead = model.dead_letters(tenant.as_ref(), after, limit).await;
+    assert_eq!(must(sqlite.dead_letters(tenant.as_ref(), after, limit).await), must(dead));
     assert_eq!(must(sqlite.counts().await), must(model.counts().await));
     let (platform, name, id) = (dice.platform(), dice.name(), samples::referral_id(&dice.word("f", 5)));
     let ours = IdempotencyKey(format!("key-{}", id.0));

@@ -57,6 +57,8 @@ fn fixed_statements_go_by_an_index() {
         kept::PARKED,
         kept::IDLE,
         kept::BELONGING,
+        reads::UNANSWERED,
+        reads::DEAD,
         reads::BY_TASK,
         reads::BY_NAME,
         reads::BY_KEY,
@@ -83,9 +85,11 @@ fn lists_of_referrals_go_by_an_index() {
     for tenant in tenants {
         for delivery in [None, Some("held".to_owned())] {
             for subject in [None, Some(SubjectId("p".to_owned()))] {
-                let (tenant, delivery) = (tenant.clone(), delivery.clone());
-                let filter = ReferralFilter { tenant, delivery, subject, after: None, limit: 10 };
-                check(&file, &reads::listing(&filter));
+                for attention in [false, true] {
+                    let (tenant, delivery, subject) = (tenant.clone(), delivery.clone(), subject.clone());
+                    let filter = ReferralFilter { tenant, delivery, subject, attention, after: None, limit: 10 };
+                    check(&file, &reads::listing(&filter));
+                }
             }
         }
     }

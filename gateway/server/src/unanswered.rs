@@ -1,0 +1,64 @@
+//! Unanswered, with effects: looks for referrals whose platform has said nothing in time, and puts each in front of a person.
+
+use crate::deliver::{View, ViewError};
+use crate::gateway::{Gateway, is_race, log_store_fault};
+use crate::store::{CommitError, StoreError};
+use gateway_core::referral::ReferralId;
+use gateway_core::unanswered::overdue;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Referrals of one look.
+const BATCH: u32 = 100;
+
+/// Looks until it is told to stop.
+pub(crate) async fn worker(gateway: Arc<Gateway>, stop: CancellationToken) {
+    loop {
+        if let Err(error) = look(&gateway, &stop).await {
+            log_store_fault("unanswered", &error);
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = crate::clock::sleep(gateway.clock.as_ref(), gateway.limits.unanswered_look) => {}
+        }
+    }
+}
+
+/// Looks once, until nothing is overdue.
+async fn look(gateway: &Gateway, stop: &CancellationToken) -> Result<(), StoreError> {
+    while !stop.is_cancelled() {
+        let due = gateway.store.unanswered(gateway.clock.now(), BATCH).await?;
+        let mut told = false;
+        for referral in &due {
+            told |= tell(gateway, &referral.id).await?;
+        }
+        // What could not be told is looked at again next time, and keeps nobody waiting until then.
+        if !told || due.len() < BATCH as usize {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// True if a person was told.
+async fn tell(gateway: &Gateway, id: &ReferralId) -> Result<bool, StoreError> {
+    for _ in 0..=gateway.limits.conflict_retries {
+        let view = match View::load(gateway, id).await {
+            Ok(view) => view,
+            Err(ViewError::Store(error)) => return Err(error),
+            Err(ViewError::Missing(what)) => {
+                tracing::error!(referral = id.0, what, "a referral points at nothing");
+                return Ok(false);
+            }
+        };
+        let task = (view.task.version, &view.task.document);
+        let Some(transaction) = overdue(&view.referral, task, gateway.clock.now()) else { return Ok(false) };
+        match gateway.commit(transaction).await {
+            Ok(()) => return Ok(true),
+            Err(CommitError::Store(error)) => return Err(error),
+            Err(error) if is_race(&error) => {}
+            Err(CommitError::Refused(_)) => return Ok(false),
+        }
+    }
+    Ok(false)
+}

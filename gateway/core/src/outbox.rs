@@ -42,6 +42,30 @@ pub struct OutboxRow {
     pub last_failure: Option<DeliveryError>,
 }
 
+impl OutboxRow {
+    /// The row as it is put back from a copy of the store. What happened after the copy is not in it: a referral that waits
+    /// here may be at its platform by now, so the platform is asked before anything is sent, and where it cannot be asked a
+    /// person is. What was keyed can be sent again. Whoever held a lease then holds none now.
+    #[must_use]
+    pub fn restored(&self, now: OffsetDateTime) -> Self {
+        if matches!(self.state, OutboxState::Done | OutboxState::Dropped) {
+            return self.clone();
+        }
+        let was_leased = self.state == OutboxState::Leased;
+        let mut row = self.clone();
+        if was_leased {
+            (row.state, row.not_before) = (OutboxState::Ready, now);
+        }
+        if self.errand == Errand::Submit {
+            let in_flight = self.in_flight.filter(|repeat| *repeat == Repeat::Keyed);
+            row.in_flight = Some(in_flight.unwrap_or(Repeat::LookUpFirst));
+            // Nobody can say any more that no attempt was made.
+            row.attempts = self.attempts.max(1);
+        }
+        row
+    }
+}
+
 /// What is to be done at the platform.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]

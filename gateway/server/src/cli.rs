@@ -2,6 +2,7 @@
 
 mod adapter;
 mod audit;
+mod backup;
 mod config;
 mod dead_letters;
 mod disclosures;
@@ -68,6 +69,32 @@ enum Command {
         /// The configuration file.
         #[arg(long)]
         config: PathBuf,
+        /// Goes on with a store that was put back from a copy: until then the gateway takes in and sends nothing.
+        #[arg(long)]
+        resume: bool,
+    },
+    /// Copies the store as it stands at one moment, also while a gateway runs, with its SHA-256 beside it.
+    Backup {
+        /// The configuration of the gateway.
+        #[arg(long)]
+        config: PathBuf,
+        /// The file to write; it must not exist.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
+    /// Looks a copy over and puts it in the place of a store that is gone. The gateway then starts without sending anything.
+    Restore {
+        /// The configuration of the gateway.
+        #[arg(long)]
+        config: PathBuf,
+        /// The copy.
+        #[arg(long, value_name = "FILE")]
+        from: PathBuf,
+    },
+    /// Looks over a store.
+    Store {
+        #[command(subcommand)]
+        action: StoreAction,
     },
     /// Checks a configuration, or prints an example.
     Config {
@@ -97,6 +124,20 @@ enum Command {
     Adapter {
         #[command(subcommand)]
         action: AdapterAction,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum StoreAction {
+    /// Whether all of it can be read, every seal and the audit hold, and, for a copy, no byte has changed. A gateway may be
+    /// running on it.
+    Check {
+        /// The configuration of the gateway.
+        #[arg(long, required_unless_present = "file")]
+        config: Option<PathBuf>,
+        /// A copy instead.
+        #[arg(long, value_name = "FILE", conflicts_with = "config")]
+        file: Option<PathBuf>,
     },
 }
 
@@ -343,7 +384,12 @@ pub async fn run() -> ExitCode {
     let exit = match arguments.command {
         Command::Demo { withdraw: true, seed, .. } => crate::demo::run_withdrawal(seed).await,
         Command::Demo { referrals, once, seed, .. } => crate::demo::run(referrals, once, seed).await,
-        Command::Serve { config } => serve::run(&config).await,
+        Command::Serve { config, resume } => serve::run(&config, resume).await,
+        Command::Backup { config, to } => backup::take(&config, &to),
+        Command::Restore { config, from } => backup::restore(&config, &from),
+        Command::Store { action: StoreAction::Check { config, file } } => {
+            backup::check(config.as_deref(), file.as_deref())
+        }
         Command::Config { action: ConfigAction::Check { file } } => config::check(&file),
         Command::Config { action: ConfigAction::Example } => config::example(),
         Command::Audit { action: AuditAction::Verify { config, format } } => audit::verify(&config, &format).await,

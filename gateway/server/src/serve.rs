@@ -33,16 +33,36 @@ impl Running {
     }
 }
 
+/// What a gateway does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Everything.
+    All,
+    /// It takes in and answers, and sends nothing: a store was put back from a copy, and a person has not yet compared.
+    TakeIn,
+}
+
 /// Starts all parts on a listener.
 ///
 /// # Errors
 /// When the listener has no address.
 pub fn start(gateway: Gateway, listener: TcpListener) -> std::io::Result<Running> {
+    start_to(Work::All, gateway, listener)
+}
+
+/// Starts the parts that this work takes.
+///
+/// # Errors
+/// When the listener has no address.
+pub fn start_to(work: Work, gateway: Gateway, listener: TcpListener) -> std::io::Result<Running> {
     let address = listener.local_addr()?;
     let gateway = Arc::new(gateway);
     let stop = CancellationToken::new();
     let mut parts = JoinSet::new();
     parts.spawn(listen::serve(Arc::clone(&gateway), listener, stop.clone()));
+    if work == Work::TakeIn {
+        return Ok(Running { gateway, address, stop, parts });
+    }
     for platform in gateway.platforms.all() {
         parts.spawn(deliver::lane(Arc::clone(&gateway), platform.id.clone(), stop.clone()));
         if let Some(every) = platform.poll {

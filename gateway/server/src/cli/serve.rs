@@ -5,9 +5,10 @@ use crate::chance::Chance;
 use crate::clock::SystemClock;
 use crate::config::{self, ConfigError};
 use crate::gateway::Gateway;
-use crate::serve;
+use crate::serve::{self, Work};
 use crate::store::ReferralFilter;
 use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::backup::pause_mark;
 use crate::transport::HttpTransport;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,11 +17,11 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-pub(super) async fn run(file: &Path) -> Exit {
+pub(super) async fn run(file: &Path, resume: bool) -> Exit {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     // Only the first subscriber of a process counts; there is one.
     let _ = tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).try_init();
-    match start(file).await {
+    match start(file, resume).await {
         Ok(exit) => exit,
         Err(error) => {
             complain(&format!("vcse-gateway does not start.\n{error:#}"));
@@ -57,13 +58,19 @@ async fn refuse_orphans(gateway: &Gateway) -> anyhow::Result<()> {
     )
 }
 
-async fn start(file: &Path) -> anyhow::Result<Exit> {
+async fn start(file: &Path, resume: bool) -> anyhow::Result<Exit> {
     use anyhow::Context as _;
     let config = config::load(file)?;
     let listen = config.server.listen.get_ref();
     std::fs::create_dir_all(&config.server.data)
         .with_context(|| format!("the data folder {} cannot be made", config.server.data.display()))?;
-    let store = SqliteStore::open(&config.server.data.join("gateway.db")).context("the store cannot be opened")?;
+    let path = config.server.data.join("gateway.db");
+    let store = SqliteStore::open(&path).context("the store cannot be opened")?;
+    let mark = pause_mark(&path);
+    if resume && mark.exists() {
+        std::fs::remove_file(&mark).with_context(|| format!("{} cannot be removed", mark.display()))?;
+    }
+    let work = if mark.exists() { Work::TakeIn } else { Work::All };
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let address = listener.local_addr()?;
     let base = match &config.server.base_url {
@@ -74,8 +81,16 @@ async fn start(file: &Path) -> anyhow::Result<Exit> {
     let transport = Arc::new(HttpTransport::new()?);
     let gateway = config::build(&config, base.clone(), Arc::new(store), clock, chance, transport)?;
     refuse_orphans(&gateway).await?;
-    let mut running = serve::start(gateway, listener)?;
+    let mut running = serve::start_to(work, gateway, listener)?;
     say(&format!("vcse-gateway serves FHIR R4 at {base}"));
+    if work == Work::TakeIn {
+        tracing::warn!(
+            "the store was put back from a copy: nothing is sent until the gateway is started with --resume"
+        );
+        say(
+            "Paused: the store was put back from a copy. It takes in and sends nothing; stop it, and start it with --resume.",
+        );
+    }
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! {
         _ = terminate.recv() => {}

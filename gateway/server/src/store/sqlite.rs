@@ -5,6 +5,7 @@
 //! schema grows by numbered migrations that never change once released (`schema`).
 
 mod apply;
+pub mod backup;
 mod blind;
 mod chain;
 mod claim;

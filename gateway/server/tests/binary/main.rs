@@ -3,6 +3,7 @@
 
 mod adapters;
 mod audit;
+mod backup;
 mod commands;
 mod dead_letters;
 mod guide;

@@ -89,12 +89,23 @@ impl Place {
         self.start_with(&[]).await
     }
 
+    /// Goes on with a store that was put back.
+    pub(crate) async fn resume(&mut self) -> Serving {
+        let mut command = self.serve();
+        command.arg("--resume");
+        self.start_command(command).await
+    }
+
     pub(crate) async fn start_with(&mut self, environment: &[(&str, &str)]) -> Serving {
+        let mut command = self.serve();
+        command.envs(environment.iter().copied());
+        self.start_command(command).await
+    }
+
+    async fn start_command(&mut self, mut command: Command) -> Serving {
         self.starts += 1;
         let file = |name: &str| self.folder.path().join(format!("{name}-{}", self.starts));
         let (out, log) = (file("stdout"), file("stderr"));
-        let mut command = self.serve();
-        command.envs(environment.iter().copied());
         let child = command.stdout(File::create(&out).unwrap()).stderr(File::create(&log).unwrap()).spawn().unwrap();
         let mut serving = Serving { child, base: String::new(), out, log };
         until("the binary serves", async || {

@@ -62,7 +62,7 @@ pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
 }
 
 /// Opens a file for writing; if it has to be created, for this user alone.
-fn private(path: &Path) -> Result<File, StoreError> {
+pub(super) fn private(path: &Path) -> Result<File, StoreError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]

@@ -1,5 +1,6 @@
 //! The embedded engine against the suite, the model, crashes, full disks and its own query plans.
 
+mod backup;
 mod chain;
 mod differential;
 mod durability;

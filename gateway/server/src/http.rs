@@ -42,7 +42,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
                             parameters: Result<Path<HashMap<String, String>>, PathRejection>,
                             request: Request| async move {
             match parameters {
-                Ok(Path(parameters)) => answer(gateway, interaction, parameters, request).await,
+                Ok(Path(parameters)) => whole(answer(gateway, interaction, parameters, request)).await,
                 // An id that is no UTF-8 is an id that nothing here has.
                 Err(_) => refuse_early(&gateway, &request, Refusal::not_found()),
             }
@@ -76,6 +76,19 @@ pub(crate) const fn filter(verb: &str) -> MethodFilter {
 fn refuse_early(gateway: &Gateway, request: &Request, refusal: Refusal) -> Response {
     let names = Names::read(gateway, request.headers());
     reply::refused(&names, &refusal)
+}
+
+/// Brings a request to its end also where its sender hangs up in the middle: what is stored by then has woken whoever delivers
+/// it, and is not left lying until somebody looks.
+async fn whole(answer: impl Future<Output = Response> + Send + 'static) -> Response {
+    match tokio::spawn(answer).await {
+        Ok(response) => response,
+        // The layer that answers for panics is outside.
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => reply::panicked(),
+        },
+    }
 }
 
 /// Takes one request through its steps.

@@ -9,6 +9,7 @@ mod digest;
 pub mod memory;
 pub mod sqlite;
 pub mod suite;
+pub mod watched;
 
 pub use chain::{AuditChain, BrokenLine, ChainFault};
 

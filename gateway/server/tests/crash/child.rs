@@ -1,13 +1,14 @@
 //! The process that is killed: the real gateway, put together from its library parts as `serve` does, with the counted
 //! store and transport.
 
-use crate::points::{CountingStore, CountingTransport, Points};
+use crate::points::{Counting, CountingTransport, Points};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use vcse_gateway::chance::Chance;
 use vcse_gateway::clock::SystemClock;
 use vcse_gateway::store::sqlite::SqliteStore;
+use vcse_gateway::store::watched::Watched;
 use vcse_gateway::transport::HttpTransport;
 use vcse_gateway::{config, serve};
 
@@ -36,7 +37,7 @@ async fn serve(folder: &Path) -> anyhow::Result<()> {
     let inner = SqliteStore::open(&folder.join("gateway.db"))?;
     let listener = TcpListener::bind(config.server.listen.get_ref()).await?;
     let base = format!("http://{}/fhir", listener.local_addr()?);
-    let store = Arc::new(CountingStore { inner, points: Arc::clone(&points) });
+    let store = Arc::new(Watched { inner: Arc::new(inner), watcher: Counting { points: Arc::clone(&points) } });
     let transport = Arc::new(CountingTransport { inner: HttpTransport::new()?, points });
     let (clock, chance) = (Arc::new(SystemClock), Arc::new(Chance::from_system()));
     let mut running = serve::start(config::build(&config, base, store, clock, chance, transport)?, listener)?;

@@ -8,20 +8,18 @@
 use crate::losses::script;
 use crate::scripted::{NAME, Reader};
 use crate::support::{GP, Setup, bundle, configuration, door};
-use adapter_contract::{Answer, Cursor, DeliveryError, HttpRequest, IdempotencyKey, PlatformReferralId, SenderMove};
+use adapter_contract::{Answer, DeliveryError, HttpRequest, SenderMove};
 use async_trait::async_trait;
 use gateway_core::accept::Written;
-use gateway_core::change::{Change, RawReport, Received, ReportRecord, StoredAnswer, Transaction};
-use gateway_core::identity::{Client, ClientId, Compartment, PlatformId, TenantId};
+use gateway_core::change::{Change, Transaction};
+use gateway_core::identity::{Client, Compartment, PlatformId};
 use gateway_core::ingest::{Draft, Submission, Write};
-use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, Errand, OutboxRow, OutboxState};
-use gateway_core::referral::{Referral, ReferralId, Way};
-use gateway_core::resource::{ResourceKey, ResourceVersion};
-use gateway_core::subject::{Domain, Erasure, Subject, SubjectId};
+use gateway_core::outbox::{ClaimRequest, Claimed, Errand, OutboxRow, OutboxState};
+use gateway_core::referral::{Referral, Way};
+use gateway_core::resource::ResourceKey;
 use serde_json::json;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use time::OffsetDateTime;
 use time::macros::datetime;
 use tokio_util::sync::CancellationToken;
 use vcse_gateway::chance::Chance;
@@ -31,9 +29,8 @@ use vcse_gateway::deliver;
 use vcse_gateway::gateway::{Gateway, Platform, is_race};
 use vcse_gateway::ingest;
 use vcse_gateway::store::memory::MemoryStore;
-use vcse_gateway::store::{
-    AuditChain, AuditLine, CommitError, Counts, Page, ReferralFilter, SearchQuery, Store, StoreError,
-};
+use vcse_gateway::store::watched::{Watched, Watcher};
+use vcse_gateway::store::{CommitError, ReferralFilter, Store, StoreError};
 use vcse_gateway::transport::{Names, Transport};
 
 /// How many are played.
@@ -82,8 +79,12 @@ impl Turns {
 
 /// The model, at each access to which others may come first.
 pub(crate) struct Racing {
-    pub(crate) inner: MemoryStore,
     pub(crate) turns: Arc<Turns>,
+}
+
+/// A store at which `turns` are taken.
+pub(crate) fn racing(turns: &Arc<Turns>) -> Arc<Watched<Racing>> {
+    Arc::new(Watched { inner: Arc::new(MemoryStore::new()), watcher: Racing { turns: Arc::clone(turns) } })
 }
 
 impl Racing {
@@ -104,198 +105,23 @@ fn events(transaction: &Transaction) -> Vec<Event> {
 }
 
 #[async_trait]
-impl Store for Racing {
-    async fn commit(&self, transaction: Transaction) -> Result<(), CommitError> {
+impl Watcher for Racing {
+    async fn reading(&self) {
+        self.pause().await;
+    }
+
+    async fn commit(&self, store: &dyn Store, transaction: Transaction) -> Result<(), CommitError> {
         self.pause().await;
         let events = events(&transaction);
-        self.inner.commit(transaction).await?;
+        store.commit(transaction).await?;
         events.into_iter().for_each(|event| self.turns.note(event));
         self.pause().await;
         Ok(())
     }
 
-    async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+    async fn claim(&self, store: &dyn Store, request: ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
         self.pause().await;
-        self.inner.claim(request).await
-    }
-
-    async fn next_due(&self, platforms: &[PlatformId]) -> Result<Option<OffsetDateTime>, StoreError> {
-        self.pause().await;
-        self.inner.next_due(platforms).await
-    }
-
-    async fn backlog(&self, most: u64) -> Result<u64, StoreError> {
-        self.pause().await;
-        self.inner.backlog(most).await
-    }
-
-    async fn resource(&self, key: &ResourceKey, version: Option<u64>) -> Result<Option<ResourceVersion>, StoreError> {
-        self.pause().await;
-        self.inner.resource(key, version).await
-    }
-
-    async fn history(&self, key: &ResourceKey) -> Result<Vec<ResourceVersion>, StoreError> {
-        self.pause().await;
-        self.inner.history(key).await
-    }
-
-    async fn erasure(&self, key: &ResourceKey) -> Result<Option<Erasure>, StoreError> {
-        self.inner.erasure(key).await
-    }
-
-    async fn received(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<(u64, Received)>, StoreError> {
-        self.inner.received(before, limit).await
-    }
-
-    async fn answers(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<StoredAnswer>, StoreError> {
-        self.inner.answers(before, limit).await
-    }
-
-    async fn raw_reports(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<RawReport>, StoreError> {
-        self.inner.raw_reports(before, limit).await
-    }
-
-    async fn parked(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<ReportRecord>, StoreError> {
-        self.inner.parked(before, limit).await
-    }
-
-    async fn idle(
-        &self,
-        domain: Domain,
-        before: OffsetDateTime,
-        after: Option<&SubjectId>,
-        limit: u32,
-    ) -> Result<Vec<(SubjectId, ResourceKey)>, StoreError> {
-        self.inner.idle(domain, before, after, limit).await
-    }
-
-    async fn belonging(&self, subject: &Subject) -> Result<Vec<ResourceKey>, StoreError> {
-        self.inner.belonging(subject).await
-    }
-
-    async fn search(&self, query: &SearchQuery) -> Result<Page, StoreError> {
-        self.pause().await;
-        self.inner.search(query).await
-    }
-
-    async fn referral(&self, id: &ReferralId) -> Result<Option<Referral>, StoreError> {
-        self.pause().await;
-        self.inner.referral(id).await
-    }
-
-    async fn referral_by_task(&self, compartment: &Compartment, task: &str) -> Result<Option<Referral>, StoreError> {
-        self.pause().await;
-        self.inner.referral_by_task(compartment, task).await
-    }
-
-    async fn referral_at_platform(
-        &self,
-        platform: &PlatformId,
-        platform_referral: &PlatformReferralId,
-        key: Option<&IdempotencyKey>,
-    ) -> Result<Option<Referral>, StoreError> {
-        self.pause().await;
-        self.inner.referral_at_platform(platform, platform_referral, key).await
-    }
-
-    async fn referrals(&self, filter: &ReferralFilter) -> Result<Vec<Referral>, StoreError> {
-        self.pause().await;
-        self.inner.referrals(filter).await
-    }
-
-    async fn unanswered(&self, by: OffsetDateTime, limit: u32) -> Result<Vec<Referral>, StoreError> {
-        self.pause().await;
-        self.inner.unanswered(by, limit).await
-    }
-
-    async fn dead_letters(
-        &self,
-        tenant: Option<&TenantId>,
-        after: u64,
-        limit: u32,
-    ) -> Result<Vec<(u64, OutboxRow)>, StoreError> {
-        self.pause().await;
-        self.inner.dead_letters(tenant, after, limit).await
-    }
-
-    async fn counts(&self) -> Result<Counts, StoreError> {
-        self.pause().await;
-        self.inner.counts().await
-    }
-
-    async fn outbox(&self, referral: &ReferralId) -> Result<Vec<OutboxRow>, StoreError> {
-        self.pause().await;
-        self.inner.outbox(referral).await
-    }
-
-    async fn attempts(&self, outbox: &str) -> Result<Vec<Attempt>, StoreError> {
-        self.pause().await;
-        self.inner.attempts(outbox).await
-    }
-
-    async fn unread_reports(&self, limit: u32) -> Result<Vec<RawReport>, StoreError> {
-        self.pause().await;
-        self.inner.unread_reports(limit).await
-    }
-
-    async fn reports(&self, referral: &ReferralId) -> Result<Vec<ReportRecord>, StoreError> {
-        self.pause().await;
-        self.inner.reports(referral).await
-    }
-
-    async fn parked_reports(
-        &self,
-        platform: &PlatformId,
-        platform_referral: &PlatformReferralId,
-        key: &IdempotencyKey,
-    ) -> Result<Vec<ReportRecord>, StoreError> {
-        self.pause().await;
-        self.inner.parked_reports(platform, platform_referral, key).await
-    }
-
-    async fn referrals_to_align(&self, limit: u32) -> Result<Vec<ReferralId>, StoreError> {
-        self.pause().await;
-        self.inner.referrals_to_align(limit).await
-    }
-
-    async fn cursor(&self, platform: &PlatformId) -> Result<Option<Cursor>, StoreError> {
-        self.pause().await;
-        self.inner.cursor(platform).await
-    }
-
-    async fn answer(
-        &self,
-        tenant: &TenantId,
-        client: &ClientId,
-        request_id: &str,
-    ) -> Result<Option<StoredAnswer>, StoreError> {
-        self.pause().await;
-        self.inner.answer(tenant, client, request_id).await
-    }
-
-    async fn audit_lines(&self, referral: &ReferralId) -> Result<Vec<AuditLine>, StoreError> {
-        self.pause().await;
-        self.inner.audit_lines(referral).await
-    }
-
-    async fn audit_line(&self, tenant: &TenantId, number: u64) -> Result<Option<AuditLine>, StoreError> {
-        self.pause().await;
-        self.inner.audit_line(tenant, number).await
-    }
-
-    async fn verify_audit(&self) -> Result<Vec<AuditChain>, StoreError> {
-        self.pause().await;
-        self.inner.verify_audit().await
-    }
-
-    async fn latest_time(&self) -> Result<Option<OffsetDateTime>, StoreError> {
-        self.pause().await;
-        self.inner.latest_time().await
-    }
-
-    async fn content_hash(&self) -> Result<String, StoreError> {
-        self.pause().await;
-        self.inner.content_hash().await
+        store.claim(request).await
     }
 }
 
@@ -357,7 +183,7 @@ pub(crate) fn gateway(config: &Config, store: Arc<dyn Store>, seed: u64, turns: 
 }
 
 /// What withdraws this stored Consent.
-pub(crate) async fn withdrawal(store: &MemoryStore, compartment: &Compartment, id: &str) -> Submission {
+pub(crate) async fn withdrawal(store: &dyn Store, compartment: &Compartment, id: &str) -> Submission {
     let key = ResourceKey { compartment: compartment.clone(), kind: "Consent".to_owned(), id: id.to_owned() };
     let stored = store.resource(&key, None).await.unwrap().unwrap();
     let mut document: serde_json::Value = serde_json::from_str(&stored.body).unwrap();
@@ -394,8 +220,8 @@ struct Finish {
 
 async fn run(course: &Course, seed: u64) -> Finish {
     let turns = Arc::new(Turns { chance: Chance::seeded(seed), events: Mutex::default() });
-    let store = Arc::new(Racing { inner: MemoryStore::new(), turns: Arc::clone(&turns) });
-    let gateway = Arc::new(gateway(&course.config, Arc::<Racing>::clone(&store), seed, &turns));
+    let store = racing(&turns);
+    let gateway = Arc::new(gateway(&course.config, Arc::<Watched<Racing>>::clone(&store), seed, &turns));
     let sent = bundle(usize::try_from(seed % 7).unwrap());
     let accepted = gateway_core::ingest::read(&door(&sent.to_string()), 100).unwrap();
     let accepted = ingest::decide(&gateway, &course.client, "race", &accepted).await.unwrap();
@@ -407,7 +233,7 @@ async fn run(course: &Course, seed: u64) -> Finish {
     for _ in 0..seed % 23 * 8 {
         tokio::task::yield_now().await;
     }
-    let submission = withdrawal(&store.inner, &course.client.compartment(), &id).await;
+    let submission = withdrawal(store.inner.as_ref(), &course.client.compartment(), &id).await;
     HURRIED
         .scope((), async {
             commit(&gateway, &course.client, &submission).await;

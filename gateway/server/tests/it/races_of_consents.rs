@@ -1,7 +1,7 @@
 //! Consents race with each other and with what is accepted on them, in an order that a seed decides: see `races`. Nothing
 //! is delivered here; what counts is what stands once all have committed.
 
-use crate::races::{Course, HURRIED, Racing, Turns, commit, course, gateway, withdrawal};
+use crate::races::{Course, HURRIED, Racing, Turns, commit, course, gateway, racing, withdrawal};
 use crate::support::{bundle, door, entry_of, inside};
 use adapter_contract::TaskStatus;
 use gateway_core::consent::Reason;
@@ -13,14 +13,14 @@ use serde_json::Value;
 use std::sync::{Arc, Mutex};
 use vcse_gateway::chance::Chance;
 use vcse_gateway::gateway::Gateway;
-use vcse_gateway::store::memory::MemoryStore;
-use vcse_gateway::store::{ReferralFilter, Store};
+use vcse_gateway::store::ReferralFilter;
+use vcse_gateway::store::watched::Watched;
 
 const RACES: u64 = 100;
 
 /// A gateway that has accepted a referral on one Consent.
 struct Start {
-    store: Arc<Racing>,
+    store: Arc<Watched<Racing>>,
     gateway: Gateway,
     consent: String,
 }
@@ -28,15 +28,15 @@ struct Start {
 impl Start {
     async fn of(course: &Course, seed: u64) -> Self {
         let turns = Arc::new(Turns { chance: Chance::seeded(seed), events: Mutex::default() });
-        let store = Arc::new(Racing { inner: MemoryStore::new(), turns: Arc::clone(&turns) });
-        let gateway = gateway(&course.config, Arc::<Racing>::clone(&store), seed, &turns);
+        let store = racing(&turns);
+        let gateway = gateway(&course.config, Arc::<Watched<Racing>>::clone(&store), seed, &turns);
         let written = commit(&gateway, &course.client, &submission(&bundle(0))).await;
         let consent = written.iter().find(|row| row.kind == "Consent").unwrap().id.clone();
         Self { store, gateway, consent }
     }
 
     async fn withdrawal(&self, course: &Course, consent: &str) -> Submission {
-        withdrawal(&self.store.inner, &course.client.compartment(), consent).await
+        withdrawal(self.store.inner.as_ref(), &course.client.compartment(), consent).await
     }
 
     async fn referrals(&self) -> Vec<Referral> {

@@ -1,0 +1,242 @@
+//! A store that is watched: every access passes somebody who may count it, hold it up, fail it or end the process. For tests
+//! and simulations, which otherwise would each have to pass on every call of [`Store`].
+
+use super::{AuditChain, AuditLine, CommitError, Counts, Page, ReferralFilter, SearchQuery, Store, StoreError};
+use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
+use async_trait::async_trait;
+use gateway_core::change::{RawReport, Received, ReportRecord, StoredAnswer, Transaction};
+use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
+use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
+use gateway_core::referral::{Referral, ReferralId};
+use gateway_core::resource::{ResourceKey, ResourceVersion};
+use gateway_core::subject::{Domain, Erasure, Subject, SubjectId};
+use std::sync::Arc;
+use time::OffsetDateTime;
+
+/// Who watches. Whatever is not taken up passes.
+#[async_trait]
+pub trait Watcher: Send + Sync {
+    /// Somebody is about to read.
+    async fn reading(&self) {}
+
+    /// Somebody commits.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    async fn commit(&self, store: &dyn Store, transaction: Transaction) -> Result<(), CommitError> {
+        store.commit(transaction).await
+    }
+
+    /// Somebody claims.
+    ///
+    /// # Errors
+    /// As [`Store::claim`].
+    async fn claim(&self, store: &dyn Store, request: ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+        store.claim(request).await
+    }
+}
+
+/// A store and who watches it.
+pub struct Watched<W> {
+    /// The store.
+    pub inner: Arc<dyn Store>,
+    /// Who watches.
+    pub watcher: W,
+}
+
+#[async_trait]
+impl<W: Watcher> Store for Watched<W> {
+    async fn commit(&self, transaction: Transaction) -> Result<(), CommitError> {
+        self.watcher.commit(self.inner.as_ref(), transaction).await
+    }
+
+    async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+        self.watcher.claim(self.inner.as_ref(), request).await
+    }
+
+    async fn next_due(&self, platforms: &[PlatformId]) -> Result<Option<OffsetDateTime>, StoreError> {
+        self.watcher.reading().await;
+        self.inner.next_due(platforms).await
+    }
+
+    async fn backlog(&self, most: u64) -> Result<u64, StoreError> {
+        self.watcher.reading().await;
+        self.inner.backlog(most).await
+    }
+
+    async fn resource(&self, key: &ResourceKey, version: Option<u64>) -> Result<Option<ResourceVersion>, StoreError> {
+        self.watcher.reading().await;
+        self.inner.resource(key, version).await
+    }
+
+    async fn history(&self, key: &ResourceKey) -> Result<Vec<ResourceVersion>, StoreError> {
+        self.watcher.reading().await;
+        self.inner.history(key).await
+    }
+
+    async fn erasure(&self, key: &ResourceKey) -> Result<Option<Erasure>, StoreError> {
+        self.watcher.reading().await;
+        self.inner.erasure(key).await
+    }
+
+    async fn received(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<(u64, Received)>, StoreError> {
+        self.watcher.reading().await;
+        self.inner.received(before, limit).await
+    }
+
+    async fn answers(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<StoredAnswer>, StoreError> {
+        self.watcher.reading().await;
+        self.inner.answers(before, limit).await
+    }
+
+    async fn raw_reports(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<RawReport>, StoreError> {
+        self.watcher.reading().await;
+        self.inner.raw_reports(before, limit).await
+    }
+
+    async fn parked(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<ReportRecord>, StoreError> {
+        self.watcher.reading().await;
+        self.inner.parked(before, limit).await
+    }
+
+    async fn idle(
+        &self,
+        domain: Domain,
+        before: OffsetDateTime,
+        after: Option<&SubjectId>,
+        limit: u32,
+    ) -> Result<Vec<(SubjectId, ResourceKey)>, StoreError> {
+        self.watcher.reading().await;
+        self.inner.idle(domain, before, after, limit).await
+    }
+
+    async fn belonging(&self, subject: &Subject) -> Result<Vec<ResourceKey>, StoreError> {
+        self.watcher.reading().await;
+        self.inner.belonging(subject).await
+    }
+
+    async fn search(&self, query: &SearchQuery) -> Result<Page, StoreError> {
+        self.watcher.reading().await;
+        self.inner.search(query).await
+    }
+
+    async fn referral(&self, id: &ReferralId) -> Result<Option<Referral>, StoreError> {
+        self.watcher.reading().await;
+        self.inner.referral(id).await
+    }
+
+    async fn referral_by_task(&self, compartment: &Compartment, task: &str) -> Result<Option<Referral>, StoreError> {
+        self.watcher.reading().await;
+        self.inner.referral_by_task(compartment, task).await
+    }
+
+    async fn referral_at_platform(
+        &self,
+        platform: &PlatformId,
+        platform_referral: &PlatformReferralId,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Option<Referral>, StoreError> {
+        self.watcher.reading().await;
+        self.inner.referral_at_platform(platform, platform_referral, key).await
+    }
+
+    async fn referrals(&self, filter: &ReferralFilter) -> Result<Vec<Referral>, StoreError> {
+        self.watcher.reading().await;
+        self.inner.referrals(filter).await
+    }
+
+    async fn unanswered(&self, by: OffsetDateTime, limit: u32) -> Result<Vec<Referral>, StoreError> {
+        self.watcher.reading().await;
+        self.inner.unanswered(by, limit).await
+    }
+
+    async fn dead_letters(
+        &self,
+        tenant: Option<&TenantId>,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<(u64, OutboxRow)>, StoreError> {
+        self.watcher.reading().await;
+        self.inner.dead_letters(tenant, after, limit).await
+    }
+
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        self.watcher.reading().await;
+        self.inner.counts().await
+    }
+
+    async fn outbox(&self, referral: &ReferralId) -> Result<Vec<OutboxRow>, StoreError> {
+        self.watcher.reading().await;
+        self.inner.outbox(referral).await
+    }
+
+    async fn attempts(&self, outbox: &str) -> Result<Vec<Attempt>, StoreError> {
+        self.watcher.reading().await;
+        self.inner.attempts(outbox).await
+    }
+
+    async fn unread_reports(&self, limit: u32) -> Result<Vec<RawReport>, StoreError> {
+        self.watcher.reading().await;
+        self.inner.unread_reports(limit).await
+    }
+
+    async fn reports(&self, referral: &ReferralId) -> Result<Vec<ReportRecord>, StoreError> {
+        self.watcher.reading().await;
+        self.inner.reports(referral).await
+    }
+
+    async fn parked_reports(
+        &self,
+        platform: &PlatformId,
+        platform_referral: &PlatformReferralId,
+        key: &IdempotencyKey,
+    ) -> Result<Vec<ReportRecord>, StoreError> {
+        self.watcher.reading().await;
+        self.inner.parked_reports(platform, platform_referral, key).await
+    }
+
+    async fn referrals_to_align(&self, limit: u32) -> Result<Vec<ReferralId>, StoreError> {
+        self.watcher.reading().await;
+        self.inner.referrals_to_align(limit).await
+    }
+
+    async fn cursor(&self, platform: &PlatformId) -> Result<Option<Cursor>, StoreError> {
+        self.watcher.reading().await;
+        self.inner.cursor(platform).await
+    }
+
+    async fn answer(
+        &self,
+        tenant: &TenantId,
+        client: &ClientId,
+        request_id: &str,
+    ) -> Result<Option<StoredAnswer>, StoreError> {
+        self.watcher.reading().await;
+        self.inner.answer(tenant, client, request_id).await
+    }
+
+    async fn audit_lines(&self, referral: &ReferralId) -> Result<Vec<AuditLine>, StoreError> {
+        self.watcher.reading().await;
+        self.inner.audit_lines(referral).await
+    }
+
+    async fn audit_line(&self, tenant: &TenantId, number: u64) -> Result<Option<AuditLine>, StoreError> {
+        self.watcher.reading().await;
+        self.inner.audit_line(tenant, number).await
+    }
+
+    async fn verify_audit(&self) -> Result<Vec<AuditChain>, StoreError> {
+        self.watcher.reading().await;
+        self.inner.verify_audit().await
+    }
+
+    async fn latest_time(&self) -> Result<Option<OffsetDateTime>, StoreError> {
+        self.watcher.reading().await;
+        self.inner.latest_time().await
+    }
+
+    async fn content_hash(&self) -> Result<String, StoreError> {
+        self.watcher.reading().await;
+        self.inner.content_hash().await
+    }
+}

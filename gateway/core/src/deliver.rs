@@ -5,8 +5,10 @@
 //! flight*; a row that is found so, after a crash or without an answer, is looked up by our key before anything is sent
 //! again. What cannot go on by itself is a dead letter, and the GP's Task says so.
 
+mod erased;
 mod losses;
 
+pub use erased::of_erased;
 pub use losses::{Weighed, weigh};
 
 use crate::accept::{audit_line, decision_detail, held_by, new_row, version_of};
@@ -537,30 +539,6 @@ pub(crate) fn maybe_sent(row: &OutboxRow) -> bool {
 #[must_use]
 pub fn lease(job: &Job<'_>) -> Check {
     Check::LeaseHeld { outbox: job.row.id.clone(), fence: job.row.fence }
-}
-
-/// Ends an errand of a referral that was erased before it was claimed: a report may have asked for it at that moment. There is
-/// nothing left to ask about, and nobody to tell.
-#[must_use]
-pub fn of_erased(
-    row: &OutboxRow,
-    adapter: &AdapterVersion,
-    (started, now): (OffsetDateTime, OffsetDateTime),
-) -> Transaction {
-    let ended = OutboxRow { state: OutboxState::Dropped, in_flight: None, progress: None, ..row.clone() };
-    let attempt = Attempt {
-        outbox: row.id.clone(),
-        number: row.attempts,
-        started,
-        finished: Some(now),
-        outcome: Some("erased".to_owned()),
-        failure: None,
-        adapter: Some(adapter.clone()),
-    };
-    Transaction {
-        checks: vec![Check::LeaseHeld { outbox: row.id.clone(), fence: row.fence }],
-        changes: vec![Change::PutOutbox(Box::new(ended)), Change::PutAttempt(attempt)],
-    }
 }
 
 fn finish_row(job: &Job<'_>, state: OutboxState, error: Option<&DeliveryError>) -> Change {

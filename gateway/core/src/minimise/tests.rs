@@ -349,3 +349,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_referred_to_twice_is_there_once() {
+    let mut whole = whole();
+    let twice = json!([{"reference": "Observation/o-1"}, {"reference": "Observation/o-1"}]);
+    whole.service_request.set("supportingInfo", twice.into());
+    whole.task.set("basedOn", json!([{"reference": "Task/t-1"}, {"reference": "Observation/o-1"}]).into());
+    let needs: Vec<DataNeed> =
+        ["ServiceRequest", "Task.basedOn", "Observation"].iter().map(|path| need(path)).collect();
+    let minimised = minimise(&whole.source(), &needs, &IdempotencyKey("key".to_owned())).unwrap();
+    let kinds: Vec<String> =
+        resources(&minimised).iter().map(|one| one["resourceType"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(kinds.iter().filter(|kind| *kind == "Observation").count(), 1, "{kinds:?}");
+    assert_eq!(kinds.iter().filter(|kind| *kind == "Task").count(), 1, "{kinds:?}");
+}

@@ -3,12 +3,23 @@
 //! The store applies what [`gateway_core::change`] describes and answers questions; it decides nothing. Its promise:
 //! when [`Store::commit`] returns `Ok`, everything in the transaction survives a crash of process and machine.
 
+mod blind;
 mod canonical;
 mod chain;
+mod contents;
+#[cfg(test)]
+mod differential;
 mod digest;
+mod found;
+mod holder;
 pub mod memory;
+mod migrations;
+mod rows;
+mod seal;
 pub mod sqlite;
+mod statements;
 pub mod suite;
+mod values;
 
 pub use chain::{AuditChain, BrokenLine, ChainFault};
 

@@ -18,7 +18,6 @@ mod readers;
 mod reads;
 mod rows;
 mod schema;
-mod seal;
 mod search;
 #[cfg(test)]
 mod tests;

@@ -1,13 +1,12 @@
 //! The embedded engine against the suite, the model, crashes, full disks and its own query plans.
 
 mod chain;
-mod differential;
 mod durability;
 mod plans;
 mod traces;
 
 use super::SqliteStore;
-use crate::store::{Store, suite};
+use crate::store::{Store, differential, suite};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -21,6 +20,14 @@ async fn sqlite_keeps_every_rule() {
         Arc::new(store) as Arc<dyn Store>
     })
     .await;
+}
+
+#[tokio::test]
+async fn random_histories_end_alike() {
+    for seed in 0..4 {
+        let folder = tempfile::tempdir().expect("a folder");
+        differential::history(seed, 200, &open(folder.path())).await;
+    }
 }
 
 fn open(folder: &Path) -> SqliteStore {

@@ -9,6 +9,7 @@ mod blind;
 mod chain;
 mod claim;
 mod connect;
+pub(in crate::store) mod dump;
 mod errors;
 mod hash;
 mod kept;

@@ -113,7 +113,7 @@ pub(super) const NEXT: &str = "SELECT o.due FROM outbox o
     ORDER BY o.due LIMIT 1";
 /// How many rows wait or are leased, counted up to a number. `INDEXED BY` makes another plan an error.
 pub(super) const BACKLOG: &str =
-    "SELECT count(*) FROM (SELECT 1 FROM outbox INDEXED BY outbox_due WHERE due IS NOT NULL LIMIT ?1)";
+    "SELECT count(*) FROM (SELECT 1 FROM outbox INDEXED BY outbox_due WHERE due IS NOT NULL LIMIT ?1) waiting";
 pub(super) const LAST: &str = "SELECT number, hash FROM audit WHERE tenant = ?1 ORDER BY number DESC LIMIT 1";
 pub(super) const WALK: &str =
     "SELECT number, hash, at, actor, action, referral, detail FROM audit WHERE tenant = ?1 ORDER BY number, place";

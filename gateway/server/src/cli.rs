@@ -7,6 +7,7 @@ mod disclosures;
 mod needs;
 mod route;
 mod serve;
+mod store;
 mod translate;
 
 use clap::{Parser, Subcommand};
@@ -78,6 +79,11 @@ enum Command {
         #[command(subcommand)]
         action: AuditAction,
     },
+    /// Moves the store.
+    Store {
+        #[command(subcommand)]
+        action: StoreAction,
+    },
     /// Who received which data of a person, when, on which consent, and what was withheld.
     Disclosures(DisclosuresArguments),
     /// Says why a referral goes where it goes. Sends nothing.
@@ -116,6 +122,20 @@ enum AuditAction {
         /// `text` or `json`.
         #[arg(long, default_value = "text", value_parser = ["text", "json"])]
         format: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum StoreAction {
+    /// Copies the store of a stopped gateway from its SQLite file into an empty PostgreSQL database, and proves that both
+    /// hold the same. The file stays as it is.
+    Copy {
+        /// The file `gateway.db`, or the folder that it is in.
+        #[arg(long, value_name = "FILE")]
+        from: PathBuf,
+        /// A configuration whose `[store]` names the database.
+        #[arg(long, value_name = "CONFIG")]
+        to: PathBuf,
     },
 }
 
@@ -267,6 +287,7 @@ pub async fn run() -> ExitCode {
         Command::Config { action: ConfigAction::Check { file } } => config::check(&file),
         Command::Config { action: ConfigAction::Example } => config::example(),
         Command::Audit { action: AuditAction::Verify { config, format } } => audit::verify(&config, &format).await,
+        Command::Store { action: StoreAction::Copy { from, to } } => store::run(&from, &to).await,
         Command::Disclosures(arguments) => disclosures::run(&arguments).await,
         Command::Route { action: RouteAction::Explain { file, config, tenant, format } } => {
             route::explain(&file, &config, tenant.as_deref(), &format)

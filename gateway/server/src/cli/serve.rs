@@ -7,7 +7,6 @@ use crate::config::{self, ConfigError};
 use crate::gateway::Gateway;
 use crate::serve;
 use crate::store::ReferralFilter;
-use crate::store::sqlite::SqliteStore;
 use crate::transport::HttpTransport;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -61,9 +60,7 @@ async fn start(file: &Path) -> anyhow::Result<Exit> {
     use anyhow::Context as _;
     let config = config::load(file)?;
     let listen = config.server.listen.get_ref();
-    std::fs::create_dir_all(&config.server.data)
-        .with_context(|| format!("the data folder {} cannot be made", config.server.data.display()))?;
-    let store = SqliteStore::open(&config.server.data.join("gateway.db")).context("the store cannot be opened")?;
+    let store = config::open_store(&config).await.context("the store cannot be opened")?;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let address = listener.local_addr()?;
     let base = match &config.server.base_url {
@@ -72,7 +69,7 @@ async fn start(file: &Path) -> anyhow::Result<Exit> {
     };
     let (clock, chance) = (Arc::new(SystemClock), Arc::new(Chance::from_system()));
     let transport = Arc::new(HttpTransport::new()?);
-    let gateway = config::build(&config, base.clone(), Arc::new(store), clock, chance, transport)?;
+    let gateway = config::build(&config, base.clone(), store, clock, chance, transport)?;
     refuse_orphans(&gateway).await?;
     let mut running = serve::start(gateway, listener)?;
     say(&format!("vcse-gateway serves FHIR R4 at {base}"));

@@ -9,6 +9,7 @@ mod decided_again;
 mod delivery;
 mod disclosures;
 mod erasure;
+mod instances;
 mod losses;
 mod notes;
 mod official_examples;

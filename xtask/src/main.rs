@@ -2,13 +2,14 @@
 //!
 //! `check` holds the rules, `test` is what the build server runs, `bench` measures, `consent` proves the consent rules,
 //! `generate-r4-tables` remakes a committed file. What a command needs from outside (cargo-deny, the R4 examples) it puts
-//! below `target/`; Request Tracker alone is installed on the machine, by root and if it is missing.
+//! below `target/`; Request Tracker and PostgreSQL alone are installed on the machine, by root and if they are missing.
 
 mod check;
 mod consent;
 mod examples;
 mod fhirpath_js;
 mod links;
+mod postgres;
 mod r4_tables;
 mod request_tracker;
 mod steps;
@@ -83,6 +84,7 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
         Task::Test { without_examples } => {
             let examples = if without_examples { None } else { Some(steps.step("R4 examples", examples::fetch)?) };
             let request_tracker = steps.step("Request Tracker", || Ok(request_tracker::prepare()))?;
+            let postgres = steps.step("PostgreSQL", || Ok(postgres::prepare()))?;
             let fhirpath_js = steps.step("FHIRPath in JavaScript", || Ok(fhirpath_js::prepare()))?;
             check::run(steps)?;
             let mut tests = cargo();
@@ -96,6 +98,9 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
             }
             if request_tracker {
                 tests.env(request_tracker::VARIABLE, "required");
+            }
+            if postgres {
+                tests.env(postgres::VARIABLE, "required");
             }
             steps.command("tests", &mut tests)
         }

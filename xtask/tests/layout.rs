@@ -39,6 +39,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("tokio", &["vcse-gateway", "conformance-tests"]),
     ("rand", &["vcse-gateway", "conformance-tests"]),
     ("rusqlite", &["vcse-gateway"]),
+    ("sqlx", &["vcse-gateway"]),
     ("fhir-sdk", &["gateway-fhir-typed"]),
 ];
 

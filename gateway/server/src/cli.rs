@@ -9,6 +9,7 @@ mod disclosures;
 mod needs;
 mod route;
 mod serve;
+mod store;
 mod translate;
 
 use clap::{Parser, Subcommand};
@@ -91,7 +92,7 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         from: PathBuf,
     },
-    /// Looks over a store.
+    /// Looks over a store, or moves it.
     Store {
         #[command(subcommand)]
         action: StoreAction,
@@ -138,6 +139,16 @@ enum StoreAction {
         /// A copy instead.
         #[arg(long, value_name = "FILE", conflicts_with = "config")]
         file: Option<PathBuf>,
+    },
+    /// Copies the store of a stopped gateway from its SQLite file into an empty PostgreSQL database, and proves that both
+    /// hold the same. The file stays as it is.
+    Copy {
+        /// The file `gateway.db`, or the folder that it is in.
+        #[arg(long, value_name = "FILE")]
+        from: PathBuf,
+        /// A configuration whose `[store]` names the database.
+        #[arg(long, value_name = "CONFIG")]
+        to: PathBuf,
     },
 }
 
@@ -394,6 +405,7 @@ pub async fn run() -> ExitCode {
         Command::Config { action: ConfigAction::Example } => config::example(),
         Command::Audit { action: AuditAction::Verify { config, format } } => audit::verify(&config, &format).await,
         Command::DeadLetters { action } => dead_letters::run(&action).await,
+        Command::Store { action: StoreAction::Copy { from, to } } => store::run(&from, &to).await,
         Command::Disclosures(arguments) => disclosures::run(&arguments).await,
         Command::Route { action: RouteAction::Explain { file, config, tenant, format } } => {
             route::explain(&file, &config, tenant.as_deref(), &format)

@@ -7,6 +7,7 @@ mod policy;
 mod retention;
 mod sections;
 mod share;
+mod store;
 
 pub use build::{build, rules};
 pub use policy::{BranchSection, ClassSetting, Decided, DirectCareSection, NotesSetting, PolicySection, TenantSection};
@@ -16,6 +17,7 @@ pub use sections::{
     ServerSection,
 };
 pub use share::{LimitsSection, RateSection};
+pub use store::{StoreSection, address, open_store, open_store_to_read, store_file};
 
 use crate::adapters::{self, FolderReader, Registry};
 use std::path::Path;

@@ -1,6 +1,7 @@
 //! Everything that runs: listener, lanes, status worker, polls; and how they stop.
 
 mod listen;
+mod wakes;
 
 use crate::gateway::Gateway;
 use crate::{adapters, deliver, retention, status, unanswered, withdraw};
@@ -75,6 +76,9 @@ pub fn start_to(work: Work, gateway: Gateway, listener: TcpListener) -> std::io:
         parts.spawn(unanswered::worker(Arc::clone(&gateway), stop.clone()));
     }
     parts.spawn(status::worker(Arc::clone(&gateway), stop.clone()));
+    if let Some(heard) = gateway.store.wakes() {
+        parts.spawn(wakes::ring(Arc::clone(&gateway), heard, stop.clone()));
+    }
     parts.spawn(retention::worker(Arc::clone(&gateway), stop.clone()));
     if let Some(watch) = gateway.watch.lock().unwrap_or_else(PoisonError::into_inner).take() {
         let every = gateway.limits.adapters_look;

@@ -1,14 +1,27 @@
-//! What the gateway remembers. One small trait; SQLite is the embedded store, memory the model that tests compare with.
+//! What the gateway remembers. One small trait; SQLite is the embedded store, PostgreSQL the one for several
+//! instances, memory the model that tests compare with.
 //!
 //! The store applies what [`gateway_core::change`] describes and answers questions; it decides nothing. Its promise:
 //! when [`Store::commit`] returns `Ok`, everything in the transaction survives a crash of process and machine.
 
+mod blind;
 mod canonical;
 mod chain;
+mod contents;
+#[cfg(test)]
+mod differential;
 mod digest;
+mod found;
+mod holder;
 pub mod memory;
+mod migrations;
+pub mod postgres;
+mod rows;
+mod seal;
 pub mod sqlite;
+mod statements;
 pub mod suite;
+mod values;
 pub mod watched;
 
 pub use chain::{AuditChain, BrokenLine, ChainFault};
@@ -22,6 +35,7 @@ use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
 use gateway_core::subject::{Domain, Erasure, Subject, SubjectId};
 use time::OffsetDateTime;
+use tokio::sync::watch;
 
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -119,6 +133,16 @@ pub struct AuditLine {
 
 /// How many referrals stand where: delivery word, Task.status code, number.
 pub type Counts = Vec<(String, String, u64)>;
+
+/// How often other instances have committed something that workers may have to look at. Only the change of a number says
+/// something: several commits may count as one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wakes {
+    /// Something may have become due in the outbox.
+    pub outbox: u64,
+    /// A report was received or recorded, or a referral changed.
+    pub reports: u64,
+}
 
 /// The gateway's memory.
 #[async_trait]
@@ -264,6 +288,12 @@ pub trait Store: Send + Sync {
 
     /// The latest time of any audit line of any tenant: the latest time that this store has seen.
     async fn latest_time(&self) -> Result<Option<OffsetDateTime>, StoreError>;
+
+    /// Hears what other instances commit (and what this one does); `None` where one process has the store to itself. It is
+    /// never needed: workers also look by themselves at the times that they know.
+    fn wakes(&self) -> Option<watch::Receiver<Wakes>> {
+        None
+    }
 
     /// A hash over everything stored, equal if and only if the contents are: how a test sees that a refused request
     /// changed nothing.

@@ -2,13 +2,13 @@
 
 use super::{Exit, complain, say};
 use crate::config::{self, Config};
-use crate::store::sqlite::SqliteStore;
-use crate::store::{AuditChain, Store as _};
+use crate::store::{AuditChain, Store};
 use serde_json::json;
 use std::path::Path;
+use std::sync::Arc;
 
 pub(super) async fn verify(config: &Path, format: &str) -> Exit {
-    let (_, store) = match open(config) {
+    let (_, store) = match open(config).await {
         Ok(opened) => opened,
         Err(exit) => return exit,
     };
@@ -30,7 +30,7 @@ pub(super) async fn verify(config: &Path, format: &str) -> Exit {
 }
 
 /// The configuration and the store that it names, for reading: a gateway may be running on it.
-pub(super) fn open(file: &Path) -> Result<(Config, SqliteStore), Exit> {
+pub(super) async fn open(file: &Path) -> Result<(Config, Arc<dyn Store>), Exit> {
     let config = config::load(file).map_err(|error| {
         complain(&format!("{}:\n{error}", file.display()));
         match error {
@@ -38,9 +38,8 @@ pub(super) fn open(file: &Path) -> Result<(Config, SqliteStore), Exit> {
             _ => Exit::NotRight,
         }
     })?;
-    let path = config.server.data.join("gateway.db");
-    let store = SqliteStore::open_to_read(&path).map_err(|error| {
-        complain(&format!("{}: {error}.", path.display()));
+    let store = config::open_store_to_read(&config).await.map_err(|error| {
+        complain(&format!("{error}."));
         Exit::Environment
     })?;
     Ok((config, store))

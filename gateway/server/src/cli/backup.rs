@@ -16,7 +16,10 @@ fn path(config: &Path) -> Result<PathBuf, Exit> {
             _ => Exit::NotRight,
         }
     })?;
-    Ok(loaded.server.data.join("gateway.db"))
+    config::store_file(&loaded).ok_or_else(|| {
+        complain("The store is a database: copy and restore it with PostgreSQL's own tools (docs/operations.md).");
+        Exit::Usage
+    })
 }
 
 fn failed(error: &StoreError) -> Exit {

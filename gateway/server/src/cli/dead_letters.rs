@@ -4,8 +4,7 @@
 use super::audit::open;
 use super::{DeadLettersAction, Exit, RedriveArguments, complain, say};
 use crate::config;
-use crate::store::sqlite::SqliteStore;
-use crate::store::{ReferralFilter, Store as _, StoreError};
+use crate::store::{ReferralFilter, Store, StoreError};
 use comfy_table::{ContentArrangement, Table, presets};
 use gateway_core::classify::{advice, failure_word};
 use gateway_core::identity::{Owner, TenantId};
@@ -52,9 +51,9 @@ fn unreadable(error: &StoreError) -> Exit {
 }
 
 async fn list(config: &Path, wanted: &Wanted, as_json: bool) -> Result<Exit, Exit> {
-    let (_, store) = open(config)?;
-    let letters = letters(&store, wanted).await.map_err(|error| unreadable(&error))?;
-    let settle = to_settle(&store, wanted).await.map_err(|error| unreadable(&error))?;
+    let (_, store) = open(config).await?;
+    let letters = letters(store.as_ref(), wanted).await.map_err(|error| unreadable(&error))?;
+    let settle = to_settle(store.as_ref(), wanted).await.map_err(|error| unreadable(&error))?;
     if as_json {
         let letters: Vec<Value> = letters.iter().map(told).collect();
         let settle: Vec<Value> = settle.iter().map(attention).collect();
@@ -97,7 +96,7 @@ async fn list(config: &Path, wanted: &Wanted, as_json: bool) -> Result<Exit, Exi
     Ok(Exit::Done)
 }
 
-async fn letters(store: &SqliteStore, wanted: &Wanted) -> Result<Vec<Letter>, StoreError> {
+async fn letters(store: &dyn Store, wanted: &Wanted) -> Result<Vec<Letter>, StoreError> {
     let tenant = wanted.tenant.clone().map(TenantId);
     let (mut letters, mut after) = (Vec::new(), 0);
     loop {
@@ -122,7 +121,7 @@ async fn letters(store: &SqliteStore, wanted: &Wanted) -> Result<Vec<Letter>, St
 }
 
 /// Referrals with something to settle that no redrive settles: the dead letters' own words are with them.
-async fn to_settle(store: &SqliteStore, wanted: &Wanted) -> Result<Vec<Referral>, StoreError> {
+async fn to_settle(store: &dyn Store, wanted: &Wanted) -> Result<Vec<Referral>, StoreError> {
     // A cause is one of an attempt, and these have none.
     if wanted.cause.is_some() {
         return Ok(Vec::new());
@@ -151,10 +150,10 @@ async fn to_settle(store: &SqliteStore, wanted: &Wanted) -> Result<Vec<Referral>
 }
 
 async fn show(config: &Path, id: &str, as_json: bool) -> Result<Exit, Exit> {
-    let (_, store) = open(config)?;
+    let (_, store) = open(config).await?;
     let id = id.strip_prefix("Task/").unwrap_or(id);
     let all = Wanted { tenant: None, platform: None, cause: None };
-    let letters = letters(&store, &all).await.map_err(|error| unreadable(&error))?;
+    let letters = letters(store.as_ref(), &all).await.map_err(|error| unreadable(&error))?;
     let meant: Vec<Letter> = letters
         .into_iter()
         .filter(|one| one.referral.task == id || one.referral.id.0 == id || one.row.id == id)

@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 pub(super) async fn run(wanted: &DisclosuresArguments) -> Exit {
-    let (config, store) = match open(&wanted.config) {
+    let (config, store) = match open(&wanted.config).await {
         Ok(opened) => opened,
         Err(exit) => return exit,
     };
     let Some(tenant) = tenant(&config, wanted.tenant.as_deref()) else { return Exit::Usage };
     let compartment = Compartment { tenant, owner: Owner::Organisation(wanted.organisation.clone()) };
     let id = wanted.patient.strip_prefix("Patient/").unwrap_or(&wanted.patient);
-    let history = match disclosures::of_person(&store, &compartment, id, None).await {
+    let history = match disclosures::of_person(store.as_ref(), &compartment, id, None).await {
         Ok(Some(history)) => history,
         Ok(None) => {
             complain("There is no such Patient of this organisation and tenant.");

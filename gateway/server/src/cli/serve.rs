@@ -3,11 +3,10 @@
 use super::{Exit, complain, say};
 use crate::chance::Chance;
 use crate::clock::SystemClock;
-use crate::config::{self, ConfigError};
+use crate::config::{self, Config, ConfigError};
 use crate::gateway::Gateway;
 use crate::serve::{self, Work};
 use crate::store::ReferralFilter;
-use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::backup::pause_mark;
 use crate::transport::HttpTransport;
 use std::collections::BTreeMap;
@@ -58,19 +57,25 @@ async fn refuse_orphans(gateway: &Gateway) -> anyhow::Result<()> {
     )
 }
 
+/// A file that was put back from a copy is not sent from before somebody says so.
+fn work(config: &Config, resume: bool) -> anyhow::Result<Work> {
+    use anyhow::Context as _;
+    let Some(mark) = config::store_file(config).map(|file| pause_mark(&file)).filter(|mark| mark.exists()) else {
+        return Ok(Work::All);
+    };
+    if !resume {
+        return Ok(Work::TakeIn);
+    }
+    std::fs::remove_file(&mark).with_context(|| format!("{} cannot be removed", mark.display()))?;
+    Ok(Work::All)
+}
+
 async fn start(file: &Path, resume: bool) -> anyhow::Result<Exit> {
     use anyhow::Context as _;
     let config = config::load(file)?;
     let listen = config.server.listen.get_ref();
-    std::fs::create_dir_all(&config.server.data)
-        .with_context(|| format!("the data folder {} cannot be made", config.server.data.display()))?;
-    let path = config.server.data.join("gateway.db");
-    let store = SqliteStore::open(&path).context("the store cannot be opened")?;
-    let mark = pause_mark(&path);
-    if resume && mark.exists() {
-        std::fs::remove_file(&mark).with_context(|| format!("{} cannot be removed", mark.display()))?;
-    }
-    let work = if mark.exists() { Work::TakeIn } else { Work::All };
+    let store = config::open_store(&config).await.context("the store cannot be opened")?;
+    let work = work(&config, resume)?;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let address = listener.local_addr()?;
     let base = match &config.server.base_url {
@@ -79,7 +84,7 @@ async fn start(file: &Path, resume: bool) -> anyhow::Result<Exit> {
     };
     let (clock, chance) = (Arc::new(SystemClock), Arc::new(Chance::from_system()));
     let transport = Arc::new(HttpTransport::new()?);
-    let gateway = config::build(&config, base.clone(), Arc::new(store), clock, chance, transport)?;
+    let gateway = config::build(&config, base.clone(), store, clock, chance, transport)?;
     refuse_orphans(&gateway).await?;
     let mut running = serve::start_to(work, gateway, listener)?;
     say(&format!("vcse-gateway serves FHIR R4 at {base}"));

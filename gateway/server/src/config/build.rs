@@ -149,7 +149,7 @@ fn clients(config: &Config) -> BTreeMap<String, Client> {
         .collect()
 }
 
-fn read_secret(source: &SecretSource) -> Result<String, String> {
+pub(super) fn read_secret(source: &SecretSource) -> Result<String, String> {
     match source {
         SecretSource::Env(name) => {
             std::env::var(name).map_err(|_| format!("the environment variable {name} is not set or not UTF-8"))

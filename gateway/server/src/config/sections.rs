@@ -3,6 +3,7 @@
 use super::policy::{Decided, PolicySection, TenantSection};
 use super::retention::RetentionSection;
 use super::share::{LimitsSection, RateSection};
+use super::store::StoreSection;
 use super::{Fault, line};
 use crate::adapters::Registry;
 use adapter_contract::Grade;
@@ -24,6 +25,9 @@ use url::Url;
 pub struct Config {
     /// Where it listens and keeps its data.
     pub server: ServerSection,
+    /// In which engine it keeps its data, if not in a folder.
+    #[serde(default)]
+    pub store: StoreSection,
     /// Callers.
     #[serde(default)]
     pub client: Vec<ClientSection>,
@@ -62,8 +66,8 @@ pub struct Config {
 pub struct ServerSection {
     /// `address:port`; loopback only.
     pub listen: Spanned<String>,
-    /// Folder of the store.
-    pub data: PathBuf,
+    /// Folder of the store; absent where it is in a database.
+    pub data: Option<Spanned<PathBuf>>,
     /// FHIR base address as clients see it.
     pub base_url: Option<Spanned<String>>,
     /// Folder whose subfolders are adapters.
@@ -129,12 +133,29 @@ pub struct PlatformSection {
 
 /// Where a secret stands.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(try_from = "toml::Value")]
 pub enum SecretSource {
     /// In this environment variable.
     Env(String),
     /// In this file; a line end after it is not part of it.
     File(PathBuf),
+}
+
+/// By hand, for a fault must not quote what somebody wrote here in place of a reference.
+impl TryFrom<toml::Value> for SecretSource {
+    type Error = &'static str;
+
+    fn try_from(written: toml::Value) -> Result<Self, Self::Error> {
+        let only = |key: &str| {
+            let table = written.as_table().filter(|table| table.len() == 1)?;
+            table.get(key)?.as_str().map(str::to_owned)
+        };
+        match (only("env"), only("file")) {
+            (Some(name), _) => Ok(Self::Env(name)),
+            (None, Some(path)) => Ok(Self::File(path.into())),
+            (None, None) => Err("a secret never stands here itself; write { env = \"NAME\" } or { file = \"PATH\" }"),
+        }
+    }
 }
 
 /// `authorization` of a platform: `scheme`, then the secret.
@@ -266,6 +287,7 @@ pub(super) fn add_adapters(config: &mut Config, text: &str) -> Vec<Fault> {
 pub(super) fn check(config: &Config, text: &str) -> Vec<Fault> {
     let mut check = Check { text, faults: Vec::new() };
     check.server(&config.server);
+    check.store(config);
     let platforms: BTreeSet<&str> = config.platform.iter().map(|section| section.id.get_ref().as_str()).collect();
     check.unique("client.id", config.client.iter().map(|section| &section.id));
     check.unique("client.token-sha256", config.client.iter().map(|section| &section.token_sha256));

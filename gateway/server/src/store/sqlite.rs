@@ -10,6 +10,7 @@ mod blind;
 mod chain;
 mod claim;
 mod connect;
+pub(in crate::store) mod dump;
 mod errors;
 mod hash;
 mod kept;
@@ -19,7 +20,6 @@ mod readers;
 mod reads;
 mod rows;
 mod schema;
-mod seal;
 mod search;
 #[cfg(test)]
 mod tests;

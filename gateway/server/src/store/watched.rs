@@ -1,7 +1,7 @@
 //! A store that is watched: every access passes somebody who may count it, hold it up, fail it or end the process. For tests
 //! and simulations, which otherwise would each have to pass on every call of [`Store`].
 
-use super::{AuditChain, AuditLine, CommitError, Counts, Page, ReferralFilter, SearchQuery, Store, StoreError};
+use super::{AuditChain, AuditLine, CommitError, Counts, Page, ReferralFilter, SearchQuery, Store, StoreError, Wakes};
 use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use async_trait::async_trait;
 use gateway_core::change::{RawReport, Received, ReportRecord, StoredAnswer, Transaction};
@@ -12,6 +12,7 @@ use gateway_core::resource::{ResourceKey, ResourceVersion};
 use gateway_core::subject::{Domain, Erasure, Subject, SubjectId};
 use std::sync::Arc;
 use time::OffsetDateTime;
+use tokio::sync::watch;
 
 /// Who watches. Whatever is not taken up passes.
 #[async_trait]
@@ -233,6 +234,10 @@ impl<W: Watcher> Store for Watched<W> {
     async fn latest_time(&self) -> Result<Option<OffsetDateTime>, StoreError> {
         self.watcher.reading().await;
         self.inner.latest_time().await
+    }
+
+    fn wakes(&self) -> Option<watch::Receiver<Wakes>> {
+        self.inner.wakes()
     }
 
     async fn content_hash(&self) -> Result<String, StoreError> {

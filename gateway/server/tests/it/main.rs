@@ -10,6 +10,7 @@ mod delivery;
 mod disclosures;
 mod erasure;
 mod hanging_up;
+mod instances;
 mod losses;
 mod notes;
 mod official_examples;

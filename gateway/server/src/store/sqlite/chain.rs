@@ -1,16 +1,13 @@
 //! The chain of audit in the file: where it stands, and whether it holds.
 
 use super::errors::unreadable;
-use super::rows::natural;
+use super::rows::{hash, natural};
 use crate::store::StoreError;
 use crate::store::chain::{AuditChain, Content, Link, Walk};
+pub(super) use crate::store::statements::{LAST, WALK};
 use gateway_core::identity::TenantId;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
-
-pub(super) const LAST: &str = "SELECT number, hash FROM audit WHERE tenant = ?1 ORDER BY number DESC LIMIT 1";
-pub(super) const WALK: &str =
-    "SELECT number, hash, at, actor, action, referral, detail FROM audit WHERE tenant = ?1 ORDER BY number, place";
 
 /// Where the chain of a tenant stands.
 pub(super) fn last(file: &Connection, tenant: &TenantId) -> Result<Link, StoreError> {
@@ -18,11 +15,6 @@ pub(super) fn last(file: &Connection, tenant: &TenantId) -> Result<Link, StoreEr
     let mut rows = statement.query([&tenant.0])?;
     let Some(row) = rows.next()? else { return Ok(Link::default()) };
     Ok(Link { number: natural(row, 0)?, hash: hash(row, 1)? })
-}
-
-/// Reads a hash.
-pub(super) fn hash(row: &Row<'_>, column: usize) -> Result<[u8; 32], StoreError> {
-    bytes(row, column)?.try_into().map_err(|_| unreadable("hash"))
 }
 
 /// Looks over every tenant's lines, in one snapshot. What it finds may be anything: nothing is taken for readable.

@@ -3,27 +3,12 @@
 use super::put;
 use super::rows::{body, integer, json, micros, time};
 use crate::store::StoreError;
+pub(super) use crate::store::statements::{BACKLOG, DUE, NEXT};
 use gateway_core::identity::PlatformId;
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow, OutboxState};
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 use time::OffsetDateTime;
-
-/// Rows of a platform that are due by a time and wait for no earlier row of their referral.
-pub(super) const DUE: &str = "SELECT o.due, o.place, o.body FROM outbox o
-    WHERE o.platform = ?1 AND o.due IS NOT NULL AND o.due <= ?2 AND NOT EXISTS (
-        SELECT 1 FROM outbox e
-        WHERE e.referral = o.referral AND e.sequence > 0 AND e.sequence < o.sequence
-          AND e.state IN ('ready', 'leased', 'held', 'dead'))
-    ORDER BY o.due, o.place LIMIT ?3";
-
-/// When the first such row is due.
-pub(super) const NEXT: &str = "SELECT o.due FROM outbox o
-    WHERE o.platform = ?1 AND o.due IS NOT NULL AND NOT EXISTS (
-        SELECT 1 FROM outbox e
-        WHERE e.referral = o.referral AND e.sequence > 0 AND e.sequence < o.sequence
-          AND e.state IN ('ready', 'leased', 'held', 'dead'))
-    ORDER BY o.due LIMIT 1";
 
 /// Leases what is due, the longest waiting first.
 pub(super) fn claim(file: &Connection, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
@@ -61,10 +46,6 @@ fn lease(file: &Connection, request: &ClaimRequest, place: i64, mut row: OutboxR
     put::attempt(file, &attempt)?;
     Ok(Claimed { row, interrupted })
 }
-
-/// How many rows wait or are leased, counted up to a number. `INDEXED BY` makes another plan an error.
-pub(super) const BACKLOG: &str =
-    "SELECT count(*) FROM (SELECT 1 FROM outbox INDEXED BY outbox_due WHERE due IS NOT NULL LIMIT ?1)";
 
 /// How many rows wait or are leased, counted up to a number.
 pub(super) fn backlog(file: &Connection, most: u64) -> Result<u64, StoreError> {

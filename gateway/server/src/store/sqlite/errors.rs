@@ -1,5 +1,6 @@
 //! From SQLite's errors to ours. Texts name engine conditions and constraints, never a row's content.
 
+pub(super) use crate::store::values::{again, unreadable};
 use crate::store::{CommitError, StoreError};
 use rusqlite::{ErrorCode, ffi};
 
@@ -23,18 +24,4 @@ impl From<rusqlite::Error> for CommitError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Store(error.into())
     }
-}
-
-/// One error told to several.
-pub(super) fn again(error: &StoreError) -> StoreError {
-    match error {
-        StoreError::Full => StoreError::Full,
-        StoreError::Closed => StoreError::Closed,
-        StoreError::Engine(words) => StoreError::Engine(words.clone()),
-    }
-}
-
-/// A stored value that cannot be read back.
-pub(super) fn unreadable(what: &str) -> StoreError {
-    StoreError::Engine(format!("a stored {what} cannot be read"))
 }

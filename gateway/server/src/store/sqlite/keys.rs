@@ -1,59 +1,34 @@
 //! The keys that bodies are sealed with: found, made when first needed, destroyed.
 
-use super::rows::{micros, time};
-use super::seal::{self, Key};
+use super::rows::{an_erasure, micros};
 use super::{put, reads};
+pub(super) use crate::store::holder::{Holder, Known};
+use crate::store::seal::{self, Key};
+pub(super) use crate::store::statements::{ERASURE, OF_REFERRALS};
 use crate::store::{CommitError, StoreError};
 use gateway_core::change::CheckFailure;
-use gateway_core::identity::{PlatformId, TenantId};
+use gateway_core::identity::PlatformId;
 use gateway_core::referral::ReferralId;
 use gateway_core::resource::ResourceKey;
-use gateway_core::subject::{Cause, Domain, Erasure, Subject, SubjectId};
-use rusqlite::{Connection, OptionalExtension as _, Row};
+use gateway_core::subject::{Domain, Erasure, Subject};
+use rusqlite::{Connection, OptionalExtension as _};
 use time::OffsetDateTime;
 
-/// Domain of the keys of tenants and platforms.
-const SHARED: &str = "shared";
-
-/// Under what a body is sealed.
-pub(super) struct Holder(String, &'static str);
-
-impl Holder {
-    /// A person's, or else the tenant's.
-    pub(super) fn of(subject: Option<&Subject>, tenant: &TenantId) -> Self {
-        match subject {
-            Some(subject) => Self(subject.id.0.clone(), subject.domain.word()),
-            None => Self(format!("tenant/{}", tenant.0), SHARED),
-        }
-    }
-
-    /// A platform's.
-    pub(super) fn platform(platform: &PlatformId) -> Self {
-        Self(format!("platform/{}", platform.0), SHARED)
-    }
-
-    /// That of the person whose referral it is; of a statement without one the platform's.
-    pub(super) fn of_statement(
-        file: &Connection,
-        referral: Option<&ReferralId>,
-        platform: &PlatformId,
-    ) -> Result<Self, StoreError> {
-        let subject: Option<String> = match referral {
-            None => None,
-            Some(id) => file
-                .prepare_cached("SELECT subject FROM referral WHERE id = ?1")?
-                .query_row([&id.0], |row| row.get(0))
-                .optional()?
-                .flatten(),
-        };
-        Ok(subject.map_or_else(|| Self::platform(platform), |id| Self(id, Domain::Record.word())))
-    }
-}
-
-/// A key with the number by which rows name it.
-pub(super) struct Known {
-    pub(super) id: i64,
-    pub(super) key: Key,
+/// The holder of a statement's body.
+pub(super) fn of_statement(
+    file: &Connection,
+    referral: Option<&ReferralId>,
+    platform: &PlatformId,
+) -> Result<Holder, StoreError> {
+    let subject: Option<String> = match referral {
+        None => None,
+        Some(id) => file
+            .prepare_cached("SELECT subject FROM referral WHERE id = ?1")?
+            .query_row([&id.0], |row| row.get(0))
+            .optional()?
+            .flatten(),
+    };
+    Ok(Holder::of_statement(subject, platform))
 }
 
 /// The key of a holder, made if there is none.
@@ -88,18 +63,6 @@ pub(super) fn numbered(file: &Connection, id: i64) -> Result<Known, CommitError>
         Some(bytes) => Ok(Known { id, key: Key::read(&bytes)? }),
         None => Err(CheckFailure::Erased.into()),
     }
-}
-
-/// A key that stands in a column; `None` once it was destroyed.
-pub(super) fn column(row: &Row<'_>, column: usize) -> Result<Option<Key>, StoreError> {
-    row.get_ref(column)?.as_blob_or_null().map_err(|_| super::errors::unreadable("key"))?.map(Key::read).transpose()
-}
-
-/// The subject that stands in two columns; `None` for a tenant or platform.
-pub(super) fn subject(row: &Row<'_>, column: usize) -> Result<Option<Subject>, StoreError> {
-    let id: String = row.get(column)?;
-    let domain = Domain::from_word(super::rows::text(row, column + 1)?);
-    Ok(domain.map(|domain| Subject { id: SubjectId(id), domain }))
 }
 
 /// Destroys a subject's key, removes what finds and what repeats its contents.
@@ -138,26 +101,7 @@ pub(super) fn destroy(file: &Connection, subject: &Subject, erasure: &Erasure) -
     Ok(())
 }
 
-/// Statements on a subject's referrals, pushes that speak of them, and the rows that say so.
-pub(super) const OF_REFERRALS: [&str; 3] = [
-    "DELETE FROM report WHERE referral IN (SELECT id FROM referral WHERE subject = ?1)",
-    "DELETE FROM raw_report WHERE id IN (
-        SELECT a.raw FROM referral f CROSS JOIN raw_report_about a ON a.referral = f.id WHERE f.subject = ?1)",
-    "DELETE FROM raw_report_about WHERE referral IN (SELECT id FROM referral WHERE subject = ?1)",
-];
-
-/// When and why a resource was erased.
-pub(super) const ERASURE: &str = "SELECT k.destroyed, k.cause
-    FROM resource_current c CROSS JOIN subject_key k ON k.id = c.sealed_by
-    WHERE c.tenant = ?1 AND c.owner = ?2 AND c.kind = ?3 AND c.id = ?4 AND c.erased = 1";
-
 pub(super) fn erasure(file: &Connection, key: &ResourceKey) -> Result<Option<Erasure>, StoreError> {
     let params = (&key.compartment.tenant.0, key.compartment.owner.key(), &key.kind, &key.id);
     Ok(reads::all(file, ERASURE, params, |row| an_erasure(row, 0))?.pop())
-}
-
-/// Reads `destroyed, cause`.
-pub(super) fn an_erasure(row: &Row<'_>, column: usize) -> Result<Erasure, StoreError> {
-    let cause = Cause::from_word(super::rows::text(row, column + 1)?);
-    Ok(Erasure { at: time(row.get(column)?)?, cause: cause.ok_or_else(|| super::errors::unreadable("cause"))? })
 }

@@ -1,12 +1,13 @@
 //! Writing rows, one function for each table.
 
 use super::apply::current;
-use super::blind::Blind;
+use super::blind;
 use super::chain;
 use super::keys::{self, Holder};
 use super::rows::{answer_row, contents, integer, json, micros, received_row, report_key, sealed_contents};
-use super::seal::{Key, Row, seal};
 use crate::store::chain::Content;
+use crate::store::seal::{Key, Row, seal};
+use crate::store::statements::REMOVE_TOKEN;
 use crate::store::{CommitError, StoreError};
 use gateway_core::change::{AuditRecord, CheckFailure, RawReport, Received, ReportRecord, StoredAnswer};
 use gateway_core::outbox::{Attempt, OutboxRow, OutboxState};
@@ -81,7 +82,7 @@ fn retoken(
     let tenant = &resource.key.compartment.tenant.0;
     let owner = resource.key.compartment.owner.key();
     let kind = &resource.key.kind;
-    let blind = Blind::read(file)?;
+    let blind = blind::read(file)?;
     let mut remove = file.prepare_cached(REMOVE_TOKEN)?;
     for token in old.difference(new) {
         remove.execute((tenant, &owner, kind, &token.parameter, blind.value(token), place))?;
@@ -109,7 +110,7 @@ pub(super) fn forget_tokens(file: &Connection, number: i64) -> Result<(), Commit
     let resources: Vec<(i64, i64, [String; 3])> = super::reads::all(file, sql, [number], |row| {
         Ok((row.get(0)?, row.get(1)?, [row.get(2)?, row.get(3)?, row.get(4)?]))
     })?;
-    let blind = Blind::read(file)?;
+    let blind = blind::read(file)?;
     let mut remove = file.prepare_cached(REMOVE_TOKEN)?;
     for (place, version, [tenant, owner, kind]) in resources {
         for token in tokens_of(file, &key, place, version)? {
@@ -118,9 +119,6 @@ pub(super) fn forget_tokens(file: &Connection, number: i64) -> Result<(), Commit
     }
     Ok(())
 }
-
-const REMOVE_TOKEN: &str = "DELETE FROM token
-    WHERE tenant = ?1 AND owner = ?2 AND kind = ?3 AND parameter = ?4 AND value = ?5 AND place = ?6";
 
 /// The next revision of a referral.
 pub(super) fn referral(file: &Connection, referral: &Referral) -> Result<(), CommitError> {
@@ -250,7 +248,7 @@ pub(super) fn raw_report(file: &Connection, report: &RawReport) -> Result<(), Co
 
 /// A statement: nothing if another id says the same, else the new state of this id.
 pub(super) fn report(file: &Connection, report: &ReportRecord) -> Result<(), CommitError> {
-    let holder = Holder::of_statement(file, report.referral.as_ref(), &report.platform)?;
+    let holder = keys::of_statement(file, report.referral.as_ref(), &report.platform)?;
     let sealed = keys::find(file, &holder, report.received)?;
     let said: Option<String> = file
         .prepare_cached("SELECT id FROM report WHERE platform = ?1 AND platform_referral = ?2 AND event = ?3")?

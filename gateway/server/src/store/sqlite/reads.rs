@@ -1,78 +1,20 @@
 //! Reads by key. Statements that run often are constants, so that a test can ask for their plans.
 
-use super::rows::{self, VERSION, body, natural};
+use super::rows::{self, a_numbered_line, body, natural};
+pub(super) use crate::store::statements::{
+    ANSWER, AUDIT, AUDIT_LINE, BY_KEY, BY_NAME, BY_TASK, COUNTS, DEAD, HISTORY, LATEST, OUTBOX, PARKED_BY, REPORTS,
+    RESOURCE, TO_ALIGN, UNANSWERED, UNREAD, listing,
+};
 use crate::store::{AuditLine, Counts, ReferralFilter, StoreError};
 use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
-use gateway_core::change::{AuditRecord, RawReport, ReportRecord, StoredAnswer};
+use gateway_core::change::{RawReport, ReportRecord, StoredAnswer};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::outbox::{Attempt, OutboxRow};
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
 use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 use time::OffsetDateTime;
-
-pub(super) static RESOURCE: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "SELECT {VERSION} FROM resource_current c
-         CROSS JOIN resource_version v ON v.place = c.place AND v.version = ifnull(?5, c.version)
-         CROSS JOIN subject_key k ON k.id = c.sealed_by
-         WHERE c.tenant = ?1 AND c.owner = ?2 AND c.kind = ?3 AND c.id = ?4 AND c.erased = 0"
-    )
-});
-pub(super) static HISTORY: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "SELECT {VERSION} FROM resource_current c
-         CROSS JOIN resource_version v ON v.place = c.place
-         CROSS JOIN subject_key k ON k.id = c.sealed_by
-         WHERE c.tenant = ?1 AND c.owner = ?2 AND c.kind = ?3 AND c.id = ?4 AND c.erased = 0
-         ORDER BY v.version DESC"
-    )
-});
-pub(super) const BY_TASK: &str =
-    "SELECT body FROM referral WHERE tenant = ?1 AND owner = ?2 AND task = ?3 ORDER BY place LIMIT 1";
-pub(super) const BY_NAME: &str =
-    "SELECT body FROM referral WHERE platform = ?1 AND platform_referral = ?2 ORDER BY place LIMIT 1";
-pub(super) const BY_KEY: &str = "SELECT body FROM referral WHERE platform = ?1 AND key = ?2 ORDER BY place LIMIT 1";
-pub(super) const UNANSWERED: &str = "SELECT body FROM referral WHERE answer_due IS NOT NULL AND answer_due <= ?1
-    ORDER BY answer_due, place LIMIT ?2";
-/// Few rows are dead, so that the tenant needs no index of its own.
-pub(super) const DEAD: &str = "SELECT body, place FROM outbox
-    WHERE state = 'dead' AND place > ?2 AND (?1 IS NULL OR tenant = ?1) ORDER BY place LIMIT ?3";
-pub(super) const COUNTS: &str = "SELECT delivery, task_status, count(*) FROM referral
-    GROUP BY delivery, task_status ORDER BY delivery, task_status";
-pub(super) const OUTBOX: &str = "SELECT body FROM outbox WHERE referral = ?1 ORDER BY sequence, place";
-pub(super) const UNREAD: &str = "SELECT r.id, r.platform, r.source, r.content_type, r.received, r.body, k.key
-    FROM raw_report r CROSS JOIN subject_key k ON k.id = r.sealed_by WHERE r.read = 0 ORDER BY r.place LIMIT ?1";
-pub(super) const REPORTS: &str =
-    "SELECT r.id, r.platform, r.referral, r.source, r.received, r.body, r.disposition, k.key
-    FROM report r CROSS JOIN subject_key k ON k.id = r.sealed_by WHERE r.referral = ?1 ORDER BY r.place";
-pub(super) const PARKED: [&str; 2] = [
-    "SELECT r.id, r.platform, r.referral, r.source, r.received, r.body, r.disposition, k.key, r.place
-     FROM report r CROSS JOIN subject_key k ON k.id = r.sealed_by
-     WHERE r.disposition = 'parked' AND r.platform = ?1 AND r.platform_referral = ?2",
-    "SELECT r.id, r.platform, r.referral, r.source, r.received, r.body, r.disposition, k.key, r.place
-     FROM report r CROSS JOIN subject_key k ON k.id = r.sealed_by
-     WHERE r.disposition = 'parked' AND r.platform = ?1 AND r.key = ?2",
-];
-/// A referral comes at the place of its oldest waiting statement, and only there.
-pub(super) const TO_ALIGN: &str = "SELECT r.referral FROM report r
-    WHERE r.disposition = 'recorded' AND r.referral IS NOT NULL AND NOT EXISTS (
-        SELECT 1 FROM report e
-        WHERE e.disposition = 'recorded' AND e.referral = r.referral AND e.place < r.place)
-      AND NOT EXISTS (SELECT 1 FROM referral f WHERE f.id = r.referral AND f.delivery = 'queued')
-    ORDER BY r.place LIMIT ?1";
-pub(super) const ANSWER: &str =
-    "SELECT a.tenant, a.client, a.request_id, a.fingerprint, a.at, a.status, a.location, a.etag, a.body, k.key, k.subject,
-        k.domain
-    FROM answer a CROSS JOIN subject_key k ON k.id = a.sealed_by
-    WHERE a.tenant = ?1 AND a.client = ?2 AND a.request_id = ?3";
-pub(super) const AUDIT: &str =
-    "SELECT tenant, at, actor, action, referral, detail, number FROM audit WHERE referral = ?1 ORDER BY place";
-pub(super) const AUDIT_LINE: &str =
-    "SELECT tenant, at, actor, action, referral, detail, number FROM audit WHERE tenant = ?1 AND number = ?2";
-pub(super) const LATEST: &str = "SELECT max(at) FROM audit";
 
 fn one<T>(
     file: &Connection,
@@ -147,29 +89,6 @@ pub(super) fn referral_at_platform(
     }
 }
 
-/// The statement that lists referrals with this filter: only the terms that are there, so that an index fits.
-pub(super) fn listing(filter: &ReferralFilter) -> String {
-    let mut sql = "SELECT body FROM referral WHERE place > ifnull(?1, 0)".to_owned();
-    // A delivery word is the rarer one where it matters: what is held or dead waits for a person.
-    let plus = if filter.subject.is_some() { "+" } else { "" };
-    sql.push_str(&if filter.delivery.is_some() {
-        format!(" AND {plus}delivery = ?2")
-    } else {
-        " AND ?2 IS NULL".to_owned()
-    });
-    sql.push_str(match (&filter.tenant, filter.delivery.is_some() || filter.subject.is_some()) {
-        (Some(_), true) => " AND +tenant = ?3",
-        (Some(_), false) => " AND tenant = ?3",
-        (None, _) => " AND ?3 IS NULL",
-    });
-    sql.push_str(if filter.subject.is_some() { " AND subject = ?5" } else { " AND ?5 IS NULL" });
-    if filter.attention {
-        sql.push_str(" AND attention = 1");
-    }
-    sql.push_str(" ORDER BY place LIMIT ?4");
-    sql
-}
-
 pub(super) fn referrals(file: &Connection, filter: &ReferralFilter) -> Result<Vec<Referral>, StoreError> {
     let after: Option<i64> = match &filter.after {
         None => None,
@@ -197,7 +116,11 @@ pub(super) fn dead_letters(
     limit: u32,
 ) -> Result<Vec<(u64, OutboxRow)>, StoreError> {
     let read = |row: &Row<'_>| Ok((natural(row, 1)?, body(row, 0, "outbox row")?));
-    all(file, DEAD, (tenant.map(|tenant| &tenant.0), rows::bound(after), limit), read)
+    let [every, own] = DEAD;
+    match tenant {
+        None => all(file, every, (rows::bound(after), limit), read),
+        Some(tenant) => all(file, own, (rows::bound(after), limit, &tenant.0), read),
+    }
 }
 
 pub(super) fn counts(file: &Connection) -> Result<Counts, StoreError> {
@@ -214,11 +137,11 @@ pub(super) fn attempts(file: &Connection, outbox: &str) -> Result<Vec<Attempt>, 
 }
 
 pub(super) fn unread_reports(file: &Connection, limit: u32) -> Result<Vec<RawReport>, StoreError> {
-    all(file, UNREAD, [limit], rows::raw_report)
+    all(file, UNREAD, [limit], |row| rows::raw_report(row))
 }
 
 pub(super) fn reports(file: &Connection, referral: &ReferralId) -> Result<Vec<ReportRecord>, StoreError> {
-    all(file, REPORTS, [&referral.0], rows::report)
+    all(file, REPORTS, [&referral.0], |row| rows::report(row))
 }
 
 pub(super) fn parked_reports(
@@ -229,7 +152,7 @@ pub(super) fn parked_reports(
 ) -> Result<Vec<ReportRecord>, StoreError> {
     let mut by_place = BTreeMap::new();
     let file = file.unchecked_transaction()?;
-    for (sql, word) in PARKED.into_iter().zip([&name.0, &key.0]) {
+    for (sql, word) in PARKED_BY.into_iter().zip([&name.0, &key.0]) {
         let found = all(&file, sql, (&platform.0, word), |row| Ok((natural(row, 8)?, rows::report(row)?)))?;
         by_place.extend(found);
     }
@@ -250,31 +173,15 @@ pub(super) fn answer(
     client: &ClientId,
     request_id: &str,
 ) -> Result<Option<StoredAnswer>, StoreError> {
-    one(file, ANSWER, (&tenant.0, &client.0, request_id), rows::answer)
-}
-
-/// Reads the columns of [`AUDIT`].
-pub(super) fn a_line(row: &Row<'_>) -> Result<AuditRecord, StoreError> {
-    Ok(AuditRecord {
-        tenant: TenantId(row.get(0)?),
-        at: rows::time(row.get(1)?)?,
-        actor: row.get(2)?,
-        action: row.get(3)?,
-        referral: row.get::<_, Option<String>>(4)?.map(ReferralId),
-        detail: body(row, 5, "audit line")?,
-    })
-}
-
-fn a_numbered_line(row: &Row<'_>) -> Result<AuditLine, StoreError> {
-    Ok(AuditLine { number: natural(row, 6)?, record: a_line(row)? })
+    one(file, ANSWER, (&tenant.0, &client.0, request_id), |row| rows::answer(row))
 }
 
 pub(super) fn audit_lines(file: &Connection, referral: &ReferralId) -> Result<Vec<AuditLine>, StoreError> {
-    all(file, AUDIT, [&referral.0], a_numbered_line)
+    all(file, AUDIT, [&referral.0], |row| a_numbered_line(row))
 }
 
 pub(super) fn audit_line(file: &Connection, tenant: &TenantId, number: u64) -> Result<Option<AuditLine>, StoreError> {
-    one(file, AUDIT_LINE, (&tenant.0, rows::bound(number)), a_numbered_line)
+    one(file, AUDIT_LINE, (&tenant.0, rows::bound(number)), |row| a_numbered_line(row))
 }
 
 pub(super) fn latest_time(file: &Connection) -> Result<Option<OffsetDateTime>, StoreError> {

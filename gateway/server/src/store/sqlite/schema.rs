@@ -2,18 +2,20 @@
 //! edited old file is noticed, and a file that a newer gateway wrote is refused instead of misread.
 
 use crate::store::StoreError;
-use crate::store::digest::hex;
+use crate::store::migrations::{checksum, known};
 use rusqlite::{Connection, TransactionBehavior};
-use sha2::{Digest as _, Sha256};
 
 /// All migrations, in order; the first has number 1.
 pub(super) const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_initial.sql")];
+
+/// How to begin anew.
+const MEND: &str = "Move it away, with its -wal and -shm, and start with a new one";
 
 /// Brings the file to the newest schema, wholly or not at all.
 pub(super) fn migrate(file: &mut Connection, migrations: &[&str]) -> Result<(), StoreError> {
     let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let applied = applied(&transaction)?;
-    known(&applied, migrations)?;
+    known(&applied, migrations, MEND)?;
     for (number, sql) in (1_i64..).zip(migrations).skip(applied.len()) {
         transaction.execute_batch(sql)?;
         transaction
@@ -29,30 +31,9 @@ pub(super) fn check(file: &Connection) -> Result<(), StoreError> {
         return Err(StoreError::Engine("the file is no store of this gateway".to_owned()));
     }
     let applied = checksums(file)?;
-    known(&applied, MIGRATIONS)?;
+    known(&applied, MIGRATIONS, MEND)?;
     if applied.len() < MIGRATIONS.len() {
         return Err(StoreError::Engine("the file is of an older gateway: start this one on it once".to_owned()));
-    }
-    Ok(())
-}
-
-/// Refuses a file whose migrations are not ours, in order.
-fn known(applied: &[String], migrations: &[&str]) -> Result<(), StoreError> {
-    // Before the count: an unreleased build may have had more migrations, and is no newer gateway.
-    for (number, (sql, known)) in (1..).zip(migrations.iter().zip(applied)) {
-        if checksum(sql) != *known {
-            return Err(StoreError::Engine(format!(
-                "migration {number} is not the one that the file was made with: an unreleased build of this gateway made \
-                 it, and no other can read it. Move it away, with its -wal and -shm, and start with a new one"
-            )));
-        }
-    }
-    if applied.len() > migrations.len() {
-        return Err(StoreError::Engine(format!(
-            "the file has schema {}, this gateway knows {}: it was written by a newer gateway",
-            applied.len(),
-            migrations.len()
-        )));
     }
     Ok(())
 }
@@ -77,10 +58,6 @@ fn checksums(file: &Connection) -> Result<Vec<String>, StoreError> {
     let mut statement = file.prepare("SELECT sha256 FROM schema_migration ORDER BY number")?;
     let checksums = statement.query_map([], |row| row.get(0))?;
     Ok(checksums.collect::<Result<_, _>>()?)
-}
-
-fn checksum(sql: &str) -> String {
-    hex(&Sha256::digest(sql))
 }
 
 #[cfg(test)]

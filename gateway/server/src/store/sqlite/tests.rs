@@ -2,13 +2,12 @@
 
 mod backup;
 mod chain;
-mod differential;
 mod durability;
 mod plans;
 mod traces;
 
 use super::SqliteStore;
-use crate::store::{Store, suite};
+use crate::store::{Store, differential, suite};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -22,6 +21,14 @@ async fn sqlite_keeps_every_rule() {
         Arc::new(store) as Arc<dyn Store>
     })
     .await;
+}
+
+#[tokio::test]
+async fn random_histories_end_alike() {
+    for seed in 0..4 {
+        let folder = tempfile::tempdir().expect("a folder");
+        differential::history(seed, 200, &open(folder.path())).await;
+    }
 }
 
 fn open(folder: &Path) -> SqliteStore {

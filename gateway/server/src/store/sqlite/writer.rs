@@ -2,9 +2,8 @@
 //! and makes them durable with one sync; only then is anybody answered. So the number of syncs, which a disk limits,
 //! does not limit the number of transactions.
 
-use super::blind::Blind;
 use super::errors::again;
-use super::{apply, claim, connect, schema};
+use super::{apply, blind, claim, connect, schema};
 use crate::store::{CommitError, StoreError};
 use gateway_core::change::{Change, Transaction};
 use gateway_core::outbox::{ClaimRequest, Claimed};
@@ -56,7 +55,7 @@ impl Writer {
         let lock = connect::lock(path)?;
         let mut file = connect::writer(path, max_pages)?;
         schema::migrate(&mut file, schema::MIGRATIONS)?;
-        Blind::prepare(&file)?;
+        blind::prepare(&file)?;
         // What was erased just before a crash may still stand in the log.
         checkpoint(&file, "TRUNCATE")?;
         // We hold the file's lock, so whoever held a lease has died: waiting for its end would only delay referrals.

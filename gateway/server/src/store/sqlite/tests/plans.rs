@@ -1,6 +1,5 @@
 //! The plans of the statements that run often: each goes by an index, none sorts.
 
-use crate::store::sqlite::blind::Blind;
 use crate::store::sqlite::search::Found;
 use crate::store::sqlite::{chain, claim, kept, keys, reads, schema};
 use crate::store::suite::samples::{at, query, strangers};
@@ -12,7 +11,7 @@ use rusqlite::Connection;
 fn file() -> Connection {
     let mut file = Connection::open_in_memory().expect("opens");
     schema::migrate(&mut file, schema::MIGRATIONS).expect("migrates");
-    Blind::prepare(&file).expect("makes a key");
+    crate::store::sqlite::blind::prepare(&file).expect("makes a key");
     file
 }
 
@@ -58,7 +57,8 @@ fn fixed_statements_go_by_an_index() {
         kept::IDLE,
         kept::BELONGING,
         reads::UNANSWERED,
-        reads::DEAD,
+        reads::DEAD[0],
+        reads::DEAD[1],
         reads::BY_TASK,
         reads::BY_NAME,
         reads::BY_KEY,
@@ -71,7 +71,7 @@ fn fixed_statements_go_by_an_index() {
         reads::LATEST,
         chain::LAST,
     ];
-    for sql in fixed.into_iter().chain(reads::PARKED).chain(keys::OF_REFERRALS) {
+    for sql in fixed.into_iter().chain(reads::PARKED_BY).chain(keys::OF_REFERRALS) {
         check(&file, sql);
     }
     // Counting counts all; the index is enough for it and nothing is sorted.
@@ -98,7 +98,7 @@ fn lists_of_referrals_go_by_an_index() {
 #[test]
 fn searches_go_by_an_index() {
     let file = file();
-    let blind = Blind::read(&file).expect("a key");
+    let blind = crate::store::sqlite::blind::read(&file).expect("a key");
     let cases: [&[&[(&str, &str)]]; 8] = [
         &[],
         &[&[("status", "ready")]],

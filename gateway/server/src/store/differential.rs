@@ -1,6 +1,5 @@
-//! The same random history on SQLite and on the model: the same answers, the same reads, the same hash.
+//! The same random history on an engine and on the model: the same answers, the same reads, the same hash.
 
-use super::open;
 use crate::store::memory::MemoryStore;
 use crate::store::suite::samples::{self, at, must};
 use crate::store::{CommitError, ReferralFilter, SearchQuery, Store, UpdatedRange};
@@ -217,11 +216,11 @@ fn answered(result: Result<(), CommitError>) -> String {
     }
 }
 
-async fn step(dice: &mut Dice, model: &MemoryStore, sqlite: &dyn Store) {
+async fn step(dice: &mut Dice, model: &MemoryStore, engine: &dyn Store) {
     if dice.number(5) == 0 {
         let mut request = samples::claim(&["walks", "food-bank"], dice.seconds(), dice.number(4));
         request.platforms.truncate(dice.number(3) as usize);
-        assert_eq!(must(sqlite.claim(request.clone()).await), must(model.claim(request).await));
+        assert_eq!(must(engine.claim(request.clone()).await), must(model.claim(request).await));
         return;
     }
     let mut transaction = Transaction::default();
@@ -232,7 +231,7 @@ async fn step(dice: &mut Dice, model: &MemoryStore, sqlite: &dyn Store) {
         transaction.changes.push(change(dice, model).await);
     }
     let expected = answered(model.commit(transaction.clone()).await);
-    assert_eq!(answered(sqlite.commit(transaction.clone()).await), expected, "{transaction:?}");
+    assert_eq!(answered(engine.commit(transaction.clone()).await), expected, "{transaction:?}");
 }
 
 /// Answers of the same time come in any order.
@@ -257,12 +256,12 @@ fn random_query(dice: &mut Dice) -> SearchQuery {
     }
 }
 
-async fn compare(dice: &mut Dice, model: &MemoryStore, sqlite: &dyn Store) {
+async fn compare(dice: &mut Dice, model: &MemoryStore, engine: &dyn Store) {
     let query = random_query(dice);
-    assert_eq!(must(sqlite.search(&query).await), must(model.search(&query).await), "{query:?}");
+    assert_eq!(must(engine.search(&query).await), must(model.search(&query).await), "{query:?}");
     let key = dice.key();
-    assert_eq!(must(sqlite.history(&key).await), must(model.history(&key).await));
-    assert_eq!(must(sqlite.erasure(&key).await), must(model.erasure(&key).await));
+    assert_eq!(must(engine.history(&key).await), must(model.history(&key).await));
+    assert_eq!(must(engine.erasure(&key).await), must(model.erasure(&key).await));
     let filter = ReferralFilter {
         tenant: dice.maybe(|_| TenantId("north".to_owned())),
         delivery: dice.maybe(|_| "dead-letter".to_owned()),
@@ -271,56 +270,53 @@ async fn compare(dice: &mut Dice, model: &MemoryStore, sqlite: &dyn Store) {
         attention: dice.number(3) == 0,
         limit: dice.number(5),
     };
-    assert_eq!(must(sqlite.referrals(&filter).await), must(model.referrals(&filter).await), "{filter:?}");
+    assert_eq!(must(engine.referrals(&filter).await), must(model.referrals(&filter).await), "{filter:?}");
     let (by, limit) = (at(dice.seconds()), dice.number(4));
-    assert_eq!(must(sqlite.unanswered(by, limit).await), must(model.unanswered(by, limit).await));
+    assert_eq!(must(engine.unanswered(by, limit).await), must(model.unanswered(by, limit).await));
     let (tenant, after) = (dice.maybe(|_| TenantId("north".to_owned())), u64::from(dice.number(4)));
     let dead = model.dead_letters(tenant.as_ref(), after, limit).await;
-    assert_eq!(must(sqlite.dead_letters(tenant.as_ref(), after, limit).await), must(dead));
-    assert_eq!(must(sqlite.counts().await), must(model.counts().await));
+    assert_eq!(must(engine.dead_letters(tenant.as_ref(), after, limit).await), must(dead));
+    assert_eq!(must(engine.counts().await), must(model.counts().await));
     let (platform, name, id) = (dice.platform(), dice.name(), samples::referral_id(&dice.word("f", 5)));
     let ours = IdempotencyKey(format!("key-{}", id.0));
     assert_eq!(
-        must(sqlite.referral_at_platform(&platform, &name, Some(&ours)).await),
+        must(engine.referral_at_platform(&platform, &name, Some(&ours)).await),
         must(model.referral_at_platform(&platform, &name, Some(&ours)).await)
     );
     let theirs = IdempotencyKey(dice.word("key-of-fb-", 3));
     assert_eq!(
-        must(sqlite.parked_reports(&platform, &name, &theirs).await),
+        must(engine.parked_reports(&platform, &name, &theirs).await),
         must(model.parked_reports(&platform, &name, &theirs).await)
     );
-    assert_eq!(must(sqlite.outbox(&id).await), must(model.outbox(&id).await));
-    assert_eq!(must(sqlite.reports(&id).await), must(model.reports(&id).await));
+    assert_eq!(must(engine.outbox(&id).await), must(model.outbox(&id).await));
+    assert_eq!(must(engine.reports(&id).await), must(model.reports(&id).await));
     let platforms = [platform];
-    assert_eq!(must(sqlite.backlog(5).await), must(model.backlog(5).await));
-    assert_eq!(must(sqlite.next_due(&platforms).await), must(model.next_due(&platforms).await));
+    assert_eq!(must(engine.backlog(5).await), must(model.backlog(5).await));
+    assert_eq!(must(engine.next_due(&platforms).await), must(model.next_due(&platforms).await));
     let limit = dice.number(6);
     let (before, domain, after) =
         (at(dice.seconds()), *dice.one(&Domain::ALL), dice.subject().map(|subject| subject.id));
     assert_eq!(
-        must(sqlite.idle(domain, before, after.as_ref(), limit).await),
+        must(engine.idle(domain, before, after.as_ref(), limit).await),
         must(model.idle(domain, before, after.as_ref(), limit).await)
     );
     let subject = dice.subject().unwrap_or(Subject { id: SubjectId("none".to_owned()), domain });
-    assert_eq!(must(sqlite.belonging(&subject).await), must(model.belonging(&subject).await));
-    assert_eq!(must(sqlite.received(before, limit).await), must(model.received(before, limit).await));
-    assert_eq!(must(sqlite.answers(before, 50).await.map(by_id)), must(model.answers(before, 50).await.map(by_id)));
-    assert_eq!(must(sqlite.raw_reports(before, limit).await), must(model.raw_reports(before, limit).await));
-    assert_eq!(must(sqlite.parked(before, limit).await), must(model.parked(before, limit).await));
-    assert_eq!(must(sqlite.referrals_to_align(limit).await), must(model.referrals_to_align(limit).await));
-    assert_eq!(must(sqlite.unread_reports(limit).await), must(model.unread_reports(limit).await));
-    assert_eq!(must(sqlite.content_hash().await), must(model.content_hash().await));
+    assert_eq!(must(engine.belonging(&subject).await), must(model.belonging(&subject).await));
+    assert_eq!(must(engine.received(before, limit).await), must(model.received(before, limit).await));
+    assert_eq!(must(engine.answers(before, 50).await.map(by_id)), must(model.answers(before, 50).await.map(by_id)));
+    assert_eq!(must(engine.raw_reports(before, limit).await), must(model.raw_reports(before, limit).await));
+    assert_eq!(must(engine.parked(before, limit).await), must(model.parked(before, limit).await));
+    assert_eq!(must(engine.referrals_to_align(limit).await), must(model.referrals_to_align(limit).await));
+    assert_eq!(must(engine.unread_reports(limit).await), must(model.unread_reports(limit).await));
+    assert_eq!(must(engine.content_hash().await), must(model.content_hash().await));
 }
 
-#[tokio::test]
-async fn random_histories_end_alike() {
-    for seed in 0..4 {
-        let folder = tempfile::tempdir().expect("a folder");
-        let (model, sqlite) = (MemoryStore::new(), open(folder.path()));
-        let mut dice = Dice(StdRng::seed_from_u64(seed));
-        for _ in 0..200 {
-            step(&mut dice, &model, &sqlite).await;
-            compare(&mut dice, &model, &sqlite).await;
-        }
+/// A random history.
+pub(in crate::store) async fn history(seed: u64, steps: u32, engine: &dyn Store) {
+    let model = MemoryStore::new();
+    let mut dice = Dice(StdRng::seed_from_u64(seed));
+    for _ in 0..steps {
+        step(&mut dice, &model, engine).await;
+        compare(&mut dice, &model, engine).await;
     }
 }

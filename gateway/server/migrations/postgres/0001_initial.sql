@@ -1,0 +1,257 @@
+-- The first schema, column for column that of SQLite (migrations/sqlite/0001_initial.sql). Migrations are append-only: once
+-- released, a file never changes (its SHA-256 is checked). Times are BIGINT microseconds since 1970-01-01T00:00:00Z. Text
+-- sorts by its bytes in every database: COLLATE "C".
+
+-- `place` is always the order in which rows came to be, without gaps: a sequence would leave one for each transaction that
+-- was refused, and would not follow the order of commits. One row for each table that counts.
+CREATE TABLE last_place (
+    name TEXT COLLATE "C" NOT NULL PRIMARY KEY, -- the table
+    last BIGINT           NOT NULL              -- the place that was given last
+) WITH (fillfactor = 10);
+INSERT INTO last_place (name, last) VALUES ('subject_key', 0), ('received', 0), ('resource_current', 0), ('referral', 0),
+    ('outbox', 0), ('raw_report', 0), ('report', 0), ('audit', 0);
+
+-- What is kept as evidence is never changed.
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+$$BEGIN RAISE EXCEPTION '%', TG_ARGV[0]; END$$;
+
+-- What bodies are encrypted with: a key for each subject and domain, so that to destroy the key is to erase. What is about
+-- no person goes under the key of its tenant, what a platform pushed and nobody has assigned under the platform's. The key
+-- named store/tokens hides the values of tokens.
+CREATE TABLE subject_key (
+    id        BIGINT PRIMARY KEY, -- what rows name
+    subject   TEXT COLLATE "C"    NOT NULL,    -- random id of a subject, or tenant/<id>, platform/<id>, store/tokens
+    domain    TEXT COLLATE "C"    NOT NULL,    -- record, consent; shared for tenants and platforms
+    key       BYTEA,                -- 32 bytes for AES-256-GCM; absent once destroyed
+    made      BIGINT NOT NULL,    -- when it was first used
+    destroyed BIGINT,             -- when it was destroyed
+    cause     TEXT COLLATE "C"                 -- why it was: request, withdrawal, retention
+);
+CREATE UNIQUE INDEX subject_key_by_name ON subject_key (subject, domain);
+
+-- The bytes of each request that was taken in, as they came.
+CREATE TABLE received (
+    place       BIGINT PRIMARY KEY, -- order of arrival
+    tenant      TEXT COLLATE "C"    NOT NULL,                  -- customer
+    client      TEXT COLLATE "C"    NOT NULL,                  -- who sent it
+    request_id  TEXT COLLATE "C"    NOT NULL,                  -- X-Request-Id
+    correlation TEXT COLLATE "C"    NOT NULL,                  -- X-Correlation-Id
+    at          BIGINT NOT NULL,                  -- when
+    sha256      TEXT COLLATE "C"    NOT NULL,                  -- of the bytes, lower-case hex
+    sealed_by   BIGINT NOT NULL REFERENCES subject_key (id), -- with which key
+    bytes       BYTEA    NOT NULL                   -- the body, compressed and sealed
+);
+CREATE INDEX received_by_key ON received (sealed_by);
+CREATE INDEX received_by_time ON received (at);
+
+-- One row for each resource: which version is current.
+CREATE TABLE resource_current (
+    place   BIGINT PRIMARY KEY, -- order of creation: an update never moves a resource between pages
+    tenant  TEXT COLLATE "C"    NOT NULL,                  -- customer
+    owner   TEXT COLLATE "C"    NOT NULL,                  -- party: organisation/<ODS code> or platform/<id>
+    kind    TEXT COLLATE "C"    NOT NULL,                  -- resource type
+    id      TEXT COLLATE "C"    NOT NULL,                  -- logical id
+    version BIGINT NOT NULL,                  -- current version
+    updated BIGINT NOT NULL,                  -- meta.lastUpdated of the current version
+    sealed_by BIGINT NOT NULL REFERENCES subject_key (id), -- with which key all its versions are sealed
+    erased  BIGINT NOT NULL DEFAULT 0         -- 1 once that key is destroyed
+);
+CREATE INDEX resource_by_key_used ON resource_current (sealed_by, updated);
+CREATE UNIQUE INDEX resource_by_key ON resource_current (tenant, owner, kind, id);
+-- Walks one type of one compartment in creation order.
+CREATE INDEX resource_by_kind ON resource_current (tenant, owner, kind, place);
+
+-- Every version that was ever served.
+CREATE TABLE resource_version (
+    place   BIGINT NOT NULL REFERENCES resource_current (place), -- which resource
+    version BIGINT NOT NULL,                                     -- from 1
+    updated BIGINT NOT NULL,                                     -- meta.lastUpdated
+    author  TEXT COLLATE "C"    NOT NULL,                                     -- client/<id>, platform/<id> or gateway
+    method  TEXT COLLATE "C"    NOT NULL,                                     -- POST, PUT or PATCH
+    body    BYTEA    NOT NULL,                                     -- tokens and JSON as served, compressed and sealed
+    PRIMARY KEY (place, version)
+);
+CREATE TRIGGER resource_version_keeps BEFORE UPDATE ON resource_version
+    FOR EACH ROW EXECUTE FUNCTION refuse('versions of resources are never changed');
+CREATE TRIGGER resource_version_stays BEFORE DELETE ON resource_version
+    FOR EACH ROW EXECUTE FUNCTION refuse('versions of resources are never removed');
+CREATE TRIGGER resource_version_is_not_emptied BEFORE TRUNCATE ON resource_version
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse('versions of resources are never removed');
+
+-- What finds a resource: the tokens of its current version only.
+CREATE TABLE token (
+    tenant    TEXT COLLATE "C"    NOT NULL, -- as in resource_current
+    owner     TEXT COLLATE "C"    NOT NULL, -- as in resource_current
+    kind      TEXT COLLATE "C"    NOT NULL, -- as in resource_current
+    parameter TEXT COLLATE "C"    NOT NULL, -- search parameter
+    value     BYTEA    NOT NULL, -- compared whole: HMAC-SHA256 of parameter and value, cut to 16 bytes
+    place     BIGINT NOT NULL REFERENCES resource_current (place), -- which resource
+    PRIMARY KEY (tenant, owner, kind, parameter, value, place)
+);
+
+-- The referral. Columns repeat what is asked for; the body is the authority.
+CREATE TABLE referral (
+    place             BIGINT PRIMARY KEY, -- order of acceptance
+    id                TEXT COLLATE "C"    NOT NULL UNIQUE,           -- its name
+    revision          BIGINT NOT NULL,                  -- grows by one with each change
+    tenant            TEXT COLLATE "C"    NOT NULL,                  -- customer
+    owner             TEXT COLLATE "C"    NOT NULL,                  -- the sender's party
+    task              TEXT COLLATE "C"    NOT NULL,                  -- id of the sender's Task
+    platform          TEXT COLLATE "C",                              -- where it goes, once a route is decided
+    key               TEXT COLLATE "C"    NOT NULL,                  -- our key at the platform
+    platform_referral TEXT COLLATE "C",                              -- the platform's name for it, once known
+    delivery          TEXT COLLATE "C"    NOT NULL,                  -- queued, held, delivered, dead-letter, withdrawn
+    task_status       TEXT COLLATE "C"    NOT NULL,                  -- Task.status code
+    subject           TEXT COLLATE "C",                              -- whom it is about
+    attention         BIGINT NOT NULL,                  -- 1 while a person has something to settle at its platform
+    answer_due        BIGINT,                           -- until when its platform's first word is waited for
+    body              TEXT COLLATE "C"    NOT NULL                   -- the whole referral as JSON
+);
+CREATE INDEX referral_by_subject ON referral (subject) WHERE subject IS NOT NULL;
+CREATE INDEX referral_attention ON referral (place) WHERE attention = 1;
+CREATE INDEX referral_unanswered ON referral (answer_due) WHERE answer_due IS NOT NULL;
+CREATE INDEX referral_by_task ON referral (tenant, owner, task);
+CREATE INDEX referral_by_name ON referral (platform, platform_referral) WHERE platform_referral IS NOT NULL;
+CREATE INDEX referral_by_platform_key ON referral (platform, key);
+CREATE INDEX referral_by_tenant ON referral (tenant);
+CREATE INDEX referral_by_delivery ON referral (delivery);
+CREATE INDEX referral_counts ON referral (delivery, task_status);
+
+-- What has to be sent. Columns repeat what is asked for; the body is the authority.
+CREATE TABLE outbox (
+    place    BIGINT PRIMARY KEY, -- order of creation
+    id       TEXT COLLATE "C"    NOT NULL UNIQUE,           -- its name
+    tenant   TEXT COLLATE "C"    NOT NULL,                  -- customer
+    referral TEXT COLLATE "C"    NOT NULL,                  -- whose errand
+    platform TEXT COLLATE "C"    NOT NULL,                  -- where it goes
+    sequence BIGINT NOT NULL,                  -- place among the errands of this referral
+    state    TEXT COLLATE "C"    NOT NULL,                  -- ready, leased, held, done, dead, dropped
+    due      BIGINT,                           -- ready: not before; leased: the lease's end; else absent
+    fence    BIGINT NOT NULL,                  -- grows with each claim
+    body     TEXT COLLATE "C"    NOT NULL                   -- the whole row as JSON
+);
+CREATE INDEX outbox_due ON outbox (platform, due) WHERE due IS NOT NULL;
+CREATE INDEX outbox_dead ON outbox (place) WHERE state = 'dead';
+CREATE INDEX outbox_by_referral ON outbox (referral, sequence);
+
+-- Each try at an outbox row.
+CREATE TABLE attempt (
+    outbox TEXT COLLATE "C"    NOT NULL, -- which row
+    number BIGINT NOT NULL, -- from 1
+    body   TEXT COLLATE "C"    NOT NULL, -- the whole attempt as JSON
+    PRIMARY KEY (outbox, number)
+);
+
+-- What platforms pushed, as it came.
+CREATE TABLE raw_report (
+    place        BIGINT PRIMARY KEY, -- order of arrival
+    id           TEXT COLLATE "C"    NOT NULL UNIQUE,           -- its name
+    platform     TEXT COLLATE "C"    NOT NULL,                  -- from whom
+    source       TEXT COLLATE "C"    NOT NULL,                  -- how it came
+    content_type TEXT COLLATE "C",                              -- media type, if given
+    received     BIGINT NOT NULL,                  -- when
+    sealed_by    BIGINT NOT NULL REFERENCES subject_key (id), -- with which key: the platform's
+    body         BYTEA    NOT NULL,                  -- the bytes, compressed and sealed
+    read         BIGINT NOT NULL DEFAULT 0,        -- 1 once somebody read it
+    fault        TEXT COLLATE "C"                               -- why it could not be read
+);
+CREATE INDEX raw_report_by_time ON raw_report (received);
+CREATE INDEX raw_report_unread ON raw_report (place) WHERE read = 0;
+
+-- Which referrals a push speaks of: it goes when one of them is erased.
+CREATE TABLE raw_report_about (
+    referral TEXT COLLATE "C" NOT NULL, -- which referral
+    raw      TEXT COLLATE "C" NOT NULL, -- which push
+    PRIMARY KEY (referral, raw)
+);
+
+-- Platforms' statements as they were read.
+CREATE TABLE report (
+    place             BIGINT PRIMARY KEY, -- order of arrival
+    id                TEXT COLLATE "C"    NOT NULL UNIQUE,           -- its name
+    platform          TEXT COLLATE "C"    NOT NULL,                  -- from whom
+    platform_referral TEXT COLLATE "C"    NOT NULL,                  -- the platform's name for the referral
+    event             TEXT COLLATE "C"    NOT NULL,                  -- the platform's name for the statement
+    key               TEXT COLLATE "C",                              -- our key, where the platform repeats it
+    referral          TEXT COLLATE "C",                              -- whose; absent while parked
+    source            TEXT COLLATE "C"    NOT NULL,                  -- how it came
+    received          BIGINT NOT NULL,                  -- when
+    disposition       TEXT COLLATE "C"    NOT NULL,                  -- what became of it
+    sealed_by         BIGINT NOT NULL REFERENCES subject_key (id), -- with which key
+    body              BYTEA    NOT NULL                   -- what it says, as JSON, compressed and sealed
+);
+CREATE INDEX report_parked_by_time ON report (received) WHERE disposition = 'parked';
+-- The same statement is kept once, however often it comes.
+CREATE UNIQUE INDEX report_once ON report (platform, platform_referral, event);
+CREATE INDEX report_by_referral ON report (referral);
+CREATE INDEX report_parked_by_name ON report (platform, platform_referral) WHERE disposition = 'parked';
+CREATE INDEX report_parked_by_key ON report (platform, key) WHERE disposition = 'parked';
+CREATE INDEX report_recorded ON report (disposition) WHERE disposition = 'recorded';
+CREATE INDEX report_recorded_by_referral ON report (referral) WHERE disposition = 'recorded';
+
+-- Where polling a platform stands.
+CREATE TABLE cursor (
+    platform TEXT COLLATE "C" NOT NULL PRIMARY KEY, -- which platform
+    cursor   TEXT COLLATE "C" NOT NULL              -- opaque
+);
+
+-- What was answered, for a repetition of the request.
+CREATE TABLE answer (
+    tenant      TEXT COLLATE "C"    NOT NULL, -- customer
+    client      TEXT COLLATE "C"    NOT NULL, -- to whom
+    request_id  TEXT COLLATE "C"    NOT NULL, -- X-Request-Id
+    fingerprint TEXT COLLATE "C"    NOT NULL, -- SHA-256 over verb, path and body
+    at          BIGINT NOT NULL, -- when
+    status      BIGINT NOT NULL, -- HTTP status
+    location    TEXT COLLATE "C",             -- Location, if there was one
+    etag        TEXT COLLATE "C",             -- ETag, if there was one
+    sealed_by   BIGINT NOT NULL REFERENCES subject_key (id), -- with which key
+    body        BYTEA    NOT NULL, -- body, compressed and sealed
+    PRIMARY KEY (tenant, client, request_id)
+);
+CREATE INDEX answer_by_time ON answer (at);
+
+-- Who did what. Ids and codes only.
+CREATE TABLE audit (
+    place    BIGINT PRIMARY KEY, -- order
+    tenant   TEXT COLLATE "C"    NOT NULL,                  -- customer
+    number   BIGINT NOT NULL,                  -- place within the customer's lines, from 1
+    at       BIGINT NOT NULL,                  -- when
+    actor    TEXT COLLATE "C"    NOT NULL,                  -- client/<id>, platform/<id>, gateway
+    action   TEXT COLLATE "C"    NOT NULL,                  -- what
+    referral TEXT COLLATE "C",                              -- on which referral
+    detail   TEXT COLLATE "C"    NOT NULL,                  -- JSON without patient data
+    hash     BYTEA    NOT NULL                   -- SHA-256 over the hash of the customer's line before and this content
+);
+CREATE UNIQUE INDEX audit_by_number ON audit (tenant, number);
+CREATE INDEX audit_by_referral ON audit (referral);
+-- The latest time ever seen: consent is never decided at an earlier one, also after a start with a clock that was put back.
+CREATE INDEX audit_by_time ON audit (at);
+CREATE TRIGGER audit_keeps BEFORE UPDATE ON audit
+    FOR EACH ROW EXECUTE FUNCTION refuse('audit lines are never changed');
+CREATE TRIGGER audit_stays BEFORE DELETE ON audit
+    FOR EACH ROW EXECUTE FUNCTION refuse('audit lines are never removed');
+CREATE TRIGGER audit_is_not_emptied BEFORE TRUNCATE ON audit
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse('audit lines are never removed');
+
+-- Row security. A session is for all tenants (gateway.scope = 'all': the writer, the workers, commands) or for the one that
+-- gateway.tenant names; without either it sees no row. FORCE: the gateway's own role owns the tables. It guards against a
+-- statement that forgets its tenant, not against one who may run statements of his own. Keys have no tenant: alone they tell
+-- nothing.
+DO $$
+DECLARE bound TEXT;
+BEGIN
+    FOREACH bound IN ARRAY ARRAY['received', 'resource_current', 'token', 'referral', 'outbox', 'answer', 'audit'] LOOP
+        EXECUTE format('CREATE POLICY by_tenant ON %I USING ((SELECT current_setting(''gateway.scope'', true)) = ''all''
+            OR tenant = (SELECT current_setting(''gateway.tenant'', true)))', bound);
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', bound);
+    END LOOP;
+    FOREACH bound IN ARRAY ARRAY['attempt', 'raw_report', 'raw_report_about', 'report', 'cursor', 'last_place'] LOOP
+        EXECUTE format('CREATE POLICY for_workers ON %I
+            USING ((SELECT current_setting(''gateway.scope'', true)) = ''all'')', bound);
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', bound);
+    END LOOP;
+END$$;
+CREATE POLICY by_resource ON resource_version USING ((SELECT current_setting('gateway.scope', true)) = 'all'
+    OR EXISTS (SELECT 1 FROM resource_current c WHERE c.place = resource_version.place));
+ALTER TABLE resource_version ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;

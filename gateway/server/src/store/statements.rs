@@ -1,0 +1,152 @@
+//! The statements that every engine runs, each once. They are written in SQLite's words (`?1`, `CROSS JOIN` for a fixed
+//! order, `INDEXED BY`, `ifnull`, `+column` to keep a term from
+//! an index); another engine translates those few.
+
+use super::ReferralFilter;
+use super::rows::VERSION;
+use std::sync::LazyLock;
+
+/// Statements on a subject's referrals, pushes that speak of them, and the rows that say so.
+pub(super) const OF_REFERRALS: [&str; 3] = [
+    "DELETE FROM report WHERE referral IN (SELECT id FROM referral WHERE subject = ?1)",
+    "DELETE FROM raw_report WHERE id IN (
+        SELECT a.raw FROM referral f CROSS JOIN raw_report_about a ON a.referral = f.id WHERE f.subject = ?1)",
+    "DELETE FROM raw_report_about WHERE referral IN (SELECT id FROM referral WHERE subject = ?1)",
+];
+/// When and why a resource was erased.
+pub(super) const ERASURE: &str = "SELECT k.destroyed, k.cause
+    FROM resource_current c CROSS JOIN subject_key k ON k.id = c.sealed_by
+    WHERE c.tenant = ?1 AND c.owner = ?2 AND c.kind = ?3 AND c.id = ?4 AND c.erased = 1";
+pub(super) static RESOURCE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {VERSION} FROM resource_current c
+         CROSS JOIN resource_version v ON v.place = c.place AND v.version = ifnull(?5, c.version)
+         CROSS JOIN subject_key k ON k.id = c.sealed_by
+         WHERE c.tenant = ?1 AND c.owner = ?2 AND c.kind = ?3 AND c.id = ?4 AND c.erased = 0"
+    )
+});
+pub(super) static HISTORY: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {VERSION} FROM resource_current c
+         CROSS JOIN resource_version v ON v.place = c.place
+         CROSS JOIN subject_key k ON k.id = c.sealed_by
+         WHERE c.tenant = ?1 AND c.owner = ?2 AND c.kind = ?3 AND c.id = ?4 AND c.erased = 0
+         ORDER BY v.version DESC"
+    )
+});
+pub(super) const BY_TASK: &str =
+    "SELECT body FROM referral WHERE tenant = ?1 AND owner = ?2 AND task = ?3 ORDER BY place LIMIT 1";
+pub(super) const BY_NAME: &str =
+    "SELECT body FROM referral WHERE platform = ?1 AND platform_referral = ?2 ORDER BY place LIMIT 1";
+pub(super) const BY_KEY: &str = "SELECT body FROM referral WHERE platform = ?1 AND key = ?2 ORDER BY place LIMIT 1";
+pub(super) const UNANSWERED: &str = "SELECT body FROM referral WHERE answer_due IS NOT NULL AND answer_due <= ?1
+    ORDER BY answer_due, place LIMIT ?2";
+/// Dead letters, of a tenant or of all. Few rows are dead, so that the tenant needs no index of its own.
+pub(super) const DEAD: [&str; 2] = [
+    "SELECT body, place FROM outbox WHERE state = 'dead' AND place > ?1 ORDER BY place LIMIT ?2",
+    "SELECT body, place FROM outbox WHERE state = 'dead' AND place > ?1 AND tenant = ?3 ORDER BY place LIMIT ?2",
+];
+pub(super) const COUNTS: &str = "SELECT delivery, task_status, count(*) FROM referral
+    GROUP BY delivery, task_status ORDER BY delivery, task_status";
+pub(super) const OUTBOX: &str = "SELECT body FROM outbox WHERE referral = ?1 ORDER BY sequence, place";
+pub(super) const UNREAD: &str = "SELECT r.id, r.platform, r.source, r.content_type, r.received, r.body, k.key
+    FROM raw_report r CROSS JOIN subject_key k ON k.id = r.sealed_by WHERE r.read = 0 ORDER BY r.place LIMIT ?1";
+pub(super) const REPORTS: &str =
+    "SELECT r.id, r.platform, r.referral, r.source, r.received, r.body, r.disposition, k.key
+    FROM report r CROSS JOIN subject_key k ON k.id = r.sealed_by WHERE r.referral = ?1 ORDER BY r.place";
+pub(super) const PARKED_BY: [&str; 2] = [
+    "SELECT r.id, r.platform, r.referral, r.source, r.received, r.body, r.disposition, k.key, r.place
+     FROM report r CROSS JOIN subject_key k ON k.id = r.sealed_by
+     WHERE r.disposition = 'parked' AND r.platform = ?1 AND r.platform_referral = ?2",
+    "SELECT r.id, r.platform, r.referral, r.source, r.received, r.body, r.disposition, k.key, r.place
+     FROM report r CROSS JOIN subject_key k ON k.id = r.sealed_by
+     WHERE r.disposition = 'parked' AND r.platform = ?1 AND r.key = ?2",
+];
+/// A referral comes at the place of its oldest waiting statement, and only there.
+pub(super) const TO_ALIGN: &str = "SELECT r.referral FROM report r
+    WHERE r.disposition = 'recorded' AND r.referral IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM report e
+        WHERE e.disposition = 'recorded' AND e.referral = r.referral AND e.place < r.place)
+      AND NOT EXISTS (SELECT 1 FROM referral f WHERE f.id = r.referral AND f.delivery = 'queued')
+    ORDER BY r.place LIMIT ?1";
+pub(super) const ANSWER: &str =
+    "SELECT a.tenant, a.client, a.request_id, a.fingerprint, a.at, a.status, a.location, a.etag, a.body, k.key, k.subject,
+        k.domain
+    FROM answer a CROSS JOIN subject_key k ON k.id = a.sealed_by
+    WHERE a.tenant = ?1 AND a.client = ?2 AND a.request_id = ?3";
+pub(super) const AUDIT: &str =
+    "SELECT tenant, at, actor, action, referral, detail, number FROM audit WHERE referral = ?1 ORDER BY place";
+pub(super) const AUDIT_LINE: &str =
+    "SELECT tenant, at, actor, action, referral, detail, number FROM audit WHERE tenant = ?1 AND number = ?2";
+pub(super) const LATEST: &str = "SELECT max(at) FROM audit";
+pub(super) const RECEIVED: &str =
+    "SELECT r.tenant, r.client, r.request_id, r.correlation, r.at, r.sha256, r.bytes, k.key, k.subject, k.domain, r.place
+    FROM received r CROSS JOIN subject_key k ON k.id = r.sealed_by WHERE r.at < ?1 ORDER BY r.at, r.place LIMIT ?2";
+pub(super) const ANSWERS: &str =
+    "SELECT a.tenant, a.client, a.request_id, a.fingerprint, a.at, a.status, a.location, a.etag, a.body, k.key, k.subject,
+        k.domain
+    FROM answer a CROSS JOIN subject_key k ON k.id = a.sealed_by WHERE a.at < ?1 ORDER BY a.at LIMIT ?2";
+pub(super) const RAW_REPORTS: &str = "SELECT r.id, r.platform, r.source, r.content_type, r.received, r.body, k.key
+    FROM raw_report r CROSS JOIN subject_key k ON k.id = r.sealed_by
+    WHERE r.received < ?1 ORDER BY r.received, r.place LIMIT ?2";
+pub(super) const PARKED: &str =
+    "SELECT r.id, r.platform, r.referral, r.source, r.received, r.body, r.disposition, k.key
+    FROM report r CROSS JOIN subject_key k ON k.id = r.sealed_by
+    WHERE r.disposition = 'parked' AND r.received < ?1 ORDER BY r.received, r.place LIMIT ?2";
+/// Walks the subjects in the order of their ids; each is looked at by what its key seals.
+pub(super) const IDLE: &str =
+    "SELECT k.subject, c.tenant, c.owner, c.kind, c.id FROM subject_key k CROSS JOIN resource_current c
+        ON c.place = (SELECT min(f.place) FROM resource_current f WHERE f.sealed_by = k.id
+            AND f.kind IN ('Patient', 'ServiceRequest', 'Consent'))
+    WHERE k.subject > ?3 AND k.domain = ?1 AND k.key IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM resource_current n WHERE n.sealed_by = k.id AND n.updated >= ?2)
+    ORDER BY k.subject LIMIT ?4";
+pub(super) const BELONGING: &str =
+    "SELECT c.tenant, c.owner, c.kind, c.id FROM subject_key k CROSS JOIN resource_current c ON c.sealed_by = k.id
+    WHERE k.subject = ?1 AND k.domain = ?2 AND k.key IS NOT NULL AND c.kind IN ('Patient', 'ServiceRequest', 'Consent')";
+/// Rows of a platform that are due by a time and wait for no earlier row of their referral.
+pub(super) const DUE: &str = "SELECT o.due, o.place, o.body FROM outbox o
+    WHERE o.platform = ?1 AND o.due IS NOT NULL AND o.due <= ?2 AND NOT EXISTS (
+        SELECT 1 FROM outbox e
+        WHERE e.referral = o.referral AND e.sequence > 0 AND e.sequence < o.sequence
+          AND e.state IN ('ready', 'leased', 'held', 'dead'))
+    ORDER BY o.due, o.place LIMIT ?3";
+/// When the first such row is due.
+pub(super) const NEXT: &str = "SELECT o.due FROM outbox o
+    WHERE o.platform = ?1 AND o.due IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM outbox e
+        WHERE e.referral = o.referral AND e.sequence > 0 AND e.sequence < o.sequence
+          AND e.state IN ('ready', 'leased', 'held', 'dead'))
+    ORDER BY o.due LIMIT 1";
+/// How many rows wait or are leased, counted up to a number. `INDEXED BY` makes another plan an error.
+pub(super) const BACKLOG: &str =
+    "SELECT count(*) FROM (SELECT 1 FROM outbox INDEXED BY outbox_due WHERE due IS NOT NULL LIMIT ?1) waiting";
+pub(super) const LAST: &str = "SELECT number, hash FROM audit WHERE tenant = ?1 ORDER BY number DESC LIMIT 1";
+pub(super) const WALK: &str =
+    "SELECT number, hash, at, actor, action, referral, detail FROM audit WHERE tenant = ?1 ORDER BY number, place";
+/// Takes a token away.
+pub(super) const REMOVE_TOKEN: &str = "DELETE FROM token
+    WHERE tenant = ?1 AND owner = ?2 AND kind = ?3 AND parameter = ?4 AND value = ?5 AND place = ?6";
+
+/// The statement that lists referrals with this filter: only the terms that are there, so that an index fits.
+pub(super) fn listing(filter: &ReferralFilter) -> String {
+    let mut sql = "SELECT body FROM referral WHERE place > ifnull(?1, 0)".to_owned();
+    // A delivery word is the rarer one where it matters: what is held or dead waits for a person.
+    let plus = if filter.subject.is_some() { "+" } else { "" };
+    sql.push_str(&if filter.delivery.is_some() {
+        format!(" AND {plus}delivery = ?2")
+    } else {
+        " AND ?2 IS NULL".to_owned()
+    });
+    sql.push_str(match (&filter.tenant, filter.delivery.is_some() || filter.subject.is_some()) {
+        (Some(_), true) => " AND +tenant = ?3",
+        (Some(_), false) => " AND tenant = ?3",
+        (None, _) => " AND ?3 IS NULL",
+    });
+    sql.push_str(if filter.subject.is_some() { " AND subject = ?5" } else { " AND ?5 IS NULL" });
+    if filter.attention {
+        sql.push_str(" AND attention = 1");
+    }
+    sql.push_str(" ORDER BY place LIMIT ?4");
+    sql
+}

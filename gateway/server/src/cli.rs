@@ -59,6 +59,9 @@ enum Command {
         /// Plays one scene instead: two referrals, one delivered and one queued, whose consents are withdrawn; then ends.
         #[arg(long, conflicts_with_all = ["referrals", "once"])]
         withdraw: bool,
+        /// `sqlite`, or `postgres`: three gateways over a private PostgreSQL server, which must be installed.
+        #[arg(long, default_value = "sqlite", conflicts_with = "withdraw")]
+        store: crate::demo::Engine,
         /// Seed of everything that is left to chance.
         #[arg(long, default_value_t = 1)]
         seed: u64,
@@ -282,7 +285,7 @@ pub async fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let exit = match arguments.command {
         Command::Demo { withdraw: true, seed, .. } => crate::demo::run_withdrawal(seed).await,
-        Command::Demo { referrals, once, seed, .. } => crate::demo::run(referrals, once, seed).await,
+        Command::Demo { referrals, once, seed, store, .. } => crate::demo::run(referrals, once, seed, store).await,
         Command::Serve { config } => serve::run(&config).await,
         Command::Config { action: ConfigAction::Check { file } } => config::check(&file),
         Command::Config { action: ConfigAction::Example } => config::example(),

@@ -61,6 +61,9 @@ enum Command {
         /// Plays one scene instead: two referrals, one delivered and one queued, whose consents are withdrawn; then ends.
         #[arg(long, conflicts_with_all = ["referrals", "once"])]
         withdraw: bool,
+        /// `sqlite`, or `postgres`: three gateways over a private PostgreSQL server, which must be installed.
+        #[arg(long, default_value = "sqlite", conflicts_with = "withdraw")]
+        store: crate::demo::Engine,
         /// Seed of everything that is left to chance.
         #[arg(long, default_value_t = 1)]
         seed: u64,
@@ -394,7 +397,7 @@ pub async fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let exit = match arguments.command {
         Command::Demo { withdraw: true, seed, .. } => crate::demo::run_withdrawal(seed).await,
-        Command::Demo { referrals, once, seed, .. } => crate::demo::run(referrals, once, seed).await,
+        Command::Demo { referrals, once, seed, store, .. } => crate::demo::run(referrals, once, seed, store).await,
         Command::Serve { config, resume } => serve::run(&config, resume).await,
         Command::Backup { config, to } => backup::take(&config, &to),
         Command::Restore { config, from } => backup::restore(&config, &from),

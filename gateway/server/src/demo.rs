@@ -10,6 +10,7 @@ use crate::cli::{Exit, complain, say};
 use conformance_tests::gp_system::SubmitOutcome;
 use std::time::Duration;
 use tokio::task::JoinSet;
+pub use world::Engine;
 use world::World;
 
 /// Submissions under way at a time.
@@ -22,8 +23,8 @@ const ROUND: Duration = Duration::from_millis(150);
 const PATIENCE: u32 = 200;
 
 /// Runs the demonstration.
-pub async fn run(referrals: u32, once: bool, seed: u64) -> Exit {
-    finished(play(referrals, once, seed)).await
+pub async fn run(referrals: u32, once: bool, seed: u64, engine: Engine) -> Exit {
+    finished(play(referrals, once, seed, engine)).await
 }
 
 /// Runs the scene of a withdrawal of consent, and ends.
@@ -44,8 +45,8 @@ async fn finished(play: impl Future<Output = anyhow::Result<Exit>>) -> Exit {
     }
 }
 
-async fn play(referrals: u32, once: bool, seed: u64) -> anyhow::Result<Exit> {
-    let world = World::start(seed).await?;
+async fn play(referrals: u32, once: bool, seed: u64, engine: Engine) -> anyhow::Result<Exit> {
+    let world = World::start(seed, engine).await?;
     say(&format!("FHIR base address   {}", world.gateway().base_url));
     say(&format!("GP client's token   {}", world::GP_TOKEN));
     for (name, address) in world.platform_addresses() {

@@ -1,7 +1,7 @@
 //! One scene: two people consent and are referred; one referral is delivered, the other waits for a platform that is away.
 //! Both withdraw. The first platform is told to stop and confirms it, the second never hears of the person.
 
-use super::world::{Row, World};
+use super::world::{Engine, Row, World};
 use super::{PATIENCE, ROUND, follow, settle_outbox, show};
 use crate::cli::{Exit, say};
 use anyhow::{Context as _, bail, ensure};
@@ -14,7 +14,7 @@ use gateway_core::referral::Referral;
 const NUMBERS: u64 = 1_000;
 
 pub(super) async fn play(seed: u64) -> anyhow::Result<Exit> {
-    let world = World::start(seed).await?;
+    let world = World::start(seed, Engine::Sqlite).await?;
     let mut screen = show::Screen::new(2);
     let first = submit(&world, "VCSE1").await?;
     settle_outbox(&world, &mut screen).await?;

@@ -2,16 +2,16 @@
 
 use crate::chance::Chance;
 use crate::clock::{SystemClock, sleep};
-use crate::config;
+use crate::config::{self, Config};
 use crate::gateway::Gateway;
 use crate::serve::{self, Running};
 use crate::store::ReferralFilter;
-use crate::store::sqlite::SqliteStore;
 use crate::transport::HttpTransport;
 use conformance_tests::direct_light::{DirectLightClient, DirectLightConfig};
 use conformance_tests::generator::{Generator, PRACTICE_ODS, RecipientSpec, SyntheticReferral};
 use conformance_tests::gp_system::{GpConfig, GpSystem, WireError};
 use conformance_tests::platform::{FhirPlatform, Notify, PlatformConfig};
+use conformance_tests::postgres::PostgresServer;
 use gateway_core::align::is_aligned;
 use gateway_core::identity::{Compartment, Owner, PlatformId};
 use gateway_core::referral::Referral;
@@ -38,9 +38,20 @@ pub(super) struct Row {
     pub(super) aligned: bool,
 }
 
+/// Where the demonstration keeps everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Engine {
+    /// One gateway on a file.
+    Sqlite,
+    /// Three gateways over one private PostgreSQL server.
+    Postgres,
+}
+
 /// Everything that runs.
 pub(super) struct World {
     running: Running,
+    /// Further instances over the same database.
+    others: Vec<Running>,
     platforms: BTreeMap<String, FhirPlatform>,
     collector: DirectLightClient,
     gp: Arc<GpSystem>,
@@ -48,11 +59,24 @@ pub(super) struct World {
     clock: SystemClock,
     // Removed with the world.
     _folder: tempfile::TempDir,
+    // Ends last.
+    _server: Option<PostgresServer>,
 }
 
 impl World {
-    pub(super) async fn start(seed: u64) -> anyhow::Result<Self> {
+    pub(super) async fn start(seed: u64, engine: Engine) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
+        let mut server = None;
+        let place = match engine {
+            Engine::Sqlite => format!("data = \"{}\"", folder.path().display()),
+            Engine::Postgres => {
+                let started = tokio::task::spawn_blocking(PostgresServer::start).await??;
+                let file = folder.path().join("database");
+                std::fs::write(&file, started.database()?)?;
+                server = Some(started);
+                format!("[store]\npostgres = {{ file = \"{}\" }}", file.display())
+            }
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let base = format!("http://{address}/fhir");
@@ -65,16 +89,18 @@ impl World {
         std::fs::write(&token_file, PlatformConfig::default().token)?;
         let text = configuration(
             &address.to_string(),
-            folder.path(),
+            &place,
             &token_file,
             [food.base_url().as_str(), befriending.base_url().as_str()],
         );
         let config = config::parse(&text)?;
-        let store = SqliteStore::open(&folder.path().join("gateway.db"))?;
-        let transport = Arc::new(HttpTransport::new()?);
-        let (clock, chance) = (Arc::new(SystemClock), Arc::new(Chance::from_system()));
-        let gateway = config::build(&config, base.clone(), Arc::new(store), clock, chance, transport)?;
-        let running = serve::start(gateway, listener)?;
+        let running = instance(&config, &base, listener).await?;
+        let mut others = Vec::new();
+        if engine == Engine::Postgres {
+            for _ in 0..2 {
+                others.push(instance(&config, &base, TcpListener::bind("127.0.0.1:0").await?).await?);
+            }
+        }
 
         let gp = GpSystem::new(GpConfig {
             fhir_base: base.clone(),
@@ -98,7 +124,17 @@ impl World {
             ],
         );
         let platforms = BTreeMap::from([("food-bank".to_owned(), food), ("befriending".to_owned(), befriending)]);
-        Ok(Self { running, platforms, collector, gp: Arc::new(gp), generator, clock: SystemClock, _folder: folder })
+        Ok(Self {
+            running,
+            others,
+            platforms,
+            collector,
+            gp: Arc::new(gp),
+            generator,
+            clock: SystemClock,
+            _folder: folder,
+            _server: server,
+        })
     }
 
     pub(super) fn gateway(&self) -> &Gateway {
@@ -219,8 +255,20 @@ impl World {
         for platform in self.platforms.values() {
             platform.stop().await;
         }
+        for other in self.others {
+            other.stop().await;
+        }
         self.running.stop().await;
     }
+}
+
+/// One gateway, started as `serve` starts it.
+async fn instance(config: &Config, base: &str, listener: TcpListener) -> anyhow::Result<Running> {
+    let store = config::open_store(config).await?;
+    let transport = Arc::new(HttpTransport::new()?);
+    let (clock, chance) = (Arc::new(SystemClock), Arc::new(Chance::from_system()));
+    let gateway = config::build(config, base.to_owned(), store, clock, chance, transport)?;
+    Ok(serve::start(gateway, listener)?)
 }
 
 /// Cancels, reading again when the gateway has written in between.
@@ -239,21 +287,16 @@ fn sha256(token: &str) -> String {
     Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn configuration(
-    address: &str,
-    data: &std::path::Path,
-    token: &std::path::Path,
-    [food, befriending]: [&str; 2],
-) -> String {
+fn configuration(address: &str, place: &str, token: &std::path::Path, [food, befriending]: [&str; 2]) -> String {
     const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
-    let (data, token) = (data.display(), token.display());
+    let token = token.display();
     let (gp, reports, collect) = (sha256(GP_TOKEN), sha256(REPORT_TOKEN), sha256(COLLECT_TOKEN));
     let requester = "requester-ods = \"X26\", requester-name = \"Demo PCN referral gateway\"";
     format!(
         r#"
 [server]
 listen = "{address}"
-data = "{data}"
+{place}
 
 [limits]
 requests-per-minute = 4000000

@@ -10,6 +10,7 @@ use vcse_gateway::store::Store;
 use vcse_gateway::store::postgres::PostgresStore;
 
 /// A new database: its address. `None` where there is no server.
+#[expect(clippy::print_stderr, reason = "a test that did not run says so")]
 fn database() -> Option<Secret> {
     if let Some(missing) = reason_to_skip().expect("PostgreSQL is required") {
         eprintln!("SKIPPED: {missing}");
@@ -110,7 +111,8 @@ async fn sixteen_identical_posts_over_three_instances_make_one_referral() {
         entry_of(&mut bundle, "ServiceRequest")["request"]["ifNoneExist"] = json!(criteria);
         entry_of(&mut bundle, "Task")["request"]["ifNoneExist"] = json!(format!("{criteria}/task"));
         let mut posts = tokio::task::JoinSet::new();
-        for world in worlds.iter().cycle().take(16).cloned() {
+        for world in worlds.iter().cycle().take(16) {
+            let world = Arc::clone(world);
             let text = bundle.to_string();
             posts.spawn(async move { world.post(GP, "/fhir", text).await });
         }

@@ -125,11 +125,11 @@ pub(super) async fn attempts(on: &mut PgConnection, outbox: &str) -> Result<Vec<
 }
 
 pub(super) async fn unread_reports(on: &mut PgConnection, limit: u32) -> Result<Vec<RawReport>, Fault> {
-    all(on, ask(UNREAD).number(limit.into()), |row| rows::raw_report(row)).await
+    all(on, ask(UNREAD).number(limit.into()), rows::raw_report).await
 }
 
 pub(super) async fn reports(on: &mut PgConnection, referral: &ReferralId) -> Result<Vec<ReportRecord>, Fault> {
-    all(on, ask(REPORTS).text(&referral.0), |row| rows::report(row)).await
+    all(on, ask(REPORTS).text(&referral.0), rows::report).await
 }
 
 /// The caller gives a connection that reads from one snapshot.
@@ -162,7 +162,7 @@ pub(super) async fn answer(
     client: &ClientId,
     request_id: &str,
 ) -> Result<Option<StoredAnswer>, Fault> {
-    one(on, ask(ANSWER).text(&tenant.0).text(&client.0).text(request_id), |row| rows::answer(row)).await
+    one(on, ask(ANSWER).text(&tenant.0).text(&client.0).text(request_id), rows::answer).await
 }
 
 fn before(sql: &str, time: OffsetDateTime, limit: u32) -> Result<super::sql::Ask, Fault> {
@@ -182,7 +182,7 @@ pub(super) async fn answers(
     time: OffsetDateTime,
     limit: u32,
 ) -> Result<Vec<StoredAnswer>, Fault> {
-    all(on, before(ANSWERS, time, limit)?, |row| rows::answer(row)).await
+    all(on, before(ANSWERS, time, limit)?, rows::answer).await
 }
 
 pub(super) async fn raw_reports(
@@ -190,7 +190,7 @@ pub(super) async fn raw_reports(
     time: OffsetDateTime,
     limit: u32,
 ) -> Result<Vec<RawReport>, Fault> {
-    all(on, before(RAW_REPORTS, time, limit)?, |row| rows::raw_report(row)).await
+    all(on, before(RAW_REPORTS, time, limit)?, rows::raw_report).await
 }
 
 pub(super) async fn parked(
@@ -198,7 +198,7 @@ pub(super) async fn parked(
     time: OffsetDateTime,
     limit: u32,
 ) -> Result<Vec<ReportRecord>, Fault> {
-    all(on, before(PARKED, time, limit)?, |row| rows::report(row)).await
+    all(on, before(PARKED, time, limit)?, rows::report).await
 }
 
 pub(super) async fn idle(
@@ -221,7 +221,7 @@ pub(super) async fn belonging(on: &mut PgConnection, subject: &Subject) -> Resul
 }
 
 pub(super) async fn audit_lines(on: &mut PgConnection, referral: &ReferralId) -> Result<Vec<AuditLine>, Fault> {
-    all(on, ask(AUDIT).text(&referral.0), |row| a_numbered_line(row)).await
+    all(on, ask(AUDIT).text(&referral.0), a_numbered_line).await
 }
 
 pub(super) async fn audit_line(
@@ -229,7 +229,7 @@ pub(super) async fn audit_line(
     tenant: &TenantId,
     number: u64,
 ) -> Result<Option<AuditLine>, Fault> {
-    one(on, ask(AUDIT_LINE).text(&tenant.0).number(bound(number)), |row| a_numbered_line(row)).await
+    one(on, ask(AUDIT_LINE).text(&tenant.0).number(bound(number)), a_numbered_line).await
 }
 
 pub(super) async fn latest_time(on: &mut PgConnection) -> Result<Option<OffsetDateTime>, Fault> {

@@ -12,6 +12,7 @@ use conformance_tests::postgres::{PostgresServer, reason_to_skip};
 use std::sync::Arc;
 
 /// The server of this test run, or why there is none, aloud.
+#[expect(clippy::print_stderr, reason = "a test that did not run says so")]
 pub(in crate::store) fn server() -> Option<&'static PostgresServer> {
     if let Some(missing) = reason_to_skip().expect("PostgreSQL is required") {
         eprintln!("SKIPPED: {missing}");

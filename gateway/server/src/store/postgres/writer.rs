@@ -14,6 +14,7 @@
 use super::fault::Fault;
 use super::sql::{Bind as _, ask, command, one, run};
 use super::{PostgresOptions, apply, connect};
+use crate::clock::{self, SystemClock};
 use crate::store::blind::Blind;
 use crate::store::rows::Columns as _;
 use crate::store::values::{again, unreadable};
@@ -22,6 +23,7 @@ use gateway_core::change::{Change, Transaction};
 use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -31,6 +33,8 @@ const BATCH: usize = 64;
 const QUEUE: usize = 1_024;
 /// How often a batch is tried.
 const TRIES: u32 = 5;
+/// How long it waits before the second try after a connection broke; twice as long before the third, and so on.
+const AGAIN: Duration = Duration::from_millis(100);
 /// The lock of the writer: `vcse` in ASCII.
 const LOCK: i64 = 0x7663_7365;
 /// The channel on which instances wake each other, and what is said on it.
@@ -134,6 +138,8 @@ impl Work {
                     if tries >= TRIES {
                         break Err(StoreError::Engine(words));
                     }
+                    // Waits for a server, not for anything that the gateway decides by: no injected clock reaches down here.
+                    clock::sleep(&SystemClock, AGAIN * tries).await;
                     tracing::warn!(cause = %words, "the connection to the database broke; what was not committed is done again");
                 }
                 Err(Fault::Conflict(words)) => {
@@ -187,7 +193,8 @@ impl Work {
         if let Some(before) = self.in_doubt.take() {
             match committed(on, &before.number).await {
                 Ok(true) => {
-                    command(on, "ROLLBACK").await?;
+                    // Whatever becomes of this question's own transaction: it must not make us do the batch again.
+                    self.abandon().await;
                     return Ok(before.outcomes);
                 }
                 Ok(false) => {}

@@ -15,7 +15,8 @@ async fn claims_of_several_instances_share_no_row() {
     let changes = (0..200).map(|row| samples::put_errand(samples::errand(&format!("r{row}"), 1, 0))).collect();
     stores[0].commit(Transaction { checks: Vec::new(), changes }).await.expect("commits");
     let mut claiming = tokio::task::JoinSet::new();
-    for store in stores.iter().cycle().take(9).cloned() {
+    for store in stores.iter().cycle().take(9) {
+        let store = Arc::clone(store);
         claiming.spawn(async move {
             let mut mine = Vec::new();
             // One that finds every due row locked finds nothing, and looks again.

@@ -1,0 +1,1 @@
+//! Each invariant is shown to fail by planting its violation.

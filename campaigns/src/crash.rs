@@ -112,7 +112,7 @@ fn tally(outcome: &mut Outcome, lives: &[Point], ran: Ran) {
     outcome.count("referrals answered with 2xx", ran.referrals);
     outcome.count("dead letters in front of a person", ran.dead_letters);
     outcome.count("moments compared", ran.compared);
-    outcome.violations.extend(ran.findings);
+    outcome.violated(ran.findings);
 }
 
 /// The points of one run: the first as it was asked for, the others drawn, nearer to the start the later they are, for

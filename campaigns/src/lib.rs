@@ -6,7 +6,11 @@
 //! threads. What each campaign does and cannot show is written in `docs/evidence/README.md`.
 
 pub mod crash;
+pub mod diskfull;
 pub mod facts;
+pub mod iofault;
+pub mod kill9;
+pub mod powercut;
 pub mod process;
 pub mod report;
 pub mod scene;

@@ -2,8 +2,8 @@
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
-use fault_campaigns::crash;
 use fault_campaigns::report::{self, Outcome, Progress, say};
+use fault_campaigns::{crash, diskfull, iofault, kill9, powercut};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tokio::task::LocalSet;
@@ -39,12 +39,43 @@ enum Campaign {
         #[arg(long, default_value_t = 1_000)]
         points: u64,
     },
+    /// SIGKILL at random times under load, on one growing data folder.
+    Kill9 {
+        /// How often it is killed.
+        #[arg(long, default_value_t = 200)]
+        cycles: u64,
+    },
+    /// What was not synced is forgotten.
+    Powercut {
+        /// How many cuts.
+        #[arg(long, default_value_t = 60)]
+        cuts: u64,
+    },
+    /// The Nth call on the disk fails with EIO or ENOSPC.
+    Iofault {
+        /// The first so many calls of each kind.
+        #[arg(long, default_value_t = 200)]
+        first: u64,
+        /// At most so many faults of them.
+        #[arg(long, default_value_t = 2_400)]
+        faults: u64,
+    },
+    /// The disk is full, and then is not.
+    Diskfull {
+        /// How often.
+        #[arg(long, default_value_t = 10)]
+        rounds: u64,
+    },
 }
 
 impl Campaign {
     const fn name(&self) -> &'static str {
         match self {
             Self::Crash { .. } => "crash",
+            Self::Kill9 { .. } => "kill9",
+            Self::Powercut { .. } => "powercut",
+            Self::Iofault { .. } => "iofault",
+            Self::Diskfull { .. } => "diskfull",
         }
     }
 }
@@ -87,5 +118,9 @@ async fn run(arguments: &Arguments, gateway: &Path) -> Result<Outcome> {
         Campaign::Crash { points } => {
             crash::run(gateway, &crash::Options { points: *points, seed, together, minutes }).await
         }
+        Campaign::Kill9 { cycles } => kill9::run(gateway, *cycles, seed, minutes).await,
+        Campaign::Iofault { first, faults } => iofault::run(gateway, *first, *faults, seed, together, minutes).await,
+        Campaign::Diskfull { rounds } => diskfull::run(gateway, *rounds, seed, minutes).await,
+        Campaign::Powercut { cuts } => powercut::run(gateway, *cuts, seed, together, minutes).await,
     }
 }

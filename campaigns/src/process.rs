@@ -37,10 +37,10 @@ pub struct Launch {
     pub strace: Vec<String>,
     /// Further arguments of strace.
     pub strace_options: Vec<String>,
+    /// Whether strace looks at calls on the files of the store alone (`-P`).
+    pub only_data: bool,
     /// Which end of it, unasked, is the campaign's own doing.
     pub ends: Ends,
-    /// Bytes that no file may grow beyond (`prlimit --fsize`).
-    pub file_size: Option<u64>,
 }
 
 /// Where a gateway finds everything.
@@ -59,15 +59,16 @@ impl Place {
     /// When it cannot be started.
     pub fn start(&self, number: u32, launch: &Launch) -> Result<Child> {
         let mut line: Vec<String> = Vec::new();
-        if let Some(bytes) = launch.file_size {
-            line.extend(["prlimit".to_owned(), format!("--fsize={bytes}")]);
-        }
         if !launch.strace.is_empty() {
             // -D: the tracer is the grandchild, so that our child, whose end we see, is the gateway.
             // Without --seccomp-bpf: with it, strace 6.1 loses most of the signals that it was asked to inject.
-            line.extend(["strace", "-D", "-f", "-qq", "-o"].map(str::to_owned));
+            line.extend(["strace", "-D", "-f", "-q", "-o"].map(str::to_owned));
             line.push(self.trace(number).display().to_string());
             line.extend(launch.strace_options.iter().cloned());
+            if launch.only_data {
+                let file = |end: &str| self.data().join(format!("gateway.db{end}")).display().to_string();
+                line.extend(["", "-wal", "-shm", "-journal"].iter().flat_map(|end| ["-P".to_owned(), file(end)]));
+            }
             line.extend(launch.strace.iter().flat_map(|one| ["-e".to_owned(), one.clone()]));
         }
         line.push(self.gateway.display().to_string());
@@ -233,7 +234,7 @@ async fn watch(known: Arc<Mutex<Known>>, place: Place, mut launch: Launch, mut p
             Ends::Killed => was_killed(status),
             Ends::Any => true,
         };
-        if !(well || known.asked) || number >= MOST_STARTS {
+        if !known.asked && (!well || number >= MOST_STARTS) {
             known.fault = Some(format!("process {number} ended with {status}"));
             return;
         }

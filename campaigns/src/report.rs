@@ -1,7 +1,6 @@
 //! What a campaign came to: a table of counts, what went wrong, and the page of evidence.
 
 use anyhow::{Context as _, Result};
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -20,7 +19,7 @@ const PROGRESS: Duration = Duration::from_secs(10);
 pub struct Outcome {
     /// How often each thing was done or met, in the order of the table.
     counts: Vec<(String, u64)>,
-    /// What did not hold, each with where.
+    /// What did not hold, each with where; see [`Outcome::violated`].
     pub violations: Vec<String>,
     /// What else the evidence says, one paragraph each.
     pub notes: Vec<String>,
@@ -49,10 +48,11 @@ impl Outcome {
         self.counts.iter().find(|(name, _)| name == row).map_or(0, |(_, times)| *times)
     }
 
-    /// Adds the rows of a map, by name.
-    pub fn count_all(&mut self, prefix: &str, rows: &BTreeMap<String, u64>) {
-        for (name, times) in rows {
-            self.count(&format!("{prefix}{name}"), *times);
+    /// Notes what did not hold, and says it at once: a campaign runs for long.
+    pub fn violated(&mut self, words: impl IntoIterator<Item = String>) {
+        for words in words {
+            say(&format!("VIOLATION {words}"));
+            self.violations.push(words);
         }
     }
 
@@ -147,8 +147,5 @@ pub fn record(campaign: &str, command: &str, seconds: u64, outcome: &Outcome) ->
 
 /// Says how it ended.
 pub fn conclude(outcome: &Outcome) {
-    for words in outcome.violations.iter().take(SHOWN) {
-        say(&format!("VIOLATION {words}"));
-    }
     say(&outcome.table());
 }

@@ -15,10 +15,13 @@ use tokio::task::JoinSet;
 
 /// Between two looks at anything.
 const BEAT: Duration = Duration::from_millis(50);
-/// Looks in which a phase must come to its end: a minute and a half, where an undisturbed one takes two seconds.
-const BEATS: u32 = 1_800;
+/// Looks in which a phase must come to its end: a quarter of an hour and more, where an undisturbed one takes two seconds. A
+/// busy machine must not make a verdict.
+const BEATS: u32 = 20_000;
+/// Looks after which the gateway is started anew, where it is.
+const RESTART: u32 = 200;
 /// The GP system's attempts at a submission, 50 ms apart.
-pub const ATTEMPTS: u32 = 1_200;
+pub const ATTEMPTS: u32 = 20_000;
 
 /// What the sender does with a referral besides sending it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +69,22 @@ pub fn mix(scene: &Scene, number: u64) -> Vec<Part> {
         .collect()
 }
 
+/// Tries once to do what the sender does; true once it is done, also if an earlier try did it and its answer was lost.
+pub async fn try_move(gp: &GpSystem, placer: &str, sender: Move) -> bool {
+    let Some(record) = gp.record(placer) else { return false };
+    match sender {
+        Move::None => true,
+        Move::Cancel | Move::CancelLater => {
+            gp.cancel(&record.task_url).await.is_ok()
+                || gp.task(&record.task_id).await.is_ok_and(|task| {
+                    // A Task that ended first cannot be cancelled.
+                    matches!(task["status"].as_str(), Some("cancelled" | "rejected" | "completed" | "failed"))
+                })
+        }
+        Move::WithdrawConsent | Move::WithdrawLater => gp.withdraw_consent(&record.task_url).await.is_ok(),
+    }
+}
+
 /// A run under way.
 pub struct Script<'a> {
     /// The surroundings.
@@ -76,13 +95,16 @@ pub struct Script<'a> {
     pub gp: Arc<GpSystem>,
     /// What is sent.
     pub parts: Vec<Part>,
+    /// Whether the gateway is stopped and started again where it does not come to rest: an attempt whose end could not be
+    /// stored is otherwise left to the end of its lease, minutes later.
+    pub restarts: bool,
 }
 
 impl<'a> Script<'a> {
     /// A run of these parts.
     #[must_use]
     pub fn new(scene: &'a Scene, keeper: &'a Keeper, gp: Arc<GpSystem>, parts: Vec<Part>) -> Self {
-        Self { scene, keeper, gp, parts }
+        Self { scene, keeper, gp, parts, restarts: false }
     }
 
     /// Plays everything: submissions, withdrawals, a graceful end and a new start, the platforms' work.
@@ -136,22 +158,13 @@ impl<'a> Script<'a> {
     /// Does what the part's sender does, if it is one of these two, and asks when the answer is lost.
     async fn sender(&self, part: &Part, cancel: Move, withdraw: Move) -> Result<()> {
         let placer = &part.referral.placer_id;
-        let Some(record) = self.gp.record(placer) else { bail!("{placer} is not in the book") };
         if part.sender == cancel {
-            self.until(&format!("{placer} is cancelled"), async || {
-                self.gp.cancel(&record.task_url).await.is_ok()
-                    || self.gp.task(&record.task_id).await.is_ok_and(|task| {
-                        // A task that ended first cannot be cancelled.
-                        matches!(task["status"].as_str(), Some("cancelled" | "rejected" | "completed" | "failed"))
-                    })
-            })
-            .await?;
+            self.until(&format!("{placer} is cancelled"), async || try_move(&self.gp, placer, Move::Cancel).await)
+                .await?;
         }
         if part.sender == withdraw {
-            self.until(&format!("consent for {placer} is withdrawn"), async || {
-                self.gp.withdraw_consent(&record.task_url).await.is_ok()
-            })
-            .await?;
+            let withdraw = async || try_move(&self.gp, placer, Move::WithdrawConsent).await;
+            self.until(&format!("consent for {placer} is withdrawn"), withdraw).await?;
         }
         Ok(())
     }
@@ -178,7 +191,8 @@ impl<'a> Script<'a> {
         self.quick().await?.into_iter().find(|(referral, _)| referral.task == task)
     }
 
-    async fn is_idle(&self) -> bool {
+    /// True if no errand is due or under way.
+    pub async fn is_idle(&self) -> bool {
         self.quick().await.is_some_and(|all| all.iter().all(|(_, open)| !open))
     }
 
@@ -249,12 +263,18 @@ impl<'a> Script<'a> {
     }
 
     /// Looks every [`BEAT`] until it is so, at most [`BEATS`] times, or the process is beyond help.
-    async fn until(&self, what: &str, mut is_so: impl AsyncFnMut() -> bool) -> Result<()> {
+    ///
+    /// # Errors
+    /// What was not so in time.
+    pub async fn until(&self, what: &str, mut is_so: impl AsyncFnMut() -> bool) -> Result<()> {
         let mut beat = tokio::time::interval(BEAT);
-        for _ in 0..BEATS {
+        for look in 1..=BEATS {
             beat.tick().await;
             if is_so().await {
                 return Ok(());
+            }
+            if self.restarts && look % RESTART == 0 {
+                self.keeper.signal(Signal::TERM, true);
             }
             if let Some(fault) = self.keeper.fault() {
                 bail!("{fault}, while waiting until {what}");

@@ -2,7 +2,7 @@
 //! and at the end. What the faults are is for the campaign to say.
 
 use crate::facts::Outside;
-use crate::process::{Keeper, Launch, was_killed};
+use crate::process::{Ends, Keeper, Launch, was_killed};
 use crate::scene::{Scene, Setup};
 use crate::script::{self, Script};
 use crate::verdict;
@@ -27,6 +27,8 @@ pub struct Ran {
     pub findings: Vec<String>,
     /// How many referrals were answered with 2xx.
     pub referrals: u64,
+    /// Calls that strace let fail in the first process.
+    pub injected: u64,
     /// Which of them wait for a person as a dead letter.
     pub dead_letters: u64,
 }
@@ -77,12 +79,13 @@ async fn play(
             Ok(())
         })
     };
+    let restarts = lives.iter().any(|life| life.ends == Ends::Any);
     let plan = Box::new(move |number: u32| {
         usize::try_from(number - 1).ok().and_then(|at| lives.get(at).cloned()).unwrap_or_default()
     });
     let keeper = Keeper::start(scene.place.clone(), plan, at_death)?;
     let parts = script::mix(&scene, number);
-    let script = Script::new(&scene, &keeper, Arc::clone(&gp), parts);
+    let script = Script { restarts, ..Script::new(&scene, &keeper, Arc::clone(&gp), parts) };
     let played = script.play().await;
     if let Err(error) = played {
         ran.ends = keeper.ends();
@@ -91,6 +94,8 @@ async fn play(
     }
     let facts = script.end().await.with_context(|| "the store after the end".to_owned())?;
     ran.ends = keeper.ends();
+    let trace = fs::read_to_string(scene.place.trace(1)).unwrap_or_default();
+    ran.injected = trace.lines().filter(|line| line.ends_with("(INJECTED)")).count() as u64;
     ran.referrals = facts.answered.len() as u64;
     ran.dead_letters =
         facts.referrals.iter().filter(|one| one.referral.delivery.word() == "dead-letter").count() as u64;
@@ -112,8 +117,8 @@ async fn play(
         ran.findings.extend(verdict::at_death(&facts).into_iter().map(|words| format!("at {name}: {words}")));
         ran.compared += 1;
     }
-    if !ran.findings.is_empty() {
-        ran.findings.push(keeper.log());
+    if let Some(last) = ran.findings.last_mut() {
+        last.push_str(&format!("\n    {}", keeper.log()));
     }
     Ok(())
 }

@@ -74,7 +74,7 @@ async fn round(gateway: &Path, seed: u64, outcome: &mut Outcome, found: &mut Vec
     let gp = Arc::new(scene.gp(ATTEMPTS)?);
     let keeper = Keeper::start(scene.place.clone(), Box::new(|_| Default::default()), Box::new(|_| Ok(())))?;
     let part = |number: u64| {
-        let kind = if number % 2 == 0 { Kind::Keyed } else { Kind::Asked };
+        let kind = if number.is_multiple_of(2) { Kind::Keyed } else { Kind::Asked };
         Part { kind, referral: scene.referral(kind, number), sender: Move::None }
     };
     let mut parts = vec![part(0)];

@@ -1,4 +1,5 @@
 //! `kill9`: SIGKILL at random times under load, again and again on one data folder that grows, many referrals in flight.
+//! `drain` is the same with SIGTERM: each process has to end by itself, with what it answered kept.
 //! Every so many cycles everything is let settle, and the whole of the store is compared with what is known outside.
 
 use crate::facts::Outside;
@@ -26,11 +27,24 @@ const LIFE: u64 = 700;
 /// Tries of a withdrawal, 50 ms apart.
 const TRIES: u32 = 20_000;
 
+/// Looks for the end of a process that was told to stop, [`LOOK`] apart: more than its own limit on draining.
+const LOOKS: u32 = 1_200;
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How each cycle ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// SIGKILL.
+    Kill,
+    /// SIGTERM, and the process has to end with exit code 0.
+    Drain,
+}
+
 /// Runs the campaign.
 ///
 /// # Errors
 /// When the gateway does not start, or does not come to rest.
-pub async fn run(gateway: &Path, cycles: u64, seed: u64, minutes: u64) -> Result<Outcome> {
+pub async fn run(gateway: &Path, way: Way, cycles: u64, seed: u64, minutes: u64) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     outcome.count("cycles asked for", cycles);
     outcome.count("cycles", 0);
@@ -52,12 +66,15 @@ pub async fn run(gateway: &Path, cycles: u64, seed: u64, minutes: u64) -> Result
         under_way.spawn(send(Arc::clone(&gp), part.clone()));
         parts.push(part);
         within(Duration::from_millis(rng.random_range(20..LIFE)), &scene).await;
-        keeper.signal(Signal::KILL, true);
+        match way {
+            Way::Kill => keeper.signal(Signal::KILL, true),
+            Way::Drain => drain(&keeper, cycle, &mut outcome).await,
+        }
         outcome.count("cycles", 1);
         if let Some(fault) = keeper.fault() {
             bail!("cycle {cycle}: {fault}\n    {}", keeper.log());
         }
-        if cycle % CHAPTER == 0 {
+        if cycle.is_multiple_of(CHAPTER) {
             while let Some(done) = under_way.join_next().await {
                 note(&mut outcome, Some(done));
             }
@@ -77,6 +94,30 @@ pub async fn run(gateway: &Path, cycles: u64, seed: u64, minutes: u64) -> Result
     let size = std::fs::metadata(scene.place.data().join("gateway.db")).map_or(0, |file| file.len());
     outcome.count("size of the file at the end, KiB", size / 1024);
     Ok(outcome)
+}
+
+/// Tells it to stop, and waits until it has.
+async fn drain(keeper: &Keeper, cycle: u64, outcome: &mut Outcome) {
+    let number = keeper.number();
+    // A process that has not yet said how it takes the signal dies of it, which says nothing about draining.
+    let serves = keeper.serves().await;
+    keeper.signal(Signal::TERM, true);
+    let mut beat = tokio::time::interval(LOOK);
+    for _ in 0..LOOKS {
+        if keeper.number() > number {
+            break;
+        }
+        beat.tick().await;
+    }
+    match keeper.ends().last() {
+        Some(end) if keeper.number() > number => {
+            outcome.count("processes that ended with exit code 0", u64::from(end.success()));
+            if serves && !end.success() {
+                outcome.violated([format!("cycle {cycle}: told to stop under load it ended with {end}")]);
+            }
+        }
+        _ => outcome.violated([format!("cycle {cycle}: told to stop under load it did not end within two minutes")]),
+    }
 }
 
 fn note(outcome: &mut Outcome, done: Option<Result<Result<(), String>, tokio::task::JoinError>>) {

@@ -17,4 +17,5 @@ pub mod scene;
 pub mod script;
 pub mod short;
 pub mod strace;
+pub mod stuck;
 pub mod verdict;

@@ -2,8 +2,9 @@
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
+use fault_campaigns::kill9::Way;
 use fault_campaigns::report::{self, Outcome, Progress, say};
-use fault_campaigns::{crash, diskfull, iofault, kill9, powercut};
+use fault_campaigns::{crash, diskfull, iofault, kill9, powercut, stuck};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tokio::task::LocalSet;
@@ -45,6 +46,18 @@ enum Campaign {
         #[arg(long, default_value_t = 200)]
         cycles: u64,
     },
+    /// SIGTERM under load, on one growing data folder.
+    Drain {
+        /// How often it is stopped.
+        #[arg(long, default_value_t = 100)]
+        cycles: u64,
+    },
+    /// One platform of three never answers.
+    Stuck {
+        /// How often.
+        #[arg(long, default_value_t = 10)]
+        rounds: u64,
+    },
     /// What was not synced is forgotten.
     Powercut {
         /// How many cuts.
@@ -73,6 +86,8 @@ impl Campaign {
         match self {
             Self::Crash { .. } => "crash",
             Self::Kill9 { .. } => "kill9",
+            Self::Drain { .. } => "drain",
+            Self::Stuck { .. } => "stuck",
             Self::Powercut { .. } => "powercut",
             Self::Iofault { .. } => "iofault",
             Self::Diskfull { .. } => "diskfull",
@@ -118,7 +133,9 @@ async fn run(arguments: &Arguments, gateway: &Path) -> Result<Outcome> {
         Campaign::Crash { points } => {
             crash::run(gateway, &crash::Options { points: *points, seed, together, minutes }).await
         }
-        Campaign::Kill9 { cycles } => kill9::run(gateway, *cycles, seed, minutes).await,
+        Campaign::Kill9 { cycles } => kill9::run(gateway, Way::Kill, *cycles, seed, minutes).await,
+        Campaign::Drain { cycles } => kill9::run(gateway, Way::Drain, *cycles, seed, minutes).await,
+        Campaign::Stuck { rounds } => stuck::run(gateway, *rounds, seed, minutes).await,
         Campaign::Iofault { first, faults } => iofault::run(gateway, *first, *faults, seed, together, minutes).await,
         Campaign::Diskfull { rounds } => diskfull::run(gateway, *rounds, seed, minutes).await,
         Campaign::Powercut { cuts } => powercut::run(gateway, *cuts, seed, together, minutes).await,

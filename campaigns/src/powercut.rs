@@ -22,7 +22,9 @@ const CALLS: &str = "openat,pwrite64,fsync,fdatasync,ftruncate,unlink,rename";
 const LIVES: usize = 3;
 
 /// Looks at what strace writes.
-const LOOKS: u32 = 100_000;
+const LOOKS: u32 = 20_000;
+/// Lines at its end among which the leader's end is.
+const ENDS: usize = 4;
 
 /// What was forgotten at the cuts.
 #[derive(Debug, Default)]
@@ -111,7 +113,9 @@ fn whole(trace: &Path) -> Result<String> {
     for _ in 0..LOOKS {
         let text = std::fs::read_to_string(trace).unwrap_or_default();
         let leader = text.split_whitespace().next().unwrap_or("-");
-        if text.contains(&format!("\n{leader} +++ ")) {
+        // The leader is the last to be reported; strace pads the shorter of its process ids.
+        let mut last = text.lines().rev().take(ENDS);
+        if last.any(|line| line.strip_prefix(leader).is_some_and(|rest| rest.trim_start().starts_with("+++ "))) {
             return Ok(text);
         }
         std::thread::yield_now();

@@ -15,6 +15,9 @@ use tokio::task::JoinHandle;
 /// How often it is looked whether the process still lives.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// Looks until a process must say that it serves.
+const SERVES: u32 = 3_000;
+
 /// Starts after which a process that goes on ending is given up.
 const MOST_STARTS: u32 = 60;
 
@@ -83,7 +86,7 @@ impl Place {
             .env("RUST_LOG", "warn")
             .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(File::create(self.said(number))?)
             .stderr(File::create(self.log(number))?);
         command.spawn().with_context(|| format!("{program} does not start"))
     }
@@ -92,6 +95,12 @@ impl Place {
     #[must_use]
     pub fn log(&self, number: u32) -> PathBuf {
         self.folder.join(format!("log-{number}"))
+    }
+
+    /// What the `number`-th process wrote to standard output.
+    #[must_use]
+    pub fn said(&self, number: u32) -> PathBuf {
+        self.folder.join(format!("said-{number}"))
     }
 
     /// What strace wrote of the `number`-th process.
@@ -164,6 +173,19 @@ impl Keeper {
     #[must_use]
     pub fn number(&self) -> u32 {
         self.known().number
+    }
+
+    /// Waits until the process that runs says that it serves, for some seconds at most; false if it did not.
+    pub async fn serves(&self) -> bool {
+        let mut beat = tokio::time::interval(LOOK * 4);
+        for _ in 0..SERVES {
+            let said = fs::read_to_string(self.place.said(self.number())).unwrap_or_default();
+            if said.contains(" serves FHIR ") {
+                return true;
+            }
+            beat.tick().await;
+        }
+        false
     }
 
     /// The process id of the gateway that runs.

@@ -140,7 +140,11 @@ impl<'a> Script<'a> {
         self.until("no errand is open", async || self.is_idle().await).await
     }
 
-    async fn submit(&self) -> Result<()> {
+    /// Submits all parts, and repeats until each is answered.
+    ///
+    /// # Errors
+    /// What was refused, in words.
+    pub async fn submit(&self) -> Result<()> {
         let mut running = JoinSet::new();
         for part in &self.parts {
             let (gp, referral) = (Arc::clone(&self.gp), part.referral.clone());
@@ -182,7 +186,8 @@ impl<'a> Script<'a> {
         .await
     }
 
-    async fn quick(&self) -> Option<Vec<(Referral, bool)>> {
+    /// The referrals as they stand, each with whether an errand of it is open; nothing if the store cannot be read now.
+    pub async fn quick(&self) -> Option<Vec<(Referral, bool)>> {
         facts::quick(&self.scene.place.data().join("gateway.db")).await
     }
 
@@ -273,7 +278,7 @@ impl<'a> Script<'a> {
             if is_so().await {
                 return Ok(());
             }
-            if self.restarts && look % RESTART == 0 {
+            if self.restarts && look.is_multiple_of(RESTART) {
                 self.keeper.signal(Signal::TERM, true);
             }
             if let Some(fault) = self.keeper.fault() {

@@ -2,21 +2,22 @@
 //! `cargo xtask crash` and its kin.
 
 use fault_campaigns::report::Outcome;
-use fault_campaigns::{crash, kill9, powercut};
+use fault_campaigns::{crash, kill9, powercut, stuck};
 use std::path::PathBuf;
 use tokio::task::LocalSet;
 
 /// The gateway's binary: `cargo test --workspace` builds it beside the tests.
 fn gateway() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let file = test.parent().and_then(|deps| deps.parent()).unwrap().join("vcse-gateway");
+    let test = std::env::current_exe().expect("this test has a file");
+    let file =
+        test.parent().and_then(|deps| deps.parent()).expect("it lies in target/PROFILE/deps").join("vcse-gateway");
     assert!(file.is_file(), "{} is missing: cargo build --workspace", file.display());
     file
 }
 
 fn play(campaign: impl Future<Output = anyhow::Result<Outcome>>) -> Outcome {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let outcome = runtime.block_on(LocalSet::new().run_until(campaign)).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
+    let outcome = runtime.block_on(LocalSet::new().run_until(campaign)).expect("the campaign can be run");
     assert_eq!(outcome.violations, Vec::<String>::new());
     outcome
 }
@@ -33,16 +34,28 @@ fn strace_is_here() -> bool {
 #[test]
 fn killed_at_system_calls() {
     if strace_is_here() {
-        let options = crash::Options { points: 24, seed: 1, together: 4, minutes: 10 };
+        let options = crash::Options { points: 16, seed: 1, together: 4, minutes: 10 };
         let outcome = play(crash::run(&gateway(), &options));
-        assert!(outcome.of("points struck by SIGKILL") >= 24);
+        assert!(outcome.of("points struck by SIGKILL") >= 16);
     }
 }
 
 #[test]
 fn killed_at_random_times() {
-    let outcome = play(kill9::run(&gateway(), 12, 1, 10));
+    let outcome = play(kill9::run(&gateway(), kill9::Way::Kill, 12, 1, 10));
     assert_eq!(outcome.of("processes that died of SIGKILL"), 12);
+}
+
+#[test]
+fn told_to_stop_under_load() {
+    let outcome = play(kill9::run(&gateway(), kill9::Way::Drain, 6, 1, 10));
+    assert_eq!(outcome.of("processes that ended with exit code 0"), 6);
+}
+
+#[test]
+fn one_platform_never_answers() {
+    let outcome = play(stuck::run(&gateway(), 1, 1, 10));
+    assert_eq!(outcome.of("rounds"), 1);
 }
 
 #[test]

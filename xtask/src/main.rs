@@ -53,6 +53,10 @@ enum Task {
     Crash(campaigns::Rest),
     /// Kills it at random times under load, on one growing data folder (`--cycles`).
     Kill9(campaigns::Rest),
+    /// Stops it with SIGTERM under load (`--cycles`).
+    Drain(campaigns::Rest),
+    /// Lets one platform of three never answer (`--rounds`).
+    Stuck(campaigns::Rest),
     /// Forgets what was not synced (`--cuts`).
     Powercut(campaigns::Rest),
     /// Lets a call on the disk fail with EIO or ENOSPC (`--first`).
@@ -92,6 +96,7 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
             steps.command("layout", cargo().args(["test", "--package", "xtask"]))
         }
         Task::Test { without_examples } => {
+            campaigns::prepare();
             let examples = if without_examples { None } else { Some(steps.step("R4 examples", examples::fetch)?) };
             let request_tracker = steps.step("Request Tracker", || Ok(request_tracker::prepare()))?;
             let fhirpath_js = steps.step("FHIRPath in JavaScript", || Ok(fhirpath_js::prepare()))?;
@@ -120,6 +125,8 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
         Task::Consent { full, mutants } => consent::run(steps, full, mutants),
         Task::Crash(rest) => campaigns::run(steps, "crash", &rest),
         Task::Kill9(rest) => campaigns::run(steps, "kill9", &rest),
+        Task::Drain(rest) => campaigns::run(steps, "drain", &rest),
+        Task::Stuck(rest) => campaigns::run(steps, "stuck", &rest),
         Task::Powercut(rest) => campaigns::run(steps, "powercut", &rest),
         Task::Iofault(rest) => campaigns::run(steps, "iofault", &rest),
         Task::Diskfull(rest) => campaigns::run(steps, "diskfull", &rest),

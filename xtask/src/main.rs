@@ -1,9 +1,11 @@
 //! `cargo xtask`: everything that is done to this repository besides building it. Nothing has to be installed first.
 //!
 //! `check` holds the rules, `test` is what the build server runs, `bench` measures, `consent` proves the consent rules,
-//! `generate-r4-tables` remakes a committed file. What a command needs from outside (cargo-deny, the R4 examples) it puts
-//! below `target/`; Request Tracker and PostgreSQL alone are installed on the machine, by root and if they are missing.
+//! `crash` and its kin are the fault campaigns, `generate-r4-tables` remakes a committed file. What a command needs from outside
+//! (cargo-deny, the R4 examples) it puts below `target/`; Request Tracker and PostgreSQL alone are installed on the machine, by
+//! root and if they are missing.
 
+mod campaigns;
 mod check;
 mod consent;
 mod examples;
@@ -49,6 +51,20 @@ enum Task {
         #[arg(long)]
         mutants: bool,
     },
+    /// Kills the gateway at its Nth write, sync, send, receive (`--points`).
+    Crash(campaigns::Rest),
+    /// Kills it at random times under load, on one growing data folder (`--cycles`).
+    Kill9(campaigns::Rest),
+    /// Stops it with SIGTERM under load (`--cycles`).
+    Drain(campaigns::Rest),
+    /// Lets one platform of three never answer (`--rounds`).
+    Stuck(campaigns::Rest),
+    /// Forgets what was not synced (`--cuts`).
+    Powercut(campaigns::Rest),
+    /// Lets a call on the disk fail with EIO or ENOSPC (`--first`).
+    Iofault(campaigns::Rest),
+    /// Fills the disk, and makes room again.
+    Diskfull(campaigns::Rest),
     /// Makes the R4 tables from an unpacked package `hl7.fhir.r4.examples` 4.0.1.
     GenerateR4Tables {
         /// The folder that holds `package.json`.
@@ -82,6 +98,7 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
             steps.command("layout", cargo().args(["test", "--package", "xtask"]))
         }
         Task::Test { without_examples } => {
+            campaigns::prepare();
             let examples = if without_examples { None } else { Some(steps.step("R4 examples", examples::fetch)?) };
             let request_tracker = steps.step("Request Tracker", || Ok(request_tracker::prepare()))?;
             let postgres = steps.step("PostgreSQL", || Ok(postgres::prepare()))?;
@@ -112,6 +129,13 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
             )
         }
         Task::Consent { full, mutants } => consent::run(steps, full, mutants),
+        Task::Crash(rest) => campaigns::run(steps, "crash", &rest),
+        Task::Kill9(rest) => campaigns::run(steps, "kill9", &rest),
+        Task::Drain(rest) => campaigns::run(steps, "drain", &rest),
+        Task::Stuck(rest) => campaigns::run(steps, "stuck", &rest),
+        Task::Powercut(rest) => campaigns::run(steps, "powercut", &rest),
+        Task::Iofault(rest) => campaigns::run(steps, "iofault", &rest),
+        Task::Diskfull(rest) => campaigns::run(steps, "diskfull", &rest),
         Task::GenerateR4Tables { from, out } => steps.step("R4 tables", || r4_tables::generate(&from, &root.join(out))),
     }
 }

@@ -29,6 +29,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
             "conformance-tests",
         ],
     ),
+    ("fault-campaigns", &["vcse-gateway", "gateway-core", "adapter-contract", "conformance-tests"]),
     ("xtask", &[]),
 ];
 
@@ -36,8 +37,8 @@ const MAY_SEE: &[(&str, &[&str])] = &[
 const CONFINED: &[(&str, &[&str])] = &[
     ("reqwest", &["vcse-gateway", "conformance-tests"]),
     ("axum", &["vcse-gateway", "conformance-tests"]),
-    ("tokio", &["vcse-gateway", "conformance-tests"]),
-    ("rand", &["vcse-gateway", "conformance-tests"]),
+    ("tokio", &["vcse-gateway", "conformance-tests", "fault-campaigns"]),
+    ("rand", &["vcse-gateway", "conformance-tests", "fault-campaigns"]),
     ("rusqlite", &["vcse-gateway"]),
     ("sqlx", &["vcse-gateway"]),
     ("fhir-sdk", &["gateway-fhir-typed"]),

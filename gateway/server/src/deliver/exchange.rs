@@ -222,9 +222,13 @@ impl Exchanger<'_> {
             if rests_on_consent {
                 before.checks.extend(self.unchanged.cloned());
             }
+            // Nor does it begin after the sender has cancelled or paused: that is on the Task, in the same transaction.
+            if matches!(purpose, Purpose::Submit { .. }) {
+                before.checks.push(self.task_unchanged(job));
+            }
             if marks || rests_on_consent {
                 match self.gateway.commit(before).await {
-                    Err(CommitError::Refused(CheckFailure::Changed)) => {
+                    Err(CommitError::Refused(CheckFailure::Changed | CheckFailure::Version(_))) => {
                         return Ok(End::Overtaken { reached: answered.then_some(progress) });
                     }
                     done => done?,
@@ -246,6 +250,17 @@ impl Exchanger<'_> {
         }
         let words = "The exchange did not end within the steps that the adapter declares.";
         Ok(failed(DeliveryError::new(FailureCode::TooManySteps, words), position, repeat))
+    }
+
+    /// That the sender's Task is still the one on which the attempt was decided.
+    fn task_unchanged(&self, job: &Job<'_>) -> Check {
+        let referral = &self.view.referral;
+        let key = ResourceKey {
+            compartment: referral.compartment.clone(),
+            kind: "Task".to_owned(),
+            id: referral.task.clone(),
+        };
+        Check::VersionIs { key, version: job.task.0 }
     }
 
     async fn send(&self, request: &PlatformRequest) -> Result<Result<Answer, DeliveryError>, AttemptError> {

@@ -27,7 +27,7 @@ struct Start {
 
 impl Start {
     async fn of(course: &Course, seed: u64) -> Self {
-        let turns = Arc::new(Turns { chance: Chance::seeded(seed), events: Mutex::default() });
+        let turns = Arc::new(Turns { chance: Chance::seeded(seed), events: Mutex::default(), gate: Mutex::default() });
         let store = racing(&turns);
         let gateway = gateway(&course.config, Arc::<Watched<Racing>>::clone(&store), seed, &turns);
         let written = commit(&gateway, &course.client, &submission(&bundle(0))).await;

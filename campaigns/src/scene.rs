@@ -1,0 +1,369 @@
+//! One gateway's surroundings: a folder with its configuration, three simulated platforms, a GP system, and the
+//! referrals that are sent.
+//!
+//! The three differ in what a lost answer costs. `keyed` keeps one for our key; `asked` has to be asked whether it has
+//! a referral; `unkeyed` can neither, so that what is uncertain there is a person's to settle.
+
+use crate::process::Place;
+use anyhow::{Context as _, Result};
+use conformance_tests::connect_families::{ConnectFamilies, ConnectFamiliesConfig, Role, Status};
+use conformance_tests::generator::{Expectation, Generator, PRACTICE_ODS, RecipientSpec, SyntheticReferral};
+use conformance_tests::gp_system::{GpConfig, GpSystem, Pause, Paused};
+use conformance_tests::platform::{FhirPlatform, Notify, PlatformConfig};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+const GP_TOKEN: &str = "campaign-gp-system";
+const REPORT_TOKEN: &str = "campaign-reports";
+
+/// The tenant of the only client.
+pub const TENANT: &str = "example-pcn";
+
+/// Between two attempts of the GP system.
+const AGAIN: Duration = Duration::from_millis(25);
+
+/// A platform, by what a lost answer costs there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// It keeps one for our key.
+    Keyed,
+    /// It can be asked by our key.
+    Asked,
+    /// Neither.
+    Unkeyed,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Keyed, Self::Asked, Self::Unkeyed];
+
+    /// Its id in the configuration.
+    #[must_use]
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Keyed => "keyed",
+            Self::Asked => "asked",
+            Self::Unkeyed => "unkeyed",
+        }
+    }
+
+    const fn ods(self) -> &'static str {
+        match self {
+            Self::Keyed => "VCSE1",
+            Self::Asked => "VCSE2",
+            Self::Unkeyed => "VCSE3",
+        }
+    }
+
+    /// Where its referrals' numbers begin: a multiple of twenty, so that the generator's mix is the same for each.
+    const fn first(self) -> u64 {
+        match self {
+            Self::Keyed => 0,
+            Self::Asked => 1_000_000,
+            Self::Unkeyed => 2_000_000,
+        }
+    }
+}
+
+/// What a platform holds of a referral.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Which platform.
+    pub platform: Kind,
+    /// Our key, where it is there.
+    pub key: String,
+    /// Its id there.
+    pub id: String,
+    /// Its status there, as `Task.status` has it.
+    pub status: String,
+}
+
+/// How a scene is set up.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The gateway's binary.
+    pub gateway: PathBuf,
+    /// Decides people, fates and ids.
+    pub seed: u64,
+    /// Lines at the end of the configuration's `[server]`, `[limits]`, `[retry]` sections, in this order.
+    pub more: [String; 3],
+    /// Where the data folder lies, if not in the scene's own folder.
+    pub data: Option<PathBuf>,
+}
+
+impl Setup {
+    /// An ordinary scene.
+    #[must_use]
+    pub fn new(gateway: &Path, seed: u64) -> Self {
+        Self { gateway: gateway.to_owned(), seed, more: Default::default(), data: None }
+    }
+}
+
+/// The simulated platforms. Clones share them.
+#[derive(Clone)]
+pub struct Platforms {
+    /// Keeps one for our key.
+    pub keyed: Arc<FhirPlatform>,
+    /// Has to be asked.
+    pub asked: Arc<FhirPlatform>,
+    /// Can be neither.
+    pub unkeyed: Arc<ConnectFamilies>,
+}
+
+/// What the platforms were told in one conversation (`X-Correlation-Id`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Requests that tell something of the person.
+    pub requests: usize,
+    /// Those of them that make a referral there.
+    pub creates: usize,
+}
+
+/// The surroundings.
+pub struct Scene {
+    /// Who is referred to.
+    pub platforms: Platforms,
+    /// Where the gateway lives.
+    pub place: Place,
+    /// The seed.
+    pub seed: u64,
+    address: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Platforms {
+    /// What all platforms hold.
+    #[must_use]
+    pub fn held(&self) -> Vec<Held> {
+        let mut held = Vec::new();
+        for (platform, double) in [(Kind::Keyed, &self.keyed), (Kind::Asked, &self.asked)] {
+            held.extend(double.tasks().into_iter().map(|task| Held {
+                platform,
+                key: task.key.unwrap_or_default(),
+                id: task.id,
+                status: task.status,
+            }));
+        }
+        for shown in self.unkeyed.received() {
+            let text = shown["engageWithFamily"].as_str().unwrap_or_default();
+            held.push(Held {
+                platform: Kind::Unkeyed,
+                key: text.to_owned(),
+                id: shown["id"].to_string(),
+                status: status_of(shown["status"]["name"].as_str().unwrap_or_default()).to_owned(),
+            });
+        }
+        held
+    }
+
+    /// What was told in each conversation.
+    #[must_use]
+    pub fn told(&self) -> BTreeMap<String, Told> {
+        let mut told = BTreeMap::<String, Told>::new();
+        let requests = [self.keyed.requests(), self.asked.requests(), self.unkeyed.requests()];
+        for request in requests.into_iter().flatten().filter(|request| request.method == "POST") {
+            let correlation = request.header("x-correlation-id").unwrap_or_default().to_owned();
+            let told = told.entry(correlation).or_default();
+            told.requests += 1;
+            told.creates += usize::from(matches!(request.path.as_str(), "/fhir/Task" | "/api/referrals"));
+        }
+        told
+    }
+
+    /// Lets the platforms' time pass once.
+    pub async fn tick(&self) {
+        self.keyed.tick().await;
+        self.asked.tick().await;
+        self.unkeyed.advance(time::Duration::hours(1));
+        for shown in self.unkeyed.received() {
+            let (Some(id), Some(name)) = (shown["id"].as_i64(), shown["status"]["name"].as_str()) else { continue };
+            match (name, id % 5) {
+                ("New", 0) => drop(self.unkeyed.decline(id, "We are full until spring.")),
+                ("New", _) => drop(self.unkeyed.set_status(id, Status::Opened, None)),
+                ("Opened", _) => drop(self.unkeyed.accept(id)),
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Scene {
+    /// Starts the platforms and writes the configuration.
+    ///
+    /// # Errors
+    /// When a port, the folder or the adapter's files are missing.
+    pub async fn new(setup: &Setup) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("campaign-").tempdir()?;
+        let config = |seed| PlatformConfig { seed, ..PlatformConfig::default() };
+        let keyed = Arc::new(FhirPlatform::start(config(setup.seed)).await?);
+        let asked = Arc::new(FhirPlatform::start(config(setup.seed ^ 0xA5)).await?);
+        let unkeyed = Arc::new(ConnectFamilies::start(ConnectFamiliesConfig::default()).await?);
+        let address = free_address()?;
+        for (kind, platform) in [(Kind::Keyed, &keyed), (Kind::Asked, &asked)] {
+            let url = format!("http://{address}/platforms/{}/reports", kind.id());
+            platform.set_notify(Some(Notify::id_only(&url, REPORT_TOKEN)));
+        }
+        let place = Place { gateway: setup.gateway.clone(), folder: folder.path().to_owned() };
+        adapter_without_look_up(&place.folder.join("adapters/connect-families-unasked"))?;
+        match &setup.data {
+            Some(data) => std::os::unix::fs::symlink(data, place.data())?,
+            None => fs::create_dir(place.data())?,
+        }
+        let platforms = Platforms { keyed, asked, unkeyed };
+        let scene = Self { platforms, place, seed: setup.seed, address, _folder: folder };
+        scene.configure(setup)?;
+        Ok(scene)
+    }
+
+    /// A GP system of this scene. Each draws the same request ids for the same referral.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be made.
+    pub fn gp(&self, attempts: u32) -> Result<GpSystem> {
+        let config = GpConfig {
+            fhir_base: format!("http://{}/fhir", self.address),
+            token: GP_TOKEN.to_owned(),
+            organisation_ods: PRACTICE_ODS.to_owned(),
+            seed: self.seed,
+        };
+        Ok(GpSystem::new(config)?.with_attempts(attempts).with_pause(Arc::new(Beat)))
+    }
+
+    /// The `number`-th referral to a platform.
+    #[must_use]
+    pub fn referral(&self, kind: Kind, number: u64) -> SyntheticReferral {
+        let recipient = RecipientSpec::new(kind.ods(), "Example organisation", &[]);
+        Generator::new(self.seed, vec![recipient]).referral(kind.first() + number)
+    }
+
+    /// The `nth` number of which the generator expects this.
+    #[must_use]
+    pub fn number_of(expectation: Expectation, nth: usize) -> u64 {
+        (0..).filter(|number| Expectation::of(*number) == expectation).nth(nth).unwrap_or(0)
+    }
+
+    fn configure(&self, setup: &Setup) -> Result<()> {
+        let folder = &self.place.folder;
+        let write = |name: &str, text: &str| fs::write(folder.join(name), text);
+        write("fhir-token", &PlatformConfig::default().token)?;
+        write("unkeyed-token", &self.platforms.unkeyed.token(Role::LaDualRole, 11, 7))?;
+        let [server, limits, retry] = &setup.more;
+        let mut text = format!(
+            "[server]\nlisten = \"{}\"\ndata = \"{}\"\nadapters = \"{}\"\n{server}\n\
+             [limits]\nrequests-per-minute = 4000000\nburst = 1000000\nat-once = 1000\n{limits}\n\
+             [retry]\ndelays-seconds = [1]\nsettle-seconds = 1\nrecall-seconds = 86400\n{retry}\n\
+             [[client]]\nid = \"gp-system\"\ntenant = \"{TENANT}\"\norganisation = \"{PRACTICE_ODS}\"\n\
+             token-sha256 = \"{}\"\nroles = [\"referrer\"]\n",
+            self.address,
+            self.place.data().display(),
+            folder.join("adapters").display(),
+            sha256(GP_TOKEN),
+        );
+        let fhir = |conditional: bool| {
+            format!(
+                "conditional-create = \"{conditional}\", requester-ods = \"X26\", requester-name = \"Example PCN gateway\""
+            )
+        };
+        for kind in Kind::ALL {
+            let (adapter, base, scheme, token, settings) = match kind {
+                Kind::Keyed => ("fhir-task", self.platforms.keyed.base_url(), "Bearer", "fhir-token", fhir(true)),
+                Kind::Asked => ("fhir-task", self.platforms.asked.base_url(), "Bearer", "fhir-token", fhir(false)),
+                Kind::Unkeyed => {
+                    let base = self.platforms.unkeyed.base_url().trim_end_matches('/').to_owned();
+                    ("connect-families-unasked", base, "Bearer", "unkeyed-token", UNKEYED.to_owned())
+                }
+            };
+            let (id, ods, secret) = (kind.id(), kind.ods(), folder.join(token));
+            let identifiers =
+                format!("[{{ system = \"https://fhir.nhs.uk/Id/ods-organization-code\", value = \"{ods}\" }}]");
+            let reports = match kind {
+                Kind::Unkeyed => String::new(),
+                Kind::Keyed | Kind::Asked => format!("report-token-sha256 = \"{}\"\n", sha256(REPORT_TOKEN)),
+            };
+            text += &format!(
+                "\n[[platform]]\nid = \"{id}\"\nname = \"Platform {id}\"\nadapter = \"{adapter}\"\nbase-url = \"{base}\"\n\
+                 identifiers = {identifiers}\nauthorization = {{ scheme = \"{scheme}\", file = \"{}\" }}\n{reports}\
+                 poll-seconds = 1\nsettings = {{ {settings} }}\n\
+                 [[route]]\nname = \"{id}\"\nplatform = \"{id}\"\nrecipients = {identifiers}\n\
+                 [[policy]]\ntenant = \"{TENANT}\"\nplatform = \"{id}\"\nnotes = \"send\"\n",
+                secret.display()
+            );
+        }
+        write("gateway.toml", &text)?;
+        Ok(())
+    }
+}
+
+const UNKEYED: &str = "service-id = \"42\", service-name = \"Befriending\", organisation-id = \"7\", \
+     organisation-name = \"Example Neighbours\", account-id = \"11\", account-email = \"link.workers@example.nhs.uk\", \
+     account-name = \"Example PCN link workers\", account-team = \"Example PCN\", account-phone = \"0113 496 0100\"";
+
+/// The platform's words as `Task.status` has them, by the table of its adapter.
+fn status_of(name: &str) -> &'static str {
+    match name {
+        "Opened" => "received",
+        "Accepted" => "accepted",
+        "Declined" => "rejected",
+        _ => "requested",
+    }
+}
+
+/// The adapter `connect-families` without its look-up: what is left is a platform that takes a referral and can never
+/// be asked for it.
+fn adapter_without_look_up(to: &Path) -> Result<()> {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../adapters/connect-families");
+    fs::create_dir_all(to)?;
+    let read = |name: &str| fs::read_to_string(from.join(name)).with_context(|| format!("{name} of connect-families"));
+    let manifest = read("adapter.toml")?
+        .replace("name = \"connect-families\"", "name = \"connect-families-unasked\"")
+        .replace("look-up = true", "look-up = false");
+    let mut inside = false;
+    let kept = read("mapping.yaml")?;
+    let mapping = kept.lines().filter(|line| {
+        let key = line.starts_with("  ") && !line.starts_with("   ") && line.trim_end().ends_with(':');
+        if key {
+            inside = line.trim() == "look-up:";
+        }
+        !inside
+    });
+    fs::write(
+        to.join("mapping.yaml"),
+        mapping.collect::<Vec<_>>().join("\n").replace("connect-families", "connect-families-unasked") + "\n",
+    )?;
+    fs::write(to.join("adapter.toml"), manifest)?;
+    Ok(())
+}
+
+/// An address that stays this scene's when the process starts again: a loopback address of its own, so that no outgoing
+/// connection can take the port in between.
+fn free_address() -> Result<String> {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed) % 60_000;
+    let [_, _, _, low] = std::process::id().to_be_bytes();
+    let [_, _, high, last] = number.to_be_bytes();
+    let ip = Ipv4Addr::new(127, 64 + low % 128, high, last);
+    Ok(TcpListener::bind((ip, 0))?.local_addr()?.to_string())
+}
+
+fn sha256(token: &str) -> String {
+    Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The GP system's patience: the same short wait each time, whatever `Retry-After` says, for the faults here are short.
+struct Beat;
+
+impl Pause for Beat {
+    fn pause(&self, _how_long: time::Duration) -> Paused<'_> {
+        Box::pin(async {
+            let mut beat = tokio::time::interval(AGAIN);
+            beat.tick().await;
+            beat.tick().await;
+        })
+    }
+}

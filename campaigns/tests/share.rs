@@ -1,0 +1,67 @@
+//! A short share of each campaign, so that the test command covers it. The campaigns themselves are started with
+//! `cargo xtask crash` and its kin.
+
+use fault_campaigns::report::Outcome;
+use fault_campaigns::{crash, kill9, powercut, stuck};
+use std::path::PathBuf;
+use tokio::task::LocalSet;
+
+/// The gateway's binary: `cargo test --workspace` builds it beside the tests.
+fn gateway() -> PathBuf {
+    let test = std::env::current_exe().expect("this test has a file");
+    let file =
+        test.parent().and_then(|deps| deps.parent()).expect("it lies in target/PROFILE/deps").join("vcse-gateway");
+    assert!(file.is_file(), "{} is missing: cargo build --workspace", file.display());
+    file
+}
+
+fn play(campaign: impl Future<Output = anyhow::Result<Outcome>>) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
+    let outcome = runtime.block_on(LocalSet::new().run_until(campaign)).expect("the campaign can be run");
+    assert_eq!(outcome.violations, Vec::<String>::new());
+    outcome
+}
+
+/// strace injects the faults. Where it is missing nothing is shown, and that is said.
+fn strace_is_here() -> bool {
+    let here = fault_campaigns::strace::is_here();
+    if !here {
+        fault_campaigns::report::say("SKIPPED: strace is missing, so nothing is shown about crashes at system calls");
+    }
+    here
+}
+
+#[test]
+fn killed_at_system_calls() {
+    if strace_is_here() {
+        let options = crash::Options { points: 16, seed: 1, together: 4, minutes: 10 };
+        let outcome = play(crash::run(&gateway(), &options));
+        assert!(outcome.of("points struck by SIGKILL") >= 16);
+    }
+}
+
+#[test]
+fn killed_at_random_times() {
+    let outcome = play(kill9::run(&gateway(), kill9::Way::Kill, 12, 1, 10));
+    assert_eq!(outcome.of("processes that died of SIGKILL"), 12);
+}
+
+#[test]
+fn told_to_stop_under_load() {
+    let outcome = play(kill9::run(&gateway(), kill9::Way::Drain, 6, 1, 10));
+    assert_eq!(outcome.of("processes that ended with exit code 0"), 6);
+}
+
+#[test]
+fn one_platform_never_answers() {
+    let outcome = play(stuck::run(&gateway(), 1, 1, 10));
+    assert_eq!(outcome.of("rounds"), 1);
+}
+
+#[test]
+fn what_was_not_synced_is_forgotten() {
+    if strace_is_here() {
+        let outcome = play(powercut::run(&gateway(), 6, 1, 2, 10));
+        assert!(outcome.of("cuts") >= 6);
+    }
+}

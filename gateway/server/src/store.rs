@@ -289,7 +289,7 @@ pub trait Store: Send + Sync {
     /// The latest time of any audit line of any tenant: the latest time that this store has seen.
     async fn latest_time(&self) -> Result<Option<OffsetDateTime>, StoreError>;
 
-    /// Hears what other instances commit (and what this one does); `None` where one process has the store to itself. It is
+    /// Hears what other instances commit; `None` where one process has the store to itself. It is
     /// never needed: workers also look by themselves at the times that they know.
     fn wakes(&self) -> Option<watch::Receiver<Wakes>> {
         None

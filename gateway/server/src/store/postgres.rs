@@ -41,6 +41,8 @@ use sql::{Bind as _, ask, run};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgPool;
 use sqlx::{Connection as _, PgConnection, Postgres};
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::sync::watch;
@@ -121,8 +123,9 @@ impl PostgresStore {
         let workers = connect::pool(&to, Scope::All, options);
         let tenants = connect::pool(&to, Scope::Tenant, options);
         let wakes = watch::Sender::new(Wakes::default());
-        let writer = Writer::start(on, blind.clone(), to, options);
-        let listener = tokio::spawn(listen::listen(workers.clone(), wakes.clone()));
+        let own = Arc::new(AtomicI64::new(0));
+        let writer = Writer::start(on, blind.clone(), to, options, Arc::clone(&own));
+        let listener = tokio::spawn(listen::listen(workers.clone(), wakes.clone(), own));
         Ok(Self { workers, tenants, blind, writer: Some(writer), wakes: Some(wakes), listener: Some(listener) })
     }
 

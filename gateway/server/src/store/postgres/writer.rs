@@ -22,7 +22,8 @@ use crate::store::{CommitError, StoreError};
 use gateway_core::change::{Change, Transaction};
 use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -42,10 +43,11 @@ pub(super) const CHANNEL: &str = "vcse_gateway";
 pub(super) const OUTBOX: &str = "outbox";
 pub(super) const REPORTS: &str = "reports";
 
-/// Takes the lock until the end of the transaction, and gives the number of the transaction.
-pub(super) async fn lock(on: &mut PgConnection) -> Result<String, Fault> {
-    let sql = "SELECT pg_current_xact_id()::text FROM pg_advisory_xact_lock(?1)";
-    Ok(one(on, ask(sql).number(LOCK), |row| row.string(0)).await?.ok_or_else(|| unreadable("transaction"))?)
+/// Takes the lock until the end of the transaction; gives the numbers of the transaction and of the connection's process.
+pub(super) async fn lock(on: &mut PgConnection) -> Result<(String, i64), Fault> {
+    let sql = "SELECT pg_current_xact_id()::text, pg_backend_pid()::bigint FROM pg_advisory_xact_lock(?1)";
+    let numbers = one(on, ask(sql).number(LOCK), |row| Ok((row.string(0)?, row.integer(1)?)));
+    Ok(numbers.await?.ok_or_else(|| unreadable("transaction"))?)
 }
 
 struct Job {
@@ -61,9 +63,17 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the task.
-    pub(super) fn start(on: PgConnection, blind: Blind, to: PgConnectOptions, options: PostgresOptions) -> Self {
+    ///
+    /// `process` is told the server's process of the writer's connection.
+    pub(super) fn start(
+        on: PgConnection,
+        blind: Blind,
+        to: PgConnectOptions,
+        options: PostgresOptions,
+        process: Arc<AtomicI64>,
+    ) -> Self {
         let (jobs, waiting) = mpsc::channel(QUEUE);
-        let work = Work { on: Some(on), blind, to, options, in_doubt: None };
+        let work = Work { on: Some(on), blind, to, options, process, in_doubt: None };
         let task = tokio::spawn(work.run(waiting));
         Self { jobs: Mutex::new(Some(jobs)), task: Mutex::new(Some(task)) }
     }
@@ -110,6 +120,7 @@ struct Work {
     blind: Blind,
     to: PgConnectOptions,
     options: PostgresOptions,
+    process: Arc<AtomicI64>,
     /// A batch during whose commit the connection broke.
     in_doubt: Option<Tried>,
 }
@@ -189,7 +200,8 @@ impl Work {
             None => self.on.insert(connect::alone(&self.to, &self.options).await?),
         };
         command(on, "BEGIN").await?;
-        let number = lock(on).await?;
+        let (number, process) = lock(on).await?;
+        self.process.store(process, Ordering::Relaxed);
         if let Some(before) = self.in_doubt.take() {
             match committed(on, &before.number).await {
                 Ok(true) => {

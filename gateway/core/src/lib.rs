@@ -6,6 +6,7 @@
 
 // The way out.
 pub mod accept;
+pub mod breaker;
 pub mod classify;
 pub mod consent;
 pub mod deliver;

@@ -116,7 +116,7 @@ pub fn next(
 }
 
 /// A point between nothing and the bound, to the millisecond.
-fn jitter(bound_seconds: u32, chance: f64) -> Duration {
+pub(crate) fn jitter(bound_seconds: u32, chance: f64) -> Duration {
     let chance = if chance.is_finite() { chance.clamp(0.0, 1.0) } else { 1.0 };
     Duration::milliseconds(Duration::seconds_f64(f64::from(bound_seconds) * chance).whole_milliseconds() as i64)
 }

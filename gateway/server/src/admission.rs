@@ -125,18 +125,22 @@ impl Caller {
 }
 
 /// One rate.
-struct Limiter(RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Nanos>>, Ticks);
+pub(crate) struct Limiter(RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Nanos>>, Ticks);
 
 impl Limiter {
-    fn new(rate: Rate, clock: &Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(rate: Rate, clock: &Arc<dyn Clock>) -> Self {
         let ticks = Ticks(Arc::clone(clock));
         let quota = Quota::per_minute(rate.per_minute).allow_burst(rate.burst);
         Self(RateLimiter::direct_with_clock(quota, ticks.clone()), ticks)
     }
 
+    /// Takes a place, or says how long there is none.
+    pub(crate) fn take(&self) -> Result<(), Duration> {
+        self.0.check().map_err(|until| until.wait_time_from(self.1.now()))
+    }
+
     fn admit(&self, who: &str) -> Result<(), Refusal> {
-        self.0.check().map_err(|until| {
-            let wait = until.wait_time_from(self.1.now());
+        self.take().map_err(|wait| {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             let words = format!("This {who} asks more often than it may. Nothing of this request was looked at.");
             let issue = Issue::general(IssueCode::Throttled, words);

@@ -29,17 +29,24 @@ use tokio_util::sync::CancellationToken;
 /// Runs one platform's lane until it is told to stop; then lets what is under way end.
 pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: CancellationToken) {
     let mut running = JoinSet::new();
-    let most = gateway.limits.platform_concurrency as usize;
     let mut bell = gateway.outbox_bell.subscribe();
     loop {
         // What rings from here on is heard below, also while rows are being claimed.
         bell.borrow_and_update();
+        // Each attempt translates with the adapter as it was when its row was claimed.
+        let Some(now) = gateway.platform(&platform) else { break };
+        let most = now.pace.at_once(gateway.limits.platform_concurrency) as usize;
         while running.len() >= most {
             running.join_next().await;
         }
-        // Each attempt translates with the adapter as it was when its row was claimed.
-        let Some(now) = gateway.platform(&platform) else { break };
-        let claimed = match claim(&gateway, &now, most - running.len()).await {
+        let open = now.pace.closed();
+        let (limit, past) = match open {
+            Ok(false) => (most - running.len(), Duration::ZERO),
+            Ok(true) => (1, Duration::ZERO),
+            // What has waited for long is taken up although nothing may be sent: its window must end.
+            Err(_) => (most - running.len(), LONG),
+        };
+        let claimed = match claim(&gateway, &now, limit, past).await {
             Ok(claimed) => claimed,
             Err(error) => {
                 log_store_fault("deliver", &error);
@@ -51,29 +58,44 @@ pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: Cancellatio
             running.spawn(attempt(Arc::clone(&gateway), Arc::clone(&now), row));
         }
         if !idle && !stop.is_cancelled() {
+            if open == Ok(true) {
+                // It goes alone, to find out whether the platform answers.
+                running.join_next().await;
+            }
             continue;
         }
         tokio::select! {
             () = stop.cancelled() => break,
             _ = bell.changed() => {}
-            () = until_due(&gateway, &platform) => {}
+            () = until_due(&gateway, &platform, open.err()) => {}
             Some(_) = running.join_next(), if !running.is_empty() => {}
         }
     }
     while running.join_next().await.is_some() {}
 }
 
-async fn claim(gateway: &Gateway, platform: &Platform, limit: usize) -> Result<Vec<Claimed>, StoreError> {
+/// How long something may wait for a platform that may not be asked, before it is taken up all the same.
+const LONG: Duration = Duration::from_secs(30 * 60);
+
+/// Claims what has been due for this long.
+async fn claim(
+    gateway: &Gateway,
+    platform: &Platform,
+    limit: usize,
+    past: Duration,
+) -> Result<Vec<Claimed>, StoreError> {
     let now = gateway.clock.now();
     // A lease outlives the longest exchange that the adapter may have: else two would send at once.
     let declared = platform.adapter.descriptor();
     let (steps, answer) = (u64::from(declared.limits.steps), u64::from(declared.limits.answer_seconds));
     // An attempt may hold two exchanges: the look-up and the errand.
-    let longest = Duration::from_secs(2 * (steps + 1) * answer + 10);
+    let turn = platform.pace.longest_wait(gateway.limits.platform_concurrency);
+    let each = Duration::from_secs(answer) + turn * 2;
+    let longest = each * u32::try_from(2 * (steps + 1)).unwrap_or(u32::MAX) + Duration::from_secs(10);
     let lease = gateway.limits.lease.max(longest);
     let request = ClaimRequest {
         platforms: vec![platform.id.clone()],
-        now,
+        now: now - past,
         lease_until: now + lease,
         limit: u32::try_from(limit).unwrap_or(u32::MAX),
         adapter: Some(AdapterVersion::of(declared)),
@@ -81,10 +103,14 @@ async fn claim(gateway: &Gateway, platform: &Platform, limit: usize) -> Result<V
     gateway.store.claim(request).await
 }
 
-/// Waits until a row may be due; without any, for as long as a lease lasts.
-async fn until_due(gateway: &Gateway, platform: &PlatformId) {
+/// Waits until a row may be due; without any, for as long as a lease lasts. Where the platform may not be asked before a time,
+/// until then.
+async fn until_due(gateway: &Gateway, platform: &PlatformId, closed: Option<OffsetDateTime>) {
     let now = gateway.clock.now();
     let longest = now + gateway.limits.lease;
+    if let Some(closed) = closed {
+        return gateway.clock.sleep_until(closed.min(longest)).await;
+    }
     let due = match gateway.store.next_due(std::slice::from_ref(platform)).await {
         Ok(due) => due.unwrap_or(longest).min(longest),
         Err(_) => longest,

@@ -6,6 +6,7 @@ use crate::admission::Admission;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::limits::Limits;
+use crate::pace::Pace;
 use crate::store::{CommitError, Store, StoreError};
 use crate::transport::Transport;
 use adapter_contract::{Adapter, Settings};
@@ -44,6 +45,8 @@ pub struct Platform {
     pub poll: Option<Duration>,
     /// What losses in translation lead to.
     pub loss: loss::Policy,
+    /// How fast it is asked, and whether it may be asked now.
+    pub pace: Arc<Pace>,
 }
 
 /// The configured platforms. Taken once for each exchange, poll or report, so that no two versions of an adapter ever

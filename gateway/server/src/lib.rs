@@ -17,6 +17,7 @@ pub mod deliver;
 pub mod disclosures;
 pub mod http;
 pub mod ingest;
+pub mod pace;
 mod redrive;
 pub mod status;
 mod subject;

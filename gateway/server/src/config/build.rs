@@ -6,9 +6,12 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::gateway::{Gateway, LatestTime, Platform, Platforms, Secret};
 use crate::limits::Limits;
+use crate::pace::Pace;
 use crate::store::Store;
 use crate::transport::Transport;
+use adapter_contract::Descriptor;
 use gateway_core::accept::Rules;
+use gateway_core::breaker;
 use gateway_core::consent::Recipient;
 use gateway_core::identity::{Client, ClientId, PlatformId, Role};
 use gateway_core::route::RouteTable;
@@ -16,6 +19,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
+
+/// When a platform counts as one that does not answer.
+fn breaker(declared: &Descriptor) -> breaker::Settings {
+    // A probe has ended by the time at which its platform should have answered.
+    let probe_seconds = declared.limits.answer_seconds + 10;
+    breaker::Settings { failures: 7, first_seconds: 2, longest_seconds: 60, probe_seconds }
+}
 
 /// Puts a gateway together.
 ///
@@ -48,6 +58,7 @@ pub fn build(
                 declared.capabilities.poll.then(|| Duration::from_secs(u64::from(declared.limits.poll_seconds.max(1))))
             }
         };
+        let pace = Pace::new(super::share::pace(section.pace.as_ref()), breaker(declared), &clock, &chance);
         platforms.push(Platform {
             id,
             adapter,
@@ -58,6 +69,7 @@ pub fn build(
             settings,
             publish_to: section.publish_to.clone(),
             loss: section.loss.policy(),
+            pace: Arc::new(pace),
         });
     }
     if !faults.is_empty() {

@@ -124,6 +124,8 @@ pub struct PlatformSection {
     pub report_token_sha256: Option<Spanned<String>>,
     /// Seconds between polls; absent = as the adapter declares, 0 = never.
     pub poll_seconds: Option<u32>,
+    /// How fast it is asked; what it lacks is not bounded.
+    pub pace: Option<RateSection>,
     /// Tenant whose store holds what is published for it; absent = the sender's.
     pub publish_to: Option<TenantId>,
     /// What the adapter is given.

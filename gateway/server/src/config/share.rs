@@ -4,6 +4,7 @@ use super::Fault;
 use super::sections::{Check, Config};
 use crate::admission::{Admission, Rate, Share};
 use crate::clock::Clock;
+use crate::pace::Bounds;
 use gateway_core::identity::{ClientId, PlatformId};
 use serde::Deserialize;
 use std::num::NonZeroU32;
@@ -52,6 +53,15 @@ pub struct RateSection {
     pub burst: Option<NonZeroU32>,
     /// Requests under way at the same time.
     pub at_once: Option<Spanned<NonZeroU32>>,
+}
+
+/// The pace of a platform. A burst alone says nothing; without one, requests go one by one.
+pub(super) fn pace(own: Option<&RateSection>) -> Bounds {
+    let rate = own.and_then(|own| {
+        let per_minute = own.requests_per_minute?;
+        Some(Rate { per_minute, burst: own.burst.unwrap_or(NonZeroU32::MIN) })
+    });
+    Bounds { rate, at_once: own.and_then(|own| own.at_once.as_ref()).map(|most| most.get_ref().get()) }
 }
 
 impl LimitsSection {

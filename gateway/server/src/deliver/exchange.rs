@@ -208,6 +208,12 @@ impl Exchanger<'_> {
                 Ok(Step::Failed(error)) => return Ok(failed(error, position, repeat)),
                 Ok(Step::Send(request, progress)) => (request, progress),
             };
+            // First the turn, then the decision that lets it leave: nothing leaves on a decision that waited.
+            if !is_ours(&request)
+                && let Err(error) = self.platform.pace.leave(self.gateway.limits.platform_concurrency).await
+            {
+                return Ok(failed(error, if answered { Some(progress) } else { at }, Repeat::Safe));
+            }
             repeat = repeat_of(&request);
             // Looking up must not move the row's own progress: it belongs to the submission.
             // A safe request behind an unsafe one is a new position too: the unsafe one has been answered.
@@ -268,7 +274,9 @@ impl Exchanger<'_> {
             PlatformRequest::Http(request) => {
                 let correlation = self.view.referral.correlation.clone();
                 let names = Names { request_id: self.gateway.new_id(), correlation };
-                Ok(self.gateway.transport.send(self.platform, request, &names).await)
+                let answer = self.gateway.transport.send(self.platform, request, &names).await;
+                self.platform.pace.heard(&answer);
+                Ok(answer)
             }
             PlatformRequest::Publish(publication) => self.publish(publication).await,
             PlatformRequest::Amend(amendment) => self.amend(amendment).await,

@@ -16,6 +16,7 @@ mod notes;
 mod official_examples;
 mod outcome;
 mod overrides_end;
+mod pace;
 mod policies;
 mod preview;
 mod races;

@@ -3,6 +3,7 @@
 
 use crate::facts::{self, Answered, Facts, Outside};
 use crate::process::Keeper;
+use crate::report::say;
 use crate::scene::{Kind, Scene};
 use anyhow::{Result, bail};
 use conformance_tests::generator::{Expectation, SyntheticReferral};
@@ -20,6 +21,8 @@ const BEAT: Duration = Duration::from_millis(50);
 const BEATS: u32 = 20_000;
 /// Looks after which the gateway is started anew, where it is.
 const RESTART: u32 = 200;
+/// Looks after which it is said what is waited for.
+const TELL: u32 = 300;
 /// The GP system's attempts at a submission, 50 ms apart.
 pub const ATTEMPTS: u32 = 20_000;
 
@@ -277,6 +280,9 @@ impl<'a> Script<'a> {
             beat.tick().await;
             if is_so().await {
                 return Ok(());
+            }
+            if look.is_multiple_of(TELL) {
+                say(&format!("still waiting: {what}; open: {:?}", self.open().await));
             }
             if self.restarts && look.is_multiple_of(RESTART) {
                 self.keeper.signal(Signal::TERM, true);

@@ -228,7 +228,9 @@ pub fn settled(facts: &Facts) -> Vec<String> {
             Delivery::Delivered { .. } => {
                 let platform = there(facts, one).1.unwrap_or("-");
                 let told = referral.attention.is_some() || referral.conflict.is_some() || referral.recall.is_some();
-                let withdrawn = referral.sender == SenderState::Cancelled && status == "cancelled" && told;
+                // Where sender and platform ended it at the same moment, each shows its own end: nobody works on it.
+                let ended = matches!(platform, "cancelled" | "rejected" | "failed");
+                let withdrawn = referral.sender == SenderState::Cancelled && status == "cancelled" && (told || ended);
                 if status != platform && !withdrawn {
                     found.push(fault(&format!("it shows {status}, the platform has {platform}")));
                 }

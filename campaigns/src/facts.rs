@@ -43,11 +43,16 @@ impl ReferralFacts {
     /// True while something is still to be done for it, beyond waiting for a deadline or one more look.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.outbox.iter().any(|(row, _)| {
-            matches!(row.state, OutboxState::Ready | OutboxState::Leased)
-                && !matches!(row.errand, Errand::Chase | Errand::Read)
-        })
+        is_open(self.outbox.iter().map(|(row, _)| row))
     }
+}
+
+/// What stands behind a dead letter of its referral waits for the same person.
+fn is_open<'a>(rows: impl Iterator<Item = &'a OutboxRow> + Clone) -> bool {
+    let dead = rows.clone().filter(|row| row.state == OutboxState::Dead).map(|row| row.sequence).min();
+    let waits = |row: &OutboxRow| dead.is_some_and(|dead| row.sequence > dead && row.attempts == 0);
+    let mut open = rows.filter(|row| matches!(row.state, OutboxState::Ready | OutboxState::Leased));
+    open.any(|row| !matches!(row.errand, Errand::Chase | Errand::Read) && !waits(row))
 }
 
 /// Everything at one moment.
@@ -114,10 +119,7 @@ pub async fn quick(file: &Path) -> Option<Vec<(Referral, bool)>> {
     let mut found = Vec::new();
     for referral in store.referrals(&filter).await.ok()? {
         let rows = store.outbox(&referral.id).await.ok()?;
-        let open = rows.iter().any(|row| {
-            matches!(row.state, OutboxState::Ready | OutboxState::Leased)
-                && !matches!(row.errand, Errand::Chase | Errand::Read)
-        });
+        let open = is_open(rows.iter());
         found.push((referral, open));
     }
     Some(found)

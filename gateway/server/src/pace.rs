@@ -75,8 +75,10 @@ impl Pace {
         self.interval() * (self.at_once(most) + 1)
     }
 
-    /// Until when nothing is asked of the platform; `None` if it may be asked, and whether only to find out if it answers.
-    #[must_use]
+    /// Whether the platform may be asked only to find out if it answers.
+    ///
+    /// # Errors
+    /// The time until when nothing may be asked of it.
     pub fn closed(&self) -> Result<bool, OffsetDateTime> {
         let now = self.clock.now();
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

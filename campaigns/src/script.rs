@@ -270,7 +270,7 @@ impl<'a> Script<'a> {
         outside.with_store(&self.scene.place.data().join("gateway.db")).await
     }
 
-    /// Looks every [`BEAT`] until it is so, at most [`BEATS`] times, or the process is beyond help.
+    /// Looks every `BEAT` until it is so, at most `BEATS` times, or the process is beyond help.
     ///
     /// # Errors
     /// What was not so in time.

@@ -364,3 +364,69 @@ fn what_is_referred_to_twice_is_there_once() {
     assert_eq!(kinds.iter().filter(|kind| *kind == "Observation").count(), 1, "{kinds:?}");
     assert_eq!(kinds.iter().filter(|kind| *kind == "Task").count(), 1, "{kinds:?}");
 }
+
+/// The text of what is left where this is the performer.
+fn with_performer(performer: Value) -> String {
+    let mut whole = whole();
+    whole.service_request.set("performer", json!([performer]).into());
+    let needs = [need("ServiceRequest.performer")];
+    minimise(&whole.source(), &needs, &IdempotencyKey("key".to_owned())).unwrap().referral.bundle().to_owned()
+}
+
+#[test]
+fn whoever_is_a_person_is_not_named_by_a_reference() {
+    let number = json!({"system": "https://fhir.nhs.uk/Id/nhs-number", "value": "canary"});
+    for person in [
+        json!({"reference": "Patient/p-1", "display": "canary"}),
+        json!({"reference": "Patient/somebody-else", "display": "canary"}),
+        json!({"reference": "https://elsewhere.example/fhir/Patient/1", "display": "canary"}),
+        json!({"type": "Patient", "display": "canary"}),
+        json!({"identifier": number, "display": "canary"}),
+    ] {
+        assert!(!with_performer(person.clone()).contains("canary"), "{person}");
+    }
+    assert!(with_performer(json!({"type": "Organization", "display": "canary"})).contains("canary"));
+}
+
+#[test]
+fn what_goes_of_the_order_detail_is_told_and_nothing_else_is() {
+    let removed = |paths: &[&str], details: Value| {
+        let mut whole = whole();
+        whole.service_request.set("orderDetail", details.into());
+        let needs: Vec<DataNeed> = paths.iter().map(|path| need(path)).collect();
+        let done = minimise(&whole.source(), &needs, &IdempotencyKey("key".to_owned())).unwrap();
+        done.removed.iter().any(|path| path == "ServiceRequest.orderDetail")
+    };
+    let coded = json!({"coding": [{"system": "urn:a", "code": "1"}]});
+    let forbids = json!({"coding": [{"system": "urn:sdoh", "code": "contacting-subject-prohibited"}]});
+    let words = json!({"text": "x"});
+    for (paths, details, goes) in [
+        (&["ServiceRequest.orderDetail"][..], json!([coded, forbids]), false),
+        (&["ServiceRequest.orderDetail.coding"], json!([coded, words]), true),
+        (&["ServiceRequest.orderDetail.coding"], json!([coded, forbids]), false),
+        (&["ServiceRequest.code"], json!([coded]), true),
+        // The code that forbids contact stays, and still it is not the element that was declared.
+        (&["ServiceRequest.code"], json!([forbids]), true),
+    ] {
+        assert_eq!(removed(paths, details.clone()), goes, "{paths:?} {details}");
+    }
+}
+
+#[test]
+fn a_narrative_goes_wherever_it_stands() {
+    let mut whole = whole();
+    let contact =
+        json!([{"text": {"status": "generated", "div": "<div>canary</div>"}, "relationship": [{"text": "sister"}]}]);
+    whole.patient.set("contact", contact.into());
+    let done = minimise(&whole.source(), &[need("Patient.contact")], &IdempotencyKey("key".to_owned())).unwrap();
+    let left = done.referral.bundle();
+    assert!(!left.contains("canary") && left.contains("sister"), "{left}");
+}
+
+#[test]
+fn a_list_of_which_nothing_is_left_goes() {
+    let mut whole = whole();
+    whole.service_request.set("reasonReference", json!([{"reference": "Condition/unknown"}]).into());
+    let done = minimise(&whole.source(), &[need("ServiceRequest")], &IdempotencyKey("key".to_owned())).unwrap();
+    assert!(!done.referral.bundle().contains("reasonReference"), "{}", done.referral.bundle());
+}

@@ -76,7 +76,7 @@ fn sent(consent: &str, question: &str) -> (Decision, Minimised) {
     set(
         &mut asked.task,
         json!({
-            "description": "canary", "note": [{"text": "canary"}], "requester": {"display": "canary"},
+            "focus": {"reference": "ServiceRequest/sr", "display": "canary"}, "description": "canary", "note": [{"text": "canary"}], "requester": {"display": "canary"},
             "owner": {"display": "canary"}, "location": {"display": "canary"}, "reasonCode": {"text": "canary"},
             "for": {"reference": "Patient/p", "display": "canary"}, "statusReason": {"text": "canary"},
             "input": [{"type": {"text": "canary"}, "valueString": "canary"}], "priority": "urgent",

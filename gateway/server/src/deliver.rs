@@ -55,7 +55,7 @@ pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: Cancellatio
         };
         let idle = claimed.is_empty();
         for row in claimed {
-            running.spawn(attempt(Arc::clone(&gateway), Arc::clone(&now), row));
+            running.spawn(attempt(Arc::clone(&gateway), Arc::clone(&now), row, stop.clone()));
         }
         if !idle && !stop.is_cancelled() {
             if open == Ok(true) {
@@ -73,6 +73,9 @@ pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: Cancellatio
     }
     while running.join_next().await.is_some() {}
 }
+
+/// Time between two tries to store the end of an attempt.
+const STORE_AGAIN: Duration = Duration::from_secs(1);
 
 /// How long something may wait for a platform that may not be asked, before it is taken up all the same.
 const LONG: Duration = Duration::from_secs(30 * 60);
@@ -122,9 +125,9 @@ async fn until_due(gateway: &Gateway, platform: &PlatformId, closed: Option<Offs
 
 /// Makes one attempt and commits its end. What could not be stored is left to the next claim: the lease runs out, and
 /// the row then says that a request was under way.
-async fn attempt(gateway: Arc<Gateway>, platform: Arc<Platform>, claimed: Claimed) {
+async fn attempt(gateway: Arc<Gateway>, platform: Arc<Platform>, claimed: Claimed, stop: CancellationToken) {
     let outbox = claimed.row.id.clone();
-    match try_attempt(&gateway, &platform, &claimed).await {
+    match try_attempt(&gateway, &platform, &claimed, &stop).await {
         Ok(()) => {}
         Err(AttemptError::Commit(error)) => {
             tracing::error!(outbox, error = %error, "the end of an attempt could not be stored");
@@ -148,7 +151,12 @@ enum AttemptError {
     Missing(&'static str),
 }
 
-async fn try_attempt(gateway: &Gateway, platform: &Platform, claimed: &Claimed) -> Result<(), AttemptError> {
+async fn try_attempt(
+    gateway: &Gateway,
+    platform: &Platform,
+    claimed: &Claimed,
+    stop: &CancellationToken,
+) -> Result<(), AttemptError> {
     let started = gateway.clock.now();
     let adapter = AdapterVersion::of(platform.adapter.descriptor());
     let referral = gateway.store.referral(&claimed.row.referral).await?;
@@ -166,15 +174,39 @@ async fn try_attempt(gateway: &Gateway, platform: &Platform, claimed: &Claimed) 
         tracing::warn!(outbox, platform, attempt, code = ?error.code, "an attempt failed");
     }
     // The exchange is over; whatever happened to the referral meanwhile, its end is judged on the referral as it is now.
-    for tries in 0.. {
-        let view = View::load(gateway, &claimed.row.referral).await?;
-        let job = job(gateway, platform, &view, at);
-        match gateway.commit(concluded(gateway, &job, &end).await?).await {
-            Err(error) if is_race(&error) && !is_lost(&error) && tries < gateway.limits.conflict_retries => {}
-            done => return Ok(done?),
+    let mut tries = 0;
+    loop {
+        let error = match conclude(gateway, platform, at, &end).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        match &error {
+            AttemptError::Commit(raced)
+                if is_race(raced) && !is_lost(raced) && tries < gateway.limits.conflict_retries =>
+            {
+                tries += 1;
+            }
+            // What the platform answered is known only here: as long as nobody else may take the row up, it is kept until the
+            // store takes it, once there is room again, or its server.
+            AttemptError::Commit(CommitError::Store(_)) | AttemptError::Store(_)
+                if !stop.is_cancelled() && gateway.clock.now() < started + gateway.limits.lease =>
+            {
+                tracing::warn!(outbox = claimed.row.id, error = %error, "the end of an attempt waits for the store");
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = crate::clock::sleep(gateway.clock.as_ref(), STORE_AGAIN) => {}
+                }
+            }
+            _ => return Err(error),
         }
     }
-    Ok(())
+}
+
+/// Commits what the end of an exchange means for the referral as it is now.
+async fn conclude(gateway: &Gateway, platform: &Platform, at: Beginning<'_>, end: &End) -> Result<(), AttemptError> {
+    let view = View::load(gateway, &at.claimed.row.referral).await?;
+    let job = job(gateway, platform, &view, at);
+    Ok(gateway.commit(concluded(gateway, &job, end).await?).await?)
 }
 
 /// What came of the decision before anything was sent, or of the exchange after it.
@@ -301,6 +333,24 @@ pub(crate) struct View {
 
 impl View {
     pub(crate) async fn load(gateway: &Gateway, id: &gateway_core::referral::ReferralId) -> Result<Self, ViewError> {
+        let mut tries = 0;
+        loop {
+            let view = Self::read(gateway, id).await?;
+            // Each read sees its own moment. What changes the Task changes the referral with it, in one transaction: if that
+            // is as it was, all of it is of one moment. An attempt that took the referral from before a cancellation and the
+            // Task from after it would send what was cancelled.
+            let now = gateway.store.referral(id).await?;
+            if now.is_some_and(|now| now.revision == view.referral.revision) {
+                return Ok(view);
+            }
+            tries += 1;
+            if tries > gateway.limits.conflict_retries {
+                return Err(ViewError::Store(StoreError::Engine("a referral changes all the time".to_owned())));
+            }
+        }
+    }
+
+    async fn read(gateway: &Gateway, id: &gateway_core::referral::ReferralId) -> Result<Self, ViewError> {
         let referral = gateway.store.referral(id).await?.ok_or(ViewError::Missing("referral"))?;
         let task_reference = format!("Task/{}", referral.task);
         let request_reference = format!("ServiceRequest/{}", referral.service_request);

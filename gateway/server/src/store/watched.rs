@@ -17,8 +17,8 @@ use tokio::sync::watch;
 /// Who watches. Whatever is not taken up passes.
 #[async_trait]
 pub trait Watcher: Send + Sync {
-    /// Somebody is about to read.
-    async fn reading(&self) {}
+    /// Somebody is about to read, by the method of this name.
+    async fn reading(&self, _what: &'static str) {}
 
     /// Somebody commits.
     ///
@@ -56,47 +56,47 @@ impl<W: Watcher> Store for Watched<W> {
     }
 
     async fn next_due(&self, platforms: &[PlatformId]) -> Result<Option<OffsetDateTime>, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("next_due").await;
         self.inner.next_due(platforms).await
     }
 
     async fn backlog(&self, most: u64) -> Result<u64, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("backlog").await;
         self.inner.backlog(most).await
     }
 
     async fn resource(&self, key: &ResourceKey, version: Option<u64>) -> Result<Option<ResourceVersion>, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("resource").await;
         self.inner.resource(key, version).await
     }
 
     async fn history(&self, key: &ResourceKey) -> Result<Vec<ResourceVersion>, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("history").await;
         self.inner.history(key).await
     }
 
     async fn erasure(&self, key: &ResourceKey) -> Result<Option<Erasure>, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("erasure").await;
         self.inner.erasure(key).await
     }
 
     async fn received(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<(u64, Received)>, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("received").await;
         self.inner.received(before, limit).await
     }
 
     async fn answers(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<StoredAnswer>, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("answers").await;
         self.inner.answers(before, limit).await
     }
 
     async fn raw_reports(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<RawReport>, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("raw_reports").await;
         self.inner.raw_reports(before, limit).await
     }
 
     async fn parked(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<ReportRecord>, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("parked").await;
         self.inner.parked(before, limit).await
     }
 
@@ -107,27 +107,27 @@ impl<W: Watcher> Store for Watched<W> {
         after: Option<&SubjectId>,
         limit: u32,
     ) -> Result<Vec<(SubjectId, ResourceKey)>, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("idle").await;
         self.inner.idle(domain, before, after, limit).await
     }
 
     async fn belonging(&self, subject: &Subject) -> Result<Vec<ResourceKey>, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("belonging").await;
         self.inner.belonging(subject).await
     }
 
     async fn search(&self, query: &SearchQuery) -> Result<Page, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("search").await;
         self.inner.search(query).await
     }
 
     async fn referral(&self, id: &ReferralId) -> Result<Option<Referral>, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("referral").await;
         self.inner.referral(id).await
     }
 
     async fn referral_by_task(&self, compartment: &Compartment, task: &str) -> Result<Option<Referral>, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("referral_by_task").await;
         self.inner.referral_by_task(compartment, task).await
     }
 
@@ -137,17 +137,17 @@ impl<W: Watcher> Store for Watched<W> {
         platform_referral: &PlatformReferralId,
         key: Option<&IdempotencyKey>,
     ) -> Result<Option<Referral>, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("referral_at_platform").await;
         self.inner.referral_at_platform(platform, platform_referral, key).await
     }
 
     async fn referrals(&self, filter: &ReferralFilter) -> Result<Vec<Referral>, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("referrals").await;
         self.inner.referrals(filter).await
     }
 
     async fn unanswered(&self, by: OffsetDateTime, limit: u32) -> Result<Vec<Referral>, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("unanswered").await;
         self.inner.unanswered(by, limit).await
     }
 
@@ -157,32 +157,32 @@ impl<W: Watcher> Store for Watched<W> {
         after: u64,
         limit: u32,
     ) -> Result<Vec<(u64, OutboxRow)>, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("dead_letters").await;
         self.inner.dead_letters(tenant, after, limit).await
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("counts").await;
         self.inner.counts().await
     }
 
     async fn outbox(&self, referral: &ReferralId) -> Result<Vec<OutboxRow>, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("outbox").await;
         self.inner.outbox(referral).await
     }
 
     async fn attempts(&self, outbox: &str) -> Result<Vec<Attempt>, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("attempts").await;
         self.inner.attempts(outbox).await
     }
 
     async fn unread_reports(&self, limit: u32) -> Result<Vec<RawReport>, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("unread_reports").await;
         self.inner.unread_reports(limit).await
     }
 
     async fn reports(&self, referral: &ReferralId) -> Result<Vec<ReportRecord>, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("reports").await;
         self.inner.reports(referral).await
     }
 
@@ -192,17 +192,17 @@ impl<W: Watcher> Store for Watched<W> {
         platform_referral: &PlatformReferralId,
         key: &IdempotencyKey,
     ) -> Result<Vec<ReportRecord>, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("parked_reports").await;
         self.inner.parked_reports(platform, platform_referral, key).await
     }
 
     async fn referrals_to_align(&self, limit: u32) -> Result<Vec<ReferralId>, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("referrals_to_align").await;
         self.inner.referrals_to_align(limit).await
     }
 
     async fn cursor(&self, platform: &PlatformId) -> Result<Option<Cursor>, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("cursor").await;
         self.inner.cursor(platform).await
     }
 
@@ -212,27 +212,27 @@ impl<W: Watcher> Store for Watched<W> {
         client: &ClientId,
         request_id: &str,
     ) -> Result<Option<StoredAnswer>, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("answer").await;
         self.inner.answer(tenant, client, request_id).await
     }
 
     async fn audit_lines(&self, referral: &ReferralId) -> Result<Vec<AuditLine>, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("audit_lines").await;
         self.inner.audit_lines(referral).await
     }
 
     async fn audit_line(&self, tenant: &TenantId, number: u64) -> Result<Option<AuditLine>, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("audit_line").await;
         self.inner.audit_line(tenant, number).await
     }
 
     async fn verify_audit(&self) -> Result<Vec<AuditChain>, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("verify_audit").await;
         self.inner.verify_audit().await
     }
 
     async fn latest_time(&self) -> Result<Option<OffsetDateTime>, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("latest_time").await;
         self.inner.latest_time().await
     }
 
@@ -241,7 +241,7 @@ impl<W: Watcher> Store for Watched<W> {
     }
 
     async fn content_hash(&self) -> Result<String, StoreError> {
-        self.watcher.reading().await;
+        self.watcher.reading("content_hash").await;
         self.inner.content_hash().await
     }
 }

@@ -116,7 +116,7 @@ fn events(transaction: &Transaction) -> Vec<Event> {
 
 #[async_trait]
 impl Watcher for Racing {
-    async fn reading(&self) {
+    async fn reading(&self, _what: &'static str) {
         self.pause().await;
     }
 

@@ -1,7 +1,8 @@
 //! Read, vread, history, search and the CapabilityStatement.
 
 use crate::support::{
-    Answer, COLLECTOR, FHIR_JSON, GOVERNANCE, GP, PATCH_JSON, READER, World, assert_valid, bundle, inside, referral_to,
+    Answer, COLLECTOR, FHIR_JSON, GOVERNANCE, GP, OPERATOR, PATCH_JSON, READER, World, assert_valid, bundle, inside,
+    referral_to,
 };
 use conformance_tests::generator::Expectation;
 use gateway_core::ingest::{GATEWAY_WRITES, STAND_ALONE, STORED};
@@ -281,13 +282,18 @@ async fn everything_listed_is_there_and_nothing_else_is() {
         [
             ("ServiceRequest", "preview"),
             ("ServiceRequest", "erase"),
+            ("Task", "redrive"),
             ("Patient", "erase"),
             ("Patient", "disclosures"),
             ("Consent", "erase")
         ]
     );
     for (kind, name) in operations.into_iter().filter(|(_, name)| *name != "disclosures") {
-        let (by, path) = if name == "erase" { (GOVERNANCE, "x/$erase") } else { (GP, "$preview") };
+        let (by, path) = match name {
+            "erase" => (GOVERNANCE, "x/$erase"),
+            "redrive" => (OPERATOR, "$redrive"),
+            _ => (GP, "$preview"),
+        };
         assert_eq!(world.post(by, &format!("/fhir/{kind}/{path}"), "{}").await.status, 400, "{kind} {name}");
     }
     assert_eq!(world.post(GP, "/fhir/Patient/a/$disclosures", "{}").await.status, 405);

@@ -15,10 +15,11 @@ use std::process::Command;
 const RESULT: &str = "gateway/core/tests/consent/mutants.tsv";
 
 /// What is mutated.
-const MUTATED: [&str; 6] = [
+const MUTATED: [&str; 7] = [
     "gateway/core/src/consent.rs",
     "gateway/core/src/consent/*.rs",
     "gateway/core/src/minimise.rs",
+    "gateway/core/src/minimise/bundle.rs",
     "gateway/core/src/minimise/filter.rs",
     "gateway/core/src/minimise/whole.rs",
     "gateway/core/src/minimise/withhold.rs",

@@ -168,6 +168,12 @@ fn a_wait_for_free_text_names_it_and_the_setting_that_would_let_it_go() {
     assert!(alone.contains("ServiceRequest.reasonCode") && alone.contains("notes = \"send\""), "{alone}");
     let beside = words(r#"{"coding":[{"system":"urn:codes","code":"x"}],"text":"words"}"#);
     assert!(beside.contains("ServiceRequest.reasonCode") && beside.contains("notes = \"labels\""), "{beside}");
+    // What else does not go is no free text that waits.
+    let more = r#"to=H request={"note":[{"text":"words"}]} reads=ServiceRequest.note at-most=ServiceRequest.code,ServiceRequest.note,Patient,Task"#;
+    let more = decided("none", more);
+    assert!(more.withheld.iter().any(|one| one.path == "ServiceRequest.category"), "{more:?}");
+    let told = more.words(&str::to_owned);
+    assert!(told.contains("ServiceRequest.note.") && !told.contains("ServiceRequest.category"), "{told}");
     for other in [decided("C type=deny", "to=B"), decided("C", "to=B")] {
         assert!(!other.words(&str::to_owned).contains("free text"), "{other:?}");
     }

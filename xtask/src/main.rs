@@ -8,6 +8,7 @@
 mod campaigns;
 mod check;
 mod consent;
+mod debian;
 mod examples;
 mod fhirpath_js;
 mod links;

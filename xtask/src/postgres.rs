@@ -1,9 +1,9 @@
 //! PostgreSQL, the engine for several instances: installed where that can be done. The tests start private servers of it;
 //! the cluster that Debian's package makes is not used, and is not started here.
 
-use crate::steps::{execute, is_there, say};
+use crate::debian;
+use crate::steps::{is_there, say};
 use std::path::Path;
-use std::process::Command;
 
 /// Set to `required`, the tests fail where they would have skipped.
 pub(crate) const VARIABLE: &str = "POSTGRES";
@@ -16,11 +16,9 @@ pub(crate) fn prepare() -> bool {
     if is_here() {
         return true;
     }
-    if may_install() {
+    if debian::may_install() {
         say("PostgreSQL is missing; installing it with apt-get");
-        // A new machine has no lists of packages, and an old one has old lists; old ones may do.
-        attempt(apt_get().arg("update"));
-        attempt(apt_get().args(["install", "-y", "--no-install-recommends", "postgresql"]));
+        debian::install(&["postgresql"]);
         if is_here() {
             return true;
         }
@@ -37,22 +35,4 @@ fn is_here() -> bool {
     let versions = std::fs::read_dir(VERSIONS).into_iter().flatten().flatten();
     let packaged = versions.map(|entry| entry.path().join("bin")).any(|bin| bin.join("initdb").is_file());
     packaged || (is_there(Path::new("initdb")) && is_there(Path::new("pg_ctl")))
-}
-
-fn may_install() -> bool {
-    let root_user = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0");
-    root_user && is_there(Path::new("apt-get"))
-}
-
-/// What fails is said; whether it mattered shows in what is here afterwards.
-fn attempt(command: &mut Command) {
-    if let Err(error) = execute(command) {
-        say(&format!("{error:#}"));
-    }
-}
-
-fn apt_get() -> Command {
-    let mut command = Command::new("apt-get");
-    command.arg("-q").env("DEBIAN_FRONTEND", "noninteractive");
-    command
 }

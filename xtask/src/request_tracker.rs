@@ -3,7 +3,8 @@
 //! Unlike the R4 examples it is no download of ours but Debian packages, so that only root on such a machine can have it
 //! installed here. Anywhere else the tests that need it say that they did not run.
 
-use crate::steps::{execute, is_there, say};
+use crate::debian;
+use crate::steps::say;
 use std::path::Path;
 use std::process::Command;
 
@@ -25,11 +26,9 @@ pub(crate) fn prepare() -> bool {
     if is_here() {
         return true;
     }
-    if may_install() {
+    if debian::may_install() {
         say("Request Tracker 5 is missing; installing it with apt-get (a minute or two)");
-        // A new machine has no lists of packages, and an old one has old lists; old ones may do.
-        attempt(apt_get().arg("update"));
-        attempt(apt_get().args(["install", "-y", "--no-install-recommends"]).args(PACKAGES));
+        debian::install(&PACKAGES);
         if is_here() {
             return true;
         }
@@ -47,22 +46,4 @@ fn is_here() -> bool {
     let mut modules = Command::new("perl");
     modules.args(["-MDBD::SQLite", "-MStarman", "-e", "1"]);
     FILES.iter().all(|file| Path::new(file).is_file()) && modules.output().is_ok_and(|output| output.status.success())
-}
-
-fn may_install() -> bool {
-    let root_user = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0");
-    root_user && is_there(Path::new("apt-get"))
-}
-
-/// What fails is said; whether it mattered shows in what is here afterwards.
-fn attempt(command: &mut Command) {
-    if let Err(error) = execute(command) {
-        say(&format!("{error:#}"));
-    }
-}
-
-fn apt_get() -> Command {
-    let mut command = Command::new("apt-get");
-    command.arg("-q").env("DEBIAN_FRONTEND", "noninteractive");
-    command
 }

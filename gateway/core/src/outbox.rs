@@ -150,6 +150,27 @@ pub struct ClaimRequest {
     pub adapter: Option<AdapterVersion>,
 }
 
+impl ClaimRequest {
+    /// Leases a row: what is then ours, and the attempt that begins with it.
+    #[must_use]
+    pub fn lease(&self, mut row: OutboxRow) -> (Claimed, Attempt) {
+        let interrupted = row.state == OutboxState::Leased;
+        row.state = OutboxState::Leased;
+        row.fence += 1;
+        row.attempts += 1;
+        let attempt = Attempt {
+            outbox: row.id.clone(),
+            number: row.attempts,
+            started: self.now,
+            finished: None,
+            outcome: None,
+            failure: None,
+            adapter: self.adapter.clone(),
+        };
+        (Claimed { row, interrupted }, attempt)
+    }
+}
+
 /// Names an adapter exactly.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdapterVersion {

@@ -2,7 +2,7 @@
 
 use super::state::{KeptRow, State};
 use gateway_core::identity::PlatformId;
-use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxState};
+use gateway_core::outbox::{ClaimRequest, Claimed};
 use gateway_core::referral::ReferralId;
 use std::collections::HashMap;
 use time::OffsetDateTime;
@@ -15,23 +15,11 @@ pub(super) fn claim(state: &mut State, request: &ClaimRequest) -> Vec<Claimed> {
     let mut claimed = Vec::with_capacity(due.len());
     for (_, at) in due {
         let Some(kept) = state.outbox.get_mut(at) else { continue };
-        let interrupted = kept.row.state == OutboxState::Leased;
-        kept.row.state = OutboxState::Leased;
-        kept.row.fence += 1;
-        kept.row.attempts += 1;
+        let (leased, attempt) = request.lease(kept.row.clone());
+        kept.row = leased.row.clone();
         kept.due = Some(request.lease_until);
-        let row = kept.row.clone();
-        let attempt = Attempt {
-            outbox: row.id.clone(),
-            number: row.attempts,
-            started: request.now,
-            finished: None,
-            outcome: None,
-            failure: None,
-            adapter: request.adapter.clone(),
-        };
-        state.attempts.insert((row.id.clone(), row.attempts), attempt);
-        claimed.push(Claimed { row, interrupted });
+        state.attempts.insert((attempt.outbox.clone(), attempt.number), attempt);
+        claimed.push(leased);
     }
     claimed
 }

@@ -7,7 +7,7 @@ use crate::store::rows::Columns as _;
 use crate::store::statements::{BACKLOG, DUE, NEXT};
 use crate::store::values::{integer, json, micros, time};
 use gateway_core::identity::PlatformId;
-use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow, OutboxState};
+use gateway_core::outbox::{ClaimRequest, Claimed, OutboxRow};
 use sqlx::PgConnection;
 use std::collections::BTreeSet;
 use time::OffsetDateTime;
@@ -29,27 +29,15 @@ pub(super) async fn claim(on: &mut PgConnection, request: &ClaimRequest) -> Resu
     let until = micros(request.lease_until)?;
     let (mut claimed, mut places, mut fences, mut bodies) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut outboxes, mut numbers, mut attempts) = (Vec::new(), Vec::new(), Vec::new());
-    for ((_, place), mut row) in due {
-        let interrupted = row.state == OutboxState::Leased;
-        row.state = OutboxState::Leased;
-        row.fence += 1;
-        row.attempts += 1;
-        let attempt = Attempt {
-            outbox: row.id.clone(),
-            number: row.attempts,
-            started: request.now,
-            finished: None,
-            outcome: None,
-            failure: None,
-            adapter: request.adapter.clone(),
-        };
+    for ((_, place), row) in due {
+        let (leased, attempt) = request.lease(row);
         places.push(place);
-        fences.push(integer(row.fence)?);
-        bodies.push(json(&row)?);
-        outboxes.push(row.id.clone());
-        numbers.push(i64::from(row.attempts));
+        fences.push(integer(leased.row.fence)?);
+        bodies.push(json(&leased.row)?);
+        outboxes.push(attempt.outbox.clone());
+        numbers.push(i64::from(attempt.number));
         attempts.push(json(&attempt)?);
-        claimed.push(Claimed { row, interrupted });
+        claimed.push(leased);
     }
     if claimed.is_empty() {
         return Ok(claimed);

@@ -5,7 +5,7 @@ use super::rows::{body, integer, json, micros, time};
 use crate::store::StoreError;
 pub(super) use crate::store::statements::{BACKLOG, DUE, NEXT};
 use gateway_core::identity::PlatformId;
-use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow, OutboxState};
+use gateway_core::outbox::{ClaimRequest, Claimed, OutboxRow};
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 use time::OffsetDateTime;
@@ -27,24 +27,13 @@ pub(super) fn claim(file: &Connection, request: &ClaimRequest) -> Result<Vec<Cla
     due.into_iter().map(|((_, place), row)| lease(file, request, place, row)).collect()
 }
 
-fn lease(file: &Connection, request: &ClaimRequest, place: i64, mut row: OutboxRow) -> Result<Claimed, StoreError> {
-    let interrupted = row.state == OutboxState::Leased;
-    row.state = OutboxState::Leased;
-    row.fence += 1;
-    row.attempts += 1;
+fn lease(file: &Connection, request: &ClaimRequest, place: i64, row: OutboxRow) -> Result<Claimed, StoreError> {
+    let (claimed, attempt) = request.lease(row);
+    let row = &claimed.row;
     file.prepare_cached("UPDATE outbox SET state = 'leased', due = ?2, fence = ?3, body = ?4 WHERE place = ?1")?
-        .execute((place, micros(request.lease_until)?, integer(row.fence)?, json(&row)?))?;
-    let attempt = Attempt {
-        outbox: row.id.clone(),
-        number: row.attempts,
-        started: request.now,
-        finished: None,
-        outcome: None,
-        failure: None,
-        adapter: request.adapter.clone(),
-    };
+        .execute((place, micros(request.lease_until)?, integer(row.fence)?, json(row)?))?;
     put::attempt(file, &attempt)?;
-    Ok(Claimed { row, interrupted })
+    Ok(claimed)
 }
 
 /// How many rows wait or are leased, counted up to a number.

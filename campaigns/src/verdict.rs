@@ -6,8 +6,7 @@ mod tests;
 
 use crate::facts::{Facts, ReferralFacts};
 use crate::scene::Kind;
-use gateway_core::deliver::POISON_ATTEMPTS;
-use gateway_core::outbox::Errand;
+use gateway_core::outbox::{Errand, POISON_ATTEMPTS};
 use gateway_core::referral::{Delivery, SenderState};
 
 /// An invariant: its name, and what tells that it does not hold.
@@ -148,9 +147,6 @@ pub fn nothing_after_the_end(facts: &Facts) -> Vec<String> {
     found
 }
 
-/// Attempts beyond the limit that may die while they set an errand aside.
-const SETTING_ASIDE: usize = 5;
-
 /// Each attempt is counted and kept, and those that died with the process end at the limit.
 #[must_use]
 pub fn attempts_bounded(facts: &Facts) -> Vec<String> {
@@ -162,8 +158,7 @@ pub fn attempts_bounded(facts: &Facts) -> Vec<String> {
             found.push(fault(format!("{} attempts are counted, kept are {numbers:?}", row.attempts)));
         }
         let died = attempts.iter().filter(|attempt| attempt.outcome.is_none()).count();
-        // The commit that sets it aside can be struck as well; nothing is sent by the attempts that only make it.
-        if died > POISON_ATTEMPTS as usize + SETTING_ASIDE {
+        if died > POISON_ATTEMPTS as usize {
             found.push(fault(format!("{died} attempts ended with the process")));
         }
     }

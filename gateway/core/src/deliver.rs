@@ -18,7 +18,7 @@ use crate::classify::{self, Class};
 use crate::consent::{Decision, Stage, Verdict, stored_name};
 use crate::disclose::{self, Leaving};
 use crate::identity::GATEWAY_AUTHOR;
-use crate::outbox::{AdapterVersion, Attempt, Errand, OutboxRow, OutboxState};
+use crate::outbox::{AdapterVersion, Attempt, Errand, OutboxRow, OutboxState, POISON_ATTEMPTS};
 use crate::referral::{Delivery, HoldReason, Referral, SenderState};
 use crate::resource::{ResourceKey, ResourceVersion, WriteMethod};
 use crate::retry::{self, Next, Schedule};
@@ -32,10 +32,6 @@ use adapter_contract::{
 use gateway_fhir::Json;
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
-
-/// Attempts of one row that may end with the process before the row is set aside: an item that kills its worker must not
-/// do so for ever.
-pub const POISON_ATTEMPTS: u32 = 20;
 
 /// What an attempt works on.
 #[derive(Clone, Copy)]
@@ -84,10 +80,7 @@ pub fn plan(job: &Job<'_>, interrupted: bool, consent: &Decision) -> Plan {
     let maybe_there = maybe_sent(job.row);
     match &job.row.errand {
         // Before all else, for telling and looking up can kill a worker just as well.
-        _ if interrupted && job.row.attempts > POISON_ATTEMPTS => {
-            let words = "Every attempt ended with the process. The referral is set aside so that it hurts nobody else.";
-            Plan::Stop(Box::new(dead(job, &DeliveryError::new(FailureCode::Interrupted, words))))
-        }
+        _ if interrupted && job.row.is_poison() => Plan::Stop(Box::new(aside(job))),
         Errand::Chase => Plan::Stop(Box::new(chased(job))),
         // Of a referral that was recalled one thing is still read: whether the platform has stopped.
         Errand::Read if job.referral.recall.as_ref().is_some_and(|recall| recall.confirmed_at.is_none()) => {
@@ -389,6 +382,17 @@ fn wait_and_ask(job: &Job<'_>) -> Transaction {
     let row = OutboxRow { state: OutboxState::Ready, not_before: job.now + job.settle, ..job.row.clone() };
     let changes = vec![Change::PutOutbox(Box::new(row)), attempt(job, "interrupted", None)];
     Transaction { checks: vec![lease(job)], changes }
+}
+
+/// It has ended with the process as often as it may.
+fn aside(job: &Job<'_>) -> Transaction {
+    let died = POISON_ATTEMPTS;
+    let words =
+        format!("{died} attempts ended with the process. The referral is set aside so that it hurts nobody else.");
+    let mut transaction = dead(job, &DeliveryError::new(FailureCode::Interrupted, words));
+    // This claim began no attempt: the last one that was made stays as it ended, with nobody to tell how.
+    transaction.changes.retain(|change| !matches!(change, Change::PutAttempt(_)));
+    transaction
 }
 
 /// It cannot go on by itself: a dead letter, with its reason on the GP's Task.

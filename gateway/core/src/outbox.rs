@@ -6,6 +6,10 @@ use adapter_contract::{DeliveryError, Descriptor, Progress, Repeat, SenderMove};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+/// Attempts of one row that may end with their process before the row is set aside: an item that kills its worker must not
+/// do so for ever.
+pub const POISON_ATTEMPTS: u32 = 20;
+
 /// One thing to be done at a platform for one referral. Done in the order of their sequence within a referral.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutboxRow {
@@ -26,6 +30,9 @@ pub struct OutboxRow {
     pub state: OutboxState,
     /// Attempts begun; counted before each is made.
     pub attempts: u32,
+    /// Attempts that ended with their process, since a person last set it going.
+    #[serde(default)]
+    pub died: u32,
     /// Not to be tried before.
     #[serde(with = "time::serde::rfc3339")]
     pub not_before: OffsetDateTime,
@@ -43,6 +50,12 @@ pub struct OutboxRow {
 }
 
 impl OutboxRow {
+    /// True if it has ended with its process as often as it may: once it has done so again, it is set aside.
+    #[must_use]
+    pub const fn is_poison(&self) -> bool {
+        self.died >= POISON_ATTEMPTS
+    }
+
     /// The row as it is put back from a copy of the store. What happened after the copy is not in it: a referral that waits
     /// here may be at its platform by now, so the platform is asked before anything is sent, and where it cannot be asked a
     /// person is. What was keyed can be sent again. Whoever held a lease then holds none now.
@@ -151,12 +164,19 @@ pub struct ClaimRequest {
 }
 
 impl ClaimRequest {
-    /// Leases a row: what is then ours, and the attempt that begins with it.
+    /// Leases a row: what is then ours, and the attempt that begins with it, if one may still be made.
     #[must_use]
-    pub fn lease(&self, mut row: OutboxRow) -> (Claimed, Attempt) {
+    pub fn lease(&self, mut row: OutboxRow) -> (Claimed, Option<Attempt>) {
         let interrupted = row.state == OutboxState::Leased;
         row.state = OutboxState::Leased;
         row.fence += 1;
+        if interrupted {
+            row.died = row.died.saturating_add(1);
+        }
+        if interrupted && row.is_poison() {
+            // No attempt is begun: whoever claims it sets it aside, however often the process dies before it has.
+            return (Claimed { row, interrupted }, None);
+        }
         row.attempts += 1;
         let attempt = Attempt {
             outbox: row.id.clone(),
@@ -167,7 +187,7 @@ impl ClaimRequest {
             failure: None,
             adapter: self.adapter.clone(),
         };
-        (Claimed { row, interrupted }, attempt)
+        (Claimed { row, interrupted }, Some(attempt))
     }
 }
 

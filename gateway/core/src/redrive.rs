@@ -125,6 +125,7 @@ pub fn redrive(from: &Redriving<'_>) -> Result<Transaction, Stays> {
         not_before: from.now,
         expires_at: from.schedule.expires_at(from.now),
         in_flight,
+        died: 0,
         ..from.row.clone()
     };
     let mut changes = vec![Change::PutOutbox(Box::new(row))];

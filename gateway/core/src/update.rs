@@ -421,6 +421,7 @@ impl Draft {
             state: OutboxState::Ready,
             not_before: from.now,
             expires_at: from.now + window,
+            died: 0,
             ..row.clone()
         })));
     }

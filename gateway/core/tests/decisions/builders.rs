@@ -151,6 +151,7 @@ pub(crate) fn row(errand: Errand) -> OutboxRow {
         sequence: 1,
         state: OutboxState::Leased,
         attempts: 1,
+        died: 0,
         not_before: NOW,
         expires_at: NOW + Duration::hours(72),
         fence: 7,

@@ -3,9 +3,9 @@
 use crate::builders::*;
 use adapter_contract::{Progress, Repeat, SenderMove, TaskStatus};
 use gateway_core::consent::Verdict;
-use gateway_core::deliver::{POISON_ATTEMPTS, Plan, after_absent, before_safe_send, before_send, plan};
+use gateway_core::deliver::{Plan, after_absent, before_safe_send, before_send, plan};
 use gateway_core::disclose::{Contents, Leaving, Manner};
-use gateway_core::outbox::{Errand, OutboxState};
+use gateway_core::outbox::{Errand, OutboxState, POISON_ATTEMPTS};
 use gateway_core::referral::{Delivery, HoldReason, SenderState};
 use serde_json::json;
 use time::Duration;
@@ -172,14 +172,16 @@ fn a_row_that_kills_its_worker_is_set_aside() {
         }
         stand.row.in_flight = in_flight;
         let permit = decision(Verdict::Permit);
-        stand.row.attempts = POISON_ATTEMPTS;
+        stand.row.attempts = 3 * POISON_ATTEMPTS;
+        stand.row.died = POISON_ATTEMPTS - 1;
         assert_eq!(kind(&plan(&stand.job(), true, &permit), &stand), within, "{errand:?}");
-        stand.row.attempts = POISON_ATTEMPTS + 1;
+        stand.row.died = POISON_ATTEMPTS;
         assert!(!matches!(plan(&stand.job(), false, &permit), Plan::Stop(_)), "only if the process died: {errand:?}");
         let Plan::Stop(aside) = plan(&stand.job(), true, &permit) else { panic!("{errand:?} {in_flight:?} goes on") };
         aside.assert_leased(&stand.row);
         let state = if errand == Errand::Read { OutboxState::Dropped } else { OutboxState::Dead };
         assert_eq!(aside.row().state, state, "{errand:?}");
+        assert_eq!(aside.attempts(), [], "no attempt was begun: {errand:?}");
         if errand == Errand::Submit {
             assert_eq!(aside.row().in_flight, in_flight);
             assert!(matches!(aside.referral().delivery, Delivery::DeadLetter { .. }));

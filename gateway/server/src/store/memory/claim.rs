@@ -18,7 +18,7 @@ pub(super) fn claim(state: &mut State, request: &ClaimRequest) -> Vec<Claimed> {
         let (leased, attempt) = request.lease(kept.row.clone());
         kept.row = leased.row.clone();
         kept.due = Some(request.lease_until);
-        state.attempts.insert((attempt.outbox.clone(), attempt.number), attempt);
+        state.attempts.extend(attempt.map(|attempt| ((attempt.outbox.clone(), attempt.number), attempt)));
         claimed.push(leased);
     }
     claimed

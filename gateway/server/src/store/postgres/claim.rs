@@ -34,9 +34,11 @@ pub(super) async fn claim(on: &mut PgConnection, request: &ClaimRequest) -> Resu
         places.push(place);
         fences.push(integer(leased.row.fence)?);
         bodies.push(json(&leased.row)?);
-        outboxes.push(attempt.outbox.clone());
-        numbers.push(i64::from(attempt.number));
-        attempts.push(json(&attempt)?);
+        if let Some(attempt) = attempt {
+            outboxes.push(attempt.outbox.clone());
+            numbers.push(i64::from(attempt.number));
+            attempts.push(json(&attempt)?);
+        }
         claimed.push(leased);
     }
     if claimed.is_empty() {

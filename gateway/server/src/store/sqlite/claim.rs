@@ -32,7 +32,9 @@ fn lease(file: &Connection, request: &ClaimRequest, place: i64, row: OutboxRow) 
     let row = &claimed.row;
     file.prepare_cached("UPDATE outbox SET state = 'leased', due = ?2, fence = ?3, body = ?4 WHERE place = ?1")?
         .execute((place, micros(request.lease_until)?, integer(row.fence)?, json(row)?))?;
-    put::attempt(file, &attempt)?;
+    if let Some(attempt) = &attempt {
+        put::attempt(file, attempt)?;
+    }
     Ok(claimed)
 }
 

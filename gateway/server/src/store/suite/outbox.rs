@@ -5,7 +5,7 @@ use super::samples::{
 };
 use gateway_core::change::{Change, Check, CheckFailure};
 use gateway_core::identity::TenantId;
-use gateway_core::outbox::{Attempt, Claimed, OutboxRow, OutboxState};
+use gateway_core::outbox::{Attempt, Claimed, OutboxRow, OutboxState, POISON_ATTEMPTS};
 use std::collections::BTreeSet;
 use tokio::task::JoinSet;
 
@@ -131,6 +131,24 @@ pub(super) async fn a_held_lease_survives_the_holders_writes(store: Shared) {
     let orphan = OutboxRow { state: OutboxState::Leased, ..errand("b", 1, 75) };
     write(&store, vec![put_errand(orphan)]).await;
     assert!(claim_one(&store, 75).await.interrupted);
+}
+
+pub(super) async fn a_row_that_dies_with_its_process_is_bounded_at_the_claim(store: Shared) {
+    write(&store, vec![put_errand(errand("a", 1, 0))]).await;
+    let mut last = claim_one(&store, 10).await;
+    for died in 1..POISON_ATTEMPTS {
+        last = claim_one(&store, 10 + 60 * i64::from(died)).await;
+        assert_eq!((last.row.died, last.row.attempts, last.row.is_poison()), (died, died + 1, false));
+    }
+    // However often whoever sets it aside dies as well.
+    for over in 0..3 {
+        let aside = claim_one(&store, 10 + 60 * i64::from(POISON_ATTEMPTS + over)).await;
+        assert!(aside.interrupted && aside.row.is_poison());
+        assert_eq!((aside.row.attempts, aside.row.fence), (POISON_ATTEMPTS, last.row.fence + 1));
+        last = aside;
+    }
+    let numbers: Vec<_> = must(store.attempts(&last.row.id).await).iter().map(|attempt| attempt.number).collect();
+    assert_eq!(numbers, (1..=POISON_ATTEMPTS).collect::<Vec<_>>());
 }
 
 pub(super) async fn errands_of_a_referral_wait_for_earlier_ones(store: Shared) {

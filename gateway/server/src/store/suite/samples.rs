@@ -146,6 +146,7 @@ pub(in crate::store) fn errand(referral: &str, sequence: u32, seconds: i64) -> O
         sequence,
         state: OutboxState::Ready,
         attempts: 0,
+        died: 0,
         not_before: at(seconds),
         expires_at: at(1_000_000),
         fence: 0,

@@ -22,6 +22,7 @@ use crate::resource::{ResourceKey, ResourceVersion, Token, WriteMethod, tokens};
 use crate::retry::Schedule;
 use crate::route::RouteTable;
 use crate::task::{TaskMove, moved, stamp, touched};
+use crate::urgency;
 use adapter_contract::{IdempotencyKey, TaskStatus};
 use gateway_fhir::identifiers::{NHS_NUMBER, nhs_number, same_system};
 use gateway_fhir::{Issue, Json};
@@ -407,6 +408,7 @@ pub fn start(from: &Start<'_>, new_id: &mut dyn FnMut() -> String) -> Result<Sta
         key: IdempotencyKey(new_id()),
         correlation: from.correlation.to_owned(),
         accepted_at: from.now,
+        urgent: urgency::from(from.task.2, from.service_request.1, from.now),
         delivery: Delivery::Queued,
         sender: SenderState::Active,
         task_status: TaskStatus::Requested,
@@ -519,6 +521,7 @@ pub fn new_row(
         tenant: referral.compartment.tenant.clone(),
         referral: referral.id.clone(),
         platform: referral.platform.clone()?,
+        urgent: if errand.stops() { Some(now) } else { referral.urgent },
         errand,
         sequence,
         state: OutboxState::Ready,

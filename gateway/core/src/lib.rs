@@ -11,6 +11,7 @@ pub mod classify;
 pub mod consent;
 pub mod deliver;
 pub mod disclose;
+pub mod fair;
 pub mod ingest;
 pub mod loss;
 pub mod minimise;
@@ -21,6 +22,7 @@ pub mod route;
 pub mod align;
 pub mod status;
 pub mod unanswered;
+pub mod urgency;
 
 // What the sender may still do, and the person.
 pub mod erase;

@@ -1,5 +1,6 @@
 //! What has to be sent: outbox rows, their leases, and the attempts made on them.
 
+use crate::fair::{Class, Turn};
 use crate::identity::{PlatformId, TenantId};
 use crate::referral::ReferralId;
 use adapter_contract::{DeliveryError, Descriptor, Progress, Repeat, SenderMove};
@@ -26,6 +27,9 @@ pub struct OutboxRow {
     /// Place among the errands of this referral, from 1; 0 = in no order: it neither waits for others nor are they kept
     /// waiting by it.
     pub sequence: u32,
+    /// From when on it goes before others at its platform; absent = never.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub urgent: Option<OffsetDateTime>,
     /// How far it is.
     pub state: OutboxState,
     /// Attempts begun; counted before each is made.
@@ -54,6 +58,12 @@ impl OutboxRow {
     #[must_use]
     pub const fn is_poison(&self) -> bool {
         self.died >= POISON_ATTEMPTS
+    }
+
+    /// When it is due as urgent, where it is due at all at this time; `None` = never.
+    #[must_use]
+    pub fn urgent_due(&self, due: OffsetDateTime) -> Option<OffsetDateTime> {
+        self.urgent.map(|urgent| urgent.max(due))
     }
 
     /// The row as it is put back from a copy of the store. What happened after the copy is not in it: a referral that waits
@@ -97,6 +107,12 @@ pub enum Errand {
 }
 
 impl Errand {
+    /// True if it asks the platform to work no longer for the person: nothing is more urgent.
+    #[must_use]
+    pub const fn stops(&self) -> bool {
+        matches!(self, Self::Tell { sender_move: SenderMove::Cancel | SenderMove::Hold })
+    }
+
     /// One word for lists.
     #[must_use]
     pub const fn word(&self) -> &'static str {
@@ -141,6 +157,12 @@ impl OutboxState {
         }
     }
 
+    /// Whether the state of this [word](Self::word) [blocks](Self::blocks).
+    #[must_use]
+    pub fn is_blocking(word: &str) -> bool {
+        [Self::Ready, Self::Leased, Self::Held, Self::Dead].iter().any(|state| state.word() == word)
+    }
+
     /// True while later errands of the same referral have to wait for this one.
     #[must_use]
     pub const fn blocks(self) -> bool {
@@ -151,14 +173,18 @@ impl OutboxState {
 /// What a worker asks of the store.
 #[derive(Debug, Clone)]
 pub struct ClaimRequest {
-    /// Only rows of these platforms.
-    pub platforms: Vec<PlatformId>,
-    /// Rows that are due at this time, or whose lease has run out by it.
+    /// Only rows of this platform.
+    pub platform: PlatformId,
+    /// Now.
     pub now: OffsetDateTime,
+    /// Rows that have been due by this time, or whose lease had run out by it.
+    pub due_by: OffsetDateTime,
     /// The lease ends then.
     pub lease_until: OffsetDateTime,
-    /// At most so many, the longest waiting first.
+    /// At most so many.
     pub limit: u32,
+    /// Who went last: the rows go in [fair turns](crate::fair).
+    pub turn: Turn,
     /// What the attempts that this begins will translate with.
     pub adapter: Option<AdapterVersion>,
 }
@@ -166,7 +192,7 @@ pub struct ClaimRequest {
 impl ClaimRequest {
     /// Leases a row: what is then ours, and the attempt that begins with it, if one may still be made.
     #[must_use]
-    pub fn lease(&self, mut row: OutboxRow) -> (Claimed, Option<Attempt>) {
+    pub fn lease(&self, mut row: OutboxRow, class: Class) -> (Claimed, Option<Attempt>) {
         let interrupted = row.state == OutboxState::Leased;
         row.state = OutboxState::Leased;
         row.fence += 1;
@@ -175,7 +201,7 @@ impl ClaimRequest {
         }
         if interrupted && row.is_poison() {
             // No attempt is begun: whoever claims it sets it aside, however often the process dies before it has.
-            return (Claimed { row, interrupted }, None);
+            return (Claimed { row, interrupted, class }, None);
         }
         row.attempts += 1;
         let attempt = Attempt {
@@ -187,7 +213,7 @@ impl ClaimRequest {
             failure: None,
             adapter: self.adapter.clone(),
         };
-        (Claimed { row, interrupted }, Some(attempt))
+        (Claimed { row, interrupted, class }, Some(attempt))
     }
 }
 
@@ -215,6 +241,8 @@ pub struct Claimed {
     pub row: OutboxRow,
     /// True if another holder's lease ran out: its attempt ended nobody knows how.
     pub interrupted: bool,
+    /// In which turn it went.
+    pub class: Class,
 }
 
 /// One attempt's end.

@@ -41,6 +41,9 @@ pub struct Referral {
     /// When the Task was committed.
     #[serde(with = "time::serde::rfc3339")]
     pub accepted_at: OffsetDateTime,
+    /// From when on it goes before others at its platform ([`urgency`](crate::urgency)); absent = never.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub urgent: Option<OffsetDateTime>,
     /// Gateway to platform.
     pub delivery: Delivery,
     /// What the sender has done since.

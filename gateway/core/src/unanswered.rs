@@ -7,6 +7,7 @@ use crate::identity::GATEWAY_AUTHOR;
 use crate::referral::Referral;
 use crate::resource::{ResourceKey, WriteMethod};
 use crate::task::{TaskMove, moved};
+use crate::urgency;
 use adapter_contract::TaskStatus;
 use gateway_fhir::{Json, instant};
 use serde_json::json;
@@ -24,10 +25,7 @@ pub const WORDS: &str = "The platform has this referral, and has not said in tim
 #[must_use]
 pub fn due(task: &Json, delivered: OffsetDateTime, within: Duration) -> OffsetDateTime {
     let latest = delivered.saturating_add(within);
-    let end = task.get("restriction").and_then(|restriction| restriction.get("period")?.text("end"));
-    // Of two readings of a day the one that ends sooner: a person looks too early rather than too late.
-    let end = end.and_then(instant::parse_inward).map(|moment| moment.latest);
-    end.map_or(latest, |end| end.max(delivered).min(latest))
+    urgency::wanted_by(task).map_or(latest, |end| end.max(delivered).min(latest))
 }
 
 /// Puts it in front of a person; `None` if by now nothing is waited for, or not yet long enough. `task` is the version and

@@ -12,6 +12,7 @@ use gateway_core::accept::{Asked, Rules, decide_consent, keeps_outcome};
 use gateway_core::change::{Check, Transaction};
 use gateway_core::consent::{Decision, Kept, Record, Stage};
 use gateway_core::deliver::{self, Job, Plan};
+use gateway_core::fair::Turn;
 use gateway_core::identity::{Owner, PlatformId};
 use gateway_core::ingest::{Found, Person, Stored, Wants, patient_of};
 use gateway_core::minimise::Whole;
@@ -30,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: CancellationToken) {
     let mut running = JoinSet::new();
     let mut bell = gateway.outbox_bell.subscribe();
+    let mut turn = Turn::default();
     loop {
         // What rings from here on is heard below, also while rows are being claimed.
         bell.borrow_and_update();
@@ -46,7 +48,7 @@ pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: Cancellatio
             // What has waited for long is taken up although nothing may be sent: its window must end.
             Err(_) => (most - running.len(), LONG),
         };
-        let claimed = match claim(&gateway, &now, limit, past).await {
+        let claimed = match claim(&gateway, &now, limit, past, &mut turn).await {
             Ok(claimed) => claimed,
             Err(error) => {
                 log_store_fault("deliver", &error);
@@ -86,24 +88,31 @@ async fn claim(
     platform: &Platform,
     limit: usize,
     past: Duration,
+    turn: &mut Turn,
 ) -> Result<Vec<Claimed>, StoreError> {
     let now = gateway.clock.now();
     // A lease outlives the longest exchange that the adapter may have: else two would send at once.
     let declared = platform.adapter.descriptor();
     let (steps, answer) = (u64::from(declared.limits.steps), u64::from(declared.limits.answer_seconds));
     // An attempt may hold two exchanges: the look-up and the errand.
-    let turn = platform.pace.longest_wait(gateway.limits.platform_concurrency);
-    let each = Duration::from_secs(answer) + turn * 2;
+    let wait = platform.pace.longest_wait(gateway.limits.platform_concurrency);
+    let each = Duration::from_secs(answer) + wait * 2;
     let longest = each * u32::try_from(2 * (steps + 1)).unwrap_or(u32::MAX) + Duration::from_secs(10);
     let lease = gateway.limits.lease.max(longest);
     let request = ClaimRequest {
-        platforms: vec![platform.id.clone()],
-        now: now - past,
+        platform: platform.id.clone(),
+        now,
+        due_by: now - past,
         lease_until: now + lease,
         limit: u32::try_from(limit).unwrap_or(u32::MAX),
+        turn: turn.clone(),
         adapter: Some(AdapterVersion::of(declared)),
     };
-    gateway.store.claim(request).await
+    let claimed = gateway.store.claim(request).await?;
+    for one in &claimed {
+        turn.went(&one.row.tenant, one.class);
+    }
+    Ok(claimed)
 }
 
 /// Waits until a row may be due; without any, for as long as a lease lasts. Where the platform may not be asked before a time,

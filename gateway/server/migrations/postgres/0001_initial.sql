@@ -127,10 +127,14 @@ CREATE TABLE outbox (
     sequence BIGINT NOT NULL,                  -- place among the errands of this referral
     state    TEXT COLLATE "C"    NOT NULL,                  -- ready, leased, held, done, dead, dropped
     due      BIGINT,                           -- ready: not before; leased: the lease's end; else absent
+    urgent   BIGINT,                           -- from when on it is due as urgent; absent = never
+    waits    BIGINT NOT NULL,                  -- 1 while an earlier errand of its referral is not done
     fence    BIGINT NOT NULL,                  -- grows with each claim
     body     TEXT COLLATE "C"    NOT NULL                   -- the whole row as JSON
 );
-CREATE INDEX outbox_due ON outbox (platform, due) WHERE due IS NOT NULL;
+-- Tenants take turns at a platform: what each of them has there, the longest waiting first.
+CREATE INDEX outbox_turn ON outbox (platform, tenant, due, place) WHERE due IS NOT NULL AND waits = 0;
+CREATE INDEX outbox_urgent ON outbox (platform, tenant, urgent, place) WHERE urgent IS NOT NULL AND waits = 0;
 CREATE INDEX outbox_dead ON outbox (place) WHERE state = 'dead';
 CREATE INDEX outbox_by_referral ON outbox (referral, sequence);
 

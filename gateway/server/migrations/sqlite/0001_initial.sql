@@ -111,10 +111,14 @@ CREATE TABLE outbox (
     sequence INTEGER NOT NULL,                  -- place among the errands of this referral
     state    TEXT    NOT NULL,                  -- ready, leased, held, done, dead, dropped
     due      INTEGER,                           -- ready: not before; leased: the lease's end; else absent
+    urgent   INTEGER,                           -- from when on it is due as urgent; absent = never
+    waits    INTEGER NOT NULL,                  -- 1 while an earlier errand of its referral is not done
     fence    INTEGER NOT NULL,                  -- grows with each claim
     body     TEXT    NOT NULL                   -- the whole row as JSON
 ) STRICT;
-CREATE INDEX outbox_due ON outbox (platform, due) WHERE due IS NOT NULL;
+-- Tenants take turns at a platform: what each of them has there, the longest waiting first.
+CREATE INDEX outbox_turn ON outbox (platform, tenant, due) WHERE due IS NOT NULL AND waits = 0;
+CREATE INDEX outbox_urgent ON outbox (platform, tenant, urgent) WHERE urgent IS NOT NULL AND waits = 0;
 CREATE INDEX outbox_dead ON outbox (state) WHERE state = 'dead';
 CREATE INDEX outbox_by_referral ON outbox (referral, sequence);
 

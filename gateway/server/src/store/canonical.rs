@@ -17,6 +17,7 @@ pub(super) fn instant(at: OffsetDateTime) -> OffsetDateTime {
 /// The claim with its times in store form.
 pub(super) fn claim(mut request: ClaimRequest) -> ClaimRequest {
     request.now = instant(request.now);
+    request.due_by = instant(request.due_by);
     request.lease_until = instant(request.lease_until);
     request
 }
@@ -51,6 +52,7 @@ fn referral(referral: &mut Referral) {
         *at = instant(*at);
     }
     referral.answer_due = referral.answer_due.map(instant);
+    referral.urgent = referral.urgent.map(instant);
     if let Some(erasure) = &mut referral.erased {
         erasure.at = instant(erasure.at);
     }
@@ -65,6 +67,7 @@ fn referral(referral: &mut Referral) {
 fn outbox(row: &mut OutboxRow) {
     row.not_before = instant(row.not_before);
     row.expires_at = instant(row.expires_at);
+    row.urgent = row.urgent.map(instant);
 }
 
 #[cfg(test)]

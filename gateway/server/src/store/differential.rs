@@ -5,8 +5,9 @@ use crate::store::suite::samples::{self, at, must};
 use crate::store::{CommitError, ReferralFilter, SearchQuery, Store, UpdatedRange};
 use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId, TaskStatus};
 use gateway_core::change::{Change, Check, Disposition, Received, Removed, ReportRecord, StoredAnswer, Transaction};
+use gateway_core::fair::Class;
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
-use gateway_core::outbox::{Attempt, OutboxRow, OutboxState};
+use gateway_core::outbox::{Attempt, ClaimRequest, OutboxRow, OutboxState};
 use gateway_core::referral::{Delivery, Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
 use gateway_core::subject::{Domain, Subject, SubjectId};
@@ -180,8 +181,11 @@ async fn row(dice: &mut Dice, model: &MemoryStore) -> OutboxRow {
     let standing = must(model.outbox(&samples::referral_id(&referral)).await);
     let known = standing.into_iter().find(|row| row.sequence == sequence);
     let platform = dice.platform();
-    let base = known.unwrap_or_else(|| OutboxRow { platform, ..samples::errand(&referral, sequence, 0) });
-    OutboxRow { state: *dice.one(&STATES), not_before: at(dice.seconds()), ..base }
+    // Several tenants at one platform.
+    let tenant = TenantId(if referral.ends_with('1') { "south" } else { "north" }.to_owned());
+    let base = known.unwrap_or_else(|| OutboxRow { platform, tenant, ..samples::errand(&referral, sequence, 0) });
+    let urgent = dice.maybe(|dice| at(dice.seconds()));
+    OutboxRow { state: *dice.one(&STATES), not_before: at(dice.seconds()), urgent, ..base }
 }
 
 fn statement(dice: &mut Dice) -> Change {
@@ -218,8 +222,12 @@ fn answered(result: Result<(), CommitError>) -> String {
 
 async fn step(dice: &mut Dice, model: &MemoryStore, engine: &dyn Store) {
     if dice.number(5) == 0 {
-        let mut request = samples::claim(&["walks", "food-bank"], dice.seconds(), dice.number(4));
-        request.platforms.truncate(dice.number(3) as usize);
+        let platform = dice.platform();
+        let mut request = ClaimRequest { platform, ..samples::claim("walks", dice.seconds(), dice.number(4)) };
+        request.turn.went(
+            &TenantId((*dice.one(&["east", "north", "south"])).to_owned()),
+            *dice.one(&[Class::Urgent, Class::Any]),
+        );
         assert_eq!(must(engine.claim(request.clone()).await), must(model.claim(request).await));
         return;
     }

@@ -62,7 +62,7 @@ impl Store for MemoryStore {
     }
 
     async fn backlog(&self, most: u64) -> Result<u64, StoreError> {
-        Ok((self.state()?.outbox.iter().filter(|kept| kept.due.is_some()).count() as u64).min(most))
+        Ok(claim::backlog(&*self.state()?).min(most))
     }
 
     async fn resource(&self, key: &ResourceKey, version: Option<u64>) -> Result<Option<ResourceVersion>, StoreError> {

@@ -104,23 +104,29 @@ pub(super) const IDLE: &str =
 pub(super) const BELONGING: &str =
     "SELECT c.tenant, c.owner, c.kind, c.id FROM subject_key k CROSS JOIN resource_current c ON c.sealed_by = k.id
     WHERE k.subject = ?1 AND k.domain = ?2 AND k.key IS NOT NULL AND c.kind IN ('Patient', 'ServiceRequest', 'Consent')";
-/// Rows of a platform that are due by a time and wait for no earlier row of their referral.
-pub(super) const DUE: &str = "SELECT o.due, o.place, o.body FROM outbox o
-    WHERE o.platform = ?1 AND o.due IS NOT NULL AND o.due <= ?2 AND NOT EXISTS (
-        SELECT 1 FROM outbox e
-        WHERE e.referral = o.referral AND e.sequence > 0 AND e.sequence < o.sequence
-          AND e.state IN ('ready', 'leased', 'held', 'dead'))
-    ORDER BY o.due, o.place LIMIT ?3";
-/// When the first such row is due.
+/// The next tenant, by name, of whom anything waits for its time at a platform.
+pub(super) const TENANT: &str = "SELECT o.tenant FROM outbox o
+    WHERE o.platform = ?1 AND o.tenant > ?2 AND o.due IS NOT NULL AND o.waits = 0 ORDER BY o.tenant LIMIT 1";
+/// What a tenant has at a platform that is due by a time, the longest waiting first.
+pub(super) const DUE: &str = "SELECT o.place FROM outbox o
+    WHERE o.platform = ?1 AND o.tenant = ?2 AND o.due IS NOT NULL AND o.waits = 0 AND o.due <= ?3
+    ORDER BY o.due, o.place LIMIT ?4";
+/// The same of what is due as urgent.
+pub(super) const URGENT: &str = "SELECT o.place FROM outbox o
+    WHERE o.platform = ?1 AND o.tenant = ?2 AND o.urgent IS NOT NULL AND o.waits = 0 AND o.urgent <= ?3
+    ORDER BY o.urgent, o.place LIMIT ?4";
+/// When the first row of a tenant at a platform is due.
 pub(super) const NEXT: &str = "SELECT o.due FROM outbox o
-    WHERE o.platform = ?1 AND o.due IS NOT NULL AND NOT EXISTS (
+    WHERE o.platform = ?1 AND o.tenant = ?2 AND o.due IS NOT NULL AND o.waits = 0 ORDER BY o.due LIMIT 1";
+/// Which of the later errands of a referral wait for an earlier one.
+pub(super) const WAITS: &str = "UPDATE outbox SET waits = 1 - waits
+    WHERE referral = ?1 AND sequence >= ?2 AND waits <> CASE WHEN EXISTS (
         SELECT 1 FROM outbox e
-        WHERE e.referral = o.referral AND e.sequence > 0 AND e.sequence < o.sequence
-          AND e.state IN ('ready', 'leased', 'held', 'dead'))
-    ORDER BY o.due LIMIT 1";
-/// How many rows wait or are leased, counted up to a number. `INDEXED BY` makes another plan an error.
-pub(super) const BACKLOG: &str =
-    "SELECT count(*) FROM (SELECT 1 FROM outbox INDEXED BY outbox_due WHERE due IS NOT NULL LIMIT ?1) waiting";
+        WHERE e.referral = outbox.referral AND e.sequence > 0 AND e.sequence < outbox.sequence
+          AND e.state IN ('ready', 'leased', 'held', 'dead')) THEN 1 ELSE 0 END";
+/// How many rows wait for their time or are leased, counted up to a number. `INDEXED BY` makes another plan an error.
+pub(super) const BACKLOG: &str = "SELECT count(*) FROM (
+    SELECT 1 FROM outbox INDEXED BY outbox_turn WHERE due IS NOT NULL AND waits = 0 LIMIT ?1) waiting";
 pub(super) const LAST: &str = "SELECT number, hash FROM audit WHERE tenant = ?1 ORDER BY number DESC LIMIT 1";
 pub(super) const WALK: &str =
     "SELECT number, hash, at, actor, action, referral, detail FROM audit WHERE tenant = ?1 ORDER BY number, place";

@@ -41,6 +41,8 @@ where
     referrals::who_has_not_answered_is_found_by_the_deadline(make().await).await;
     referrals::counts_say_how_many_stand_where(make().await).await;
     outbox::claims_lease_what_is_due_longest_waiting_first(make().await).await;
+    outbox::tenants_take_turns(make().await).await;
+    outbox::what_is_urgent_goes_first_from_its_time_on(make().await).await;
     outbox::only_the_newest_fence_may_write(make().await).await;
     outbox::an_expired_lease_is_claimed_as_interrupted(make().await).await;
     outbox::a_row_that_dies_with_its_process_is_bounded_at_the_claim(make().await).await;

@@ -452,6 +452,7 @@ async fn an_errand_that_comes_after_an_erasure_is_ended_when_it_is_claimed() {
         sequence: 0,
         attempts: 0,
         died: 0,
+        urgent: None,
         ..submitted
     };
     let changes = vec![gateway_core::change::Change::PutOutbox(Box::new(read))];

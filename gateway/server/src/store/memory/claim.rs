@@ -1,27 +1,45 @@
 //! Leases on outbox rows, in the model.
 
 use super::state::{KeptRow, State};
+use gateway_core::fair::{Class, Waiting};
 use gateway_core::identity::PlatformId;
 use gateway_core::outbox::{ClaimRequest, Claimed};
 use gateway_core::referral::ReferralId;
 use std::collections::HashMap;
 use time::OffsetDateTime;
 
-/// Leases what is due, the longest waiting first.
+/// Leases what is due, in fair turns.
 pub(super) fn claim(state: &mut State, request: &ClaimRequest) -> Vec<Claimed> {
-    let mut due: Vec<_> = open(state, &request.platforms).into_iter().filter(|(due, _)| *due <= request.now).collect();
-    due.sort();
-    due.truncate(request.limit as usize);
-    let mut claimed = Vec::with_capacity(due.len());
-    for (_, at) in due {
+    let open = open(state, std::slice::from_ref(&request.platform));
+    let urgent_due = |kept: &KeptRow| kept.due.and_then(|due| kept.row.urgent_due(due));
+    let classes: [(Class, &dyn Fn(&KeptRow) -> Option<OffsetDateTime>); 2] =
+        [(Class::Urgent, &urgent_due), (Class::Any, &|kept| kept.due)];
+    let mut waiting = Waiting::default();
+    for (class, due) in classes {
+        let rows = open.iter().filter_map(|(_, at)| state.outbox.get(*at).map(|kept| (*at, kept)));
+        let mut rows: Vec<_> = rows.filter_map(|(at, kept)| Some((due(kept)?, at, kept))).collect();
+        rows.retain(|(due, _, _)| *due <= request.due_by);
+        rows.sort_by_key(|(due, at, _)| (*due, *at));
+        for (_, at, kept) in rows {
+            waiting.add(class, kept.row.tenant.clone(), at);
+        }
+    }
+    let mut claimed = Vec::new();
+    for (at, class) in waiting.next(request.turn.clone(), request.limit as usize) {
         let Some(kept) = state.outbox.get_mut(at) else { continue };
-        let (leased, attempt) = request.lease(kept.row.clone());
+        let (leased, attempt) = request.lease(kept.row.clone(), class);
         kept.row = leased.row.clone();
         kept.due = Some(request.lease_until);
         state.attempts.extend(attempt.map(|attempt| ((attempt.outbox.clone(), attempt.number), attempt)));
         claimed.push(leased);
     }
     claimed
+}
+
+/// How many rows wait for nothing but their time, or are leased.
+pub(super) fn backlog(state: &State) -> u64 {
+    let waits = waits(state);
+    state.outbox.iter().filter(|kept| kept.due.is_some() && !waits(kept)).count() as u64
 }
 
 /// When the first row that nothing blocks is due.
@@ -31,14 +49,19 @@ pub(super) fn next_due(state: &State, platforms: &[PlatformId]) -> Option<Offset
 
 /// Rows of these platforms that wait for nothing but their time, with that time and their index.
 fn open(state: &State, platforms: &[PlatformId]) -> Vec<(OffsetDateTime, usize)> {
-    let mut first_blocking: HashMap<&ReferralId, u32> = HashMap::new();
-    for KeptRow { row, .. } in state.outbox.iter().filter(|kept| kept.row.state.blocks() && kept.row.sequence > 0) {
-        let first = first_blocking.entry(&row.referral).or_insert(row.sequence);
-        *first = row.sequence.min(*first);
-    }
-    let waits = |kept: &KeptRow| first_blocking.get(&kept.row.referral).is_some_and(|first| *first < kept.row.sequence);
+    let waits = waits(state);
     let rows = state.outbox.iter().enumerate();
     rows.filter(|(_, kept)| platforms.contains(&kept.row.platform) && !waits(kept))
         .filter_map(|(at, kept)| Some((kept.due?, at)))
         .collect()
+}
+
+/// Whether a row waits for an earlier errand of its referral.
+fn waits(state: &State) -> impl Fn(&KeptRow) -> bool {
+    let mut first_blocking: HashMap<ReferralId, u32> = HashMap::new();
+    for KeptRow { row, .. } in state.outbox.iter().filter(|kept| kept.row.state.blocks() && kept.row.sequence > 0) {
+        let first = first_blocking.entry(row.referral.clone()).or_insert(row.sequence);
+        *first = row.sequence.min(*first);
+    }
+    move |kept| first_blocking.get(&kept.row.referral).is_some_and(|first| *first < kept.row.sequence)
 }

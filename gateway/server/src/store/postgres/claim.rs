@@ -1,37 +1,87 @@
-//! Leases on outbox rows. `FOR UPDATE SKIP LOCKED`: instances that claim at the same time share no row and do not wait for
-//! each other, nor for the writer. Whoever finds nothing because another holds the rows looks again when he is woken.
+//! Leases on outbox rows. Claims of one platform are made one after the other, and none waits for the writer: `FOR UPDATE SKIP
+//! LOCKED` passes over what is being written. Whoever finds nothing because of that looks again when he is woken.
 
 use super::fault::Fault;
 use super::sql::{Bind as _, all, ask, one, run};
 use crate::store::rows::Columns as _;
-use crate::store::statements::{BACKLOG, DUE, NEXT};
+use crate::store::statements::BACKLOG;
 use crate::store::values::{integer, json, micros, time};
-use gateway_core::identity::PlatformId;
+use gateway_core::fair::{Class, Waiting};
+use gateway_core::identity::{PlatformId, TenantId};
 use gateway_core::outbox::{ClaimRequest, Claimed, OutboxRow};
 use sqlx::PgConnection;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
-/// Leases what is due, the longest waiting first. The caller ends the transaction.
+/// Claims of one platform are made one after the other: who comes next sees what is left.
+const ONE_BY_ONE: &str = "SELECT pg_advisory_xact_lock(hashtext('claim'), hashtext(?1))";
+
+/// What each tenant has at a platform that is due by a time, at most so many of each class; walks the tenants by name, each
+/// step in the index.
+const WAITING: &str = "WITH RECURSIVE tenants (tenant) AS (
+        (SELECT o.tenant FROM outbox o WHERE o.platform = ?1 AND o.due IS NOT NULL AND o.waits = 0
+         ORDER BY o.tenant LIMIT 1)
+        UNION ALL
+        SELECT (SELECT o.tenant FROM outbox o
+                WHERE o.platform = ?1 AND o.tenant > t.tenant AND o.due IS NOT NULL AND o.waits = 0
+                ORDER BY o.tenant LIMIT 1)
+        FROM tenants t WHERE t.tenant IS NOT NULL)
+    SELECT t.tenant, 1::bigint, k.urgent, k.place FROM tenants t, LATERAL (
+        SELECT o.urgent, o.place FROM outbox o
+        WHERE o.platform = ?1 AND o.tenant = t.tenant AND o.urgent IS NOT NULL AND o.waits = 0 AND o.urgent <= ?2
+        ORDER BY o.urgent, o.place LIMIT ?3) k WHERE t.tenant IS NOT NULL
+    UNION ALL
+    SELECT t.tenant, 0::bigint, k.due, k.place FROM tenants t, LATERAL (
+        SELECT o.due, o.place FROM outbox o
+        WHERE o.platform = ?1 AND o.tenant = t.tenant AND o.due IS NOT NULL AND o.waits = 0 AND o.due <= ?2
+        ORDER BY o.due, o.place LIMIT ?3) k WHERE t.tenant IS NOT NULL
+    ORDER BY 1, 2, 3, 4";
+
+/// When the first row of any tenant at a platform is due.
+const FIRST: &str = "WITH RECURSIVE tenants (tenant) AS (
+        (SELECT o.tenant FROM outbox o WHERE o.platform = ?1 AND o.due IS NOT NULL AND o.waits = 0
+         ORDER BY o.tenant LIMIT 1)
+        UNION ALL
+        SELECT (SELECT o.tenant FROM outbox o
+                WHERE o.platform = ?1 AND o.tenant > t.tenant AND o.due IS NOT NULL AND o.waits = 0
+                ORDER BY o.tenant LIMIT 1)
+        FROM tenants t WHERE t.tenant IS NOT NULL)
+    SELECT min(k.due) FROM tenants t, LATERAL (
+        SELECT o.due FROM outbox o
+        WHERE o.platform = ?1 AND o.tenant = t.tenant AND o.due IS NOT NULL AND o.waits = 0
+        ORDER BY o.due LIMIT 1) k WHERE t.tenant IS NOT NULL";
+
+/// Leases what is due, in fair turns. The caller ends the transaction.
 pub(super) async fn claim(on: &mut PgConnection, request: &ClaimRequest) -> Result<Vec<Claimed>, Fault> {
-    let now = micros(request.now)?;
-    let sql = format!("{DUE} FOR UPDATE OF o SKIP LOCKED");
-    let mut due = Vec::new();
-    for platform in request.platforms.iter().collect::<BTreeSet<_>>() {
-        let found = ask(&sql).text(&platform.0).number(now).number(request.limit.into());
-        due.extend(
-            all(on, found, |row| Ok(((row.integer(0)?, row.integer(1)?), row.json::<OutboxRow>(2, "outbox row")?)))
-                .await?,
-        );
+    let due_by = micros(request.due_by)?;
+    run(on, ask(ONE_BY_ONE).text(&request.platform.0)).await?;
+    let found = ask(WAITING).text(&request.platform.0).number(due_by).number(request.limit.into());
+    let found = all(on, found, |row| Ok((row.string(0)?, row.integer(1)?, row.integer(3)?))).await?;
+    let mut waiting = Waiting::default();
+    for (tenant, urgent, place) in found {
+        waiting.add(if urgent == 1 { Class::Urgent } else { Class::Any }, TenantId(tenant), place);
     }
-    due.sort_by_key(|(key, _)| *key);
-    due.truncate(request.limit as usize);
+    let next = waiting.next(request.turn.clone(), request.limit as usize);
+    if next.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Whoever was quicker has it.
+    let lock = "SELECT o.place, o.body FROM outbox o
+        WHERE o.place = ANY(?1) AND o.due IS NOT NULL AND o.due <= ?2 AND o.waits = 0 FOR UPDATE SKIP LOCKED";
+    let places: Vec<i64> = next.iter().map(|(place, _)| *place).collect();
+    let locked = all(on, ask(lock).bind(places).number(due_by), |row| {
+        Ok((row.integer(0)?, row.json::<OutboxRow>(1, "outbox row")?))
+    });
+    let mut locked: BTreeMap<i64, OutboxRow> = locked.await?.into_iter().collect();
+    let due = next.into_iter().filter_map(|(place, class)| Some((place, locked.remove(&place)?, class)));
     let until = micros(request.lease_until)?;
     let (mut claimed, mut places, mut fences, mut bodies) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut urgents = Vec::new();
     let (mut outboxes, mut numbers, mut attempts) = (Vec::new(), Vec::new(), Vec::new());
-    for ((_, place), row) in due {
-        let (leased, attempt) = request.lease(row);
+    for (place, row, class) in due {
+        let (leased, attempt) = request.lease(row, class);
         places.push(place);
+        urgents.push(leased.row.urgent_due(request.lease_until).map(micros).transpose()?);
         fences.push(integer(leased.row.fence)?);
         bodies.push(json(&leased.row)?);
         if let Some(attempt) = attempt {
@@ -44,9 +94,10 @@ pub(super) async fn claim(on: &mut PgConnection, request: &ClaimRequest) -> Resu
     if claimed.is_empty() {
         return Ok(claimed);
     }
-    let lease = "UPDATE outbox o SET state = 'leased', due = ?1, fence = n.fence, body = n.body
-        FROM unnest(?2::bigint[], ?3::bigint[], ?4::text[]) n (place, fence, body) WHERE o.place = n.place";
-    run(on, ask(lease).number(until).bind(places).bind(fences).bind(bodies)).await?;
+    let lease = "UPDATE outbox o SET state = 'leased', due = ?1, urgent = n.urgent, fence = n.fence, body = n.body
+        FROM unnest(?2::bigint[], ?3::bigint[], ?4::text[], ?5::bigint[]) n (place, fence, body, urgent)
+        WHERE o.place = n.place";
+    run(on, ask(lease).number(until).bind(places).bind(fences).bind(bodies).bind(urgents)).await?;
     let begin = "INSERT INTO attempt (outbox, number, body)
         SELECT n.outbox, n.number, n.body FROM unnest(?1::text[], ?2::bigint[], ?3::text[]) n (outbox, number, body)
         ON CONFLICT (outbox, number) DO UPDATE SET body = excluded.body";
@@ -62,11 +113,10 @@ pub(super) async fn backlog(on: &mut PgConnection, most: u64) -> Result<u64, Fau
 
 /// When the first row of these platforms that nothing blocks is due.
 pub(super) async fn next_due(on: &mut PgConnection, platforms: &[PlatformId]) -> Result<Option<OffsetDateTime>, Fault> {
-    let mut first = None;
+    let mut first: Option<i64> = None;
     for platform in platforms {
-        if let Some(due) = one(on, ask(NEXT).text(&platform.0), |row| row.integer(0)).await? {
-            first = Some(first.map_or(due, |earlier: i64| earlier.min(due)));
-        }
+        let due = one(on, ask(FIRST).text(&platform.0), |row| row.integer_or_null(0)).await?.flatten();
+        first = first.into_iter().chain(due).min();
     }
     Ok(first.map(time).transpose()?)
 }

@@ -9,7 +9,7 @@ use crate::store::chain::{Content, Link};
 use crate::store::holder::Holder;
 use crate::store::rows::{Columns as _, hash};
 use crate::store::seal::{Key, Row, seal};
-use crate::store::statements::{LAST, REMOVE_TOKEN};
+use crate::store::statements::{LAST, REMOVE_TOKEN, WAITS};
 use crate::store::values::{
     answer_row, contents, integer, json, micros, received_row, report_key, sealed_contents, unreadable,
 };
@@ -173,14 +173,15 @@ pub(super) async fn outbox(on: &mut PgConnection, row: &OutboxRow) -> Result<(),
         },
         OutboxState::Held | OutboxState::Done | OutboxState::Dead | OutboxState::Dropped => None,
     };
+    let urgent = due.zip(row.urgent).map(|(due, urgent)| Ok::<_, Fault>(micros(urgent)?.max(due))).transpose()?;
     let sql = if standing.is_some() {
-        "UPDATE outbox SET tenant = ?2, referral = ?3, platform = ?4, sequence = ?5, state = ?6, due = ?7, fence = ?8,
-             body = ?9
+        "UPDATE outbox SET tenant = ?2, referral = ?3, platform = ?4, sequence = ?5, state = ?6, due = ?7, urgent = ?8,
+             fence = ?9, body = ?10
          WHERE id = ?1"
     } else {
         "WITH p AS (UPDATE last_place SET last = last + 1 WHERE name = 'outbox' RETURNING last)
-         INSERT INTO outbox (place, id, tenant, referral, platform, sequence, state, due, fence, body)
-         SELECT last, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM p"
+         INSERT INTO outbox (place, id, tenant, referral, platform, sequence, state, due, urgent, fence, body, waits)
+         SELECT last, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0 FROM p"
     };
     let put = ask(sql)
         .text(&row.id)
@@ -190,9 +191,15 @@ pub(super) async fn outbox(on: &mut PgConnection, row: &OutboxRow) -> Result<(),
         .number(row.sequence.into())
         .text(row.state.word())
         .maybe_number(due)
+        .maybe_number(urgent)
         .number(integer(row.fence)?)
         .text(&json(row)?);
-    run(on, put).await
+    run(on, put).await?;
+    let blocked = standing.as_ref().map(|(state, _)| OutboxState::is_blocking(state));
+    if blocked != Some(row.state.blocks()) {
+        run(on, ask(WAITS).text(&row.referral.0).number(row.sequence.into())).await?;
+    }
+    Ok(())
 }
 
 /// An attempt, begun or ended.

@@ -27,7 +27,7 @@ fn translated(sql: &str) -> String {
     sql.replace('?', "$")
         .replace("CROSS JOIN", "JOIN")
         .replace("ifnull(", "coalesce(")
-        .replace(" INDEXED BY outbox_due", "")
+        .replace(" INDEXED BY outbox_turn", "")
         .replace("AND +", "AND ")
 }
 

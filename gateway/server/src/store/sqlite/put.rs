@@ -7,7 +7,7 @@ use super::keys::{self, Holder};
 use super::rows::{answer_row, contents, integer, json, micros, received_row, report_key, sealed_contents};
 use crate::store::chain::Content;
 use crate::store::seal::{Key, Row, seal};
-use crate::store::statements::REMOVE_TOKEN;
+use crate::store::statements::{REMOVE_TOKEN, WAITS};
 use crate::store::{CommitError, StoreError};
 use gateway_core::change::{AuditRecord, CheckFailure, RawReport, Received, ReportRecord, StoredAnswer};
 use gateway_core::outbox::{Attempt, OutboxRow, OutboxState};
@@ -174,13 +174,14 @@ pub(super) fn outbox(file: &Connection, row: &OutboxRow) -> Result<(), StoreErro
         },
         OutboxState::Held | OutboxState::Done | OutboxState::Dead | OutboxState::Dropped => None,
     };
+    let urgent = due.zip(row.urgent).map(|(due, urgent)| Ok::<_, StoreError>(micros(urgent)?.max(due))).transpose()?;
     let sql = if standing.is_some() {
-        "UPDATE outbox SET tenant = ?2, referral = ?3, platform = ?4, sequence = ?5, state = ?6, due = ?7, fence = ?8,
-             body = ?9
+        "UPDATE outbox SET tenant = ?2, referral = ?3, platform = ?4, sequence = ?5, state = ?6, due = ?7, urgent = ?8,
+             fence = ?9, body = ?10
          WHERE id = ?1"
     } else {
-        "INSERT INTO outbox (id, tenant, referral, platform, sequence, state, due, fence, body)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+        "INSERT INTO outbox (id, tenant, referral, platform, sequence, state, due, urgent, fence, body, waits)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0)"
     };
     file.prepare_cached(sql)?.execute((
         &row.id,
@@ -190,9 +191,14 @@ pub(super) fn outbox(file: &Connection, row: &OutboxRow) -> Result<(), StoreErro
         row.sequence,
         row.state.word(),
         due,
+        urgent,
         integer(row.fence)?,
         json(row)?,
     ))?;
+    let blocked = standing.as_ref().map(|(state, _)| OutboxState::is_blocking(state));
+    if blocked != Some(row.state.blocks()) {
+        file.prepare_cached(WAITS)?.execute((&row.referral.0, row.sequence))?;
+    }
     Ok(())
 }
 

@@ -107,7 +107,7 @@ pub(super) async fn a_failing_check_changes_nothing(store: Shared) {
         put_errand(errand("seed", 1, 0)),
     ];
     write(&store, seed).await;
-    let leased = must(store.claim(claim(&["food-bank"], 0, 1)).await);
+    let leased = must(store.claim(claim("food-bank", 0, 1)).await);
     assert_eq!(leased.len(), 1);
     let hash = must(store.content_hash().await);
     let (kind, outbox) = ("Task".to_owned(), "seed-1".to_owned());
@@ -180,9 +180,9 @@ pub(super) async fn every_change_shows_in_the_hash(store: Shared, twin: Shared) 
     // Reads change nothing; the way in which the same contents came to be does not count.
     write(&twin, every_change()).await;
     assert_eq!(must(store.content_hash().await), must(twin.content_hash().await));
-    let first = must(store.claim(claim(&["food-bank"], 10, 1)).await);
+    let first = must(store.claim(claim("food-bank", 10, 1)).await);
     assert!(seen.insert(must(store.content_hash().await)), "a claim shows");
-    assert_eq!(must(twin.claim(claim(&["food-bank"], 10, 1)).await), first);
+    assert_eq!(must(twin.claim(claim("food-bank", 10, 1)).await), first);
     assert_eq!(must(store.content_hash().await), must(twin.content_hash().await));
 }
 

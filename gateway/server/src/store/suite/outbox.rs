@@ -4,8 +4,9 @@ use super::samples::{
     Shared, adapter, at, claim, commit, errand, must, platform, put_errand, referral_id, refused, write,
 };
 use gateway_core::change::{Change, Check, CheckFailure};
+use gateway_core::fair::{Class, Turn};
 use gateway_core::identity::TenantId;
-use gateway_core::outbox::{Attempt, Claimed, OutboxRow, OutboxState, POISON_ATTEMPTS};
+use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow, OutboxState, POISON_ATTEMPTS};
 use std::collections::BTreeSet;
 use tokio::task::JoinSet;
 
@@ -21,9 +22,19 @@ fn held(row: &OutboxRow) -> Check {
     Check::LeaseHeld { outbox: row.id.clone(), fence: row.fence }
 }
 
+/// Claims what is due at both platforms.
+async fn everywhere(store: &Shared, seconds: i64) -> Vec<String> {
+    let mut found = Vec::new();
+    for platform in ["food-bank", "walks"] {
+        let claimed = must(store.claim(claim(platform, seconds, 10)).await);
+        found.extend(claimed.into_iter().map(|one| one.row.id));
+    }
+    found
+}
+
 /// Claims the only row that is due.
 async fn claim_one(store: &Shared, seconds: i64) -> Claimed {
-    let mut claimed = must(store.claim(claim(&["food-bank"], seconds, 10)).await);
+    let mut claimed = must(store.claim(claim("food-bank", seconds, 10)).await);
     assert_eq!(claimed.len(), 1, "one row is due at {seconds}");
     claimed.remove(0)
 }
@@ -38,16 +49,17 @@ pub(super) async fn claims_lease_what_is_due_longest_waiting_first(store: Shared
         let idle = OutboxRow { state, ..errand(state.word(), 1, 0) };
         write(&store, vec![put_errand(idle)]).await;
     }
-    assert_eq!(must(store.claim(claim(&["nobody"], 99, 10)).await), []);
-    assert_eq!(must(store.claim(claim(&[], 99, 10)).await), []);
-    assert_eq!(must(store.claim(claim(&["food-bank"], 99, 0)).await), []);
-    assert_eq!(must(store.claim(claim(&["food-bank", "walks"], 9, 10)).await), []);
-    let both = must(store.claim(claim(&["walks", "food-bank", "walks"], 30, 3)).await);
-    assert_eq!(ids(&both), ["b-1", "e-1", "c-1"]);
-    let rest = must(store.claim(claim(&["walks", "food-bank"], 30, 3)).await);
+    assert_eq!(must(store.claim(claim("nobody", 99, 10)).await), []);
+    assert_eq!(must(store.claim(claim("food-bank", 99, 0)).await), []);
+    assert_eq!(everywhere(&store, 9).await, [] as [&str; 0]);
+    assert_eq!(ids(&must(store.claim(claim("food-bank", 30, 2)).await)), ["b-1", "e-1"]);
+    assert_eq!(ids(&must(store.claim(claim("walks", 30, 2)).await)), ["c-1"]);
+    let early = ClaimRequest { due_by: at(29), ..claim("food-bank", 30, 3) };
+    assert_eq!(must(store.claim(early).await), [], "due since then, not since now");
+    let rest = must(store.claim(claim("food-bank", 30, 3)).await);
     assert_eq!(ids(&rest), ["a-1"], "due at its very time; the next is not yet");
     let taken = OutboxRow { state: OutboxState::Leased, fence: 1, attempts: 1, ..errand("a", 1, 30) };
-    assert_eq!(rest, [Claimed { row: taken.clone(), interrupted: false }]);
+    assert_eq!(rest, [Claimed { row: taken.clone(), interrupted: false, class: Class::Any }]);
     assert_eq!(must(store.outbox(&referral_id("a")).await), [taken]);
     let open = Attempt {
         outbox: "a-1".to_owned(),
@@ -60,6 +72,59 @@ pub(super) async fn claims_lease_what_is_due_longest_waiting_first(store: Shared
     };
     assert_eq!(must(store.attempts("a-1").await), [open]);
     assert_eq!(must(store.attempts("d-1").await), []);
+}
+
+/// An errand of `<tenant><number>`, due at a time, urgent from another on.
+fn of_tenant(name: &str, due: i64, urgent: Option<i64>) -> OutboxRow {
+    OutboxRow { tenant: TenantId(name[..1].to_owned()), urgent: urgent.map(at), ..errand(name, 1, due) }
+}
+
+pub(super) async fn tenants_take_turns(store: Shared) {
+    // Many of one tenant, longer waiting than the few of the others.
+    let many = (0..6).map(|number| of_tenant(&format!("a{number}"), number, None));
+    let few =
+        [of_tenant("b0", 10, None), of_tenant("b1", 11, None), of_tenant("c0", 12, None), of_tenant("d0", 99, None)];
+    for row in many.chain(few) {
+        write(&store, vec![put_errand(row)]).await;
+    }
+    let mut turn = Turn::default();
+    let mut order = Vec::new();
+    for limit in [2, 3, 1, 10] {
+        let request = ClaimRequest { turn: turn.clone(), ..claim("food-bank", 50, limit) };
+        for one in must(store.claim(request).await) {
+            turn.went(&one.row.tenant, one.class);
+            order.push(one.row.referral.0);
+        }
+    }
+    assert_eq!(order.join(" "), "a0 b0 c0 a1 b1 a2 a3 a4 a5");
+    assert_eq!(must(store.next_due(&[platform("food-bank")]).await), Some(at(99)), "of whichever tenant");
+}
+
+pub(super) async fn what_is_urgent_goes_first_from_its_time_on(store: Shared) {
+    for row in [
+        of_tenant("a0", 0, None),
+        of_tenant("a1", 1, Some(5)),
+        of_tenant("b0", 2, Some(0)),
+        of_tenant("b1", 3, Some(60)),
+        of_tenant("b2", 30, Some(0)),
+    ] {
+        write(&store, vec![put_errand(row)]).await;
+    }
+    let claimed = async |seconds, limit| {
+        let claimed = must(store.claim(claim("food-bank", seconds, limit)).await);
+        claimed.into_iter().map(|one| (one.row.referral.0, one.class)).collect::<Vec<_>>()
+    };
+    let urgent = |name: &str| (name.to_owned(), Class::Urgent);
+    let any = |name: &str| (name.to_owned(), Class::Any);
+    assert_eq!(claimed(4, 1).await, [urgent("b0")], "the other is urgent only later");
+    assert_eq!(claimed(4, 1).await, [any("a0")]);
+    assert_eq!(claimed(20, 2).await, [urgent("a1"), any("b1")], "what is not due yet is urgent for nobody");
+    // Leases that run out leave what was urgent as urgent as before.
+    assert_eq!(claimed(100, 9).await, [urgent("a1"), urgent("b2"), urgent("b0"), any("a0"), urgent("b1")]);
+    let done = OutboxRow { state: OutboxState::Done, ..of_tenant("b2", 30, Some(0)) };
+    let again = OutboxRow { not_before: at(150), ..of_tenant("a1", 1, Some(5)) };
+    write(&store, vec![put_errand(done), put_errand(again)]).await;
+    assert_eq!(claimed(155, 9).await, [urgent("a1")], "what was put back waits for its time");
 }
 
 pub(super) async fn only_the_newest_fence_may_write(store: Shared) {
@@ -85,13 +150,13 @@ pub(super) async fn only_the_newest_fence_may_write(store: Shared) {
     assert_eq!(refused(&store, vec![held(&errand("z", 1, 0))], vec![]).await, CheckFailure::LeaseLost, "unknown row");
     let unknown = Check::NotLeased { outbox: "z-1".to_owned(), fence: 0 };
     assert_eq!(refused(&store, vec![unknown], vec![]).await, CheckFailure::LeaseLost);
-    assert_eq!(must(store.claim(claim(&["food-bank"], 999, 10)).await), []);
+    assert_eq!(must(store.claim(claim("food-bank", 999, 10)).await), []);
 }
 
 pub(super) async fn an_expired_lease_is_claimed_as_interrupted(store: Shared) {
     write(&store, vec![put_errand(errand("a", 1, 0)), put_errand(errand("b", 1, 100))]).await;
     assert!(!claim_one(&store, 0).await.interrupted);
-    assert_eq!(must(store.claim(claim(&["food-bank"], 59, 10)).await), []);
+    assert_eq!(must(store.claim(claim("food-bank", 59, 10)).await), []);
     let again = claim_one(&store, 60).await;
     assert!(again.interrupted);
     let ended = Attempt {
@@ -110,7 +175,7 @@ pub(super) async fn an_expired_lease_is_claimed_as_interrupted(store: Shared) {
     // Back in line: an ordinary claim, not an interrupted one, and later than b.
     let back = OutboxRow { state: OutboxState::Ready, not_before: at(110), ..again.row };
     write(&store, vec![put_errand(back)]).await;
-    let both = must(store.claim(claim(&["food-bank"], 200, 10)).await);
+    let both = must(store.claim(claim("food-bank", 200, 10)).await);
     assert_eq!(ids(&both), ["b-1", "a-1"]);
     assert!(both.iter().all(|claimed| !claimed.interrupted));
     assert_eq!(both.last().map(|claimed| (claimed.row.fence, claimed.row.attempts)), Some((3, 3)));
@@ -123,7 +188,7 @@ pub(super) async fn a_held_lease_survives_the_holders_writes(store: Shared) {
     row.progress = Some(adapter_contract::Progress::at("ask").with("n", "1"));
     must(commit(&store, vec![held(&row)], vec![put_errand(row.clone())]).await);
     assert_eq!(must(store.outbox(&row.referral).await), [row.clone()]);
-    assert_eq!(must(store.claim(claim(&["food-bank"], 69, 10)).await), [], "the lease is the claim's");
+    assert_eq!(must(store.claim(claim("food-bank", 69, 10)).await), [], "the lease is the claim's");
     assert_eq!(must(store.next_due(&[platform("food-bank")]).await), Some(at(70)));
     let again = claim_one(&store, 70).await;
     assert_eq!((again.row.in_flight, again.interrupted), (row.in_flight, true));
@@ -160,19 +225,18 @@ pub(super) async fn errands_of_a_referral_wait_for_earlier_ones(store: Shared) {
     }
     let sequences: Vec<_> = must(store.outbox(&first.referral).await).iter().map(|row| row.sequence).collect();
     assert_eq!(sequences, [1, 2, 3]);
-    let everywhere = |seconds| claim(&["food-bank", "walks"], seconds, 10);
-    assert_eq!(ids(&must(store.claim(everywhere(10)).await)), ["b-2"], "another referral does not wait");
+    assert_eq!(everywhere(&store, 10).await, ["b-2"], "another referral does not wait");
     for (seconds, state) in [(11, OutboxState::Ready), (12, OutboxState::Held), (13, OutboxState::Dead)] {
         write(&store, vec![put_errand(OutboxRow { state, ..first.clone() })]).await;
-        assert_eq!(must(store.claim(everywhere(seconds)).await), [], "waits behind {state:?}");
+        assert_eq!(everywhere(&store, seconds).await, [] as [&str; 0], "waits behind {state:?}");
     }
     write(&store, vec![put_errand(OutboxRow { state: OutboxState::Ready, not_before: at(14), ..first.clone() })]).await;
-    assert_eq!(ids(&must(store.claim(everywhere(14)).await)), ["a-1"], "waits behind a lease, taken in the same claim");
-    assert_eq!(must(store.claim(everywhere(15)).await), []);
+    assert_eq!(everywhere(&store, 14).await, ["a-1"], "waits behind a lease, taken in the same claim");
+    assert_eq!(everywhere(&store, 15).await, [] as [&str; 0]);
     for (row, next) in [(&first, "a-2"), (&others[0], "a-3")] {
         let state = if next == "a-2" { OutboxState::Done } else { OutboxState::Dropped };
         write(&store, vec![put_errand(OutboxRow { state, ..row.clone() })]).await;
-        assert_eq!(ids(&must(store.claim(everywhere(16)).await)), [next]);
+        assert_eq!(everywhere(&store, 16).await, [next]);
     }
 }
 
@@ -186,7 +250,7 @@ pub(super) async fn next_due_counts_only_what_a_claim_would_get(store: Shared) {
     write(&store, vec![put_errand(elsewhere(errand("b", 1, 35)))]).await;
     assert_eq!(must(store.next_due(&both).await), Some(at(35)));
     assert_eq!(must(store.next_due(&[platform("food-bank")]).await), Some(at(40)));
-    must(store.claim(claim(&["food-bank", "walks"], 40, 10)).await);
+    assert_eq!(everywhere(&store, 40).await, ["a-1", "b-1"]);
     assert_eq!(must(store.next_due(&both).await), Some(at(100)), "the leases' end");
     let done = OutboxRow { state: OutboxState::Done, ..errand("a", 1, 40) };
     write(&store, vec![put_errand(done)]).await;
@@ -200,14 +264,15 @@ pub(super) async fn the_backlog_is_what_waits_or_is_leased(store: Shared) {
     assert_eq!(must(store.backlog(10).await), 0);
     write(&store, vec![put_errand(errand("a", 1, 40)), put_errand(elsewhere(errand("a", 2, 5)))]).await;
     write(&store, vec![put_errand(elsewhere(errand("b", 1, 35)))]).await;
-    assert_eq!(must(store.backlog(10).await), 3, "also what is blocked or not due yet");
-    assert_eq!(must(store.backlog(2).await), 2, "no more is counted than is asked");
-    must(store.claim(claim(&["food-bank", "walks"], 40, 1)).await);
-    assert_eq!(must(store.backlog(10).await), 3, "a leased row is not done");
-    let ended = |state| OutboxRow { state, ..errand("a", 1, 40) };
-    for state in [OutboxState::Done, OutboxState::Held, OutboxState::Dead, OutboxState::Dropped] {
-        write(&store, vec![put_errand(ended(state))]).await;
-        assert_eq!(must(store.backlog(10).await), 2, "{state:?}");
+    assert_eq!(must(store.backlog(10).await), 2, "also what is not due yet; not what waits for something else");
+    assert_eq!(must(store.backlog(1).await), 1, "no more is counted than is asked");
+    must(store.claim(claim("food-bank", 40, 1)).await);
+    assert_eq!(must(store.backlog(10).await), 2, "a leased row is not done");
+    for (state, waiting) in
+        [(OutboxState::Done, 2), (OutboxState::Held, 1), (OutboxState::Dead, 1), (OutboxState::Dropped, 2)]
+    {
+        write(&store, vec![put_errand(OutboxRow { state, ..errand("a", 1, 40) })]).await;
+        assert_eq!(must(store.backlog(10).await), waiting, "{state:?}");
     }
 }
 
@@ -218,11 +283,11 @@ pub(super) async fn concurrent_claims_never_share_a_row(store: Shared) {
     let mut claims = JoinSet::new();
     for _ in 0..10 {
         let store = Shared::clone(&store);
-        claims.spawn(async move { must(store.claim(claim(&["food-bank"], 1, 7)).await) });
+        claims.spawn(async move { must(store.claim(claim("food-bank", 1, 7)).await) });
     }
     let mut seen = BTreeSet::new();
     while let Some(claimed) = claims.join_next().await {
-        for Claimed { row, interrupted } in must(claimed) {
+        for Claimed { row, interrupted, .. } in must(claimed) {
             assert!(!interrupted && row.fence == 1);
             assert!(seen.insert(row.id), "a row was claimed twice");
         }

@@ -8,6 +8,7 @@ use adapter_contract::{
 use gateway_core::change::{
     AuditRecord, Change, Check, CheckFailure, Disposition, RawReport, Received, ReportRecord, StoredAnswer, Transaction,
 };
+use gateway_core::fair::Turn;
 use gateway_core::identity::{ClientId, Compartment, Owner, PlatformId, TenantId};
 use gateway_core::loss::LossReport;
 use gateway_core::outbox::{AdapterVersion, ClaimRequest, Errand, OutboxRow, OutboxState};
@@ -98,6 +99,7 @@ pub(in crate::store) fn referral(id: &str, revision: u64) -> Referral {
         key: IdempotencyKey(format!("key-{id}")),
         correlation: "conversation".to_owned(),
         accepted_at: at(0),
+        urgent: None,
         delivery: Delivery::Queued,
         sender: SenderState::Active,
         task_status: TaskStatus::Requested,
@@ -147,6 +149,7 @@ pub(in crate::store) fn errand(referral: &str, sequence: u32, seconds: i64) -> O
         state: OutboxState::Ready,
         attempts: 0,
         died: 0,
+        urgent: None,
         not_before: at(seconds),
         expires_at: at(1_000_000),
         fence: 0,
@@ -157,12 +160,14 @@ pub(in crate::store) fn errand(referral: &str, sequence: u32, seconds: i64) -> O
 }
 
 /// A claim at a time, with a lease of 60 seconds.
-pub(in crate::store) fn claim(platforms: &[&str], seconds: i64, limit: u32) -> ClaimRequest {
+pub(in crate::store) fn claim(of: &str, seconds: i64, limit: u32) -> ClaimRequest {
     ClaimRequest {
-        platforms: platforms.iter().map(|id| platform(id)).collect(),
+        platform: platform(of),
         now: at(seconds),
+        due_by: at(seconds),
         lease_until: at(seconds + 60),
         limit,
+        turn: Turn::default(),
         adapter: Some(adapter()),
     }
 }

@@ -21,7 +21,7 @@ async fn claims_of_several_instances_share_no_row() {
             let mut mine = Vec::new();
             // One that finds every due row locked finds nothing, and looks again.
             while store.next_due(&[samples::platform("food-bank")]).await.expect("reads") < Some(samples::at(5)) {
-                let claimed = store.claim(samples::claim(&["food-bank"], 5, 3)).await.expect("claims");
+                let claimed = store.claim(samples::claim("food-bank", 5, 3)).await.expect("claims");
                 mine.extend(claimed.into_iter().map(|claimed| (claimed.row.id, claimed.row.fence)));
             }
             mine
@@ -43,11 +43,11 @@ async fn a_lease_outlives_the_start_of_another_instance() {
     let first = open(&url).await;
     let changes = vec![samples::put_errand(samples::errand("r", 1, 0))];
     first.commit(Transaction { checks: Vec::new(), changes }).await.expect("commits");
-    assert_eq!(first.claim(samples::claim(&["food-bank"], 5, 1)).await.expect("claims").len(), 1);
+    assert_eq!(first.claim(samples::claim("food-bank", 5, 1)).await.expect("claims").len(), 1);
     let second = open(&url).await;
-    assert!(second.claim(samples::claim(&["food-bank"], 6, 1)).await.expect("claims").is_empty(), "its holder lives");
+    assert!(second.claim(samples::claim("food-bank", 6, 1)).await.expect("claims").is_empty(), "its holder lives");
     first.close().await;
-    let claimed = second.claim(samples::claim(&["food-bank"], 66, 1)).await.expect("claims");
+    let claimed = second.claim(samples::claim("food-bank", 66, 1)).await.expect("claims");
     assert!(claimed[0].interrupted && claimed[0].row.fence == 2, "after its end the other takes over");
 }
 

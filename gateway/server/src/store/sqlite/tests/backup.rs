@@ -114,7 +114,7 @@ async fn what_is_put_back_doubts_what_was_open_and_is_marked() {
     set(OutboxRow { state: OutboxState::Done, ..errand("r0", 1, 10) }).await;
     set(OutboxRow { state: OutboxState::Dead, attempts: 3, ..errand("r1", 1, 10) }).await;
     set(OutboxRow { in_flight: Some(Repeat::Keyed), attempts: 1, ..errand("r3", 1, 10) }).await;
-    let leased = must(store.claim(claim(&["food-bank"], 20, 1)).await);
+    let leased = must(store.claim(claim("food-bank", 20, 1)).await);
     assert_eq!(leased.iter().map(|one| one.row.id.as_str()).collect::<Vec<_>>(), ["r2-1"]);
     let copied = place.path().join("copy.db");
     copy(&folder.path().join("gateway.db"), &copied).expect("a copy");

@@ -146,6 +146,9 @@ pub struct ClaimRequest {
     pub lease_until: OffsetDateTime,
     /// At most so many, the longest waiting first.
     pub limit: u32,
+    /// The fence under which the claimer holds the lane of these platforms: refused unless it is the newest. Absent = whoever
+    /// holds the lane.
+    pub lane: Option<u64>,
     /// What the attempts that this begins will translate with.
     pub adapter: Option<AdapterVersion>,
 }

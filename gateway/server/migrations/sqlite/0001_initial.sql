@@ -179,6 +179,16 @@ CREATE TABLE cursor (
     cursor   TEXT NOT NULL              -- opaque
 ) STRICT, WITHOUT ROWID;
 
+-- Who asks a platform: of several instances one at a time. A lease is of a process and a pause is of its moment: neither is
+-- content, and no hash counts it.
+CREATE TABLE lane (
+    platform TEXT    NOT NULL PRIMARY KEY, -- which platform
+    holder   TEXT,                         -- which run of which instance; absent = free
+    fence    INTEGER NOT NULL,             -- grows with each new holder
+    until    INTEGER,                      -- when it becomes free by itself; absent = not by itself
+    state    TEXT    NOT NULL              -- what the next holder has to know, as JSON
+) STRICT, WITHOUT ROWID;
+
 -- What was answered, for a repetition of the request.
 CREATE TABLE answer (
     tenant      TEXT    NOT NULL, -- customer

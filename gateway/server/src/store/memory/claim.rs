@@ -1,6 +1,8 @@
 //! Leases on outbox rows, in the model.
 
+use super::lane;
 use super::state::{KeptRow, State};
+use crate::store::StoreError;
 use gateway_core::identity::PlatformId;
 use gateway_core::outbox::{ClaimRequest, Claimed};
 use gateway_core::referral::ReferralId;
@@ -8,7 +10,12 @@ use std::collections::HashMap;
 use time::OffsetDateTime;
 
 /// Leases what is due, the longest waiting first.
-pub(super) fn claim(state: &mut State, request: &ClaimRequest) -> Vec<Claimed> {
+pub(super) fn claim(state: &mut State, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+    if let Some(fence) = request.lane
+        && !request.platforms.iter().all(|platform| lane::is_newest(state, platform, fence))
+    {
+        return Err(StoreError::LaneLost);
+    }
     let mut due: Vec<_> = open(state, &request.platforms).into_iter().filter(|(due, _)| *due <= request.now).collect();
     due.sort();
     due.truncate(request.limit as usize);
@@ -21,7 +28,7 @@ pub(super) fn claim(state: &mut State, request: &ClaimRequest) -> Vec<Claimed> {
         state.attempts.insert((attempt.outbox.clone(), attempt.number), attempt);
         claimed.push(leased);
     }
-    claimed
+    Ok(claimed)
 }
 
 /// When the first row that nothing blocks is due.

@@ -2,7 +2,9 @@
 //! each other, nor for the writer. Whoever finds nothing because another holds the rows looks again when he is woken.
 
 use super::fault::Fault;
+use super::lane;
 use super::sql::{Bind as _, all, ask, one, run};
+use crate::store::StoreError;
 use crate::store::rows::Columns as _;
 use crate::store::statements::{BACKLOG, DUE, NEXT};
 use crate::store::values::{integer, json, micros, time};
@@ -14,6 +16,13 @@ use time::OffsetDateTime;
 
 /// Leases what is due, the longest waiting first. The caller ends the transaction.
 pub(super) async fn claim(on: &mut PgConnection, request: &ClaimRequest) -> Result<Vec<Claimed>, Fault> {
+    for platform in request.platforms.iter().collect::<BTreeSet<_>>() {
+        if let Some(fence) = request.lane
+            && !lane::is_newest(on, platform, fence).await?
+        {
+            return Err(StoreError::LaneLost.into());
+        }
+    }
     let now = micros(request.now)?;
     let sql = format!("{DUE} FOR UPDATE OF o SKIP LOCKED");
     let mut due = Vec::new();

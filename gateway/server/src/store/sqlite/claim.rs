@@ -1,7 +1,7 @@
 //! Leases on outbox rows. Each platform is asked by itself, so that its index gives the rows in order of their time.
 
-use super::put;
 use super::rows::{body, integer, json, micros, time};
+use super::{lane, put};
 use crate::store::StoreError;
 pub(super) use crate::store::statements::{BACKLOG, DUE, NEXT};
 use gateway_core::identity::PlatformId;
@@ -12,6 +12,13 @@ use time::OffsetDateTime;
 
 /// Leases what is due, the longest waiting first.
 pub(super) fn claim(file: &Connection, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+    for platform in &request.platforms {
+        if let Some(fence) = request.lane
+            && !lane::is_newest(file, platform, fence)?
+        {
+            return Err(StoreError::LaneLost);
+        }
+    }
     let now = micros(request.now)?;
     let mut due = Vec::new();
     let mut statement = file.prepare_cached(DUE)?;

@@ -162,6 +162,7 @@ pub(in crate::store) fn claim(platforms: &[&str], seconds: i64, limit: u32) -> C
         now: at(seconds),
         lease_until: at(seconds + 60),
         limit,
+        lane: None,
         adapter: Some(adapter()),
     }
 }

@@ -12,6 +12,7 @@
 //! - [`platform::FhirPlatform`] is a charity platform with a FHIR server (Gravity "Direct");
 //! - [`direct_light::DirectLightClient`] is one without (Gravity "Direct Light");
 //! - [`connect_families::ConnectFamilies`] is a double of the referral API of "Connect families to support".
+//! - [`front::Front`] stands in front of several gateways.
 //! - [`postgres::PostgresServer`] runs a private PostgreSQL, where it is installed.
 //! - [`request_tracker::RequestTracker`] runs the real Request Tracker 5, where it is installed.
 
@@ -19,6 +20,7 @@ pub mod clock;
 pub mod connect_families;
 pub mod direct_light;
 pub mod fhir;
+pub mod front;
 pub mod generator;
 pub mod gp_system;
 pub mod platform;

@@ -6,6 +6,7 @@
 
 use crate::retry::jitter;
 use adapter_contract::FailureCode;
+use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 /// When it opens and how long it waits.
@@ -22,7 +23,7 @@ pub struct Settings {
 }
 
 /// What is remembered of a platform's answers.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Breaker {
     /// Failures in a row.
     pub failures: u32,
@@ -31,13 +32,15 @@ pub struct Breaker {
 }
 
 /// A breaker that is not closed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Open {
     /// Since when the platform has failed.
+    #[serde(with = "time::serde::rfc3339")]
     pub since: OffsetDateTime,
     /// Waits so far, this one included.
     pub waits: u32,
     /// Nothing goes before.
+    #[serde(with = "time::serde::rfc3339")]
     pub until: OffsetDateTime,
     /// A probe is under way; it counts as failed at `until`.
     pub probing: bool,

@@ -35,6 +35,7 @@ pub mod withdraw;
 // What all stages speak of.
 pub mod change;
 pub mod identity;
+pub mod lane;
 pub mod outbox;
 pub mod referral;
 pub mod refusal;

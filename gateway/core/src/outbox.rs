@@ -185,6 +185,9 @@ pub struct ClaimRequest {
     pub limit: u32,
     /// Who went last: the rows go in [fair turns](crate::fair).
     pub turn: Turn,
+    /// The fence under which the claimer holds the lane of these platforms: refused unless it is the newest. Absent = whoever
+    /// holds the lane.
+    pub lane: Option<u64>,
     /// What the attempts that this begins will translate with.
     pub adapter: Option<AdapterVersion>,
 }

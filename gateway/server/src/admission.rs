@@ -139,6 +139,11 @@ impl Limiter {
         self.0.check().map_err(|until| until.wait_time_from(self.1.now()))
     }
 
+    /// Nothing is left over: the next place comes after an interval.
+    pub(crate) fn empty(&self) {
+        while self.take().is_ok() {}
+    }
+
     fn admit(&self, who: &str) -> Result<(), Refusal> {
         self.take().map_err(|wait| {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);

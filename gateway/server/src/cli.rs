@@ -61,9 +61,12 @@ enum Command {
         /// Plays one scene instead: two referrals, one delivered and one queued, whose consents are withdrawn; then ends.
         #[arg(long, conflicts_with_all = ["referrals", "once"])]
         withdraw: bool,
-        /// `sqlite`, or `postgres`: three gateways over a private PostgreSQL server, which must be installed.
+        /// `sqlite`, or `postgres`: three gateways, each a process, over a private PostgreSQL server, which must be installed.
         #[arg(long, default_value = "sqlite", conflicts_with = "withdraw")]
         store: crate::demo::Engine,
+        /// Kills one of the three gateways every so many seconds (SIGKILL) and starts another; `--store postgres` alone.
+        #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "withdraw")]
+        kill_every: Option<u32>,
         /// Seed of everything that is left to chance.
         #[arg(long, default_value_t = 1)]
         seed: u64,
@@ -397,7 +400,13 @@ pub async fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let exit = match arguments.command {
         Command::Demo { withdraw: true, seed, .. } => crate::demo::run_withdrawal(seed).await,
-        Command::Demo { referrals, once, seed, store, .. } => crate::demo::run(referrals, once, seed, store).await,
+        Command::Demo { kill_every: Some(_), store: crate::demo::Engine::Sqlite, .. } => {
+            complain("--kill-every needs several gateways: add --store postgres");
+            Exit::Usage
+        }
+        Command::Demo { referrals, once, seed, store, kill_every, .. } => {
+            crate::demo::run(referrals, once, seed, store, kill_every).await
+        }
         Command::Serve { config, resume } => serve::run(&config, resume).await,
         Command::Backup { config, to } => backup::take(&config, &to),
         Command::Restore { config, from } => backup::restore(&config, &from),

@@ -41,6 +41,14 @@ pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: Cancellatio
         while running.len() >= most {
             running.join_next().await;
         }
+        let Some(fence) = now.pace.hold().fence() else {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = now.pace.hold().ours() => {}
+                Some(_) = running.join_next(), if !running.is_empty() => {}
+            }
+            continue;
+        };
         let open = now.pace.closed();
         let (limit, past) = match open {
             Ok(false) => (most - running.len(), Duration::ZERO),
@@ -48,8 +56,12 @@ pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: Cancellatio
             // What has waited for long is taken up although nothing may be sent: its window must end.
             Err(_) => (most - running.len(), LONG),
         };
-        let claimed = match claim(&gateway, &now, limit, past, &mut turn).await {
+        let claimed = match claim(&gateway, &now, fence, limit, past, &mut turn).await {
             Ok(claimed) => claimed,
+            Err(StoreError::LaneLost) => {
+                now.pace.hold().lost(fence);
+                continue;
+            }
             Err(error) => {
                 log_store_fault("deliver", &error);
                 Vec::new()
@@ -86,6 +98,7 @@ const LONG: Duration = Duration::from_secs(30 * 60);
 async fn claim(
     gateway: &Gateway,
     platform: &Platform,
+    fence: u64,
     limit: usize,
     past: Duration,
     turn: &mut Turn,
@@ -106,6 +119,7 @@ async fn claim(
         lease_until: now + lease,
         limit: u32::try_from(limit).unwrap_or(u32::MAX),
         turn: turn.clone(),
+        lane: Some(fence),
         adapter: Some(AdapterVersion::of(declared)),
     };
     let claimed = gateway.store.claim(request).await?;

@@ -1,7 +1,8 @@
-//! The demonstration: gateway, platform simulators and a GP-system double in one process on loopback, everything that
-//! travels between them over HTTP as it would in earnest. The gateway is started from a configuration file like any
+//! The demonstration: gateway, platform simulators and a GP-system double on loopback, in one process or with three gateways as
+//! processes of their own; everything that travels between them over HTTP as it would in earnest. The gateway is started from a configuration file like any
 //! other; nothing in it knows that this is a demonstration.
 
+mod fleet;
 mod show;
 mod withdraw;
 mod world;
@@ -23,8 +24,8 @@ const ROUND: Duration = Duration::from_millis(150);
 const PATIENCE: u32 = 200;
 
 /// Runs the demonstration.
-pub async fn run(referrals: u32, once: bool, seed: u64, engine: Engine) -> Exit {
-    finished(play(referrals, once, seed, engine)).await
+pub async fn run(referrals: u32, once: bool, seed: u64, engine: Engine, kill_every: Option<u32>) -> Exit {
+    finished(play(referrals, once, seed, engine, kill_every)).await
 }
 
 /// Runs the scene of a withdrawal of consent, and ends.
@@ -45,31 +46,39 @@ async fn finished(play: impl Future<Output = anyhow::Result<Exit>>) -> Exit {
     }
 }
 
-async fn play(referrals: u32, once: bool, seed: u64, engine: Engine) -> anyhow::Result<Exit> {
-    let world = World::start(seed, engine).await?;
+async fn play(referrals: u32, once: bool, seed: u64, engine: Engine, kill_every: Option<u32>) -> anyhow::Result<Exit> {
+    let mut world = World::start(seed, engine).await?;
     say(&format!("FHIR base address   {}", world.gateway().base_url));
     say(&format!("GP client's token   {}", world::GP_TOKEN));
     for (name, address) in world.platform_addresses() {
         say(&format!("platform            {name}: {address}"));
     }
     let mut screen = show::Screen::new(referrals);
+    if let Some(seconds) = kill_every {
+        world.kill_every(Duration::from_secs(u64::from(seconds)));
+    }
     submit_all(&world, referrals, &mut screen).await?;
     // What the GP withdraws is withdrawn before the platforms begin to work: the race of both is a matter for tests.
     settle_outbox(&world, &mut screen).await?;
     let settled = follow(&world, &mut screen).await?;
     screen.finish();
+    let killed = world.spare();
     let rows = world.rows().await?;
     let aligned = rows.iter().filter(|row| row.aligned).count();
     if once {
         say(&show::table(&rows));
     }
     say(&show::summary(&rows));
-    say(&format!("{settled} of {referrals} settled, {aligned} of {referrals} aligned"));
+    let doubled = world.doubled();
+    say(&format!("{settled} of {referrals} settled, {aligned} of {referrals} aligned, {doubled} doubled"));
+    if kill_every.is_some() {
+        say(&format!("{killed} instances killed"));
+    }
     if !once {
         say("Everything stays up; Ctrl-C ends it.");
         stay(&world).await?;
     }
-    let complete = u32::try_from(settled.min(aligned)).unwrap_or(u32::MAX) == referrals;
+    let complete = u32::try_from(settled.min(aligned)).unwrap_or(u32::MAX) == referrals && doubled == 0;
     world.stop().await;
     Ok(if complete { Exit::Done } else { Exit::NotRight })
 }
@@ -121,11 +130,21 @@ async fn follow(world: &World, screen: &mut show::Screen) -> anyhow::Result<usiz
     let mut quiet = 0;
     let mut before = Vec::new();
     loop {
-        world.round().await?;
+        if let Err(error) = world.round().await {
+            // Where instances die, whoever asked one asks the next, a moment later.
+            if !world.has_instances() {
+                return Err(error);
+            }
+        }
         let referrals = world.referrals().await?;
         screen.show(&referrals);
         let settled = referrals.iter().filter(|referral| referral.is_settled()).count();
-        if settled == world.submitted() && world.is_followed_up().await? {
+        if settled == world.submitted()
+            && (world
+                .is_followed_up()
+                .await
+                .or_else(|error| if world.has_instances() { Ok(false) } else { Err(error) }))?
+        {
             return Ok(settled);
         }
         quiet = if referrals == before { quiet + 1 } else { 0 };

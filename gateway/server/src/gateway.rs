@@ -160,6 +160,8 @@ pub struct Gateway {
     pub base_url: String,
     /// Counts up when something may have become due in the outbox; every lane hears it.
     pub outbox_bell: watch::Sender<u64>,
+    /// Counts up when another instance may have given a lane back.
+    pub lane_bell: watch::Sender<u64>,
     /// Rung when a report was recorded.
     pub report_bell: Notify,
     /// The latest time ever seen, once somebody has asked.

@@ -3,6 +3,7 @@
 
 pub mod config;
 pub mod gateway;
+pub mod lane;
 pub mod limits;
 
 // One clock, one source of chance, one store, one transport: all injected.

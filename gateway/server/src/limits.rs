@@ -32,6 +32,8 @@ pub struct Limits {
     pub unanswered_look: Duration,
     /// How long a worker may hold an outbox row.
     pub lease: Duration,
+    /// For how long the lane of a platform is taken, where instances share the store.
+    pub lane: Duration,
     /// Exchanges under way with one platform.
     pub platform_concurrency: u32,
     /// Pages read in one poll.
@@ -62,6 +64,7 @@ impl Default for Limits {
             answer: time::Duration::days(7),
             unanswered_look: Duration::from_secs(60),
             lease: Duration::from_secs(120),
+            lane: Duration::from_secs(10),
             platform_concurrency: 8,
             poll_pages: 50,
             status_batch: 64,

@@ -1,13 +1,16 @@
 //! The pace of a platform: how fast it is asked, how it says that it wants to be left alone, and that it is left alone while it
-//! does not answer. Every request to it passes here, whatever it is for; the pace holds within one process.
+//! does not answer. Every request to it passes here, whatever it is for, and passes only while its lane is ours: so the pace holds
+//! for all instances together.
 //!
 //! Whoever has to wait longer than a moment does not wait here: its errand comes back when the platform may be asked again.
 
 use crate::admission::{Limiter, Rate};
 use crate::chance::Chance;
 use crate::clock::{Clock, sleep};
+use crate::lane::Hold;
 use adapter_contract::{Answer, DeliveryError, FailureCode};
-use gateway_core::breaker::{Breaker, Passage, Settings, Sign};
+use gateway_core::breaker::{Passage, Settings, Sign};
+use gateway_core::lane::LaneState;
 use gateway_core::retry::LONGEST_SECONDS;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -33,14 +36,8 @@ pub struct Pace {
     breaker: Settings,
     clock: Arc<dyn Clock>,
     chance: Arc<Chance>,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    breaker: Breaker,
-    /// It asked to be left alone until then.
-    pause: Option<OffsetDateTime>,
+    hold: Hold,
+    state: Mutex<LaneState>,
 }
 
 impl Pace {
@@ -48,7 +45,44 @@ impl Pace {
     #[must_use]
     pub fn new(bounds: Bounds, breaker: Settings, clock: &Arc<dyn Clock>, chance: &Arc<Chance>) -> Self {
         let limiter = bounds.rate.map(|rate| Limiter::new(rate, clock));
-        Self { bounds, limiter, breaker, clock: Arc::clone(clock), chance: Arc::clone(chance), state: Mutex::default() }
+        let hold = Hold::new(clock);
+        let (clock, chance) = (Arc::clone(clock), Arc::clone(chance));
+        Self { bounds, limiter, breaker, clock, chance, hold, state: Mutex::default() }
+    }
+
+    /// Whether its lane is ours.
+    #[must_use]
+    pub fn hold(&self) -> &Hold {
+        &self.hold
+    }
+
+    /// What the next holder of the lane has to know.
+    #[must_use]
+    pub fn state(&self) -> LaneState {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The lane has become ours: what stands is what its last holder left. Where there was one, no burst is left over: it may
+    /// have had it a moment ago.
+    pub(crate) fn begin(&self, state: LaneState, held_before: bool) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
+        if held_before && let Some(limiter) = &self.limiter {
+            limiter.empty();
+        }
+    }
+
+    /// Whether a request may leave at this very moment, as far as the lane goes.
+    ///
+    /// # Errors
+    /// [`DeliveryError`]: nothing was sent.
+    pub fn is_ours(&self) -> Result<(), DeliveryError> {
+        match self.hold.fence() {
+            Some(_) => Ok(()),
+            None => {
+                let words = "Another instance asks this platform now: nothing was sent.";
+                Err(unsent(words, Duration::from_secs(1)))
+            }
+        }
     }
 
     /// Exchanges that may be under way at the same time: no more than can leave within a moment.
@@ -109,6 +143,7 @@ impl Pace {
     }
 
     fn may_leave(&self) -> Result<(), DeliveryError> {
+        self.is_ours()?;
         let now = self.clock.now();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(until) = state.pause.filter(|until| *until > now) {
@@ -138,7 +173,8 @@ impl Pace {
             Err(error) => Sign::of_failure(&error.code),
         };
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.breaker.hear(sign, now, self.chance.unit(), &self.breaker) {
+        let moved = state.breaker.hear(sign, now, self.chance.unit(), &self.breaker);
+        if moved {
             tracing::warn!(open = state.breaker.open.is_some(), "a platform's circuit breaker has moved");
         }
         if let Ok(Answer::Http { status, headers, .. }) = outcome
@@ -146,6 +182,10 @@ impl Pace {
         {
             let wait = wait.min(Duration::from_secs(u64::from(LONGEST_SECONDS)));
             state.pause = state.pause.max(Some(now + wait));
+            self.hold.keep();
+        }
+        if moved {
+            self.hold.keep();
         }
     }
 }

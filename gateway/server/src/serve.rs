@@ -4,7 +4,8 @@ mod listen;
 mod wakes;
 
 use crate::gateway::Gateway;
-use crate::{adapters, deliver, retention, status, unanswered, withdraw};
+use crate::lane::{self, Instance};
+use crate::{adapters, retention, status, unanswered, withdraw};
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 use tokio::net::TcpListener;
@@ -64,11 +65,9 @@ pub fn start_to(work: Work, gateway: Gateway, listener: TcpListener) -> std::io:
     if work == Work::TakeIn {
         return Ok(Running { gateway, address, stop, parts });
     }
+    let instance = Arc::new(Instance::new(gateway.new_id()));
     for platform in gateway.platforms.all() {
-        parts.spawn(deliver::lane(Arc::clone(&gateway), platform.id.clone(), stop.clone()));
-        if let Some(every) = platform.poll {
-            parts.spawn(status::poll_lane(Arc::clone(&gateway), platform.id.clone(), every, stop.clone()));
-        }
+        parts.spawn(lane::run(Arc::clone(&gateway), platform.id.clone(), Arc::clone(&instance), stop.clone()));
     }
     // A gateway that only takes in recalls nothing.
     if !gateway.platforms.ids().is_empty() {

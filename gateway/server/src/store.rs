@@ -13,6 +13,7 @@ mod differential;
 mod digest;
 mod found;
 mod holder;
+mod lane;
 pub mod memory;
 mod migrations;
 pub mod postgres;
@@ -30,6 +31,7 @@ use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use async_trait::async_trait;
 use gateway_core::change::{AuditRecord, CheckFailure, RawReport, Received, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
+use gateway_core::lane::{LeaveLane, TakeLane, Taken};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
@@ -46,6 +48,9 @@ pub enum StoreError {
     /// The writer has stopped; the process should end.
     #[error("the store is closed")]
     Closed,
+    /// Nothing was claimed: the lane is another instance's now.
+    #[error("the lane is another instance's now")]
+    LaneLost,
     /// Anything else, in the engine's words (never a row's content).
     #[error("the store failed: {0}")]
     Engine(String),
@@ -142,6 +147,8 @@ pub struct Wakes {
     pub outbox: u64,
     /// A report was received or recorded, or a referral changed.
     pub reports: u64,
+    /// A lane was given back.
+    pub lanes: u64,
 }
 
 /// The gateway's memory.
@@ -155,8 +162,21 @@ pub trait Store: Send + Sync {
 
     /// Leases due outbox rows: `Ready` with `not_before <= now`, or `Leased` with the lease run out. Each gets a new
     /// fence, one more attempt, and an open [`Attempt`]. A row waits while an earlier row (smaller sequence) of the same
-    /// referral [blocks](gateway_core::outbox::OutboxState::blocks). Durable before it returns.
+    /// referral [blocks](gateway_core::outbox::OutboxState::blocks). Durable before it returns. [`StoreError::LaneLost`] if the
+    /// request names a fence that is not the newest of the lane.
     async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claimed>, StoreError>;
+
+    /// Takes or keeps the lane of a platform ([`gateway_core::lane`]). What was leased under another holder can be claimed at
+    /// once, and its former holder writes nothing to it any more. Durable before it returns.
+    async fn take_lane(&self, request: &TakeLane) -> Result<Taken, StoreError>;
+
+    /// Gives a lane back. Nothing happens if it is not the holder's any more.
+    async fn leave_lane(&self, request: &LeaveLane) -> Result<(), StoreError>;
+
+    /// Whether several instances may have the store in hand at the same time.
+    fn is_shared(&self) -> bool {
+        false
+    }
 
     /// When the next row of these platforms is due (a time past means now), or a lease runs out.
     async fn next_due(&self, platforms: &[PlatformId]) -> Result<Option<OffsetDateTime>, StoreError>;

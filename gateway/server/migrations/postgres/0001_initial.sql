@@ -136,6 +136,8 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_turn ON outbox (platform, tenant, due, place) WHERE due IS NOT NULL AND waits = 0;
 CREATE INDEX outbox_urgent ON outbox (platform, tenant, urgent, place) WHERE urgent IS NOT NULL AND waits = 0;
 CREATE INDEX outbox_dead ON outbox (place) WHERE state = 'dead';
+-- What the holder of a platform's lane is at.
+CREATE INDEX outbox_leased ON outbox (platform, place) WHERE state = 'leased';
 CREATE INDEX outbox_by_referral ON outbox (referral, sequence);
 
 -- Each try at an outbox row.
@@ -199,6 +201,16 @@ CREATE TABLE cursor (
     cursor   TEXT COLLATE "C" NOT NULL              -- opaque
 );
 
+-- Who asks a platform: of several instances one at a time. A lease is of a process and a pause is of its moment: neither is
+-- content, and no hash counts it.
+CREATE TABLE lane (
+    platform TEXT COLLATE "C" NOT NULL PRIMARY KEY, -- which platform
+    holder   TEXT COLLATE "C",                      -- which run of which instance; absent = free
+    fence    BIGINT           NOT NULL,             -- grows with each new holder
+    until    BIGINT,                                -- when it becomes free by itself, by this server's clock; absent = not by itself
+    state    TEXT COLLATE "C" NOT NULL              -- what the next holder has to know, as JSON
+) WITH (fillfactor = 10);
+
 -- What was answered, for a repetition of the request.
 CREATE TABLE answer (
     tenant      TEXT COLLATE "C"    NOT NULL, -- customer
@@ -250,7 +262,7 @@ BEGIN
             OR tenant = (SELECT current_setting(''gateway.tenant'', true)))', bound);
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', bound);
     END LOOP;
-    FOREACH bound IN ARRAY ARRAY['attempt', 'raw_report', 'raw_report_about', 'report', 'cursor', 'last_place'] LOOP
+    FOREACH bound IN ARRAY ARRAY['attempt', 'raw_report', 'raw_report_about', 'report', 'cursor', 'lane', 'last_place'] LOOP
         EXECUTE format('CREATE POLICY for_workers ON %I
             USING ((SELECT current_setting(''gateway.scope'', true)) = ''all'')', bound);
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', bound);

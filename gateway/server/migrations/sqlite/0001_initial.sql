@@ -120,6 +120,8 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_turn ON outbox (platform, tenant, due) WHERE due IS NOT NULL AND waits = 0;
 CREATE INDEX outbox_urgent ON outbox (platform, tenant, urgent) WHERE urgent IS NOT NULL AND waits = 0;
 CREATE INDEX outbox_dead ON outbox (state) WHERE state = 'dead';
+-- What the holder of a platform's lane is at.
+CREATE INDEX outbox_leased ON outbox (platform) WHERE state = 'leased';
 CREATE INDEX outbox_by_referral ON outbox (referral, sequence);
 
 -- Each try at an outbox row.
@@ -181,6 +183,16 @@ CREATE INDEX report_recorded_by_referral ON report (referral) WHERE disposition 
 CREATE TABLE cursor (
     platform TEXT NOT NULL PRIMARY KEY, -- which platform
     cursor   TEXT NOT NULL              -- opaque
+) STRICT, WITHOUT ROWID;
+
+-- Who asks a platform: of several instances one at a time. A lease is of a process and a pause is of its moment: neither is
+-- content, and no hash counts it.
+CREATE TABLE lane (
+    platform TEXT    NOT NULL PRIMARY KEY, -- which platform
+    holder   TEXT,                         -- which run of which instance; absent = free
+    fence    INTEGER NOT NULL,             -- grows with each new holder
+    until    INTEGER,                      -- when it becomes free by itself; absent = not by itself
+    state    TEXT    NOT NULL              -- what the next holder has to know, as JSON
 ) STRICT, WITHOUT ROWID;
 
 -- What was answered, for a repetition of the request.

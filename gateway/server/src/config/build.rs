@@ -80,6 +80,7 @@ pub fn build(
         connections: config.limits.connections.get() as usize,
         head: Duration::from_secs(u64::from(config.limits.head_seconds.get())),
         lease: Duration::from_secs(u64::from(config.retry.lease_seconds)),
+        lane: Duration::from_secs(u64::from(config.retry.lane_seconds)),
         settle: time::Duration::seconds(i64::from(config.retry.settle_seconds)),
         recall: time::Duration::seconds(i64::from(config.retry.recall_seconds)),
         answer: time::Duration::seconds(i64::from(config.retry.answer_seconds)),
@@ -99,6 +100,7 @@ pub fn build(
         retention: config.retention.iter().map(RetentionSection::row).collect(),
         base_url: base_url.trim_end_matches('/').to_owned(),
         outbox_bell: watch::Sender::new(0),
+        lane_bell: watch::Sender::new(0),
         report_bell: Notify::new(),
         latest: LatestTime::default(),
     })

@@ -243,6 +243,9 @@ pub struct RetrySection {
     pub window_seconds: u32,
     /// How long a worker may hold an errand; at least as long as an exchange may take.
     pub lease_seconds: u32,
+    /// For how long an instance takes the lane of a platform, where several share a database. What a dead one held waits so long
+    /// at most; a lane is renewed twice in it.
+    pub lane_seconds: u32,
     /// How long a platform that did not answer is left alone before it is asked whether it has the referral.
     pub settle_seconds: u32,
     /// How long a platform has to confirm that it stopped, after consent was withdrawn, before a person is told.
@@ -259,6 +262,7 @@ impl Default for RetrySection {
             delays_seconds: schedule.delays_seconds,
             window_seconds: schedule.window_seconds,
             lease_seconds: 120,
+            lane_seconds: 10,
             settle_seconds: 60,
             recall_seconds: 48 * 60 * 60,
             answer_seconds: 7 * 24 * 60 * 60,
@@ -316,6 +320,10 @@ pub(super) fn check(config: &Config, text: &str) -> Vec<Fault> {
     if config.retry.lease_seconds == 0 {
         let line = super::line_of(text, text.find("lease-seconds").unwrap_or(0));
         check.fault(line, "retry.lease-seconds", "must be at least 1".to_owned());
+    }
+    if config.retry.lane_seconds < 2 {
+        let line = super::line_of(text, text.find("lane-seconds").unwrap_or(0));
+        check.fault(line, "retry.lane-seconds", "must be at least 2".to_owned());
     }
     if let Some(words) = config.retry.schedule().fault() {
         check.fault(super::line_of(text, text.find("[retry]").unwrap_or(0)), "retry", words.to_owned());

@@ -274,6 +274,10 @@ impl Exchanger<'_> {
             PlatformRequest::Http(request) => {
                 let correlation = self.view.referral.correlation.clone();
                 let names = Names { request_id: self.gateway.new_id(), correlation };
+                // Its decision was committed meanwhile, and that may have taken its time.
+                if let Err(error) = self.platform.pace.is_ours() {
+                    return Ok(Err(error));
+                }
                 let answer = self.gateway.transport.send(self.platform, request, &names).await;
                 self.platform.pace.heard(&answer);
                 Ok(answer)

@@ -1,15 +1,17 @@
-//! The simulated world around one gateway: two platforms with a FHIR server, one without, and a GP system.
+//! The simulated world around one gateway, or three: two platforms with a FHIR server, one without, and a GP system.
 
+use super::fleet::Fleet;
 use crate::chance::Chance;
 use crate::clock::{SystemClock, sleep};
-use crate::config::{self, Config};
+use crate::config;
 use crate::gateway::Gateway;
 use crate::serve::{self, Running};
 use crate::store::ReferralFilter;
 use crate::transport::HttpTransport;
 use conformance_tests::direct_light::{DirectLightClient, DirectLightConfig};
+use conformance_tests::front::Front;
 use conformance_tests::generator::{Generator, PRACTICE_ODS, RecipientSpec, SyntheticReferral};
-use conformance_tests::gp_system::{GpConfig, GpSystem, WireError};
+use conformance_tests::gp_system::{GpConfig, GpSystem, Pause, Paused, WireError};
 use conformance_tests::platform::{FhirPlatform, Notify, PlatformConfig};
 use conformance_tests::postgres::PostgresServer;
 use gateway_core::align::is_aligned;
@@ -43,15 +45,18 @@ pub(super) struct Row {
 pub enum Engine {
     /// One gateway on a file.
     Sqlite,
-    /// Three gateways over one private PostgreSQL server.
+    /// Three gateways, each a process of its own, over one private PostgreSQL server.
     Postgres,
 }
 
 /// Everything that runs.
 pub(super) struct World {
-    running: Running,
-    /// Further instances over the same database.
-    others: Vec<Running>,
+    gateway: Arc<Gateway>,
+    /// The gateway, where it runs in this process.
+    running: Option<Running>,
+    /// The gateways, where each is a process of its own. [`gateway`](Self::gateway) then only looks.
+    fleet: Option<Fleet>,
+    _front: Option<Front>,
     platforms: BTreeMap<String, FhirPlatform>,
     collector: DirectLightClient,
     gp: Arc<GpSystem>,
@@ -74,11 +79,12 @@ impl World {
                 let file = folder.path().join("database");
                 std::fs::write(&file, started.database()?)?;
                 server = Some(started);
-                format!("[store]\npostgres = {{ file = \"{}\" }}", file.display())
+                format!("[store]\npostgres = {{ file = \"{}\" }}\n{SHORT}", file.display())
             }
         };
+        let front = if engine == Engine::Postgres { Some(Front::start().await?) } else { None };
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
+        let address = front.as_ref().map_or(listener.local_addr()?, Front::address);
         let base = format!("http://{address}/fhir");
         let food = FhirPlatform::start(PlatformConfig { seed, ..PlatformConfig::default() }).await?;
         let befriending = FhirPlatform::start(PlatformConfig { seed: seed + 1, ..PlatformConfig::default() }).await?;
@@ -87,20 +93,24 @@ impl World {
 
         let token_file = folder.path().join("platform-token");
         std::fs::write(&token_file, PlatformConfig::default().token)?;
-        let text = configuration(
-            &address.to_string(),
-            &place,
-            &token_file,
-            [food.base_url().as_str(), befriending.base_url().as_str()],
-        );
-        let config = config::parse(&text)?;
-        let running = instance(&config, &base, listener).await?;
-        let mut others = Vec::new();
-        if engine == Engine::Postgres {
-            for _ in 0..2 {
-                others.push(instance(&config, &base, TcpListener::bind("127.0.0.1:0").await?).await?);
+        let (at_food, at_befriending) = (food.base_url(), befriending.base_url());
+        let text = |listen: &str| configuration(listen, &base, &place, &token_file, [&at_food, &at_befriending]);
+        let (mut running, mut fleet) = (None, None);
+        let gateway = match &front {
+            None => {
+                let started = serve::start(gateway(&text(&address.to_string()), &base).await?, listener)?;
+                let gateway = Arc::clone(&started.gateway);
+                running = Some(started);
+                gateway
             }
-        }
+            Some(front) => {
+                drop(listener);
+                // The first look makes the schema.
+                let looking = gateway(&text(&address.to_string()), &base).await?;
+                fleet = Some(Fleet::start(front, folder.path(), text).await?);
+                Arc::new(looking)
+            }
+        };
 
         let gp = GpSystem::new(GpConfig {
             fhir_base: base.clone(),
@@ -108,6 +118,7 @@ impl World {
             organisation_ods: PRACTICE_ODS.to_owned(),
             seed,
         })?;
+        let gp = if fleet.is_some() { gp.with_attempts(ATTEMPTS).with_pause(Arc::new(Beat)) } else { gp };
         let collector = DirectLightClient::new(DirectLightConfig {
             fhir_base: base,
             token: COLLECT_TOKEN.to_owned(),
@@ -125,8 +136,10 @@ impl World {
         );
         let platforms = BTreeMap::from([("food-bank".to_owned(), food), ("befriending".to_owned(), befriending)]);
         Ok(Self {
+            gateway,
             running,
-            others,
+            fleet,
+            _front: front,
             platforms,
             collector,
             gp: Arc::new(gp),
@@ -137,8 +150,33 @@ impl World {
         })
     }
 
+    /// From now on an instance dies every so often.
+    pub(super) fn kill_every(&mut self, span: Duration) {
+        if let Some(fleet) = &mut self.fleet {
+            fleet.kill_every(span);
+        }
+    }
+
+    /// No instance dies any more; how many have.
+    pub(super) fn spare(&mut self) -> u64 {
+        self.fleet.as_mut().map_or(0, |fleet| {
+            fleet.spare();
+            fleet.killed()
+        })
+    }
+
+    /// Whether there are several gateways, of which one may be gone at any moment.
+    pub(super) fn has_instances(&self) -> bool {
+        self.fleet.is_some()
+    }
+
+    /// How many referrals a platform holds twice.
+    pub(super) fn doubled(&self) -> usize {
+        self.platforms.values().map(|platform| platform.duplicates().len()).sum()
+    }
+
     pub(super) fn gateway(&self) -> &Gateway {
-        &self.running.gateway
+        &self.gateway
     }
 
     pub(super) fn platform_addresses(&self) -> Vec<(String, String)> {
@@ -255,39 +293,68 @@ impl World {
         for platform in self.platforms.values() {
             platform.stop().await;
         }
-        for other in self.others {
-            other.stop().await;
+        drop(self.fleet);
+        if let Some(running) = self.running {
+            running.stop().await;
         }
-        self.running.stop().await;
     }
 }
 
-/// One gateway, started as `serve` starts it.
-async fn instance(config: &Config, base: &str, listener: TcpListener) -> anyhow::Result<Running> {
-    let store = config::open_store(config).await?;
+/// One gateway, put together as `serve` does it.
+async fn gateway(text: &str, base: &str) -> anyhow::Result<Gateway> {
+    let config = config::parse(text)?;
+    let store = config::open_store(&config).await?;
     let transport = Arc::new(HttpTransport::new()?);
     let (clock, chance) = (Arc::new(SystemClock), Arc::new(Chance::from_system()));
-    let gateway = config::build(config, base.to_owned(), store, clock, chance, transport)?;
-    Ok(serve::start(gateway, listener)?)
+    Ok(config::build(&config, base.to_owned(), store, clock, chance, transport)?)
+}
+
+/// So short that what a dead instance left is taken up while one looks on.
+const SHORT: &str = "[retry]\ndelays-seconds = [1]\nsettle-seconds = 2\nlane-seconds = 3\n";
+
+/// Attempts of the GP system at a submission where instances die, [`Beat`] apart.
+const ATTEMPTS: u32 = 2_000;
+
+/// Waits a moment between two attempts, however often it failed.
+struct Beat;
+
+impl Pause for Beat {
+    fn pause(&self, _how_long: time::Duration) -> Paused<'_> {
+        Box::pin(async { sleep(&SystemClock, Duration::from_millis(50)).await })
+    }
 }
 
 /// Cancels, reading again when the gateway has written in between.
 pub(super) async fn cancel(gp: &GpSystem, task_url: &str) -> anyhow::Result<()> {
-    for _ in 0..10 {
+    for _ in 0..200 {
         match gp.cancel(task_url).await {
             Ok(_) => return Ok(()),
             Err(WireError::Refused { status: 412, .. }) => {}
+            // Whoever was asked has died: perhaps before it answered, perhaps behind the cancellation.
+            Err(WireError::NoAnswer { .. }) => {
+                sleep(&SystemClock, Duration::from_millis(50)).await;
+                let id = task_url.rsplit('/').next().unwrap_or_default();
+                if gp.task(id).await.is_ok_and(|task| task["status"] == "cancelled") {
+                    return Ok(());
+                }
+            }
             Err(error) => return Err(error.into()),
         }
     }
-    anyhow::bail!("a cancellation met a newer version ten times")
+    anyhow::bail!("a cancellation met newer versions and dead instances all the time")
 }
 
 fn sha256(token: &str) -> String {
     Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn configuration(address: &str, place: &str, token: &std::path::Path, [food, befriending]: [&str; 2]) -> String {
+fn configuration(
+    address: &str,
+    base: &str,
+    place: &str,
+    token: &std::path::Path,
+    [food, befriending]: [&str; 2],
+) -> String {
     const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
     let token = token.display();
     let (gp, reports, collect) = (sha256(GP_TOKEN), sha256(REPORT_TOKEN), sha256(COLLECT_TOKEN));
@@ -296,6 +363,7 @@ fn configuration(address: &str, place: &str, token: &std::path::Path, [food, bef
         r#"
 [server]
 listen = "{address}"
+base-url = "{base}"
 {place}
 
 [limits]

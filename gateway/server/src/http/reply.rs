@@ -130,7 +130,8 @@ pub(crate) fn store_fault(error: &StoreError) -> Refusal {
             let words = "The gateway is stopping. Send it again with the same X-Request-Id.";
             Refusal::one(503, Issue::general(IssueCode::Transient, words))
         }
-        StoreError::Engine(_) => {
+        // Of a claim alone, which no request makes.
+        StoreError::LaneLost | StoreError::Engine(_) => {
             let words = "The store failed. Nothing was stored; the log says why.";
             Refusal::one(500, Issue::general(IssueCode::Exception, words))
         }

@@ -17,6 +17,9 @@ pub(super) async fn ring(gateway: Arc<Gateway>, mut heard: watch::Receiver<Wakes
         if now.reports != known.reports {
             gateway.report_bell.notify_one();
         }
+        if now.lanes != known.lanes {
+            gateway.lane_bell.send_modify(|rings| *rings += 1);
+        }
         known = now;
         tokio::select! {
             () = stop.cancelled() => return,

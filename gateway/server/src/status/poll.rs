@@ -23,6 +23,10 @@ pub async fn poll_lane(gateway: Arc<Gateway>, platform: PlatformId, every: Durat
             () = stop.cancelled() => return,
             () = crate::clock::sleep(gateway.clock.as_ref(), every) => {}
         }
+        // Of several instances one polls.
+        if gateway.platform(&platform).is_none_or(|now| now.pace.hold().fence().is_none()) {
+            continue;
+        }
         match poll(&gateway, &platform).await {
             Ok(()) => {}
             Err(PollError::Platform(error)) => {
@@ -101,6 +105,7 @@ async fn one_page(
         };
         let names = Names { request_id: gateway.new_id(), correlation: correlation.clone() };
         platform.pace.leave(gateway.limits.platform_concurrency).await?;
+        platform.pace.is_ours()?;
         let answer = gateway.transport.send(platform, &request, &names).await;
         platform.pace.heard(&answer);
         let answer: Answer = answer?;

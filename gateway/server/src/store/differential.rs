@@ -2,11 +2,12 @@
 
 use crate::store::memory::MemoryStore;
 use crate::store::suite::samples::{self, at, must};
-use crate::store::{CommitError, ReferralFilter, SearchQuery, Store, UpdatedRange};
+use crate::store::{CommitError, ReferralFilter, SearchQuery, Store, StoreError, UpdatedRange};
 use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId, TaskStatus};
 use gateway_core::change::{Change, Check, Disposition, Received, Removed, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::fair::Class;
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
+use gateway_core::lane::{InstanceId, LaneState, LeaveLane, TakeLane, Taken, Term};
 use gateway_core::outbox::{Attempt, ClaimRequest, OutboxRow, OutboxState};
 use gateway_core::referral::{Delivery, Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
@@ -14,6 +15,7 @@ use gateway_core::subject::{Domain, Subject, SubjectId};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
+use std::time::Duration;
 
 const STATES: [OutboxState; 8] = [
     OutboxState::Ready,
@@ -220,6 +222,26 @@ fn answered(result: Result<(), CommitError>) -> String {
     }
 }
 
+/// A lane is taken, kept or given back. Terms end at once or not at all: each engine goes by a clock of its own.
+async fn lane(dice: &mut Dice, model: &MemoryStore, engine: &dyn Store) {
+    let (platform, holder, fence) = (dice.platform(), InstanceId(dice.word("i", 3)), u64::from(dice.number(6)));
+    let state = LaneState { pause: dice.maybe(|dice| at(dice.seconds())), ..LaneState::default() };
+    if dice.number(4) == 0 {
+        let request = LeaveLane { platform, holder, fence, state };
+        must(engine.leave_lane(&request).await);
+        must(model.leave_lane(&request).await);
+        return;
+    }
+    let term = *dice.one(&[Term::For(Duration::ZERO), Term::For(Duration::from_secs(36_000)), Term::Alone]);
+    let keep = dice.maybe(|_| (fence, state));
+    let request = TakeLane { platform, holder, term, now: at(0), keep };
+    let told = |taken| match taken {
+        Taken::Held { remaining } => Taken::Held { remaining: remaining.map(|_| Duration::ZERO) },
+        ours => ours,
+    };
+    assert_eq!(told(must(engine.take_lane(&request).await)), told(must(model.take_lane(&request).await)));
+}
+
 async fn step(dice: &mut Dice, model: &MemoryStore, engine: &dyn Store) {
     if dice.number(5) == 0 {
         let platform = dice.platform();
@@ -228,7 +250,14 @@ async fn step(dice: &mut Dice, model: &MemoryStore, engine: &dyn Store) {
             &TenantId((*dice.one(&["east", "north", "south"])).to_owned()),
             *dice.one(&[Class::Urgent, Class::Any]),
         );
-        assert_eq!(must(engine.claim(request.clone()).await), must(model.claim(request).await));
+        request.lane = dice.maybe(|dice| dice.number(6).into());
+        // Engines refuse in the same words: that the lane is another's.
+        let answered = |claimed: Result<_, StoreError>| claimed.map_err(|error| error.to_string());
+        assert_eq!(answered(engine.claim(request.clone()).await), answered(model.claim(request).await));
+        return;
+    }
+    if dice.number(8) == 0 {
+        lane(dice, model, engine).await;
         return;
     }
     let mut transaction = Transaction::default();

@@ -3,6 +3,7 @@
 
 mod apply;
 mod claim;
+mod lane;
 mod search;
 mod state;
 
@@ -15,6 +16,7 @@ use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use async_trait::async_trait;
 use gateway_core::change::{Disposition, RawReport, Received, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
+use gateway_core::lane::{LeaveLane, TakeLane, Taken};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow, OutboxState};
 use gateway_core::referral::{Delivery, Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
@@ -54,7 +56,16 @@ impl Store for MemoryStore {
     }
 
     async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
-        Ok(claim::claim(&mut *self.state()?, &canonical::claim(request)))
+        claim::claim(&mut *self.state()?, &canonical::claim(request))
+    }
+
+    async fn take_lane(&self, request: &TakeLane) -> Result<Taken, StoreError> {
+        Ok(lane::take(&mut *self.state()?, request))
+    }
+
+    async fn leave_lane(&self, request: &LeaveLane) -> Result<(), StoreError> {
+        lane::leave(&mut *self.state()?, request);
+        Ok(())
     }
 
     async fn next_due(&self, platforms: &[PlatformId]) -> Result<Option<OffsetDateTime>, StoreError> {

@@ -12,6 +12,7 @@ pub mod copy;
 
 mod fault;
 mod keys;
+mod lane;
 mod listen;
 mod put;
 mod reads;
@@ -33,6 +34,7 @@ use connect::Scope;
 use fault::Fault;
 use gateway_core::change::{RawReport, Received, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
+use gateway_core::lane::{LeaveLane, TakeLane, Taken};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
@@ -254,6 +256,31 @@ impl Store for PostgresStore {
         let claimed = claim::claim(&mut on, &request).await?;
         on.commit().await.map_err(Fault::from)?;
         Ok(claimed)
+    }
+
+    async fn take_lane(&self, request: &TakeLane) -> Result<Taken, StoreError> {
+        self.writer()?;
+        // To take it twice is to keep it.
+        read!(in self.all(), held => {
+            let mut on = held.begin().await?;
+            let taken = lane::take(&mut on, request).await?;
+            on.commit().await?;
+            Ok(taken)
+        })
+    }
+
+    async fn leave_lane(&self, request: &LeaveLane) -> Result<(), StoreError> {
+        self.writer()?;
+        read!(in self.all(), held => {
+            let mut on = held.begin().await?;
+            lane::leave(&mut on, request).await?;
+            on.commit().await?;
+            Ok(())
+        })
+    }
+
+    fn is_shared(&self) -> bool {
+        true
     }
 
     fn wakes(&self) -> Option<watch::Receiver<Wakes>> {

@@ -15,6 +15,7 @@ mod errors;
 mod hash;
 mod kept;
 mod keys;
+mod lane;
 mod put;
 mod readers;
 mod reads;
@@ -32,6 +33,7 @@ use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use async_trait::async_trait;
 use gateway_core::change::{RawReport, Received, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
+use gateway_core::lane::{LeaveLane, TakeLane, Taken};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
@@ -115,6 +117,14 @@ impl Store for SqliteStore {
 
     async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
         self.writer()?.claim(canonical::claim(request)).await
+    }
+
+    async fn take_lane(&self, request: &TakeLane) -> Result<Taken, StoreError> {
+        self.writer()?.take_lane(request.clone()).await
+    }
+
+    async fn leave_lane(&self, request: &LeaveLane) -> Result<(), StoreError> {
+        self.writer()?.leave_lane(request.clone()).await
     }
 
     async fn next_due(&self, platforms: &[PlatformId]) -> Result<Option<OffsetDateTime>, StoreError> {

@@ -4,6 +4,7 @@
 mod audit;
 mod erasing;
 mod keeping;
+mod lanes;
 mod outbox;
 mod referrals;
 mod reports;
@@ -52,6 +53,11 @@ where
     outbox::the_backlog_is_what_waits_or_is_leased(make().await).await;
     outbox::dead_letters_are_listed_by_creation(make().await).await;
     outbox::concurrent_claims_never_share_a_row(make().await).await;
+    lanes::one_holds_a_lane_at_a_time(make().await).await;
+    lanes::a_lane_keeps_what_the_next_holder_has_to_know(make().await).await;
+    lanes::nothing_is_claimed_under_an_older_fence(make().await).await;
+    lanes::what_was_leased_is_claimed_at_once_by_the_next_holder(make().await).await;
+    lanes::lanes_are_no_content(make().await).await;
     reports::raw_reports_wait_until_read(make().await).await;
     reports::the_same_statement_is_kept_once(make().await).await;
     reports::parked_statements_find_their_referral(make().await).await;

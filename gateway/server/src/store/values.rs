@@ -18,6 +18,7 @@ pub(super) fn again(error: &StoreError) -> StoreError {
     match error {
         StoreError::Full => StoreError::Full,
         StoreError::Closed => StoreError::Closed,
+        StoreError::LaneLost => StoreError::LaneLost,
         StoreError::Engine(words) => StoreError::Engine(words.clone()),
     }
 }

@@ -6,6 +6,7 @@ use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use async_trait::async_trait;
 use gateway_core::change::{RawReport, Received, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
+use gateway_core::lane::{LeaveLane, TakeLane, Taken};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
@@ -35,6 +36,11 @@ pub trait Watcher: Send + Sync {
     async fn claim(&self, store: &dyn Store, request: ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
         store.claim(request).await
     }
+
+    /// Whether several instances may have the store in hand.
+    fn is_shared(&self, store: &dyn Store) -> bool {
+        store.is_shared()
+    }
 }
 
 /// A store and who watches it.
@@ -53,6 +59,20 @@ impl<W: Watcher> Store for Watched<W> {
 
     async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
         self.watcher.claim(self.inner.as_ref(), request).await
+    }
+
+    async fn take_lane(&self, request: &TakeLane) -> Result<Taken, StoreError> {
+        self.watcher.reading("take_lane").await;
+        self.inner.take_lane(request).await
+    }
+
+    async fn leave_lane(&self, request: &LeaveLane) -> Result<(), StoreError> {
+        self.watcher.reading("leave_lane").await;
+        self.inner.leave_lane(request).await
+    }
+
+    fn is_shared(&self) -> bool {
+        self.watcher.is_shared(self.inner.as_ref())
     }
 
     async fn next_due(&self, platforms: &[PlatformId]) -> Result<Option<OffsetDateTime>, StoreError> {

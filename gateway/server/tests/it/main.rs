@@ -11,6 +11,7 @@ mod disclosures;
 mod erasure;
 mod hanging_up;
 mod instances;
+mod lanes;
 mod losses;
 mod notes;
 mod official_examples;

@@ -26,9 +26,9 @@ use tokio_util::sync::CancellationToken;
 use vcse_gateway::chance::Chance;
 use vcse_gateway::clock::ManualClock;
 use vcse_gateway::config::{self, Config};
-use vcse_gateway::deliver;
 use vcse_gateway::gateway::{Gateway, Platform, is_race};
 use vcse_gateway::ingest;
+use vcse_gateway::lane::{self, Instance};
 use vcse_gateway::store::memory::MemoryStore;
 use vcse_gateway::store::watched::{Watched, Watcher};
 use vcse_gateway::store::{CommitError, ReferralFilter, Store, StoreError};
@@ -243,7 +243,12 @@ async fn run(course: &Course, seed: u64) -> Finish {
     let id = accepted.written.iter().find(|row| row.kind == "Consent").unwrap().id.clone();
     gateway.commit(accepted.transaction).await.unwrap();
     let stop = CancellationToken::new();
-    let lane = tokio::spawn(deliver::lane(Arc::clone(&gateway), PlatformId("food".to_owned()), stop.clone()));
+    let lane = tokio::spawn(lane::run(
+        Arc::clone(&gateway),
+        PlatformId("food".to_owned()),
+        Arc::new(Instance::new("race".to_owned())),
+        stop.clone(),
+    ));
     // The withdrawal begins anywhere from before the claim to after the last answer.
     for _ in 0..seed % 23 * 8 {
         tokio::task::yield_now().await;

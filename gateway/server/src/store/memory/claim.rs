@@ -1,6 +1,8 @@
 //! Leases on outbox rows, in the model.
 
+use super::lane;
 use super::state::{KeptRow, State};
+use crate::store::StoreError;
 use gateway_core::fair::{Class, Waiting};
 use gateway_core::identity::PlatformId;
 use gateway_core::outbox::{ClaimRequest, Claimed};
@@ -9,7 +11,10 @@ use std::collections::HashMap;
 use time::OffsetDateTime;
 
 /// Leases what is due, in fair turns.
-pub(super) fn claim(state: &mut State, request: &ClaimRequest) -> Vec<Claimed> {
+pub(super) fn claim(state: &mut State, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+    if request.lane.is_some_and(|fence| !lane::is_newest(state, &request.platform, fence)) {
+        return Err(StoreError::LaneLost);
+    }
     let open = open(state, std::slice::from_ref(&request.platform));
     let urgent_due = |kept: &KeptRow| kept.due.and_then(|due| kept.row.urgent_due(due));
     let classes: [(Class, &dyn Fn(&KeptRow) -> Option<OffsetDateTime>); 2] =
@@ -33,7 +38,7 @@ pub(super) fn claim(state: &mut State, request: &ClaimRequest) -> Vec<Claimed> {
         state.attempts.extend(attempt.map(|attempt| ((attempt.outbox.clone(), attempt.number), attempt)));
         claimed.push(leased);
     }
-    claimed
+    Ok(claimed)
 }
 
 /// How many rows wait for nothing but their time, or are leased.

@@ -6,6 +6,7 @@ use crate::store::digest::Digest;
 use adapter_contract::Cursor;
 use gateway_core::change::{AuditRecord, RawReport, Received, ReportRecord, StoredAnswer};
 use gateway_core::identity::{ClientId, PlatformId, TenantId};
+use gateway_core::lane::Lane;
 use gateway_core::outbox::{Attempt, OutboxRow};
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
@@ -29,6 +30,7 @@ pub(super) struct State {
     pub(super) attempts: BTreeMap<(String, u32), Attempt>,
     pub(super) raw_reports: Vec<KeptReport>,
     pub(super) reports: Vec<ReportRecord>,
+    pub(super) lanes: BTreeMap<PlatformId, Lane>,
     pub(super) cursors: BTreeMap<PlatformId, Cursor>,
     pub(super) answers: BTreeMap<(TenantId, ClientId, String), StoredAnswer>,
     /// With the place of each in its tenant's chain.

@@ -2,7 +2,9 @@
 //! LOCKED` passes over what is being written. Whoever finds nothing because of that looks again when he is woken.
 
 use super::fault::Fault;
+use super::lane;
 use super::sql::{Bind as _, all, ask, one, run};
+use crate::store::StoreError;
 use crate::store::rows::Columns as _;
 use crate::store::statements::BACKLOG;
 use crate::store::values::{integer, json, micros, time};
@@ -13,7 +15,7 @@ use sqlx::PgConnection;
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
-/// Claims of one platform are made one after the other: who comes next sees what is left.
+/// Claims of one platform by others than the holder of its lane are made one after the other: who comes next sees what is left.
 const ONE_BY_ONE: &str = "SELECT pg_advisory_xact_lock(hashtext('claim'), hashtext(?1))";
 
 /// What each tenant has at a platform that is due by a time, at most so many of each class; walks the tenants by name, each
@@ -53,8 +55,13 @@ const FIRST: &str = "WITH RECURSIVE tenants (tenant) AS (
 
 /// Leases what is due, in fair turns. The caller ends the transaction.
 pub(super) async fn claim(on: &mut PgConnection, request: &ClaimRequest) -> Result<Vec<Claimed>, Fault> {
+    match request.lane {
+        Some(fence) if !lane::is_newest(on, &request.platform, fence).await? => return Err(StoreError::LaneLost.into()),
+        // The lane's holder makes one claim after the other.
+        Some(_) => {}
+        None => run(on, ask(ONE_BY_ONE).text(&request.platform.0)).await?,
+    }
     let due_by = micros(request.due_by)?;
-    run(on, ask(ONE_BY_ONE).text(&request.platform.0)).await?;
     let found = ask(WAITING).text(&request.platform.0).number(due_by).number(request.limit.into());
     let found = all(on, found, |row| Ok((row.string(0)?, row.integer(1)?, row.integer(3)?))).await?;
     let mut waiting = Waiting::default();

@@ -6,6 +6,7 @@ use super::fault::Fault;
 use super::sql::{Bind as _, ask, command, escaped, one, run};
 use super::{PostgresOptions, connect, reads, schema, server_fits, writer};
 use crate::gateway::Secret;
+use crate::store::lane::NOBODYS;
 use crate::store::rows::Columns as _;
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::dump::{self, Batch, Values};
@@ -72,6 +73,8 @@ pub async fn copy(from: &Path, to: &Secret, mut progress: impl FnMut(u64, u64)) 
         progress(rows, all);
     }
     giving.await.map_err(|_| StoreError::Closed)??;
+    // Who held a lane held it over the file.
+    run(&mut on, ask(NOBODYS)).await?;
     for (name, last) in dump::last_places(from)? {
         let set = ask("UPDATE last_place SET last = ?2 WHERE name = ?1 RETURNING name").text(&name).number(last);
         if one(&mut on, set, |row| row.string(0)).await?.is_none() {
@@ -92,7 +95,7 @@ pub async fn copy(from: &Path, to: &Secret, mut progress: impl FnMut(u64, u64)) 
 /// Refuses a store that holds anything, and takes away what a new one holds.
 async fn empty(on: &mut PgConnection) -> Result<(), Fault> {
     let held = "SELECT (EXISTS (SELECT 1 FROM last_place WHERE last > 0 AND name <> 'subject_key')
-        OR EXISTS (SELECT 1 FROM attempt) OR EXISTS (SELECT 1 FROM cursor) OR EXISTS (SELECT 1 FROM answer)
+        OR EXISTS (SELECT 1 FROM attempt) OR EXISTS (SELECT 1 FROM cursor) OR EXISTS (SELECT 1 FROM lane) OR EXISTS (SELECT 1 FROM answer)
         OR EXISTS (SELECT 1 FROM raw_report_about)
         OR EXISTS (SELECT 1 FROM subject_key WHERE subject <> 'store/tokens'))::int::bigint";
     if one(on, ask(held), |row| row.integer(0)).await? != Some(0) {

@@ -1,7 +1,7 @@
 //! Hears what other instances have committed. A connection that breaks is made again, and then everything counts as heard:
 //! nobody knows what was said meanwhile. Until then the workers look at their own times, as they do without any wake-up.
 
-use super::writer::{CHANNEL, OUTBOX, REPORTS};
+use super::writer::{CHANNEL, LANES, OUTBOX, REPORTS};
 use crate::clock::{self, SystemClock};
 use crate::store::Wakes;
 use sqlx::postgres::{PgListener, PgPool};
@@ -38,6 +38,7 @@ async fn hear(pool: &PgPool, tell: &watch::Sender<Wakes>, own: &AtomicI64) -> Re
             Some(said) => tell.send_modify(|wakes| match said.payload() {
                 OUTBOX => wakes.outbox += 1,
                 REPORTS => wakes.reports += 1,
+                LANES => wakes.lanes += 1,
                 // A newer version may say more.
                 _ => {}
             }),
@@ -51,5 +52,6 @@ fn everything(tell: &watch::Sender<Wakes>) {
     tell.send_modify(|wakes| {
         wakes.outbox += 1;
         wakes.reports += 1;
+        wakes.lanes += 1;
     });
 }

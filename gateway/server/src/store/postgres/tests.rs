@@ -3,6 +3,7 @@
 mod broken;
 mod copied;
 mod instances;
+mod lanes;
 mod security;
 
 use super::PostgresStore;

@@ -42,6 +42,7 @@ const LOCK: i64 = 0x7663_7365;
 pub(super) const CHANNEL: &str = "vcse_gateway";
 pub(super) const OUTBOX: &str = "outbox";
 pub(super) const REPORTS: &str = "reports";
+pub(super) const LANES: &str = "lanes";
 
 /// Takes the lock until the end of the transaction; gives the numbers of the transaction and of the connection's process.
 pub(super) async fn lock(on: &mut PgConnection) -> Result<(String, i64), Fault> {

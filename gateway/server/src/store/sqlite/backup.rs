@@ -6,6 +6,7 @@
 use super::rows::{body, integer};
 use super::{chain, connect, hash, put, schema};
 use crate::store::digest::hex;
+use crate::store::lane::NOBODYS;
 use crate::store::{AuditChain, StoreError};
 use gateway_core::change::AuditRecord;
 use gateway_core::identity::{GATEWAY_AUTHOR, TenantId};
@@ -285,6 +286,8 @@ fn doubt(file: &mut Connection, now: OffsetDateTime) -> Result<Restored, StoreEr
         };
         put::audit(&transaction, &line)?;
     }
+    // Whoever held a lane held it over the other store.
+    transaction.execute(NOBODYS, [])?;
     transaction.commit()?;
     Ok(Restored { uncertain })
 }

@@ -1,8 +1,8 @@
 //! Leases on outbox rows. What waits is looked up tenant by tenant, in an index that gives the rows of each in order of their
 //! time: what a claim costs grows with the tenants, not with what waits.
 
-use super::put;
 use super::rows::{body, integer, json, micros, time};
+use super::{lane, put};
 use crate::store::StoreError;
 pub(super) use crate::store::statements::{BACKLOG, DUE, NEXT, TENANT, URGENT};
 use gateway_core::fair::{Class, Waiting};
@@ -13,6 +13,11 @@ use time::OffsetDateTime;
 
 /// Leases what is due, in fair turns.
 pub(super) fn claim(file: &Connection, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+    if let Some(fence) = request.lane
+        && !lane::is_newest(file, &request.platform, fence)?
+    {
+        return Err(StoreError::LaneLost);
+    }
     let due_by = micros(request.due_by)?;
     let mut waiting = Waiting::default();
     for tenant in tenants(file, &request.platform)? {

@@ -20,6 +20,7 @@ const TABLES: &[&str] = &[
     "raw_report_about",
     "report",
     "cursor",
+    "lane",
     "answer",
     "audit",
 ];

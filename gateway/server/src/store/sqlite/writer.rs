@@ -3,9 +3,10 @@
 //! does not limit the number of transactions.
 
 use super::errors::again;
-use super::{apply, blind, claim, connect, schema};
+use super::{apply, blind, claim, connect, lane, schema};
 use crate::store::{CommitError, StoreError};
 use gateway_core::change::{Change, Transaction};
+use gateway_core::lane::{LeaveLane, TakeLane, Taken};
 use gateway_core::outbox::{ClaimRequest, Claimed};
 use rusqlite::Connection;
 use std::cell::Cell;
@@ -39,6 +40,8 @@ pub(super) struct Writer {
 enum Job {
     Commit(Transaction, oneshot::Sender<Result<(), CommitError>>),
     Claim(ClaimRequest, oneshot::Sender<Result<Vec<Claimed>, StoreError>>),
+    TakeLane(TakeLane, oneshot::Sender<Result<Taken, StoreError>>),
+    LeaveLane(LeaveLane, oneshot::Sender<Result<(), StoreError>>),
     /// Wakes the thread so that it sees that it should close.
     Wake,
 }
@@ -47,6 +50,8 @@ enum Job {
 enum Outcome {
     Commit(Result<(), CommitError>, oneshot::Sender<Result<(), CommitError>>),
     Claim(Result<Vec<Claimed>, StoreError>, oneshot::Sender<Result<Vec<Claimed>, StoreError>>),
+    TakeLane(Result<Taken, StoreError>, oneshot::Sender<Result<Taken, StoreError>>),
+    LeaveLane(Result<(), StoreError>, oneshot::Sender<Result<(), StoreError>>),
 }
 
 impl Writer {
@@ -79,6 +84,18 @@ impl Writer {
     pub(super) async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
         let (reply, answer) = oneshot::channel();
         self.send(Job::Claim(request, reply)).await?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    pub(super) async fn take_lane(&self, request: TakeLane) -> Result<Taken, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Job::TakeLane(request, reply)).await?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    pub(super) async fn leave_lane(&self, request: LeaveLane) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Job::LeaveLane(request, reply)).await?;
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
 
@@ -175,12 +192,30 @@ impl Loop {
                     outcomes.push(Outcome::Claim(result, reply));
                     whole
                 }
+                (Ok(()), Job::TakeLane(request, reply)) => {
+                    let (result, whole) = alone(&self.file, |file| lane::take(file, &request));
+                    outcomes.push(Outcome::TakeLane(result, reply));
+                    whole
+                }
+                (Ok(()), Job::LeaveLane(request, reply)) => {
+                    let (result, whole) = alone(&self.file, |file| lane::leave(file, &request));
+                    outcomes.push(Outcome::LeaveLane(result, reply));
+                    whole
+                }
                 (Err(error), Job::Commit(_, reply)) => {
                     outcomes.push(Outcome::Commit(Err(again(error).into()), reply));
                     Ok(())
                 }
                 (Err(error), Job::Claim(_, reply)) => {
                     outcomes.push(Outcome::Claim(Err(again(error)), reply));
+                    Ok(())
+                }
+                (Err(error), Job::TakeLane(_, reply)) => {
+                    outcomes.push(Outcome::TakeLane(Err(again(error)), reply));
+                    Ok(())
+                }
+                (Err(error), Job::LeaveLane(_, reply)) => {
+                    outcomes.push(Outcome::LeaveLane(Err(again(error)), reply));
                     Ok(())
                 }
             };
@@ -237,12 +272,21 @@ impl Outcome {
             Self::Claim(result, reply) => {
                 let _ = reply.send(lost.map_or(result, |error| Err(again(error))));
             }
+            Self::TakeLane(result, reply) => {
+                let _ = reply.send(lost.map_or(result, |error| Err(again(error))));
+            }
+            Self::LeaveLane(result, reply) => {
+                let _ = reply.send(lost.map_or(result, |error| Err(again(error))));
+            }
         }
     }
 
     fn failure(&self) -> Option<StoreError> {
         match self {
-            Self::Commit(Err(CommitError::Store(error)), _) | Self::Claim(Err(error), _) => Some(again(error)),
+            Self::Commit(Err(CommitError::Store(error)), _)
+            | Self::Claim(Err(error), _)
+            | Self::TakeLane(Err(error), _)
+            | Self::LeaveLane(Err(error), _) => Some(again(error)),
             _ => None,
         }
     }

@@ -1,5 +1,6 @@
 //! The plans of the statements that run often: each goes by an index, none sorts.
 
+use crate::store::lane;
 use crate::store::sqlite::search::Found;
 use crate::store::sqlite::{chain, claim, kept, keys, reads, schema};
 use crate::store::suite::samples::{at, query, strangers};
@@ -48,6 +49,9 @@ fn fixed_statements_go_by_an_index() {
         claim::NEXT,
         claim::TENANT,
         claim::URGENT,
+        lane::LANE,
+        lane::FENCE,
+        lane::LEASED,
         reads::RESOURCE.as_str(),
         reads::HISTORY.as_str(),
         reads::ANSWER,

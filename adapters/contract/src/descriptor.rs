@@ -2,6 +2,7 @@
 
 use crate::{AcceptedLoss, TaskStatus};
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU32;
 
 /// Name, abilities, data needs, limits and status table of one adapter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,6 +128,34 @@ pub struct Limits {
     pub answer_bytes: u32,
     /// Seconds between two polls, at least.
     pub poll_seconds: u32,
+    /// How fast the platform may be asked, as its vendor says. Configuration may make it slower, never faster.
+    #[serde(default)]
+    pub pace: Pace,
+}
+
+/// How fast a platform may be asked. Every request counts, whatever it is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Pace {
+    /// Requests in a minute, on the average; absent = not bounded.
+    pub requests_per_minute: Option<NonZeroU32>,
+    /// Requests at once, after a pause; absent = one. It says nothing without `requests_per_minute`.
+    pub burst: Option<NonZeroU32>,
+    /// Exchanges under way at the same time; absent = as the gateway's limits say.
+    pub at_once: Option<NonZeroU32>,
+}
+
+impl Pace {
+    /// The slower of both in each respect.
+    #[must_use]
+    pub fn tightened(self, other: Self) -> Self {
+        let least = |one: Option<NonZeroU32>, other: Option<NonZeroU32>| one.into_iter().chain(other).min();
+        Self {
+            requests_per_minute: least(self.requests_per_minute, other.requests_per_minute),
+            burst: least(self.burst, other.burst),
+            at_once: least(self.at_once, other.at_once),
+        }
+    }
 }
 
 /// One row of the status crosswalk.

@@ -7,7 +7,7 @@ mod table;
 
 use crate::fault::Fault;
 use crate::folder::{Folder, MANIFEST};
-use adapter_contract::{Capabilities, Limits, StatusRow, TaskStatus};
+use adapter_contract::{Capabilities, Limits, Pace, StatusRow, TaskStatus};
 use std::collections::BTreeMap;
 use table::{Place, Table};
 use toml::de::DeTable;
@@ -173,6 +173,13 @@ fn manifest(document: &DeTable<'_>, folder: &str, known: &mut Known, place: &mut
         let answer_seconds = table.number("answer-seconds", 1..=300, place);
         let answer_bytes = table.number("answer-bytes", 1024..=64 * 1024 * 1024, place);
         let poll_seconds = table.number("poll-seconds", 1..=7 * 24 * 3600, place);
+        let pace = table.table("pace", false, place).map(|mut table| {
+            let requests_per_minute = table.optional_number("requests-per-minute", place);
+            let burst = table.optional_number("burst", place);
+            let at_once = table.optional_number("at-once", place);
+            table.end(place);
+            Pace { requests_per_minute, burst, at_once }
+        });
         table.end(place);
         known.steps = steps;
         Some(Limits {
@@ -180,6 +187,7 @@ fn manifest(document: &DeTable<'_>, folder: &str, known: &mut Known, place: &mut
             answer_seconds: answer_seconds?,
             answer_bytes: answer_bytes?,
             poll_seconds: poll_seconds?,
+            pace: pace.unwrap_or_default(),
         })
     });
     let read: Vec<_> = top.tables("statuses", place).into_iter().map(|table| status(table, place)).collect();

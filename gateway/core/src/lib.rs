@@ -23,6 +23,7 @@ pub mod align;
 pub mod status;
 pub mod unanswered;
 pub mod urgency;
+pub mod waiting;
 
 // What the sender may still do, and the person.
 pub mod erase;

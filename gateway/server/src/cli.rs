@@ -7,6 +7,7 @@ mod config;
 mod dead_letters;
 mod disclosures;
 mod needs;
+mod referrals;
 mod route;
 mod serve;
 mod store;
@@ -120,6 +121,11 @@ enum Command {
         #[command(subcommand)]
         action: DeadLettersAction,
     },
+    /// Where a referral is, for what it waits, and when it goes.
+    Referrals {
+        #[command(subcommand)]
+        action: ReferralsAction,
+    },
     /// Says why a referral goes where it goes. Sends nothing.
     Route {
         #[command(subcommand)]
@@ -203,6 +209,21 @@ struct DisclosuresArguments {
     /// Writes to a file instead of standard output.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum ReferralsAction {
+    /// Shows one with its errands, its attempts, and for what it waits. Read from the store; a gateway may be running meanwhile.
+    Show {
+        /// Id of the Task or the referral.
+        id: String,
+        /// The configuration of the gateway.
+        #[arg(long)]
+        config: PathBuf,
+        /// `text` or `json`.
+        #[arg(long, default_value = "text", value_parser = ["text", "json"])]
+        format: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -417,6 +438,9 @@ pub async fn run() -> ExitCode {
         Command::Config { action: ConfigAction::Example } => config::example(),
         Command::Audit { action: AuditAction::Verify { config, format } } => audit::verify(&config, &format).await,
         Command::DeadLetters { action } => dead_letters::run(&action).await,
+        Command::Referrals { action: ReferralsAction::Show { id, config, format } } => {
+            referrals::show(&config, &id, format == "json").await
+        }
         Command::Store { action: StoreAction::Copy { from, to } } => store::run(&from, &to).await,
         Command::Disclosures(arguments) => disclosures::run(&arguments).await,
         Command::Route { action: RouteAction::Explain { file, config, tenant, format } } => {

@@ -9,6 +9,7 @@ mod sections;
 mod share;
 mod store;
 
+pub(crate) use build::clients;
 pub use build::{build, rules};
 pub use policy::{BranchSection, ClassSetting, Decided, DirectCareSection, NotesSetting, PolicySection, TenantSection};
 pub use retention::{RetentionSection, kept_for_ever};

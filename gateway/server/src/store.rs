@@ -31,11 +31,12 @@ use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use async_trait::async_trait;
 use gateway_core::change::{AuditRecord, CheckFailure, RawReport, Received, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
-use gateway_core::lane::{LeaveLane, TakeLane, Taken};
+use gateway_core::lane::{Lane, LeaveLane, TakeLane, Taken};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
 use gateway_core::subject::{Domain, Erasure, Subject, SubjectId};
+use gateway_core::waiting::Ahead;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
@@ -183,6 +184,13 @@ pub trait Store: Send + Sync {
 
     /// How many rows wait for their time or are leased, counted up to `most`: what it costs is bounded.
     async fn backlog(&self, most: u64) -> Result<u64, StoreError>;
+
+    /// What stands before an outbox row at its platform at this time, each counted up to `most`; nothing, if it is not one that
+    /// waits for its turn.
+    async fn ahead(&self, outbox: &str, now: OffsetDateTime, most: u64) -> Result<Ahead, StoreError>;
+
+    /// The lane of a platform as it stands; `None` if nobody has ever held it.
+    async fn lane(&self, platform: &PlatformId) -> Result<Option<Lane>, StoreError>;
 
     /// One version of a resource, or the current one.
     async fn resource(&self, key: &ResourceKey, version: Option<u64>) -> Result<Option<ResourceVersion>, StoreError>;

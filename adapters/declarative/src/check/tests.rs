@@ -23,7 +23,13 @@ impl Plain {
             capabilities: Capabilities { cancel: false, hold: false, look_up: true, poll: true, push: true },
             data_needs: Vec::new(),
             accepted_losses: Vec::new(),
-            limits: Limits { steps: 1, answer_seconds: 1, answer_bytes: 1, poll_seconds: 1 },
+            limits: Limits {
+                steps: 1,
+                answer_seconds: 1,
+                answer_bytes: 1,
+                poll_seconds: 1,
+                pace: adapter_contract::Pace::default(),
+            },
             statuses: Vec::new(),
         })
     }

@@ -2,6 +2,7 @@
 
 use crate::fault::Fault;
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
@@ -97,6 +98,12 @@ impl<'a> Table<'a> {
             DeValue::Boolean(is) => Some(*is),
             other => self.wrong(key, "true or false", other, value.span().start, place),
         }
+    }
+
+    /// A whole number from 1 on, or nothing.
+    pub(super) fn optional_number(&mut self, key: &str, place: &mut Place<'_>) -> Option<NonZeroU32> {
+        self.find(key)?;
+        NonZeroU32::new(self.number(key, 1..=u32::MAX, place)?)
     }
 
     /// A whole number within bounds.

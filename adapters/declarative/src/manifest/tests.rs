@@ -44,7 +44,10 @@ fn a_right_manifest_is_read_whole() {
     let manifest = read_text(RIGHT).unwrap();
     assert_eq!((manifest.name.as_str(), manifest.version.as_str()), ("example", "0.1.0"));
     assert!(manifest.capabilities.cancel && manifest.capabilities.look_up && !manifest.capabilities.hold);
-    assert_eq!(manifest.limits, Limits { steps: 4, answer_seconds: 20, answer_bytes: 1_048_576, poll_seconds: 300 });
+    assert_eq!(
+        manifest.limits,
+        Limits { steps: 4, answer_seconds: 20, answer_bytes: 1_048_576, poll_seconds: 300, pace: Pace::default() }
+    );
     assert_eq!((manifest.statuses.len(), manifest.status_lines.as_slice()), (2, [19, 24].as_slice()));
     assert_eq!((manifest.statuses[0].status, manifest.statuses[1].status), (Some(TaskStatus::Requested), None));
     let mutant = EquivalentMutant { target: "create.path".to_owned(), change: "removed".to_owned(), line: 28 };
@@ -78,6 +81,23 @@ fn each_fault_is_told_with_its_place_and_mend() {
         assert!(RIGHT.contains(from), "{from}");
         let faults = read_text(&RIGHT.replacen(from, to, 1)).expect_err(to).join("\n");
         assert!(faults.contains(place) && faults.contains(words), "{to}: {faults}");
+    }
+}
+
+#[test]
+fn the_pace_of_the_platform_is_read() {
+    let with = |pace: &str| RIGHT.replace("poll-seconds = 300", &format!("poll-seconds = 300\npace = {pace}"));
+    let number = std::num::NonZeroU32::new;
+    let read = read_text(&with("{ requests-per-minute = 60, at-once = 4 }")).unwrap();
+    assert_eq!(read.limits.pace, Pace { requests_per_minute: number(60), burst: None, at_once: number(4) });
+    for (pace, words) in [
+        ("{ requests-per-minute = 0 }", "`limits.pace.requests-per-minute` is out of bounds"),
+        ("{ burst = \"5\" }", "`limits.pace.burst`"),
+        ("{ per-minute = 5 }", "limits.pace.per-minute"),
+        ("60", "limits.pace"),
+    ] {
+        let faults = read_text(&with(pace)).unwrap_err();
+        assert!(faults.iter().any(|fault| fault.contains(words)), "{pace}: {faults:#?}");
     }
 }
 

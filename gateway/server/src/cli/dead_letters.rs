@@ -167,7 +167,7 @@ async fn show(config: &Path, id: &str, as_json: bool) -> Result<Exit, Exit> {
         let attempts = store.attempts(&letter.row.id).await.map_err(|error| unreadable(&error))?;
         if as_json {
             let mut value = told(letter);
-            value["history"] = attempts.iter().map(attempt).collect();
+            value["history"] = attempts.iter().map(attempt_value).collect();
             shown.push(value);
         } else {
             say(&page(letter, &attempts));
@@ -188,16 +188,7 @@ fn page(letter: &Letter, attempts: &[Attempt]) -> String {
     if let Some(name) = &referral.platform_referral {
         lines.push(format!("  there     {}", name.0));
     }
-    for attempt in attempts {
-        let ended = attempt.finished.map_or_else(|| "-".to_owned(), to_instant);
-        let outcome = attempt.outcome.as_deref().unwrap_or("unknown");
-        let code = attempt.failure.as_ref().map(|failure| failure_word(&failure.code)).unwrap_or_default();
-        lines.push(format!(
-            "  attempt   {} {} to {ended}: {outcome} {code}",
-            attempt.number,
-            to_instant(attempt.started)
-        ));
-    }
+    lines.extend(attempts.iter().map(attempt_line));
     if let Some(failure) = &row.last_failure {
         lines.push(format!("  cause     {}: {}", failure_word(&failure.code), failure.diagnostic));
         lines.push(format!("  do next   {}", advice(&failure.code)));
@@ -211,7 +202,15 @@ fn page(letter: &Letter, attempts: &[Attempt]) -> String {
     lines.join("\n")
 }
 
-fn organisation(referral: &Referral) -> String {
+/// One attempt on one line.
+pub(super) fn attempt_line(attempt: &Attempt) -> String {
+    let ended = attempt.finished.map_or_else(|| "-".to_owned(), to_instant);
+    let outcome = attempt.outcome.as_deref().unwrap_or("unknown");
+    let code = attempt.failure.as_ref().map(|failure| failure_word(&failure.code)).unwrap_or_default();
+    format!("  attempt   {} {} to {ended}: {outcome} {code}", attempt.number, to_instant(attempt.started))
+}
+
+pub(super) fn organisation(referral: &Referral) -> String {
     match &referral.compartment.owner {
         Owner::Organisation(code) => code.clone(),
         Owner::Platform(platform) => platform.0.clone(),
@@ -249,7 +248,8 @@ fn attention(referral: &Referral) -> Value {
     })
 }
 
-fn attempt(attempt: &Attempt) -> Value {
+/// One attempt for a program.
+pub(super) fn attempt_value(attempt: &Attempt) -> Value {
     json!({
         "number": attempt.number,
         "started": to_instant(attempt.started),

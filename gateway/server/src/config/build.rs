@@ -58,7 +58,12 @@ pub fn build(
                 declared.capabilities.poll.then(|| Duration::from_secs(u64::from(declared.limits.poll_seconds.max(1))))
             }
         };
-        let pace = Pace::new(super::share::pace(section.pace.as_ref()), breaker(declared), &clock, &chance);
+        let pace = Pace::new(
+            super::share::pace(declared.limits.pace, section.pace.as_ref()),
+            breaker(declared),
+            &clock,
+            &chance,
+        );
         platforms.push(Platform {
             id,
             adapter,
@@ -139,7 +144,8 @@ fn authorization(section: &PlatformSection, faults: &mut Vec<Fault>) -> Option<S
     }
 }
 
-fn clients(config: &Config) -> BTreeMap<String, Client> {
+/// Who may call, by the SHA-256 (hex) of the token.
+pub(crate) fn clients(config: &Config) -> BTreeMap<String, Client> {
     config
         .client
         .iter()

@@ -124,7 +124,7 @@ pub struct PlatformSection {
     pub report_token_sha256: Option<Spanned<String>>,
     /// Seconds between polls; absent = as the adapter declares, 0 = never.
     pub poll_seconds: Option<u32>,
-    /// How fast it is asked; what it lacks is not bounded.
+    /// How fast it is asked, if slower than its adapter says; what it lacks is as the adapter says.
     pub pace: Option<RateSection>,
     /// Tenant whose store holds what is published for it; absent = the sender's.
     pub publish_to: Option<TenantId>,
@@ -484,6 +484,10 @@ impl Check<'_> {
             self.base_url(base);
         }
         if let Some(adapter) = adapter {
+            let declared = adapter.descriptor().limits.pace;
+            if let Some(words) = platform.pace.as_ref().and_then(|own| own.faster(declared)) {
+                self.at(&platform.id, "platform.pace", words);
+            }
             let mut settings = platform.settings.clone();
             if let Some(base) = &platform.base_url {
                 settings.insert("base-url".to_owned(), base.get_ref().trim_end_matches('/').to_owned());

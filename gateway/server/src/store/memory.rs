@@ -16,11 +16,12 @@ use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use async_trait::async_trait;
 use gateway_core::change::{Disposition, RawReport, Received, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
-use gateway_core::lane::{LeaveLane, TakeLane, Taken};
+use gateway_core::lane::{Lane, LeaveLane, TakeLane, Taken};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow, OutboxState};
 use gateway_core::referral::{Delivery, Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
 use gateway_core::subject::{Domain, Erasure, Subject, SubjectId};
+use gateway_core::waiting::Ahead;
 use state::State;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
@@ -74,6 +75,15 @@ impl Store for MemoryStore {
 
     async fn backlog(&self, most: u64) -> Result<u64, StoreError> {
         Ok(claim::backlog(&*self.state()?).min(most))
+    }
+
+    async fn ahead(&self, outbox: &str, now: OffsetDateTime, most: u64) -> Result<Ahead, StoreError> {
+        let ahead = claim::ahead(&*self.state()?, outbox, canonical::instant(now));
+        Ok(Ahead { own: ahead.own.min(most), urgent: ahead.urgent.min(most), ..ahead })
+    }
+
+    async fn lane(&self, platform: &PlatformId) -> Result<Option<Lane>, StoreError> {
+        Ok(self.state()?.lanes.get(platform).cloned())
     }
 
     async fn resource(&self, key: &ResourceKey, version: Option<u64>) -> Result<Option<ResourceVersion>, StoreError> {

@@ -34,11 +34,12 @@ use connect::Scope;
 use fault::Fault;
 use gateway_core::change::{RawReport, Received, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
-use gateway_core::lane::{LeaveLane, TakeLane, Taken};
+use gateway_core::lane::{Lane, LeaveLane, TakeLane, Taken};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
 use gateway_core::subject::{Domain, Erasure, Subject, SubjectId};
+use gateway_core::waiting::Ahead;
 use sql::{Bind as _, ask, run};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgPool;
@@ -293,6 +294,14 @@ impl Store for PostgresStore {
 
     async fn backlog(&self, most: u64) -> Result<u64, StoreError> {
         read!(self.all(), on => claim::backlog(on, most))
+    }
+
+    async fn ahead(&self, outbox: &str, now: OffsetDateTime, most: u64) -> Result<Ahead, StoreError> {
+        read!(snapshot self.all(), on => claim::ahead(on, outbox, canonical::instant(now), most))
+    }
+
+    async fn lane(&self, platform: &PlatformId) -> Result<Option<Lane>, StoreError> {
+        read!(self.all(), on => lane::lane(on, platform))
     }
 
     async fn resource(&self, key: &ResourceKey, version: Option<u64>) -> Result<Option<ResourceVersion>, StoreError> {

@@ -33,11 +33,12 @@ use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use async_trait::async_trait;
 use gateway_core::change::{RawReport, Received, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
-use gateway_core::lane::{LeaveLane, TakeLane, Taken};
+use gateway_core::lane::{Lane, LeaveLane, TakeLane, Taken};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
 use gateway_core::subject::{Domain, Erasure, Subject, SubjectId};
+use gateway_core::waiting::Ahead;
 use readers::Readers;
 use std::path::Path;
 use time::OffsetDateTime;
@@ -134,6 +135,16 @@ impl Store for SqliteStore {
 
     async fn backlog(&self, most: u64) -> Result<u64, StoreError> {
         self.readers.run(move |file| claim::backlog(file, most)).await
+    }
+
+    async fn ahead(&self, outbox: &str, now: OffsetDateTime, most: u64) -> Result<Ahead, StoreError> {
+        let (outbox, now) = (outbox.to_owned(), canonical::instant(now));
+        self.readers.run(move |file| claim::ahead(file, &outbox, now, most)).await
+    }
+
+    async fn lane(&self, platform: &PlatformId) -> Result<Option<Lane>, StoreError> {
+        let platform = platform.clone();
+        self.readers.run(move |file| lane::lane(file, &platform)).await
     }
 
     async fn resource(&self, key: &ResourceKey, version: Option<u64>) -> Result<Option<ResourceVersion>, StoreError> {

@@ -118,6 +118,17 @@ pub(super) const URGENT: &str = "SELECT o.place FROM outbox o
 /// When the first row of a tenant at a platform is due.
 pub(super) const NEXT: &str = "SELECT o.due FROM outbox o
     WHERE o.platform = ?1 AND o.tenant = ?2 AND o.due IS NOT NULL AND o.waits = 0 ORDER BY o.due LIMIT 1";
+/// Where an outbox row stands among those of its tenant: platform, tenant, when it is due, when as urgent, its place.
+pub(super) const STANDS: &str =
+    "SELECT platform, tenant, due, urgent, place FROM outbox WHERE id = ?1 AND due IS NOT NULL AND waits = 0";
+/// How many of a tenant are due and stand before a place in the order of their time, counted up to a number.
+pub(super) const BEFORE: &str = "SELECT count(*) FROM (SELECT 1 FROM outbox o
+    WHERE o.platform = ?1 AND o.tenant = ?2 AND o.due IS NOT NULL AND o.waits = 0 AND o.due <= ?3
+      AND (o.due, o.place) < (?4, ?5) LIMIT ?6) ahead";
+/// The same of what is due as urgent.
+pub(super) const URGENT_BEFORE: &str = "SELECT count(*) FROM (SELECT 1 FROM outbox o
+    WHERE o.platform = ?1 AND o.tenant = ?2 AND o.urgent IS NOT NULL AND o.waits = 0 AND o.urgent <= ?3
+      AND (o.urgent, o.place) < (?4, ?5) LIMIT ?6) ahead";
 /// Which of the later errands of a referral wait for an earlier one.
 pub(super) const WAITS: &str = "UPDATE outbox SET waits = 1 - waits
     WHERE referral = ?1 AND sequence >= ?2 AND waits <> CASE WHEN EXISTS (

@@ -6,11 +6,12 @@ use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use async_trait::async_trait;
 use gateway_core::change::{RawReport, Received, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
-use gateway_core::lane::{LeaveLane, TakeLane, Taken};
+use gateway_core::lane::{Lane, LeaveLane, TakeLane, Taken};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
 use gateway_core::subject::{Domain, Erasure, Subject, SubjectId};
+use gateway_core::waiting::Ahead;
 use std::sync::Arc;
 use time::OffsetDateTime;
 use tokio::sync::watch;
@@ -83,6 +84,16 @@ impl<W: Watcher> Store for Watched<W> {
     async fn backlog(&self, most: u64) -> Result<u64, StoreError> {
         self.watcher.reading("backlog").await;
         self.inner.backlog(most).await
+    }
+
+    async fn ahead(&self, outbox: &str, now: OffsetDateTime, most: u64) -> Result<Ahead, StoreError> {
+        self.watcher.reading("ahead").await;
+        self.inner.ahead(outbox, now, most).await
+    }
+
+    async fn lane(&self, platform: &PlatformId) -> Result<Option<Lane>, StoreError> {
+        self.watcher.reading("lane").await;
+        self.inner.lane(platform).await
     }
 
     async fn resource(&self, key: &ResourceKey, version: Option<u64>) -> Result<Option<ResourceVersion>, StoreError> {

@@ -102,7 +102,13 @@ fn descriptor(name: &str, script: &Script, hash: &str) -> Descriptor {
         capabilities: Capabilities { cancel: script.cancels, hold: false, look_up: true, poll: true, push: false },
         data_needs: script.declares.iter().map(need).collect(),
         accepted_losses: Vec::new(),
-        limits: Limits { steps: 4, answer_seconds: 5, answer_bytes: 1024, poll_seconds: 1 },
+        limits: Limits {
+            steps: 4,
+            answer_seconds: 5,
+            answer_bytes: 1024,
+            poll_seconds: 1,
+            pace: adapter_contract::Pace::default(),
+        },
         statuses: Vec::new(),
     }
 }

@@ -5,9 +5,10 @@ use super::state::{KeptRow, State};
 use crate::store::StoreError;
 use gateway_core::fair::{Class, Waiting};
 use gateway_core::identity::PlatformId;
-use gateway_core::outbox::{ClaimRequest, Claimed};
+use gateway_core::outbox::{ClaimRequest, Claimed, OutboxRow};
 use gateway_core::referral::ReferralId;
-use std::collections::HashMap;
+use gateway_core::waiting::Ahead;
+use std::collections::{BTreeSet, HashMap};
 use time::OffsetDateTime;
 
 /// Leases what is due, in fair turns.
@@ -39,6 +40,28 @@ pub(super) fn claim(state: &mut State, request: &ClaimRequest) -> Result<Vec<Cla
         claimed.push(leased);
     }
     Ok(claimed)
+}
+
+/// What stands before a row at its platform.
+pub(super) fn ahead(state: &State, outbox: &str, now: OffsetDateTime) -> Ahead {
+    let Some(at) = state.outbox.iter().position(|kept| kept.row.id == outbox) else { return Ahead::default() };
+    let Some(mine) = state.outbox.get(at) else { return Ahead::default() };
+    let open = open(state, std::slice::from_ref(&mine.row.platform));
+    let rows: Vec<_> = open.iter().filter_map(|(due, at)| Some((*due, *at, &state.outbox.get(*at)?.row))).collect();
+    let Some((due, _, row)) = rows.iter().find(|(_, other, _)| *other == at) else { return Ahead::default() };
+    let due_at = |due: OffsetDateTime, row: &OutboxRow, urgent| if urgent { row.urgent_due(due) } else { Some(due) };
+    let urgent = due_at(*due, row, true).is_some_and(|urgent| urgent <= now);
+    let own = (due_at(*due, row, urgent), at);
+    let is_due = |(due, _, row): &&(OffsetDateTime, usize, &OutboxRow), urgent| {
+        due_at(*due, row, urgent).is_some_and(|due| due <= now)
+    };
+    let before = rows.iter().filter(|one| one.2.tenant == row.tenant && is_due(one, urgent));
+    let tenants: BTreeSet<_> = rows.iter().filter(|one| is_due(one, false)).map(|one| &one.2.tenant).collect();
+    Ahead {
+        own: before.filter(|(due, at, row)| (due_at(*due, row, urgent), *at) < own).count() as u64,
+        tenants: tenants.len() as u64,
+        urgent: rows.iter().filter(|one| is_due(one, true)).count() as u64,
+    }
 }
 
 /// How many rows wait for nothing but their time, or are leased.

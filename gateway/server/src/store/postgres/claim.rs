@@ -6,11 +6,12 @@ use super::lane;
 use super::sql::{Bind as _, all, ask, one, run};
 use crate::store::StoreError;
 use crate::store::rows::Columns as _;
-use crate::store::statements::BACKLOG;
+use crate::store::statements::{BACKLOG, BEFORE, STANDS, URGENT_BEFORE};
 use crate::store::values::{integer, json, micros, time};
 use gateway_core::fair::{Class, Waiting};
 use gateway_core::identity::{PlatformId, TenantId};
 use gateway_core::outbox::{ClaimRequest, Claimed, OutboxRow};
+use gateway_core::waiting::Ahead;
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
@@ -110,6 +111,35 @@ pub(super) async fn claim(on: &mut PgConnection, request: &ClaimRequest) -> Resu
         ON CONFLICT (outbox, number) DO UPDATE SET body = excluded.body";
     run(on, ask(begin).bind(outboxes).bind(numbers).bind(attempts)).await?;
     Ok(claimed)
+}
+
+/// What stands before a row at its platform.
+pub(super) async fn ahead(on: &mut PgConnection, outbox: &str, now: OffsetDateTime, most: u64) -> Result<Ahead, Fault> {
+    let stands = one(on, ask(STANDS).text(outbox), |row| {
+        let (platform, tenant) = (row.string(0)?, row.string(1)?);
+        Ok((platform, tenant, row.integer(2)?, row.integer_or_null(3)?, row.integer(4)?))
+    });
+    let Some((platform, tenant, due, urgent, place)) = stands.await? else { return Ok(Ahead::default()) };
+    let (now, limit) = (micros(now)?, i64::try_from(most).unwrap_or(i64::MAX));
+    let (sql, at) = match urgent.filter(|urgent| *urgent <= now) {
+        Some(urgent) => (URGENT_BEFORE, urgent),
+        None => (BEFORE, due),
+    };
+    let before = ask(sql).text(&platform).text(&tenant).number(now).number(at).number(place).number(limit);
+    let own = one(on, before, |row| row.natural(0)).await?.unwrap_or(0);
+    let tenants = ask(WAITING).text(&platform).number(now).number(1);
+    let first = all(on, tenants, |row| Ok((row.string(0)?, row.integer(1)?))).await?;
+    let mut ahead = Ahead { own, ..Ahead::default() };
+    for (tenant, urgent) in first {
+        if urgent == 0 {
+            ahead.tenants += 1;
+            continue;
+        }
+        let all = ask(URGENT_BEFORE).text(&platform).text(&tenant).number(now).number(i64::MAX).number(i64::MAX);
+        ahead.urgent += one(on, all.number(limit), |row| row.natural(0)).await?.unwrap_or(0);
+    }
+    ahead.urgent = ahead.urgent.min(most);
+    Ok(ahead)
 }
 
 /// How many rows wait or are leased, counted up to a number.

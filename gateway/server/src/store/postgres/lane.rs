@@ -53,6 +53,11 @@ async fn take_over(on: &mut PgConnection, platform: &PlatformId) -> Result<(), F
     Ok(())
 }
 
+/// The lane as it stands.
+pub(super) async fn lane(on: &mut PgConnection, platform: &PlatformId) -> Result<Option<Lane>, Fault> {
+    one(on, ask(LANE).text(&platform.0), |row| read(row, platform)).await
+}
+
 /// Gives a lane back, and tells the other instances. The caller ends the transaction.
 pub(super) async fn leave(on: &mut PgConnection, request: &LeaveLane) -> Result<(), Fault> {
     let Some((lane, _)) = locked(on, &request.platform).await? else { return Ok(()) };

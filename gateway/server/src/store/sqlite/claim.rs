@@ -4,10 +4,11 @@
 use super::rows::{body, integer, json, micros, time};
 use super::{lane, put};
 use crate::store::StoreError;
-pub(super) use crate::store::statements::{BACKLOG, DUE, NEXT, TENANT, URGENT};
+pub(super) use crate::store::statements::{BACKLOG, BEFORE, DUE, NEXT, STANDS, TENANT, URGENT, URGENT_BEFORE};
 use gateway_core::fair::{Class, Waiting};
 use gateway_core::identity::{PlatformId, TenantId};
 use gateway_core::outbox::{ClaimRequest, Claimed, OutboxRow};
+use gateway_core::waiting::Ahead;
 use rusqlite::{Connection, OptionalExtension as _};
 use time::OffsetDateTime;
 
@@ -61,6 +62,35 @@ fn tenants(file: &Connection, platform: &PlatformId) -> Result<Vec<TenantId>, St
             None => return Ok(found),
         }
     }
+}
+
+/// What stands before a row at its platform.
+pub(super) fn ahead(file: &Connection, outbox: &str, now: OffsetDateTime, most: u64) -> Result<Ahead, StoreError> {
+    type Stands = (String, String, i64, Option<i64>, i64);
+    let stands: Option<Stands> = file
+        .prepare_cached(STANDS)?
+        .query_row([outbox], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
+        .optional()?;
+    let Some((platform, tenant, due, urgent, place)) = stands else { return Ok(Ahead::default()) };
+    let (now, most) = (micros(now)?, i64::try_from(most).unwrap_or(i64::MAX));
+    let count = |sql, tenant: &str, at, place| -> Result<u64, StoreError> {
+        let found: i64 =
+            file.prepare_cached(sql)?.query_row((&platform, tenant, now, at, place, most), |row| row.get(0))?;
+        Ok(found.unsigned_abs())
+    };
+    let own = match urgent.filter(|urgent| *urgent <= now) {
+        Some(urgent) => count(URGENT_BEFORE, &tenant, urgent, place)?,
+        None => count(BEFORE, &tenant, due, place)?,
+    };
+    let mut ahead = Ahead { own, ..Ahead::default() };
+    for tenant in tenants(file, &PlatformId(platform.clone()))? {
+        let first: Option<i64> =
+            file.prepare_cached(NEXT)?.query_row((&platform, &tenant.0), |row| row.get(0)).optional()?;
+        ahead.tenants += u64::from(first.is_some_and(|first| first <= now));
+        ahead.urgent += count(URGENT_BEFORE, &tenant.0, i64::MAX, i64::MAX)?;
+    }
+    ahead.urgent = ahead.urgent.min(most.unsigned_abs());
+    Ok(ahead)
 }
 
 /// How many rows wait or are leased, counted up to a number.

@@ -44,7 +44,8 @@ pub(super) fn is_newest(file: &Connection, platform: &PlatformId, fence: u64) ->
     Ok(newest == Some(integer(fence)?))
 }
 
-fn lane(file: &Connection, platform: &PlatformId) -> Result<Option<Lane>, StoreError> {
+/// The lane as it stands.
+pub(super) fn lane(file: &Connection, platform: &PlatformId) -> Result<Option<Lane>, StoreError> {
     Ok(all(file, LANE, [&platform.0], |row| read(row, platform))?.pop())
 }
 

@@ -48,7 +48,7 @@ impl Gate {
     async fn reaches(&self, at: At) {
         let here = {
             let mut wanted = self.at.lock().unwrap();
-            let here = *wanted == at;
+            let here = at != At::Nowhere && *wanted == at;
             if here {
                 *wanted = At::Nowhere;
             }
@@ -77,9 +77,10 @@ impl Watcher for Gate {
     }
 
     async fn claim(&self, store: &dyn Store, request: ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
-        self.reaches(At::Claim).await;
+        let food = request.platforms.iter().any(|platform| platform.0 == "food");
+        self.reaches(if food { At::Claim } else { At::Nowhere }).await;
         let claimed = store.claim(request).await;
-        if matches!(claimed, Err(StoreError::LaneLost)) {
+        if food && matches!(claimed, Err(StoreError::LaneLost)) {
             self.refused.fetch_add(1, Ordering::SeqCst);
         }
         claimed
@@ -90,7 +91,7 @@ impl Watcher for Gate {
     }
 }
 
-/// Notes when each request of an instance leaves.
+/// Notes when each request of an instance to `food` leaves.
 struct Noting {
     through: HttpTransport,
     clock: Arc<ManualClock>,
@@ -101,9 +102,11 @@ struct Noting {
 #[async_trait]
 impl Transport for Noting {
     async fn send(&self, platform: &Platform, request: &HttpRequest, names: &Names) -> Result<Answer, DeliveryError> {
-        let now = self.clock.elapsed();
-        self.own.lock().unwrap().push(now);
-        self.all.lock().unwrap().push(now);
+        if platform.id.0 == "food" {
+            let now = self.clock.elapsed();
+            self.own.lock().unwrap().push(now);
+            self.all.lock().unwrap().push(now);
+        }
         self.through.send(platform, request, names).await
     }
 }
@@ -173,7 +176,12 @@ impl Stage {
             poll_seconds,
             ..Setup::default()
         };
-        Member { world: World::start(setup).await, gate, noting }
+        let member = Member { world: World::start(setup).await, gate, noting };
+        if lanes {
+            // Whoever holds a lane waits a moment before it takes the next.
+            self.seconds(1).await;
+        }
+        member
     }
 
     fn left(&self) -> Vec<Duration> {
@@ -201,6 +209,15 @@ impl Stage {
             self.clock.advance(Duration::from_millis(500));
             settle_shortly().await;
         }
+    }
+
+    /// Lets time pass until it holds the lane.
+    async fn holds(&self, member: &Member) {
+        eventually("the lane", || async {
+            self.clock.advance(Duration::from_millis(100));
+            member.holds().then_some(())
+        })
+        .await;
     }
 
     /// In no stretch of time more than the burst and one for each interval of it.
@@ -238,18 +255,24 @@ async fn three_instances_together_ask_no_faster_than_one_may_and_hardly_slower()
         stage.member(true, TEN_A_SECOND, 0).await,
     ];
     settle().await;
+    // Measured while the flood lasts: from the first step to where the last referrals have begun.
+    let (began, before) = (stage.clock.elapsed(), stage.left().len());
+    let mut flood = (Duration::ZERO, 0);
     for _ in 0..600 {
-        if stage.food.tasks().len() == 60 {
+        let tasks = stage.food.tasks().len();
+        if tasks < 50 {
+            flood = (stage.clock.elapsed() - began, stage.left().len() - before);
+        }
+        if tasks == 60 {
             break;
         }
         stage.pass(INTERVAL).await;
     }
     assert_eq!((stage.food.tasks().len(), stage.food.duplicates().len()), (60, 0));
     stage.assert_within(5, INTERVAL);
-    let left = stage.left();
-    let span = *left.last().unwrap() - left[0];
-    let allowed = 5 + span.as_millis() / INTERVAL.as_millis();
-    assert!(left.len() as u128 * 100 >= allowed * 95, "{} of {allowed} requests in {span:?}", left.len());
+    let (span, used) = flood;
+    let allowed = span.as_millis() / INTERVAL.as_millis();
+    assert!(used as u128 * 100 >= allowed * 95 && allowed > 50, "{used} of {allowed} requests in {span:?}");
     assert_eq!(members.iter().filter(|member| member.left() > 0).count(), 1, "one of them asked");
 }
 
@@ -280,7 +303,13 @@ async fn what_a_dead_holder_had_goes_on_when_its_lane_runs_out_and_at_no_faster_
                 deaths += 1;
             }
         }
-        stage.pass(if step % 2 == 0 { INTERVAL } else { INTERVAL / 2 }).await;
+        // While nobody holds the lane nothing leaves, and nothing is waited for.
+        if living.iter().any(Member::holds) {
+            stage.pass(if step % 2 == 0 { INTERVAL } else { INTERVAL / 2 }).await;
+        } else {
+            stage.clock.advance(INTERVAL);
+            settle_shortly().await;
+        }
     }
     assert_eq!((deaths, stage.food.tasks().len(), stage.food.duplicates().len()), (3, 40, 0));
     // Three holders died while they held leases of two minutes and more: each cost the rest of a lane's ten seconds.
@@ -296,14 +325,15 @@ async fn a_holder_that_was_frozen_past_its_term_sends_nothing_late() {
     for at in [At::Before, At::Behind] {
         let stage = Stage::new().await;
         let first = stage.member(true, "", 0).await;
-        eventually("the lane", || async { first.holds().then_some(()) }).await;
+        stage.holds(&first).await;
         first.freezes_at(at);
         first.world.submit(&bundle(0)).await;
         first.is_frozen().await;
         let second = stage.member(true, "", 0).await;
-        stage.seconds(9).await;
+        // Its last renewal is at most five seconds old.
+        stage.seconds(3).await;
         assert!(!second.holds(), "its term is not over");
-        stage.seconds(2).await;
+        stage.seconds(7).await;
         eventually("the other goes on", || async { (stage.food.tasks().len() == 1).then_some(()) }).await;
         let (sent, by_first) = (second.left(), first.left());
         assert!(sent > 0 && by_first == 0, "{at:?}");
@@ -322,7 +352,7 @@ async fn a_holder_that_was_frozen_past_its_term_sends_nothing_late() {
 async fn a_holder_that_was_frozen_past_its_term_claims_nothing() {
     let stage = Stage::new().await;
     let first = stage.member(true, "", 0).await;
-    eventually("the lane", || async { first.holds().then_some(()) }).await;
+    stage.holds(&first).await;
     first.freezes_at(At::Claim);
     first.world.submit(&bundle(0)).await;
     first.is_frozen().await;
@@ -339,7 +369,7 @@ async fn a_holder_that_was_frozen_past_its_term_claims_nothing() {
     // It is as good as new: when the other is gone it goes on.
     drop(second);
     stage.seconds(12).await;
-    eventually("the lane comes back", || async { first.holds().then_some(()) }).await;
+    stage.holds(&first).await;
     first.world.submit(&bundle(1)).await;
     eventually("it delivers", || async { (stage.food.tasks().len() == 2).then_some(()) }).await;
 }
@@ -348,20 +378,20 @@ async fn a_holder_that_was_frozen_past_its_term_claims_nothing() {
 async fn a_pause_outlives_the_instance_that_was_asked_for_it() {
     let stage = Stage::new().await;
     let first = stage.member(true, "", 0).await;
-    eventually("the lane", || async { first.holds().then_some(()) }).await;
+    stage.holds(&first).await;
     let food = gateway_core::identity::PlatformId("food".to_owned());
     let pace = Arc::clone(&first.world.running.gateway.platform(&food).unwrap().pace);
-    let headers = vec![("retry-after".to_owned(), "60".to_owned())];
+    let headers = vec![("retry-after".to_owned(), "120".to_owned())];
     pace.heard(&Ok(Answer::Http { status: 429, headers, body: Vec::new() }));
     // It is kept at once, not at the next renewal.
     settle().await;
     drop(first);
     let second = stage.member(true, "", 0).await;
     second.world.submit(&bundle(0)).await;
-    stage.seconds(50).await;
-    assert!(second.holds());
-    assert_eq!(second.left(), 0, "the platform asked for a minute");
-    stage.seconds(15).await;
+    stage.holds(&second).await;
+    stage.seconds(10).await;
+    assert_eq!(second.left(), 0, "the platform asked for two minutes");
+    stage.seconds(115).await;
     eventually("it delivers", || async { (stage.food.tasks().len() == 1).then_some(()) }).await;
 }
 

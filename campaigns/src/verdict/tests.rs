@@ -75,6 +75,7 @@ fn fine(kind: Kind) -> Facts {
         sequence: 1,
         state: OutboxState::Done,
         attempts: 1,
+        tried: false,
         died: 0,
         urgent: None,
         not_before: NOW,

@@ -526,6 +526,7 @@ pub fn new_row(
         sequence,
         state: OutboxState::Ready,
         attempts: 0,
+        tried: false,
         died: 0,
         not_before: now,
         expires_at: now + Duration::seconds(i64::from(schedule.window_seconds)),

@@ -324,6 +324,8 @@ pub fn failed(
         matches!(error.code, FailureCode::TooManySteps | FailureCode::Untranslatable | FailureCode::UnsafeToSend);
     let unknown = class == Class::Ambiguous || unfinished;
     row.in_flight = (unknown && repeat != Repeat::Safe).then_some(repeat);
+    // Where there was no connection, nobody was burdened.
+    row.tried |= error.code != FailureCode::NotConnected;
     let stood = Job { row: &row, ..*job };
     if matches!(error.code, FailureCode::UnsafeToSend | FailureCode::Untranslatable) {
         // Nobody releases what was withdrawn meanwhile: it must not wait for that.

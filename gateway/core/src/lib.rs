@@ -7,6 +7,7 @@
 // The way out.
 pub mod accept;
 pub mod breaker;
+pub mod budget;
 pub mod classify;
 pub mod consent;
 pub mod deliver;

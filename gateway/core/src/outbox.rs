@@ -34,6 +34,10 @@ pub struct OutboxRow {
     pub state: OutboxState,
     /// Attempts begun; counted before each is made.
     pub attempts: u32,
+    /// A request of it has reached its platform, or may have: to try it again is a repetition, of which there is a
+    /// [budget](crate::budget).
+    #[serde(default)]
+    pub tried: bool,
     /// Attempts that ended with their process, since a person last set it going.
     #[serde(default)]
     pub died: u32,

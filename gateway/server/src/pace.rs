@@ -10,6 +10,7 @@ use crate::clock::{Clock, sleep};
 use crate::lane::Hold;
 use adapter_contract::{Answer, DeliveryError, FailureCode};
 use gateway_core::breaker::{Passage, Settings, Sign};
+use gateway_core::budget::{self, Budget};
 use gateway_core::lane::LaneState;
 use gateway_core::retry::LONGEST_SECONDS;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,6 +39,16 @@ pub struct Pace {
     chance: Arc<Chance>,
     hold: Hold,
     state: Mutex<LaneState>,
+    budget: Mutex<Budget>,
+}
+
+/// What a request is to its platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Try {
+    /// The first of its errand.
+    First,
+    /// Its platform has been asked the same before: of that there is a [budget](gateway_core::budget).
+    Again,
 }
 
 impl Pace {
@@ -47,7 +58,8 @@ impl Pace {
         let limiter = bounds.rate.map(|rate| Limiter::new(rate, clock));
         let hold = Hold::new(clock);
         let (clock, chance) = (Arc::clone(clock), Arc::clone(chance));
-        Self { bounds, limiter, breaker, clock, chance, hold, state: Mutex::default() }
+        let budget = Mutex::new(Budget::new(budget::Settings::default()));
+        Self { bounds, limiter, breaker, clock, chance, hold, state: Mutex::default(), budget }
     }
 
     /// Whether its lane is ours.
@@ -142,6 +154,38 @@ impl Pace {
         }
     }
 
+    /// Whether an errand may begin to ask the platform: one that was tried before only as far as the retry budget goes.
+    ///
+    /// # Errors
+    /// [`DeliveryError`] with the time to wait: nothing was sent.
+    pub fn may_try(&self, attempt: Try) -> Result<(), DeliveryError> {
+        let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+        match attempt {
+            Try::First => {
+                budget.first();
+                Ok(())
+            }
+            Try::Again => budget.take(self.clock.elapsed()).map_err(|wait| {
+                let words = "The platform fails many requests, and no more of them are repeated at this moment: nothing was sent.";
+                unsent(words, wait)
+            }),
+        }
+    }
+
+    /// A request of an errand that was tried before has ended: one that the platform answers well costs the budget nothing.
+    pub fn repeated(&self, outcome: &Result<Answer, DeliveryError>) {
+        if sign(outcome) == Sign::Well {
+            self.not_repeated(Try::Again);
+        }
+    }
+
+    /// What [may be tried](Self::may_try) did not leave after all.
+    pub fn not_repeated(&self, attempt: Try) {
+        if attempt == Try::Again {
+            self.budget.lock().unwrap_or_else(PoisonError::into_inner).well();
+        }
+    }
+
     fn may_leave(&self) -> Result<(), DeliveryError> {
         self.is_ours()?;
         let now = self.clock.now();
@@ -167,11 +211,7 @@ impl Pace {
     /// A request has ended: what it tells of the platform.
     pub fn heard(&self, outcome: &Result<Answer, DeliveryError>) {
         let now = self.clock.now();
-        let sign = match outcome {
-            Ok(Answer::Http { status, .. }) => Sign::of_status(*status),
-            Ok(Answer::Published(_) | Answer::Amended(_)) => Sign::None,
-            Err(error) => Sign::of_failure(&error.code),
-        };
+        let sign = sign(outcome);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let moved = state.breaker.hear(sign, now, self.chance.unit(), &self.breaker);
         if moved {
@@ -187,6 +227,14 @@ impl Pace {
         if moved {
             self.hold.keep();
         }
+    }
+}
+
+fn sign(outcome: &Result<Answer, DeliveryError>) -> Sign {
+    match outcome {
+        Ok(Answer::Http { status, .. }) => Sign::of_status(*status),
+        Ok(Answer::Published(_) | Answer::Amended(_)) => Sign::None,
+        Err(error) => Sign::of_failure(&error.code),
     }
 }
 

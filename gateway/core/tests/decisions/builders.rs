@@ -152,6 +152,7 @@ pub(crate) fn row(errand: Errand) -> OutboxRow {
         sequence: 1,
         state: OutboxState::Leased,
         attempts: 1,
+        tried: false,
         died: 0,
         urgent: None,
         not_before: NOW,

@@ -3,6 +3,7 @@
 
 use super::{AttemptError, View};
 use crate::gateway::{Gateway, Platform};
+use crate::pace::Try;
 use crate::store::{CommitError, SearchQuery, UpdatedRange};
 use crate::transport::Names;
 use adapter_contract::{
@@ -199,6 +200,8 @@ impl Exchanger<'_> {
         let rests_on_consent =
             matches!(purpose, Purpose::Submit { .. } | Purpose::Tell { sender_move: SenderMove::Release, .. });
         let mut answered = false;
+        let attempt = if self.row.tried { Try::Again } else { Try::First };
+        let mut begins = submits;
         for _ in 0..=adapter.descriptor().limits.steps {
             let (request, progress) = match step {
                 Err(error) => return Ok(failed(untranslatable(&error), position, repeat)),
@@ -209,10 +212,20 @@ impl Exchanger<'_> {
                 Ok(Step::Send(request, progress)) => (request, progress),
             };
             // First the turn, then the decision that lets it leave: nothing leaves on a decision that waited.
-            if !is_ours(&request)
-                && let Err(error) = self.platform.pace.leave(self.gateway.limits.platform_concurrency).await
-            {
-                return Ok(failed(error, if answered { Some(progress) } else { at }, Repeat::Safe));
+            if !is_ours(&request) {
+                let pace = &self.platform.pace;
+                let budgeted = if begins { pace.may_try(attempt) } else { Ok(()) };
+                let may_leave = match budgeted {
+                    Ok(()) => pace.leave(self.gateway.limits.platform_concurrency).await.inspect_err(|_| {
+                        if begins {
+                            pace.not_repeated(attempt);
+                        }
+                    }),
+                    Err(error) => Err(error),
+                };
+                if let Err(error) = may_leave {
+                    return Ok(failed(error, if answered { Some(progress) } else { at }, Repeat::Safe));
+                }
             }
             repeat = repeat_of(&request);
             // Looking up must not move the row's own progress: it belongs to the submission.
@@ -244,7 +257,12 @@ impl Exchanger<'_> {
                 marked = repeat != Repeat::Safe;
                 position = Some(progress.clone());
             }
-            let answer = match self.send(&request).await? {
+            let sent = self.send(&request).await?;
+            if begins && attempt == Try::Again && !is_ours(&request) {
+                self.platform.pace.repeated(&sent);
+            }
+            begins = false;
+            let answer = match sent {
                 Ok(answer) => answer,
                 // Nothing of this exchange has left: it stands where it began, and nobody need be asked about it.
                 Err(error) if !answered && nothing_left(&error) => return Ok(failed(error, at, repeat)),

@@ -44,6 +44,7 @@ where
     outbox::claims_lease_what_is_due_longest_waiting_first(make().await).await;
     outbox::tenants_take_turns(make().await).await;
     outbox::what_is_urgent_goes_first_from_its_time_on(make().await).await;
+    outbox::what_stands_before_a_row_is_counted(make().await).await;
     outbox::only_the_newest_fence_may_write(make().await).await;
     outbox::an_expired_lease_is_claimed_as_interrupted(make().await).await;
     outbox::a_row_that_dies_with_its_process_is_bounded_at_the_claim(make().await).await;

@@ -8,6 +8,7 @@ mod commands;
 mod dead_letters;
 mod guide;
 mod privacy;
+mod referrals;
 mod serving;
 mod support;
 mod translating;

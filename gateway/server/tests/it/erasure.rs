@@ -451,6 +451,7 @@ async fn an_errand_that_comes_after_an_erasure_is_ended_when_it_is_claimed() {
         state: gateway_core::outbox::OutboxState::Ready,
         sequence: 0,
         attempts: 0,
+        tried: false,
         died: 0,
         urgent: None,
         ..submitted

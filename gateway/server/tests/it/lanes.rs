@@ -77,7 +77,7 @@ impl Watcher for Gate {
     }
 
     async fn claim(&self, store: &dyn Store, request: ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
-        let food = request.platforms.iter().any(|platform| platform.0 == "food");
+        let food = request.platform.0 == "food";
         self.reaches(if food { At::Claim } else { At::Nowhere }).await;
         let claimed = store.claim(request).await;
         if food && matches!(claimed, Err(StoreError::LaneLost)) {

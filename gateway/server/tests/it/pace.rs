@@ -1,9 +1,12 @@
 //! How a platform is asked: no faster than it may be, not while it wants to be left alone, and hardly while it does not answer.
 
-use crate::support::{Setup, World, bundle, eventually, settle};
+use crate::support::{FOREIGN, GP, Setup, World, bundle, eventually, inside, settle};
 use adapter_contract::{Answer, DeliveryError, FailureCode, HttpRequest};
 use async_trait::async_trait;
 use conformance_tests::platform::{FhirPlatform, PlatformConfig};
+use gateway_core::waiting::Waiting;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,6 +14,7 @@ use time::macros::datetime;
 use vcse_gateway::clock::{Clock, ManualClock};
 use vcse_gateway::gateway::Platform;
 use vcse_gateway::transport::{HttpTransport, Names, Transport};
+use vcse_gateway::waiting;
 
 /// Notes when each request leaves, and answers some in the place of the platform.
 struct Noting {
@@ -125,6 +129,78 @@ async fn a_platform_that_asks_for_time_is_left_alone_by_all() {
         }
     }
     assert_eq!(stage.food.tasks().len(), 4);
+    stage.world.stop().await;
+}
+
+fn with_priority(nth: usize, priority: &str) -> Value {
+    let mut bundle = bundle(nth);
+    inside(&mut bundle, "Task")["priority"] = json!(priority);
+    bundle
+}
+
+#[tokio::test]
+async fn tenants_take_turns_what_is_urgent_goes_first_and_each_knows_why_it_waits() {
+    let stage = Stage::new("pace = { requests-per-minute = 60, burst = 60, at-once = 1 }").await;
+    let world = &stage.world;
+    stage.noting.busy.store(true, Ordering::SeqCst);
+    world.submit(&bundle(0)).await;
+    eventually("the first request", || async { (!stage.left().is_empty()).then_some(()) }).await;
+    settle().await;
+    // While the platform is left alone one practice sends many, then one that is urgent, and another tenant sends one.
+    let mut names = BTreeMap::from([(world.referral().await.key.0, "first")]);
+    let mut sent = async |name: &'static str, client: &str, bundle: &Value| {
+        let answer = world.post(client, "/fhir", bundle.to_string()).await;
+        assert_eq!(answer.status, 201, "{name}: {}", answer.text);
+        let known: Vec<_> = world.referrals().await;
+        let new = known.into_iter().find(|referral| !names.contains_key(&referral.key.0));
+        names.insert(new.unwrap().key.0, name);
+    };
+    for (nth, name) in ["a1", "a2", "a3", "a4"].into_iter().enumerate() {
+        sent(name, GP, &with_priority(nth + 1, "routine")).await;
+    }
+    sent("urgent", GP, &with_priority(5, "urgent")).await;
+    sent("b1", FOREIGN, &with_priority(6, "routine")).await;
+
+    let number = std::num::NonZeroU32::new(60);
+    let pace = adapter_contract::Pace { requests_per_minute: number, ..adapter_contract::Pace::default() };
+    let why = async |name: &str| {
+        let mut known = world.referrals().await.into_iter();
+        let referral = known.find(|referral| names[&referral.key.0] == name).unwrap();
+        let outbox = world.store().outbox(&referral.id).await.unwrap();
+        waiting::of(world.store(), &referral, &outbox, pace, stage.clock.now()).await.unwrap()
+    };
+    assert!(matches!(why("b1").await, Waiting::LeftAlone { asked: true, .. }), "{:?}", why("b1").await);
+    stage.clock.advance(Duration::from_secs(119));
+    let turn = |waiting: &Waiting| match waiting {
+        Waiting::Turn { before, urgent, by, .. } => (*before, *urgent, by.is_some()),
+        other => panic!("{other:?}"),
+    };
+    // One second before the end of the pause, as it will be after it.
+    let later = stage.clock.now() + Duration::from_secs(2);
+    let at_last = async |name: &str| {
+        let mut known = world.referrals().await.into_iter();
+        let referral = known.find(|referral| names[&referral.key.0] == name).unwrap();
+        let outbox = world.store().outbox(&referral.id).await.unwrap();
+        waiting::of(world.store(), &referral, &outbox, pace, later).await.unwrap()
+    };
+    assert_eq!(turn(&at_last("urgent").await), (1, true, true), "one ordinary turn may come before it");
+    // The other tenant's turn: at most one of theirs, and the urgent one.
+    assert_eq!(turn(&at_last("b1").await), (2, false, true));
+    let (last, _, _) = turn(&at_last("a4").await);
+    assert!((5..=10).contains(&last), "{last}");
+
+    for _ in 0..120 {
+        stage.clock.advance(Duration::from_secs(2));
+        settle().await;
+        if stage.food.tasks().len() == 7 {
+            break;
+        }
+    }
+    let order: Vec<&str> = stage.food.tasks().iter().map(|task| names[task.key.as_ref().unwrap()]).collect();
+    let place = |name: &str| order.iter().position(|other| *other == name).unwrap();
+    assert_eq!(place("urgent"), 0, "{order:?}");
+    assert!(place("b1") <= 2, "it does not wait behind the many: {order:?}");
+    assert!(matches!(why("b1").await, Waiting::Platform { until: Some(_) }));
     stage.world.stop().await;
 }
 

@@ -6,7 +6,9 @@ use super::samples::{
 use gateway_core::change::{Change, Check, CheckFailure};
 use gateway_core::fair::{Class, Turn};
 use gateway_core::identity::TenantId;
+use gateway_core::lane::{InstanceId, TakeLane, Term};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow, OutboxState, POISON_ATTEMPTS};
+use gateway_core::waiting::Ahead;
 use std::collections::BTreeSet;
 use tokio::task::JoinSet;
 
@@ -125,6 +127,45 @@ pub(super) async fn what_is_urgent_goes_first_from_its_time_on(store: Shared) {
     let again = OutboxRow { not_before: at(150), ..of_tenant("a1", 1, Some(5)) };
     write(&store, vec![put_errand(done), put_errand(again)]).await;
     assert_eq!(claimed(155, 9).await, [urgent("a1")], "what was put back waits for its time");
+}
+
+pub(super) async fn what_stands_before_a_row_is_counted(store: Shared) {
+    let blocked = OutboxRow { sequence: 2, id: "a0-2".to_owned(), ..of_tenant("a0", 0, None) };
+    for row in [
+        of_tenant("a0", 0, None),
+        of_tenant("a1", 1, Some(5)),
+        of_tenant("a2", 2, None),
+        of_tenant("a3", 2, None),
+        of_tenant("b0", 30, Some(0)),
+        of_tenant("b1", 40, Some(70)),
+        of_tenant("c0", 90, None),
+        blocked,
+        elsewhere(of_tenant("a5", 0, None)),
+    ] {
+        write(&store, vec![put_errand(row)]).await;
+    }
+    let ahead = async |name: &str, seconds, most| must(store.ahead(name, at(seconds), most).await);
+    let is = |own, tenants, urgent| Ahead { own, tenants, urgent };
+    assert_eq!(ahead("a3-1", 50, 99).await, is(3, 2, 2), "of two that are due at once the earlier");
+    assert_eq!(ahead("a3-1", 50, 1).await, is(1, 2, 1), "no more is counted than is asked");
+    assert_eq!(ahead("a1-1", 50, 99).await, is(0, 2, 2), "among the urgent");
+    assert_eq!(ahead("a1-1", 3, 99).await, is(1, 1, 0), "not urgent yet");
+    assert_eq!(ahead("b1-1", 80, 99).await, is(1, 2, 3));
+    assert_eq!(ahead("c0-1", 95, 99).await, is(0, 3, 3));
+    for nothing in ["a0-2", "nobody"] {
+        assert_eq!(ahead(nothing, 50, 99).await, Ahead::default(), "{nothing}");
+    }
+    assert_eq!(must(store.lane(&platform("food-bank")).await), None);
+    let take = TakeLane {
+        platform: platform("food-bank"),
+        holder: InstanceId("one".to_owned()),
+        term: Term::Alone,
+        now: at(0),
+        keep: None,
+    };
+    must(store.take_lane(&take).await);
+    let lane = must(store.lane(&platform("food-bank")).await).expect("somebody holds it");
+    assert_eq!((lane.holder, lane.fence), (Some(InstanceId("one".to_owned())), 1));
 }
 
 pub(super) async fn only_the_newest_fence_may_write(store: Shared) {

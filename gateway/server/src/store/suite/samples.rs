@@ -148,6 +148,7 @@ pub(in crate::store) fn errand(referral: &str, sequence: u32, seconds: i64) -> O
         sequence,
         state: OutboxState::Ready,
         attempts: 0,
+        tried: false,
         died: 0,
         urgent: None,
         not_before: at(seconds),

@@ -29,7 +29,11 @@ fn plan(file: &Connection, sql: &str) -> Vec<String> {
 fn check(file: &Connection, sql: &str) {
     let plan = plan(file, sql);
     for step in &plan {
-        assert!(!step.starts_with("SCAN") && !step.contains("TEMP B-TREE"), "{step}\n{sql}\n{plan:#?}");
+        // `ahead` is what a bounded count counts.
+        assert!(
+            !(step.starts_with("SCAN") && step != "SCAN ahead") && !step.contains("TEMP B-TREE"),
+            "{step}\n{sql}\n{plan:#?}"
+        );
     }
 }
 

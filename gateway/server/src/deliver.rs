@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Runs one platform's lane until it is told to stop; then lets what is under way end.
 pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: CancellationToken) {
-    let mut running = JoinSet::new();
+    let (mut running, mut doubt) = (JoinSet::new(), false);
     let mut bell = gateway.outbox_bell.subscribe();
     loop {
         // What rings from here on is heard below, also while rows are being claimed.
@@ -47,6 +47,14 @@ pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: Cancellatio
             }
             continue;
         };
+        if doubt {
+            // What may be leased is set free once nothing is under way under this fence.
+            if running.join_next().await.is_none() {
+                now.pace.hold().doubt(fence);
+                doubt = false;
+            }
+            continue;
+        }
         let open = now.pace.closed();
         let (limit, past) = match open {
             Ok(false) => (most - running.len(), Duration::ZERO),
@@ -62,6 +70,8 @@ pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: Cancellatio
             }
             Err(error) => {
                 log_store_fault("deliver", &error);
+                // The store's server went away: the claim may have been made.
+                doubt = matches!(error, StoreError::Away(_));
                 Vec::new()
             }
         };

@@ -29,6 +29,8 @@ use tokio_util::sync::CancellationToken;
 /// Runs one platform's lane until it is told to stop; then lets what is under way end.
 pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: CancellationToken) {
     let (mut running, mut doubt) = (JoinSet::new(), false);
+    // The fence under which nothing more is found that a former holder left.
+    let mut tidy = None;
     let mut bell = gateway.outbox_bell.subscribe();
     loop {
         // What rings from here on is heard below, also while rows are being claimed.
@@ -56,6 +58,10 @@ pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: Cancellatio
             continue;
         }
         let open = now.pace.closed();
+        // What was interrupted goes first, and one by one: if one of them ends processes, it takes no other along, and whoever lives
+        // for a short time only brings one to its end instead of beginning all of them.
+        let careful = tidy != Some(fence);
+        let most = if careful { running.len() + 1 } else { most };
         let (limit, past) = match open {
             Ok(false) => (most - running.len(), Duration::ZERO),
             Ok(true) => (1, Duration::ZERO),
@@ -63,7 +69,12 @@ pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: Cancellatio
             Err(_) => (most - running.len(), LONG),
         };
         let claimed = match claim(&gateway, &now, fence, limit, past).await {
-            Ok(claimed) => claimed,
+            Ok(claimed) => {
+                if !claimed.iter().any(|row| row.interrupted) {
+                    tidy = Some(fence);
+                }
+                claimed
+            }
             Err(StoreError::LaneLost) => {
                 now.pace.hold().lost(fence);
                 continue;
@@ -75,13 +86,13 @@ pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: Cancellatio
                 Vec::new()
             }
         };
-        let idle = claimed.is_empty();
+        let (idle, alone) = (claimed.is_empty(), careful && claimed.iter().any(|row| row.interrupted));
         for row in claimed {
             running.spawn(attempt(Arc::clone(&gateway), Arc::clone(&now), row, stop.clone()));
         }
         if !idle && !stop.is_cancelled() {
-            if open == Ok(true) {
-                // It goes alone, to find out whether the platform answers.
+            if open == Ok(true) || alone {
+                // It goes alone, to find out whether the platform answers, or whether it comes to an end at all.
                 running.join_next().await;
             }
             continue;

@@ -122,7 +122,7 @@ async fn round(gateway: &Path, seed: u64, outcome: &mut Outcome, found: &mut Vec
     outcome.count("referrals answered with 2xx", again.len() as u64);
     keeper.stop();
     let outside = Outside { answered: again, ..Outside::now(&scene.platforms, &gp) };
-    found.extend(verdict::at_end(&outside.with_store(&scene.place.data().join("gateway.db")).await?));
+    found.extend(verdict::at_end(&outside.with_store(&scene.kept).await?));
     Ok(())
 }
 

@@ -11,9 +11,36 @@ use gateway_core::outbox::{Attempt, Errand, OutboxRow, OutboxState};
 use gateway_core::referral::Referral;
 use gateway_core::resource::ResourceKey;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use vcse_gateway::gateway::Secret;
+use vcse_gateway::store::postgres::PostgresStore;
 use vcse_gateway::store::sqlite::SqliteStore;
-use vcse_gateway::store::{ReferralFilter, Store as _};
+use vcse_gateway::store::{ReferralFilter, Store};
+
+/// Where a store is kept.
+#[derive(Debug, Clone)]
+pub enum Kept {
+    /// In a file.
+    File(PathBuf),
+    /// In a PostgreSQL database, at this address.
+    Database(Secret),
+}
+
+impl Kept {
+    /// Opens it for reading.
+    ///
+    /// # Errors
+    /// When it is not there, or cannot be read now.
+    pub async fn open(&self) -> Result<Arc<dyn Store>> {
+        Ok(match self {
+            Self::File(file) => Arc::new(SqliteStore::open_to_read(file).context("the store cannot be opened")?),
+            Self::Database(url) => {
+                Arc::new(PostgresStore::open_to_read(url).await.context("the database cannot be opened")?)
+            }
+        })
+    }
+}
 
 /// A submission that was answered with 2xx.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,12 +101,12 @@ pub struct Facts {
 ///
 /// # Errors
 /// When it cannot be read.
-pub async fn read_store(file: &Path) -> Result<(Vec<ReferralFacts>, Vec<String>)> {
-    let store = SqliteStore::open_to_read(file).context("the store cannot be opened")?;
+pub async fn read_store(kept: &Kept) -> Result<(Vec<ReferralFacts>, Vec<String>)> {
+    let store = kept.open().await?;
     let mut found = Vec::new();
     let filter = ReferralFilter { limit: u32::MAX, ..ReferralFilter::default() };
     for referral in store.referrals(&filter).await? {
-        found.push(of_one(&store, referral).await?);
+        found.push(of_one(store.as_ref(), referral).await?);
     }
     let chains = store.verify_audit().await?;
     let broken =
@@ -87,7 +114,7 @@ pub async fn read_store(file: &Path) -> Result<(Vec<ReferralFacts>, Vec<String>)
     Ok((found, broken.collect()))
 }
 
-async fn of_one(store: &SqliteStore, referral: Referral) -> Result<ReferralFacts> {
+async fn of_one(store: &dyn Store, referral: Referral) -> Result<ReferralFacts> {
     let key = ResourceKey {
         compartment: Compartment {
             tenant: TenantId(TENANT.to_owned()),
@@ -113,8 +140,8 @@ async fn of_one(store: &SqliteStore, referral: Referral) -> Result<ReferralFacts
 
 /// How many errands are due or under way and how many referrals stand where, while the gateway runs; nothing if the store
 /// cannot be read just now.
-pub async fn quick(file: &Path) -> Option<Vec<(Referral, bool)>> {
-    let store = SqliteStore::open_to_read(file).ok()?;
+pub async fn quick(kept: &Kept) -> Option<Vec<(Referral, bool)>> {
+    let store = kept.open().await.ok()?;
     let filter = ReferralFilter { limit: u32::MAX, ..ReferralFilter::default() };
     let mut found = Vec::new();
     for referral in store.referrals(&filter).await.ok()? {
@@ -147,8 +174,8 @@ impl Outside {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn with_store(self, file: &Path) -> Result<Facts> {
-        let (referrals, broken) = read_store(file).await?;
+    pub async fn with_store(self, kept: &Kept) -> Result<Facts> {
+        let (referrals, broken) = read_store(kept).await?;
         Ok(Facts { answered: self.answered, referrals, held: self.held, told: self.told, broken })
     }
 }

@@ -120,7 +120,7 @@ async fn drain(keeper: &Keeper, cycle: u64, outcome: &mut Outcome) {
     }
 }
 
-fn note(outcome: &mut Outcome, done: Option<Result<Result<(), String>, tokio::task::JoinError>>) {
+pub(crate) fn note(outcome: &mut Outcome, done: Option<Result<Result<(), String>, tokio::task::JoinError>>) {
     match done {
         Some(Ok(Ok(()))) | None => {}
         Some(Ok(Err(words))) => outcome.violated([words]),
@@ -129,7 +129,7 @@ fn note(outcome: &mut Outcome, done: Option<Result<Result<(), String>, tokio::ta
 }
 
 /// The `number`-th referral: the platforms take turns, and so do the sender's moves.
-fn part(scene: &Scene, number: u64) -> Part {
+pub(crate) fn part(scene: &Scene, number: u64) -> Part {
     let kind = match number % 3 {
         0 => Kind::Keyed,
         1 => Kind::Asked,
@@ -143,7 +143,7 @@ fn part(scene: &Scene, number: u64) -> Part {
     Part { kind, referral: scene.referral(kind, number), sender }
 }
 
-async fn send(gp: Arc<GpSystem>, part: Part) -> Result<(), String> {
+pub(crate) async fn send(gp: Arc<GpSystem>, part: Part) -> Result<(), String> {
     let placer = part.referral.placer_id.clone();
     match gp.submit(&part.referral).await {
         SubmitOutcome::Accepted { .. } => {}
@@ -160,7 +160,7 @@ async fn send(gp: Arc<GpSystem>, part: Part) -> Result<(), String> {
 }
 
 /// Lets that long pass, and the platforms work meanwhile.
-async fn within(how_long: Duration, scene: &Scene) {
+pub(crate) async fn within(how_long: Duration, scene: &Scene) {
     let work = async {
         let mut beat = tokio::time::interval(Duration::from_millis(150));
         beat.tick().await;
@@ -182,11 +182,8 @@ async fn compare(
 ) -> Result<()> {
     let script = Script::new(scene, keeper, Arc::clone(gp), if last { parts.to_vec() } else { Vec::new() });
     script.settle().await?;
-    let facts = if last {
-        script.end().await?
-    } else {
-        Outside::now(&scene.platforms, gp).with_store(&scene.place.data().join("gateway.db")).await?
-    };
+    let facts =
+        if last { script.end().await? } else { Outside::now(&scene.platforms, gp).with_store(&scene.kept).await? };
     outcome.count("comparisons of everything", 1);
     outcome.largest("referrals answered with 2xx", facts.answered.len() as u64);
     let dead = facts.referrals.iter().filter(|one| one.referral.delivery.word() == "dead-letter").count();

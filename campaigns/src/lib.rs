@@ -2,14 +2,18 @@
 //! that was promised still holds.
 //!
 //! It knows the gateway from outside: it starts the binary, speaks HTTP to it, and reads the store afterwards
-//! (`SqliteStore::open_to_read`). Each run is a function of a seed, but for the order in which the operating system runs
+//! (`open_to_read` of either engine). Each run is a function of a seed, but for the order in which the operating system runs
 //! threads. What each campaign does and cannot show is written in `docs/evidence/README.md`.
 
+pub mod conditional;
 pub mod crash;
 pub mod diskfull;
 pub mod facts;
+pub mod fleet;
 pub mod iofault;
 pub mod kill9;
+pub mod pause;
+pub mod pgfail;
 pub mod powercut;
 pub mod process;
 pub mod report;

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use fault_campaigns::kill9::Way;
 use fault_campaigns::report::{self, Outcome, Progress, say};
-use fault_campaigns::{crash, diskfull, iofault, kill9, powercut, stuck};
+use fault_campaigns::{conditional, crash, diskfull, iofault, kill9, pause, pgfail, powercut, stuck};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tokio::task::LocalSet;
@@ -73,6 +73,24 @@ enum Campaign {
         #[arg(long, default_value_t = 2_400)]
         faults: u64,
     },
+    /// Sixteen identical conditional creates at once over three instances on PostgreSQL.
+    Conditional {
+        /// How often.
+        #[arg(long, default_value_t = 2_000)]
+        rounds: u64,
+    },
+    /// SIGSTOP of an instance past the term of its lanes, then SIGCONT: three instances on PostgreSQL.
+    Pause {
+        /// How often.
+        #[arg(long, default_value_t = 40)]
+        rounds: u64,
+    },
+    /// Instances and the database server die by turns.
+    Pgfail {
+        /// How many deaths.
+        #[arg(long, default_value_t = 60)]
+        cycles: u64,
+    },
     /// The disk is full, and then is not.
     Diskfull {
         /// How often.
@@ -91,6 +109,9 @@ impl Campaign {
             Self::Powercut { .. } => "powercut",
             Self::Iofault { .. } => "iofault",
             Self::Diskfull { .. } => "diskfull",
+            Self::Conditional { .. } => "conditional",
+            Self::Pause { .. } => "pause",
+            Self::Pgfail { .. } => "pgfail",
         }
     }
 }
@@ -138,6 +159,9 @@ async fn run(arguments: &Arguments, gateway: &Path) -> Result<Outcome> {
         Campaign::Stuck { rounds } => stuck::run(gateway, *rounds, seed, minutes).await,
         Campaign::Iofault { first, faults } => iofault::run(gateway, *first, *faults, seed, together, minutes).await,
         Campaign::Diskfull { rounds } => diskfull::run(gateway, *rounds, seed, minutes).await,
+        Campaign::Conditional { rounds } => conditional::run(gateway, *rounds, seed, minutes).await,
+        Campaign::Pause { rounds } => pause::run(gateway, *rounds, seed, minutes).await,
+        Campaign::Pgfail { cycles } => pgfail::run(gateway, *cycles, seed, minutes).await,
         Campaign::Powercut { cuts } => powercut::run(gateway, *cuts, seed, together, minutes).await,
     }
 }

@@ -18,8 +18,8 @@ const LOOK: Duration = Duration::from_millis(5);
 /// Looks until a process must say that it serves.
 const SERVES: u32 = 3_000;
 
-/// Starts after which a process that goes on ending is given up.
-const MOST_STARTS: u32 = 60;
+/// Starts after which a process that goes on ending by itself is given up: each start while its database is away is one.
+const MOST_STARTS: u32 = 600;
 
 /// Which end of a process is no fault of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -131,6 +131,32 @@ struct Known {
     asked: bool,
     stopped: bool,
     number: u32,
+}
+
+/// Whoever keeps one gateway running, or several.
+pub trait Keeps {
+    /// What ended as it should not, in words.
+    fn fault(&self) -> Option<String>;
+
+    /// Sends a signal to what runs. `ends` says that it may end of it, and is then started again.
+    fn signal(&self, signal: Signal, ends: bool);
+
+    /// Ends what runs, and waits until it has.
+    fn stop(&self);
+}
+
+impl Keeps for Keeper {
+    fn fault(&self) -> Option<String> {
+        Self::fault(self)
+    }
+
+    fn signal(&self, signal: Signal, ends: bool) {
+        Self::signal(self, signal, ends);
+    }
+
+    fn stop(&self) {
+        Self::stop(self);
+    }
 }
 
 /// Keeps a gateway running: when it ends as it may, the next one is started.

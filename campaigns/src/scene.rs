@@ -4,20 +4,23 @@
 //! The three differ in what a lost answer costs. `keyed` keeps one for our key; `asked` has to be asked whether it has
 //! a referral; `unkeyed` can neither, so that what is uncertain there is a person's to settle.
 
+use crate::facts::Kept;
 use crate::process::Place;
 use anyhow::{Context as _, Result};
 use conformance_tests::connect_families::{ConnectFamilies, ConnectFamiliesConfig, Role, Status};
+use conformance_tests::front::Front;
 use conformance_tests::generator::{Expectation, Generator, PRACTICE_ODS, RecipientSpec, SyntheticReferral};
 use conformance_tests::gp_system::{GpConfig, GpSystem, Pause, Paused};
 use conformance_tests::platform::{FhirPlatform, Notify, PlatformConfig};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+use vcse_gateway::gateway::Secret;
 
 const GP_TOKEN: &str = "campaign-gp-system";
 const REPORT_TOKEN: &str = "campaign-reports";
@@ -95,13 +98,15 @@ pub struct Setup {
     pub more: [String; 3],
     /// Where the data folder lies, if not in the scene's own folder.
     pub data: Option<PathBuf>,
+    /// The address of a database, for three instances over it.
+    pub database: Option<String>,
 }
 
 impl Setup {
     /// An ordinary scene.
     #[must_use]
     pub fn new(gateway: &Path, seed: u64) -> Self {
-        Self { gateway: gateway.to_owned(), seed, more: Default::default(), data: None }
+        Self { gateway: gateway.to_owned(), seed, more: Default::default(), data: None, database: None }
     }
 }
 
@@ -129,12 +134,20 @@ pub struct Told {
 pub struct Scene {
     /// Who is referred to.
     pub platforms: Platforms,
-    /// Where the gateway lives.
+    /// Where the gateway lives; the first of [`places`](Self::places).
     pub place: Place,
+    /// Where each instance lives.
+    pub places: Vec<Place>,
+    /// Where each instance listens.
+    pub listens: Vec<SocketAddr>,
+    /// What stands in front of several.
+    pub front: Option<Front>,
+    /// Where the store is kept.
+    pub kept: Kept,
     /// The seed.
     pub seed: u64,
     address: String,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Platforms {
@@ -204,19 +217,40 @@ impl Scene {
         let keyed = Arc::new(FhirPlatform::start(config(setup.seed)).await?);
         let asked = Arc::new(FhirPlatform::start(config(setup.seed ^ 0xA5)).await?);
         let unkeyed = Arc::new(ConnectFamilies::start(ConnectFamiliesConfig::default()).await?);
-        let address = free_address()?;
+        let (mut listens, mut front) = (vec![free_address()?], None);
+        if setup.database.is_some() {
+            listens.extend([free_address()?, free_address()?]);
+            let before = Front::start().await?;
+            before.set_targets(listens.clone());
+            front = Some(before);
+        }
+        let address = front.as_ref().map(Front::address).or_else(|| listens.first().copied());
+        let address = address.context("an address")?.to_string();
         for (kind, platform) in [(Kind::Keyed, &keyed), (Kind::Asked, &asked)] {
             let url = format!("http://{address}/platforms/{}/reports", kind.id());
             platform.set_notify(Some(Notify::id_only(&url, REPORT_TOKEN)));
         }
-        let place = Place { gateway: setup.gateway.clone(), folder: folder.path().to_owned() };
-        adapter_without_look_up(&place.folder.join("adapters/connect-families-unasked"))?;
+        let place = |folder: PathBuf| Place { gateway: setup.gateway.clone(), folder };
+        let places: Vec<Place> = match &setup.database {
+            None => vec![place(folder.path().to_owned())],
+            Some(_) => (1..=listens.len()).map(|nth| place(folder.path().join(format!("instance-{nth}")))).collect(),
+        };
+        let place = places.first().context("an instance")?.clone();
+        let kept = match &setup.database {
+            None => Kept::File(place.data().join("gateway.db")),
+            Some(url) => Kept::Database(Secret::new(url.clone())),
+        };
+        adapter_without_look_up(&folder.path().join("adapters/connect-families-unasked"))?;
+        for place in places.iter().filter(|place| place.folder != folder.path()) {
+            fs::create_dir(&place.folder)?;
+        }
         match &setup.data {
             Some(data) => std::os::unix::fs::symlink(data, place.data())?,
             None => fs::create_dir(place.data())?,
         }
         let platforms = Platforms { keyed, asked, unkeyed };
-        let scene = Self { platforms, place, seed: setup.seed, address, _folder: folder };
+        let seed = setup.seed;
+        let scene = Self { platforms, place, places, listens, front, kept, seed, address, folder };
         scene.configure(setup)?;
         Ok(scene)
     }
@@ -226,11 +260,19 @@ impl Scene {
     /// # Errors
     /// When the HTTP client cannot be made.
     pub fn gp(&self, attempts: u32) -> Result<GpSystem> {
+        self.gp_at(&self.address, self.seed, attempts)
+    }
+
+    /// A GP system that asks one address, with request ids by a seed of its own.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be made.
+    pub fn gp_at(&self, address: &str, seed: u64, attempts: u32) -> Result<GpSystem> {
         let config = GpConfig {
-            fhir_base: format!("http://{}/fhir", self.address),
+            fhir_base: format!("http://{address}/fhir"),
             token: GP_TOKEN.to_owned(),
             organisation_ods: PRACTICE_ODS.to_owned(),
-            seed: self.seed,
+            seed,
         };
         Ok(GpSystem::new(config)?.with_attempts(attempts).with_pause(Arc::new(Beat)))
     }
@@ -249,19 +291,28 @@ impl Scene {
     }
 
     fn configure(&self, setup: &Setup) -> Result<()> {
-        let folder = &self.place.folder;
+        let folder = self.folder.path();
         let write = |name: &str, text: &str| fs::write(folder.join(name), text);
         write("fhir-token", &PlatformConfig::default().token)?;
         write("unkeyed-token", &self.platforms.unkeyed.token(Role::LaDualRole, 11, 7))?;
         let [server, limits, retry] = &setup.more;
+        let place = match &setup.database {
+            None => format!("data = \"{}\"", self.place.data().display()),
+            Some(url) => {
+                write("database", url)?;
+                format!(
+                    "base-url = \"http://{}/fhir\"\n[store]\npostgres = {{ file = \"{}\" }}",
+                    self.address,
+                    folder.join("database").display()
+                )
+            }
+        };
         let mut text = format!(
-            "[server]\nlisten = \"{}\"\ndata = \"{}\"\nadapters = \"{}\"\n{server}\n\
+            "adapters = \"{}\"\n{server}\n{place}\n\
              [limits]\nrequests-per-minute = 4000000\nburst = 1000000\nat-once = 1000\n{limits}\n\
              [retry]\ndelays-seconds = [1]\nsettle-seconds = 1\nrecall-seconds = 86400\n{retry}\n\
              [[client]]\nid = \"gp-system\"\ntenant = \"{TENANT}\"\norganisation = \"{PRACTICE_ODS}\"\n\
              token-sha256 = \"{}\"\nroles = [\"referrer\"]\n",
-            self.address,
-            self.place.data().display(),
             folder.join("adapters").display(),
             sha256(GP_TOKEN),
         );
@@ -295,7 +346,9 @@ impl Scene {
                 secret.display()
             );
         }
-        write("gateway.toml", &text)?;
+        for (place, listen) in self.places.iter().zip(&self.listens) {
+            fs::write(place.folder.join("gateway.toml"), format!("[server]\nlisten = \"{listen}\"\n{text}"))?;
+        }
         Ok(())
     }
 }
@@ -342,13 +395,13 @@ fn adapter_without_look_up(to: &Path) -> Result<()> {
 
 /// An address that stays this scene's when the process starts again: a loopback address of its own, so that no outgoing
 /// connection can take the port in between.
-fn free_address() -> Result<String> {
+fn free_address() -> Result<SocketAddr> {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     let number = NEXT.fetch_add(1, Ordering::Relaxed) % 60_000;
     let [_, _, _, low] = std::process::id().to_be_bytes();
     let [_, _, high, last] = number.to_be_bytes();
     let ip = Ipv4Addr::new(127, 64 + low % 128, high, last);
-    Ok(TcpListener::bind((ip, 0))?.local_addr()?.to_string())
+    Ok(TcpListener::bind((ip, 0))?.local_addr()?)
 }
 
 fn sha256(token: &str) -> String {

@@ -2,7 +2,7 @@
 //! work. Nothing here knows when the process dies.
 
 use crate::facts::{self, Answered, Facts, Outside};
-use crate::process::Keeper;
+use crate::process::Keeps;
 use crate::report::say;
 use crate::scene::{Kind, Scene};
 use anyhow::{Result, bail};
@@ -93,7 +93,7 @@ pub struct Script<'a> {
     /// The surroundings.
     pub scene: &'a Scene,
     /// Keeps the gateway running.
-    pub keeper: &'a Keeper,
+    pub keeper: &'a dyn Keeps,
     /// The GP system.
     pub gp: Arc<GpSystem>,
     /// What is sent.
@@ -106,7 +106,7 @@ pub struct Script<'a> {
 impl<'a> Script<'a> {
     /// A run of these parts.
     #[must_use]
-    pub fn new(scene: &'a Scene, keeper: &'a Keeper, gp: Arc<GpSystem>, parts: Vec<Part>) -> Self {
+    pub fn new(scene: &'a Scene, keeper: &'a dyn Keeps, gp: Arc<GpSystem>, parts: Vec<Part>) -> Self {
         Self { scene, keeper, gp, parts, restarts: false }
     }
 
@@ -191,7 +191,7 @@ impl<'a> Script<'a> {
 
     /// The referrals as they stand, each with whether an errand of it is open; nothing if the store cannot be read now.
     pub async fn quick(&self) -> Option<Vec<(Referral, bool)>> {
-        facts::quick(&self.scene.place.data().join("gateway.db")).await
+        facts::quick(&self.scene.kept).await
     }
 
     async fn referral_of(&self, placer: &str) -> Option<(Referral, bool)> {
@@ -267,7 +267,7 @@ impl<'a> Script<'a> {
         let answered = self.ask_again().await?;
         self.keeper.stop();
         let outside = Outside { answered, ..Outside::now(&self.scene.platforms, &self.gp) };
-        outside.with_store(&self.scene.place.data().join("gateway.db")).await
+        outside.with_store(&self.scene.kept).await
     }
 
     /// Looks every `BEAT` until it is so, at most `BEATS` times, or the process is beyond help.

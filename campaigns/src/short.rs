@@ -1,7 +1,7 @@
 //! A short run: a few referrals, a gateway that is started with one fault after the other, the question at each death
 //! and at the end. What the faults are is for the campaign to say.
 
-use crate::facts::Outside;
+use crate::facts::{Kept, Outside};
 use crate::process::{Ends, Keeper, Launch, was_killed};
 use crate::scene::{Scene, Setup};
 use crate::script::{self, Script};
@@ -112,7 +112,7 @@ async fn play(
         if outside.answered.is_empty() && outside.told.is_empty() && !is_ours(&file) {
             continue;
         }
-        let facts = outside.with_store(&file).await.with_context(|| format!("{}", copy.display()))?;
+        let facts = outside.with_store(&Kept::File(file)).await.with_context(|| format!("{}", copy.display()))?;
         let name = copy.file_name().unwrap_or_default().to_string_lossy().into_owned();
         ran.findings.extend(verdict::at_death(&facts).into_iter().map(|words| format!("at {name}: {words}")));
         ran.compared += 1;

@@ -2,7 +2,7 @@
 //! `cargo xtask crash` and its kin.
 
 use fault_campaigns::report::Outcome;
-use fault_campaigns::{crash, kill9, powercut, stuck};
+use fault_campaigns::{conditional, crash, kill9, pause, pgfail, powercut, stuck};
 use std::path::PathBuf;
 use tokio::task::LocalSet;
 
@@ -63,5 +63,38 @@ fn what_was_not_synced_is_forgotten() {
     if strace_is_here() {
         let outcome = play(powercut::run(&gateway(), 6, 1, 2, 10));
         assert!(outcome.of("cuts") >= 6);
+    }
+}
+
+/// Where PostgreSQL is missing nothing is shown, and that is said, unless `POSTGRES=required`.
+fn postgres_is_here() -> bool {
+    let missing = conformance_tests::postgres::reason_to_skip().expect("PostgreSQL is required");
+    if let Some(missing) = &missing {
+        fault_campaigns::report::say(&format!("SKIPPED: {missing}"));
+    }
+    missing.is_none()
+}
+
+#[test]
+fn identical_conditional_creates_over_three_instances() {
+    if postgres_is_here() {
+        let outcome = play(conditional::run(&gateway(), 10, 1, 10));
+        assert_eq!((outcome.of("rounds"), outcome.of("referrals in the store")), (10, 10));
+    }
+}
+
+#[test]
+fn an_instance_is_frozen_past_its_term() {
+    if postgres_is_here() {
+        let outcome = play(pause::run(&gateway(), 3, 1, 10));
+        assert_eq!(outcome.of("rounds"), 3);
+    }
+}
+
+#[test]
+fn instances_and_the_database_server_die() {
+    if postgres_is_here() {
+        let outcome = play(pgfail::run(&gateway(), 6, 1, 10));
+        assert_eq!(outcome.of("crashes of the database server"), 2);
     }
 }

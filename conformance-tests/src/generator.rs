@@ -116,6 +116,23 @@ impl SyntheticReferral {
         evidence::text_with_decimals(&self.template)
     }
 
+    /// The same, to be created only if neither its `ServiceRequest` nor its Task is there yet (`ifNoneExist`).
+    #[must_use]
+    pub fn created_once(mut self) -> Self {
+        for bundle in [&mut self.bundle, &mut self.template] {
+            let criterion = |value: &str| format!("identifier={PLACER_SYSTEM}|{value}");
+            for entry in bundle["entry"].as_array_mut().into_iter().flatten() {
+                let value = match entry["resource"]["resourceType"].as_str() {
+                    Some("ServiceRequest") => self.placer_id.clone(),
+                    Some("Task") => format!("{}/task", self.placer_id),
+                    _ => continue,
+                };
+                entry["request"]["ifNoneExist"] = Value::from(criterion(&value));
+            }
+        }
+        self
+    }
+
     /// The decimals that occur in the text, as written.
     pub fn decimals(&self) -> Vec<String> {
         evidence::decimals_in(&self.template)

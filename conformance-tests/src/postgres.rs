@@ -96,6 +96,9 @@ pub struct PostgresServer {
     _folder: TempDir,
 }
 
+/// Most connections; several gateways have some twenty each.
+const CONNECTIONS: u32 = 200;
+
 /// Starts the server, says so, waits for our end, stops it.
 const KEEPER: &str = r#"
 trap '' INT TERM HUP
@@ -166,6 +169,39 @@ impl PostgresServer {
         Ok(format!("postgres://{ROLE}@localhost/{name}?host={}", self.folder.display()))
     }
 
+    /// Ends the server as a crash does: at once, without a checkpoint.
+    ///
+    /// # Errors
+    /// What `pg_ctl` says.
+    pub fn crash(&self) -> std::io::Result<()> {
+        self.control(&["-m", "immediate", "stop"])
+    }
+
+    /// Starts the server after [`crash`](Self::crash): it recovers from its log.
+    ///
+    /// # Errors
+    /// What `pg_ctl` says.
+    pub fn start_again(&self) -> std::io::Result<()> {
+        let options = format!("-k '{}' -c listen_addresses='' -c max_connections={CONNECTIONS}", self.folder.display());
+        self.control(&["-o", &options, "start"])
+    }
+
+    fn control(&self, arguments: &[&str]) -> std::io::Result<()> {
+        let program = self.bin.join("pg_ctl");
+        let mut command = if is_root() {
+            let mut command = Command::new("runuser");
+            command.args(["-u", "postgres", "--"]).arg(program);
+            command
+        } else {
+            Command::new(program)
+        };
+        command.arg("-D").arg(self.folder.join("data")).arg("-l").arg(self.folder.join("log")).arg("-w");
+        // A server that is started keeps what it inherits.
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let ended = command.current_dir(Path::new("/")).status()?;
+        if ended.success() { Ok(()) } else { Err(std::io::Error::other(format!("pg_ctl {arguments:?}: {ended}"))) }
+    }
+
     /// Runs SQL as the superuser in a database, by its name or address: what it prints, bare.
     ///
     /// # Errors
@@ -212,6 +248,10 @@ mod tests {
         let server = PostgresServer::start().expect("starts");
         let database = server.database().expect("a database");
         assert_eq!(server.psql(&database, "SELECT current_database()").expect("answers"), "test_0");
+        server.crash().expect("ends");
+        server.psql(&database, "SELECT 1").expect_err("nobody answers");
+        server.start_again().expect("starts again");
+        assert_eq!(server.psql(&database, "SELECT 1").expect("answers"), "1");
         let folder = server.folder.clone();
         drop(server);
         assert!(!folder.exists(), "the folder is gone");

@@ -66,6 +66,12 @@ enum Task {
     Iofault(campaigns::Rest),
     /// Fills the disk, and makes room again.
     Diskfull(campaigns::Rest),
+    /// Fault campaign: identical conditional creates over three instances (--rounds N).
+    Conditional(campaigns::Rest),
+    /// Fault campaign: an instance is frozen past the term of its lanes (--rounds N).
+    Pause(campaigns::Rest),
+    /// Fault campaign: instances and the database server die (--cycles N).
+    Pgfail(campaigns::Rest),
     /// Makes the R4 tables from an unpacked package `hl7.fhir.r4.examples` 4.0.1.
     GenerateR4Tables {
         /// The folder that holds `package.json`.
@@ -137,6 +143,9 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
         Task::Powercut(rest) => campaigns::run(steps, "powercut", &rest),
         Task::Iofault(rest) => campaigns::run(steps, "iofault", &rest),
         Task::Diskfull(rest) => campaigns::run(steps, "diskfull", &rest),
+        Task::Conditional(rest) => campaigns::run(steps, "conditional", &rest),
+        Task::Pause(rest) => campaigns::run(steps, "pause", &rest),
+        Task::Pgfail(rest) => campaigns::run(steps, "pgfail", &rest),
         Task::GenerateR4Tables { from, out } => steps.step("R4 tables", || r4_tables::generate(&from, &root.join(out))),
     }
 }

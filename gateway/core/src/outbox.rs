@@ -187,6 +187,8 @@ pub struct ClaimRequest {
     pub lease_until: OffsetDateTime,
     /// At most so many.
     pub limit: u32,
+    /// Only rows whose holder is gone, the oldest first, in nobody's turn.
+    pub interrupted: bool,
     /// Who went last: the rows go in [fair turns](crate::fair).
     pub turn: Turn,
     /// The fence under which the claimer holds the lane of these platforms: refused unless it is the newest. Absent = whoever

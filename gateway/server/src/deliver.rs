@@ -29,7 +29,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Runs one platform's lane until it is told to stop; then lets what is under way end.
 pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: CancellationToken) {
-    let mut running = JoinSet::new();
+    let (mut running, mut doubt) = (JoinSet::new(), false);
+    // The fence under which nothing more is found that a former holder left.
+    let mut tidy = None;
     let mut bell = gateway.outbox_bell.subscribe();
     let mut turn = Turn::default();
     loop {
@@ -49,21 +51,41 @@ pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: Cancellatio
             }
             continue;
         };
+        if doubt {
+            // What may be leased is set free once nothing is under way under this fence.
+            if running.join_next().await.is_none() {
+                now.pace.hold().doubt(fence);
+                doubt = false;
+            }
+            continue;
+        }
         let open = now.pace.closed();
+        // What was interrupted goes first, and one by one: if one of them ends processes, it takes no other along, and whoever lives
+        // for a short time only brings one to its end instead of beginning all of them.
+        let careful = tidy != Some(fence);
+        let most = if careful { running.len() + 1 } else { most };
         let (limit, past) = match open {
             Ok(false) => (most - running.len(), Duration::ZERO),
             Ok(true) => (1, Duration::ZERO),
             // What has waited for long is taken up although nothing may be sent: its window must end.
             Err(_) => (most - running.len(), LONG),
         };
-        let claimed = match claim(&gateway, &now, fence, limit, past, &mut turn).await {
-            Ok(claimed) => claimed,
+        let claimed = match claim(&gateway, &now, (fence, careful), limit, past, &mut turn).await {
+            Ok(claimed) => {
+                if careful && claimed.is_empty() {
+                    tidy = Some(fence);
+                    continue;
+                }
+                claimed
+            }
             Err(StoreError::LaneLost) => {
                 now.pace.hold().lost(fence);
                 continue;
             }
             Err(error) => {
                 log_store_fault("deliver", &error);
+                // The store's server went away: the claim may have been made.
+                doubt = matches!(error, StoreError::Away(_));
                 Vec::new()
             }
         };
@@ -72,8 +94,8 @@ pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: Cancellatio
             running.spawn(attempt(Arc::clone(&gateway), Arc::clone(&now), row, stop.clone()));
         }
         if !idle && !stop.is_cancelled() {
-            if open == Ok(true) {
-                // It goes alone, to find out whether the platform answers.
+            if open == Ok(true) || careful {
+                // It goes alone, to find out whether the platform answers, or whether it comes to an end at all.
                 running.join_next().await;
             }
             continue;
@@ -98,7 +120,7 @@ const LONG: Duration = Duration::from_secs(30 * 60);
 async fn claim(
     gateway: &Gateway,
     platform: &Platform,
-    fence: u64,
+    (fence, interrupted): (u64, bool),
     limit: usize,
     past: Duration,
     turn: &mut Turn,
@@ -118,6 +140,7 @@ async fn claim(
         due_by: now - past,
         lease_until: now + lease,
         limit: u32::try_from(limit).unwrap_or(u32::MAX),
+        interrupted,
         turn: turn.clone(),
         lane: Some(fence),
         adapter: Some(AdapterVersion::of(declared)),

@@ -15,7 +15,7 @@ use crate::{deliver, status};
 use gateway_core::identity::PlatformId;
 use gateway_core::lane::{InstanceId, LeaveLane, TakeLane, Taken, Term};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::sync::{Mutex, Notify, watch};
@@ -35,6 +35,8 @@ pub struct Hold {
     known: watch::Sender<Option<Known>>,
     /// Rung when there is something to be kept, or to be asked anew.
     bell: Notify,
+    /// A fence under which something may be leased that nobody works on; 0 = none.
+    doubted: AtomicU64,
 }
 
 /// What the store said.
@@ -71,7 +73,12 @@ impl Hold {
     /// Not ours yet.
     #[must_use]
     pub fn new(clock: &Arc<dyn Clock>) -> Self {
-        Self { clock: Arc::clone(clock), known: watch::Sender::new(None), bell: Notify::new() }
+        Self {
+            clock: Arc::clone(clock),
+            known: watch::Sender::new(None),
+            bell: Notify::new(),
+            doubted: AtomicU64::new(0),
+        }
     }
 
     /// The fence under which the lane is ours at this moment; `None` while it is not, or nobody can be sure.
@@ -102,6 +109,13 @@ impl Hold {
             lost
         });
         self.bell.notify_one();
+    }
+
+    /// Nobody knows whether a claim under this fence was made, and nothing is under way under it: it is given back and taken
+    /// anew, so that what may be leased can be claimed at once, and not when its own lease ends.
+    pub fn doubt(&self, fence: u64) {
+        self.doubted.store(fence, Ordering::SeqCst);
+        self.lost(fence);
     }
 
     /// There is something that the next holder has to know.
@@ -149,7 +163,7 @@ pub async fn run(gateway: Arc<Gateway>, platform: PlatformId, instance: Arc<Inst
     let mut left = gateway.lane_bell.subscribe();
     loop {
         left.borrow_and_update();
-        let next = holder.take(&stop).await;
+        let next = if holder.is_clean().await { holder.take(&stop).await } else { Some(STORE_AGAIN) };
         let next = async {
             match next {
                 Some(span) => sleep(gateway.clock.as_ref(), span).await,
@@ -250,10 +264,27 @@ impl Holder<'_> {
         }
     }
 
+    /// Gives back what is in doubt; false if that could not be done yet.
+    async fn is_clean(&mut self) -> bool {
+        let platform = Arc::clone(&self.platform);
+        let doubted = &platform.pace.hold().doubted;
+        let fence = doubted.load(Ordering::SeqCst);
+        let clean = fence == 0 || self.give_back(fence).await;
+        if clean {
+            doubted.store(0, Ordering::SeqCst);
+        }
+        clean
+    }
+
     async fn leave(&mut self) {
+        if let Some(fence) = self.platform.pace.hold().given() {
+            self.give_back(fence).await;
+        }
+    }
+
+    async fn give_back(&mut self, fence: u64) -> bool {
         let platform = Arc::clone(&self.platform);
         let pace = &platform.pace;
-        let Some(fence) = pace.hold().given() else { return };
         pace.hold().set(None);
         self.count(false);
         let request = LeaveLane {
@@ -262,8 +293,12 @@ impl Holder<'_> {
             fence,
             state: pace.state(),
         };
-        if let Err(error) = self.gateway.store.leave_lane(&request).await {
-            log_store_fault("lane", &error);
+        match self.gateway.store.leave_lane(&request).await {
+            Ok(()) => true,
+            Err(error) => {
+                log_store_fault("lane", &error);
+                false
+            }
         }
     }
 }

@@ -52,6 +52,9 @@ pub enum StoreError {
     /// Nothing was claimed: the lane is another instance's now.
     #[error("the lane is another instance's now")]
     LaneLost,
+    /// The store's server is away, or its answer did not come: doing it again helps.
+    #[error("the store is away: {0}")]
+    Away(String),
     /// Anything else, in the engine's words (never a row's content).
     #[error("the store failed: {0}")]
     Engine(String),

@@ -130,6 +130,10 @@ pub(crate) fn store_fault(error: &StoreError) -> Refusal {
             let words = "The gateway is stopping. Send it again with the same X-Request-Id.";
             Refusal::one(503, Issue::general(IssueCode::Transient, words))
         }
+        StoreError::Away(_) => {
+            let words = "The store cannot be reached just now. Send it again with the same X-Request-Id.";
+            Refusal::wait(503, Issue::general(IssueCode::Transient, words), 5)
+        }
         // Of a claim alone, which no request makes.
         StoreError::LaneLost | StoreError::Engine(_) => {
             let words = "The store failed. Nothing was stored; the log says why.";

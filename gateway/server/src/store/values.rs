@@ -19,6 +19,7 @@ pub(super) fn again(error: &StoreError) -> StoreError {
         StoreError::Full => StoreError::Full,
         StoreError::Closed => StoreError::Closed,
         StoreError::LaneLost => StoreError::LaneLost,
+        StoreError::Away(words) => StoreError::Away(words.clone()),
         StoreError::Engine(words) => StoreError::Engine(words.clone()),
     }
 }

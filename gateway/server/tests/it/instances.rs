@@ -1,13 +1,20 @@
 //! Three gateways over one PostgreSQL database. Without PostgreSQL the tests say so and pass, unless `POSTGRES=required`.
 
 use crate::support::{GP, REPORT_TOKEN, Setup, World, bundle, entry_of, eventually, inside};
+use adapter_contract::{Answer, DeliveryError, HttpRequest};
+use async_trait::async_trait;
 use conformance_tests::platform::{FhirPlatform, Notify, PlatformConfig};
 use conformance_tests::postgres::{PostgresServer, reason_to_skip};
 use serde_json::json;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+use vcse_gateway::clock::{Clock, SystemClock};
+use vcse_gateway::gateway::Platform;
 use vcse_gateway::gateway::Secret;
 use vcse_gateway::store::Store;
 use vcse_gateway::store::postgres::PostgresStore;
+use vcse_gateway::transport::{HttpTransport, Names, Transport};
 
 /// A new database: its address. `None` where there is no server.
 #[expect(clippy::print_stderr, reason = "a test that did not run says so")]
@@ -122,5 +129,69 @@ async fn sixteen_identical_posts_over_three_instances_make_one_referral() {
         assert!(other.is_empty(), "{other:?}");
         assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
         assert_eq!(worlds[0].referrals().await.len(), round + 1);
+    }
+}
+
+/// Notes when each request leaves, of all instances.
+struct Noting {
+    through: HttpTransport,
+    left: Arc<Mutex<Vec<Duration>>>,
+}
+
+#[async_trait]
+impl Transport for Noting {
+    async fn send(&self, platform: &Platform, request: &HttpRequest, names: &Names) -> Result<Answer, DeliveryError> {
+        self.left.lock().unwrap().push(SystemClock.elapsed());
+        self.through.send(platform, request, names).await
+    }
+}
+
+/// Ten requests a second and five at once, three instances, and the one that asks is gone in the middle without a word. In real
+/// time, as the lane's term goes by the clock of the database; that the pace is used up is shown by the simulation.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_instances_together_keep_the_pace_of_one_also_when_one_dies() {
+    let Some(database) = database() else { return };
+    let ([food, _befriending], bases) = platforms().await;
+    let left = Arc::<Mutex<Vec<Duration>>>::default();
+    let member = async |lanes: bool| {
+        let store: Arc<dyn Store> = Arc::new(PostgresStore::open(&database).await.unwrap());
+        let noting = Noting { through: HttpTransport::new().unwrap(), left: Arc::clone(&left) };
+        let setup = Setup {
+            store,
+            bases: bases.clone(),
+            lanes,
+            poll_seconds: 0,
+            food: "pace = { requests-per-minute = 600, burst = 5 }",
+            lane_seconds: 2,
+            transport: Some(Arc::new(noting)),
+            ..Setup::default()
+        };
+        World::start(setup).await
+    };
+    let taking = member(false).await;
+    for nth in 0..24 {
+        taking.submit(&bundle(nth)).await;
+    }
+    let mut members = vec![member(true).await, member(true).await, member(true).await];
+    let asks = |world: &World| {
+        let food = gateway_core::identity::PlatformId("food".to_owned());
+        world.running.gateway.platform(&food).is_some_and(|food| food.pace.hold().fence().is_some())
+    };
+    eventually("a third of them", || async { (food.tasks().len() >= 8).then_some(()) }).await;
+    let at = members.iter().position(asks).unwrap();
+    drop(members.remove(at));
+    // Two seconds for the lane, seven for the requests, and what a busy machine adds.
+    for left in [20, 22, 24] {
+        eventually("the others", || async { (food.tasks().len() >= left).then_some(()) }).await;
+    }
+    assert!(food.duplicates().is_empty());
+    let left = left.lock().unwrap().clone();
+    for (first, at) in left.iter().enumerate() {
+        for (last, until) in left.iter().enumerate().skip(first) {
+            // The clock is read a moment after the turn was given, sooner for one and later for another.
+            let span = *until - *at + Duration::from_millis(150);
+            let most = 5 + usize::try_from(span.as_millis() / 100).unwrap();
+            assert!(last - first < most, "{} requests from {at:?} to {until:?}: {left:?}", last - first + 1);
+        }
     }
 }

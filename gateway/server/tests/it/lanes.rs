@@ -158,7 +158,12 @@ impl Stage {
     }
 
     async fn member(&self, lanes: bool, pace: &'static str, poll_seconds: u32) -> Member {
-        let gate = Gate { at: Mutex::new(At::Nowhere), frozen: watch::Sender::new(false), refused: AtomicU32::new(0) };
+        self.member_that(At::Nowhere, lanes, pace, poll_seconds).await
+    }
+
+    /// One that freezes by itself.
+    async fn member_that(&self, at: At, lanes: bool, pace: &'static str, poll_seconds: u32) -> Member {
+        let gate = Gate { at: Mutex::new(at), frozen: watch::Sender::new(false), refused: AtomicU32::new(0) };
         let gate = Arc::new(Watched { inner: Arc::<MemoryStore>::clone(&self.store), watcher: gate });
         let noting = Arc::new(Noting {
             through: HttpTransport::new().unwrap(),
@@ -218,6 +223,16 @@ impl Stage {
             member.holds().then_some(())
         })
         .await;
+    }
+
+    /// Lets time pass until it freezes by itself, and a moment more.
+    async fn freezes(&self, member: &Member) {
+        eventually("it begins", || async {
+            self.clock.advance(Duration::from_millis(100));
+            member.gate.watcher.frozen.borrow().then_some(())
+        })
+        .await;
+        settle().await;
     }
 
     /// In no stretch of time more than the burst and one for each interval of it.
@@ -413,4 +428,37 @@ async fn of_two_instances_one_polls() {
     settle().await;
     stage.seconds(3).await;
     assert!(other.holds() && other.left() > 0);
+}
+
+/// A holder dies while it has several under way: of what it left the next takes up one at a time, so that its death costs one of
+/// them an attempt, and not all.
+#[tokio::test]
+async fn what_was_interrupted_goes_one_by_one() {
+    let stage = Stage::new().await;
+    let taking = stage.member(false, "", 0).await;
+    for nth in 0..6 {
+        taking.world.submit(&bundle(nth)).await;
+    }
+    let first = stage.member_that(At::Before, true, "", 0).await;
+    stage.freezes(&first).await;
+    drop(first);
+    let before = counted(&stage).await;
+    assert!(before > 1, "several were under way");
+    for deaths in 1..=3 {
+        let next = stage.member_that(At::Before, true, "", 0).await;
+        stage.freezes(&next).await;
+        assert_eq!(counted(&stage).await, before + deaths, "one attempt for each death, not eight");
+        drop(next);
+    }
+}
+
+/// The attempts that the store has counted.
+async fn counted(stage: &Stage) -> u32 {
+    use vcse_gateway::store::ReferralFilter;
+    let filter = ReferralFilter { limit: u32::MAX, ..ReferralFilter::default() };
+    let mut attempts = 0;
+    for referral in stage.store.referrals(&filter).await.unwrap() {
+        attempts += stage.store.outbox(&referral.id).await.unwrap().iter().map(|row| row.attempts).sum::<u32>();
+    }
+    attempts
 }

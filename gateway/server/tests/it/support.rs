@@ -67,6 +67,8 @@ pub(crate) struct Setup {
     pub(crate) adapters: Option<(PathBuf, Arc<dyn FolderReader>)>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) poll_seconds: u32,
+    /// Term of a lane.
+    pub(crate) lane_seconds: u32,
     /// A platform besides.
     pub(crate) besides: Option<Besides>,
     /// Platforms that may have free text: tenant and platform.
@@ -124,6 +126,7 @@ impl Default for Setup {
             adapters: None,
             clock: Arc::new(SystemClock),
             poll_seconds: 1,
+            lane_seconds: 10,
             besides: None,
             notes_to: &[("pcn-a", "food"), ("pcn-a", "befriending"), ("pcn-a", "advice"), ("pcn-b", "food")],
             decided: String::new(),
@@ -437,7 +440,8 @@ pub(crate) fn configuration(address: &str, token: &Path, setup: &Setup) -> Strin
     let folder = setup.adapters.as_ref().map(|(folder, _)| format!("adapters = \"{}\"\n", folder.display()));
     let folder = folder.unwrap_or_default();
     let mut text = format!(
-        "[server]\nlisten = \"{address}\"\ndata = \"unused\"\n{folder}\n[retry]\ndelays-seconds = [1]\nsettle-seconds = 0\n"
+        "[server]\nlisten = \"{address}\"\ndata = \"unused\"\n{folder}\n[retry]\ndelays-seconds = [1]\nsettle-seconds = 0\nlane-seconds = {}\n",
+        setup.lane_seconds
     );
     text += &client(GP, "pcn-a", PRACTICE_ODS, referrer);
     text += &client(READER, "pcn-a", PRACTICE_ODS, "roles = [\"reader\"]");

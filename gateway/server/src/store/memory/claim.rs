@@ -5,7 +5,7 @@ use super::state::{KeptRow, State};
 use crate::store::StoreError;
 use gateway_core::fair::{Class, Waiting};
 use gateway_core::identity::PlatformId;
-use gateway_core::outbox::{ClaimRequest, Claimed, OutboxRow};
+use gateway_core::outbox::{ClaimRequest, Claimed, OutboxRow, OutboxState};
 use gateway_core::referral::ReferralId;
 use gateway_core::waiting::Ahead;
 use std::collections::{BTreeSet, HashMap};
@@ -20,6 +20,13 @@ pub(super) fn claim(state: &mut State, request: &ClaimRequest) -> Result<Vec<Cla
     let urgent_due = |kept: &KeptRow| kept.due.and_then(|due| kept.row.urgent_due(due));
     let classes: [(Class, &dyn Fn(&KeptRow) -> Option<OffsetDateTime>); 2] =
         [(Class::Urgent, &urgent_due), (Class::Any, &|kept| kept.due)];
+    if request.interrupted {
+        let left = open.iter().filter(|(due, at)| {
+            *due <= request.due_by && state.outbox.get(*at).is_some_and(|kept| kept.row.state == OutboxState::Leased)
+        });
+        let left: Vec<usize> = left.map(|(_, at)| *at).take(request.limit as usize).collect();
+        return Ok(left.into_iter().filter_map(|at| lease(state, request, at, Class::Any)).collect());
+    }
     let mut waiting = Waiting::default();
     for (class, due) in classes {
         let rows = open.iter().filter_map(|(_, at)| state.outbox.get(*at).map(|kept| (*at, kept)));
@@ -30,16 +37,17 @@ pub(super) fn claim(state: &mut State, request: &ClaimRequest) -> Result<Vec<Cla
             waiting.add(class, kept.row.tenant.clone(), at);
         }
     }
-    let mut claimed = Vec::new();
-    for (at, class) in waiting.next(request.turn.clone(), request.limit as usize) {
-        let Some(kept) = state.outbox.get_mut(at) else { continue };
-        let (leased, attempt) = request.lease(kept.row.clone(), class);
-        kept.row = leased.row.clone();
-        kept.due = Some(request.lease_until);
-        state.attempts.extend(attempt.map(|attempt| ((attempt.outbox.clone(), attempt.number), attempt)));
-        claimed.push(leased);
-    }
-    Ok(claimed)
+    let next = waiting.next(request.turn.clone(), request.limit as usize);
+    Ok(next.into_iter().filter_map(|(at, class)| lease(state, request, at, class)).collect())
+}
+
+fn lease(state: &mut State, request: &ClaimRequest, at: usize, class: Class) -> Option<Claimed> {
+    let kept = state.outbox.get_mut(at)?;
+    let (leased, attempt) = request.lease(kept.row.clone(), class);
+    kept.row = leased.row.clone();
+    kept.due = Some(request.lease_until);
+    state.attempts.extend(attempt.map(|attempt| ((attempt.outbox.clone(), attempt.number), attempt)));
+    Some(leased)
 }
 
 /// What stands before a row at its platform.

@@ -6,7 +6,7 @@ use super::lane;
 use super::sql::{Bind as _, all, ask, one, run};
 use crate::store::StoreError;
 use crate::store::rows::Columns as _;
-use crate::store::statements::{BACKLOG, BEFORE, STANDS, URGENT_BEFORE};
+use crate::store::statements::{BACKLOG, BEFORE, LEFT, STANDS, URGENT_BEFORE};
 use crate::store::values::{integer, json, micros, time};
 use gateway_core::fair::{Class, Waiting};
 use gateway_core::identity::{PlatformId, TenantId};
@@ -63,13 +63,13 @@ pub(super) async fn claim(on: &mut PgConnection, request: &ClaimRequest) -> Resu
         None => run(on, ask(ONE_BY_ONE).text(&request.platform.0)).await?,
     }
     let due_by = micros(request.due_by)?;
-    let found = ask(WAITING).text(&request.platform.0).number(due_by).number(request.limit.into());
-    let found = all(on, found, |row| Ok((row.string(0)?, row.integer(1)?, row.integer(3)?))).await?;
-    let mut waiting = Waiting::default();
-    for (tenant, urgent, place) in found {
-        waiting.add(if urgent == 1 { Class::Urgent } else { Class::Any }, TenantId(tenant), place);
-    }
-    let next = waiting.next(request.turn.clone(), request.limit as usize);
+    let next = if request.interrupted {
+        let left = ask(LEFT).text(&request.platform.0).number(due_by).number(request.limit.into());
+        let left = all(on, left, |row| row.integer(0)).await?;
+        left.into_iter().map(|place| (place, Class::Any)).collect()
+    } else {
+        turns(on, request, due_by).await?
+    };
     if next.is_empty() {
         return Ok(Vec::new());
     }
@@ -111,6 +111,17 @@ pub(super) async fn claim(on: &mut PgConnection, request: &ClaimRequest) -> Resu
         ON CONFLICT (outbox, number) DO UPDATE SET body = excluded.body";
     run(on, ask(begin).bind(outboxes).bind(numbers).bind(attempts)).await?;
     Ok(claimed)
+}
+
+/// The places of what is due, in fair turns.
+async fn turns(on: &mut PgConnection, request: &ClaimRequest, due_by: i64) -> Result<Vec<(i64, Class)>, Fault> {
+    let found = ask(WAITING).text(&request.platform.0).number(due_by).number(request.limit.into());
+    let found = all(on, found, |row| Ok((row.string(0)?, row.integer(1)?, row.integer(3)?))).await?;
+    let mut waiting = Waiting::default();
+    for (tenant, urgent, place) in found {
+        waiting.add(if urgent == 1 { Class::Urgent } else { Class::Any }, TenantId(tenant), place);
+    }
+    Ok(waiting.next(request.turn.clone(), request.limit as usize))
 }
 
 /// What stands before a row at its platform.

@@ -71,7 +71,7 @@ impl From<Fault> for StoreError {
         match fault {
             Fault::Refused(failure) => Self::Engine(failure.to_string()),
             Fault::Store(error) => error,
-            Fault::Lost(words) | Fault::Conflict(words) => Self::Engine(words),
+            Fault::Lost(words) | Fault::Conflict(words) => Self::Away(words),
         }
     }
 }

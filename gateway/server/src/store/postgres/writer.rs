@@ -148,7 +148,7 @@ impl Work {
                 Err(Fault::Lost(words)) => {
                     self.on = None;
                     if tries >= TRIES {
-                        break Err(StoreError::Engine(words));
+                        break Err(StoreError::Away(words));
                     }
                     // Waits for a server, not for anything that the gateway decides by: no injected clock reaches down here.
                     clock::sleep(&SystemClock, AGAIN * tries).await;
@@ -157,7 +157,7 @@ impl Work {
                 Err(Fault::Conflict(words)) => {
                     self.abandon().await;
                     if tries >= TRIES {
-                        break Err(StoreError::Engine(words));
+                        break Err(StoreError::Away(words));
                     }
                 }
                 Err(fault) => {

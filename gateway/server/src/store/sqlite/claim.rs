@@ -4,7 +4,7 @@
 use super::rows::{body, integer, json, micros, time};
 use super::{lane, put};
 use crate::store::StoreError;
-pub(super) use crate::store::statements::{BACKLOG, BEFORE, DUE, NEXT, STANDS, TENANT, URGENT, URGENT_BEFORE};
+pub(super) use crate::store::statements::{BACKLOG, BEFORE, DUE, LEFT, NEXT, STANDS, TENANT, URGENT, URGENT_BEFORE};
 use gateway_core::fair::{Class, Waiting};
 use gateway_core::identity::{PlatformId, TenantId};
 use gateway_core::outbox::{ClaimRequest, Claimed, OutboxRow};
@@ -20,6 +20,12 @@ pub(super) fn claim(file: &Connection, request: &ClaimRequest) -> Result<Vec<Cla
         return Err(StoreError::LaneLost);
     }
     let due_by = micros(request.due_by)?;
+    if request.interrupted {
+        let mut statement = file.prepare_cached(LEFT)?;
+        let left = statement.query_map((&request.platform.0, due_by, request.limit), |row| row.get(0))?;
+        let left: Vec<i64> = left.collect::<Result<_, _>>()?;
+        return left.into_iter().map(|place| lease(file, request, place, Class::Any)).collect();
+    }
     let mut waiting = Waiting::default();
     for tenant in tenants(file, &request.platform)? {
         for (class, sql) in [(Class::Urgent, URGENT), (Class::Any, DUE)] {

@@ -231,8 +231,13 @@ pub(super) async fn a_held_lease_survives_the_holders_writes(store: Shared) {
     assert_eq!(must(store.outbox(&row.referral).await), [row.clone()]);
     assert_eq!(must(store.claim(claim("food-bank", 69, 10)).await), [], "the lease is the claim's");
     assert_eq!(must(store.next_due(&[platform("food-bank")]).await), Some(at(70)));
-    let again = claim_one(&store, 70).await;
+    let interrupted = |seconds| ClaimRequest { interrupted: true, ..claim("food-bank", seconds, 10) };
+    write(&store, vec![put_errand(errand("other", 1, 0))]).await;
+    assert_eq!(must(store.claim(interrupted(69)).await), [], "its holder lives, and the other was never held");
+    let again = must(store.claim(interrupted(70)).await).remove(0);
     assert_eq!((again.row.in_flight, again.interrupted), (row.in_flight, true));
+    assert_eq!(must(store.claim(interrupted(70)).await), []);
+    assert_eq!(claim_one(&store, 70).await.row.id, "other-1");
     // A row that is put as leased without a claim has a lease that is over at its time.
     let orphan = OutboxRow { state: OutboxState::Leased, ..errand("b", 1, 75) };
     write(&store, vec![put_errand(orphan)]).await;

@@ -168,6 +168,7 @@ pub(in crate::store) fn claim(of: &str, seconds: i64, limit: u32) -> ClaimReques
         due_by: at(seconds),
         lease_until: at(seconds + 60),
         limit,
+        interrupted: false,
         turn: Turn::default(),
         lane: None,
         adapter: Some(adapter()),

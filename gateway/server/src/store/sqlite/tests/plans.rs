@@ -53,6 +53,7 @@ fn fixed_statements_go_by_an_index() {
         claim::NEXT,
         claim::TENANT,
         claim::STANDS,
+        claim::LEFT,
         claim::BEFORE,
         claim::URGENT_BEFORE,
         claim::URGENT,

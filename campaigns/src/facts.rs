@@ -13,7 +13,7 @@ use gateway_core::resource::ResourceKey;
 use std::collections::BTreeMap;
 use std::path::Path;
 use vcse_gateway::store::sqlite::SqliteStore;
-use vcse_gateway::store::{ReferralFilter, Store as _};
+use vcse_gateway::store::{ReferralFilter, Store};
 
 /// A submission that was answered with 2xx.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,10 +76,18 @@ pub struct Facts {
 /// When it cannot be read.
 pub async fn read_store(file: &Path) -> Result<(Vec<ReferralFacts>, Vec<String>)> {
     let store = SqliteStore::open_to_read(file).context("the store cannot be opened")?;
+    read(&store).await
+}
+
+/// The same of a store that is open.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn read(store: &dyn Store) -> Result<(Vec<ReferralFacts>, Vec<String>)> {
     let mut found = Vec::new();
     let filter = ReferralFilter { limit: u32::MAX, ..ReferralFilter::default() };
     for referral in store.referrals(&filter).await? {
-        found.push(of_one(&store, referral).await?);
+        found.push(of_one(store, referral).await?);
     }
     let chains = store.verify_audit().await?;
     let broken =
@@ -87,7 +95,7 @@ pub async fn read_store(file: &Path) -> Result<(Vec<ReferralFacts>, Vec<String>)
     Ok((found, broken.collect()))
 }
 
-async fn of_one(store: &SqliteStore, referral: Referral) -> Result<ReferralFacts> {
+async fn of_one(store: &dyn Store, referral: Referral) -> Result<ReferralFacts> {
     let key = ResourceKey {
         compartment: Compartment {
             tenant: TenantId(TENANT.to_owned()),

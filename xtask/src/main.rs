@@ -15,6 +15,7 @@ mod links;
 mod postgres;
 mod r4_tables;
 mod request_tracker;
+mod simulation;
 mod steps;
 
 use anyhow::Result;
@@ -66,6 +67,14 @@ enum Task {
     Iofault(campaigns::Rest),
     /// Fills the disk, and makes room again.
     Diskfull(campaigns::Rest),
+    /// Simulates days of the whole gateway with faults, one for each seed (`--seeds 0..1000`).
+    Sim(campaigns::Rest),
+    /// Simulates a platform that stays away: which attempts are made over 72 hours.
+    Retry(campaigns::Rest),
+    /// Simulates 10,000 referrals that fail at once: how their retries spread.
+    Jitter(campaigns::Rest),
+    /// Simulates a platform with a pace of ten requests a second: whether it is kept, and used.
+    Ratelimit(campaigns::Rest),
     /// Makes the R4 tables from an unpacked package `hl7.fhir.r4.examples` 4.0.1.
     GenerateR4Tables {
         /// The folder that holds `package.json`.
@@ -137,6 +146,10 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
         Task::Powercut(rest) => campaigns::run(steps, "powercut", &rest),
         Task::Iofault(rest) => campaigns::run(steps, "iofault", &rest),
         Task::Diskfull(rest) => campaigns::run(steps, "diskfull", &rest),
+        Task::Sim(rest) => simulation::run(steps, "sim", &rest),
+        Task::Retry(rest) => simulation::run(steps, "retry", &rest),
+        Task::Jitter(rest) => simulation::run(steps, "jitter", &rest),
+        Task::Ratelimit(rest) => simulation::run(steps, "ratelimit", &rest),
         Task::GenerateR4Tables { from, out } => steps.step("R4 tables", || r4_tables::generate(&from, &root.join(out))),
     }
 }

@@ -35,6 +35,11 @@ pub trait Watcher: Send + Sync {
     async fn claim(&self, store: &dyn Store, request: ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
         store.claim(request).await
     }
+
+    /// Who hears what other instances commit; `None` leaves it to the store.
+    fn wakes(&self) -> Option<watch::Receiver<Wakes>> {
+        None
+    }
 }
 
 /// A store and who watches it.
@@ -237,7 +242,7 @@ impl<W: Watcher> Store for Watched<W> {
     }
 
     fn wakes(&self) -> Option<watch::Receiver<Wakes>> {
-        self.inner.wakes()
+        self.watcher.wakes().or_else(|| self.inner.wakes())
     }
 
     async fn content_hash(&self) -> Result<String, StoreError> {

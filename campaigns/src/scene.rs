@@ -89,12 +89,8 @@ pub struct Held {
 impl Held {
     /// What a platform with a FHIR server holds.
     pub fn tasks(platform: Kind, tasks: Vec<PlatformTask>) -> Vec<Self> {
-        let held = |task: PlatformTask| Self {
-            platform,
-            key: task.key.unwrap_or_default(),
-            id: task.id,
-            status: task.status,
-        };
+        let held =
+            |task: PlatformTask| Self { platform, key: task.key.unwrap_or_default(), id: task.id, status: task.status };
         tasks.into_iter().map(held).collect()
     }
 

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result};
 use axum::Router;
 use axum::body::Body;
 use fault_campaigns::scene::Kind;
+use gateway_core::breaker;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use std::collections::BTreeMap;
@@ -29,7 +30,6 @@ use vcse_gateway::pace::{Bounds, Pace};
 use vcse_gateway::serve::{Work, workers};
 use vcse_gateway::store::Store;
 use vcse_gateway::store::watched::Watched;
-use gateway_core::breaker;
 
 /// A process as its callers see it.
 #[derive(Clone)]
@@ -55,7 +55,12 @@ impl Gateways {
     }
 
     /// Lets the process of a machine answer; nothing if there is none, or it dies first.
-    pub async fn answer(&self, network: &Network, machine: usize, request: Request<Vec<u8>>) -> Option<Response<Vec<u8>>> {
+    pub async fn answer(
+        &self,
+        network: &Network,
+        machine: usize,
+        request: Request<Vec<u8>>,
+    ) -> Option<Response<Vec<u8>>> {
         let serving = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&machine).cloned()?;
         if serving.life.is_dead() {
             return None;

@@ -28,13 +28,16 @@ pub fn run(referrals: u64, seed: u64) -> Result<Outcome> {
         let spread = spread(&schedule, attempts, referrals, &Chance::seeded(seed ^ u64::from(attempts)));
         let longest = spread.keys().last().copied().unwrap_or(0);
         let mean = referrals as f64 / (longest + 1) as f64;
-        let (second, most) = spread.iter().map(|(second, count)| (*second, *count)).max_by_key(|(_, count)| *count).unwrap_or((0, 0));
+        let (second, most) =
+            spread.iter().map(|(second, count)| (*second, *count)).max_by_key(|(_, count)| *count).unwrap_or((0, 0));
         let allowed = MULTIPLE * mean + 6.0 * mean.sqrt();
         let first = spread.get(&1).copied().unwrap_or(0);
         text += &format!("| {attempts} | {longest} s | {first} | {mean:.2} | {most} | {second} s | {allowed:.1} |\n");
         outcome.largest("most retries in one second", most);
         if most as f64 > allowed {
-            outcome.violated([format!("after {attempts} attempts, second {second} holds {most} retries, where the mean is {mean:.2}")]);
+            outcome.violated([format!(
+                "after {attempts} attempts, second {second} holds {most} retries, where the mean is {mean:.2}"
+            )]);
         }
     }
     outcome.notes.push(text);

@@ -3,10 +3,10 @@
 use anyhow::{Result, anyhow};
 use clap::{Parser, Subcommand};
 use fault_campaigns::report::{self, Outcome, Progress, say};
-use gateway_simulation::{campaign, jitter, ratelimit, retry};
 use gateway_simulation::plan::Plan;
 use gateway_simulation::run::run;
 use gateway_simulation::settings::Settings;
+use gateway_simulation::{campaign, jitter, ratelimit, retry};
 use std::ops::Range;
 use std::process::ExitCode;
 use std::sync::Arc;

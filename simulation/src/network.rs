@@ -141,7 +141,13 @@ impl Network {
     }
 
     /// Carries one request to a platform and the answer back, whether or not anybody still waits for it.
-    fn carry(self: &Arc<Self>, kind: Kind, name: &str, request: Request<Vec<u8>>, fate: Fate) -> oneshot::Receiver<Response<Vec<u8>>> {
+    fn carry(
+        self: &Arc<Self>,
+        kind: Kind,
+        name: &str,
+        request: Request<Vec<u8>>,
+        fate: Fate,
+    ) -> oneshot::Receiver<Response<Vec<u8>>> {
         let (heard, hears) = oneshot::channel();
         let (network, name) = (Arc::clone(self), name.to_owned());
         tokio::spawn(async move {
@@ -165,12 +171,19 @@ impl Network {
     }
 
     /// Brings a request to a gateway, and its answer back; nothing if either is lost, or takes longer than `patience`.
-    pub async fn call(self: &Arc<Self>, machine: usize, name: &str, request: Request<Vec<u8>>, patience: Duration) -> Option<Response<Vec<u8>>> {
+    pub async fn call(
+        self: &Arc<Self>,
+        machine: usize,
+        name: &str,
+        request: Request<Vec<u8>>,
+        patience: Duration,
+    ) -> Option<Response<Vec<u8>>> {
         let now = self.world().now();
         let weather = self.plan.weather(now);
         let mut rng = self.world().chance(name);
         let mut happens = |chance: u32| rng.random_range(0..1_000) < chance;
-        let (lost, unheard, twice) = (happens(weather.request_lost), happens(weather.answer_lost), happens(weather.doubled));
+        let (lost, unheard, twice) =
+            (happens(weather.request_lost), happens(weather.answer_lost), happens(weather.doubled));
         let mut travel = || Duration::from_micros(rng.random_range(500..200_000));
         let (there, back, later) = (travel(), travel(), travel() * 20);
         let cut = self.plan.is(What::Unreachable(machine), now).is_some();
@@ -250,7 +263,10 @@ impl Transport for Way {
         let refuses = [What::Dead(kind), What::Cut(self.machine, kind)];
         if refuses.into_iter().any(|what| network.plan.is(what, now).is_some()) {
             self.life.wait(Duration::from_millis(20), &format!("{name} finds nobody")).await;
-            return Err(DeliveryError::new(FailureCode::NotConnected, "No connection to the platform: nothing was sent."));
+            return Err(DeliveryError::new(
+                FailureCode::NotConnected,
+                "No connection to the platform: nothing was sent.",
+            ));
         }
         let carried = outgoing(platform, request, names)?;
         let fate = network.fate(kind, &name);
@@ -314,7 +330,7 @@ fn outgoing(platform: &Platform, request: &HttpRequest, names: &Names) -> Result
         builder = builder.header("authorization", authorization.reveal());
     }
     builder = builder.header("x-request-id", &names.request_id).header("x-correlation-id", &names.correlation);
-    builder
-        .body(request.body.clone().unwrap_or_default())
-        .map_err(|_| DeliveryError::new(FailureCode::Untranslatable, "The adapter made a request that is not valid HTTP."))
+    builder.body(request.body.clone().unwrap_or_default()).map_err(|_| {
+        DeliveryError::new(FailureCode::Untranslatable, "The adapter made a request that is not valid HTTP.")
+    })
 }

@@ -54,12 +54,7 @@ impl Platforms {
     }
 
     /// Lets a platform answer.
-    pub fn answer(
-        &self,
-        kind: Kind,
-        request: http::Request<Vec<u8>>,
-        now: Duration,
-    ) -> http::Response<Vec<u8>> {
+    pub fn answer(&self, kind: Kind, request: http::Request<Vec<u8>>, now: Duration) -> http::Response<Vec<u8>> {
         let mut inner = self.inner();
         match kind {
             Kind::Keyed | Kind::Asked => {

@@ -4,6 +4,7 @@ use crate::plan::{Lanes, Part, Plan, Retry, Trouble, What};
 use crate::run::{Seen, observe};
 use crate::settings::Settings;
 use anyhow::Result;
+use conformance_tests::generator::Expectation;
 use fault_campaigns::report::Outcome;
 use fault_campaigns::scene::Kind;
 use gateway_core::outbox::{Attempt, Errand, OutboxRow};
@@ -29,9 +30,9 @@ pub fn run(referrals: u64, seed: u64) -> Result<Outcome> {
         plan.troubles = vec![Trouble { what: What::Dead(Kind::Asked), from: Duration::ZERO, until: SPAN }];
         let spread = 600_000 / referrals.max(1);
         let part = |number| Part::plain(Kind::Asked, number, Duration::from_millis(number * spread));
-        // Only those that may be sent: some of the generator's are held from the beginning.
+        // Some of the generator's are held from the beginning.
         plan.parts = (0..)
-            .filter(|number| conformance_tests::generator::Expectation::of(*number).reaches_platform())
+            .filter(|number| Expectation::of(*number) == Expectation::Delivered)
             .take(usize::try_from(referrals)?)
             .map(part)
             .collect();
@@ -51,11 +52,15 @@ fn submissions(seen: &Seen) -> Vec<(OffsetDateTime, &OutboxRow, &Vec<Attempt>)> 
 fn judge(outcome: &mut Outcome, words: &str, seen: &Seen) {
     let window = time::Duration::seconds(i64::from(Schedule::default().window_seconds));
     let submissions = submissions(seen);
-    let dead = |one: &&fault_campaigns::facts::ReferralFacts| matches!(one.referral.delivery, Delivery::DeadLetter { .. });
+    let dead =
+        |one: &&fault_campaigns::facts::ReferralFacts| matches!(one.referral.delivery, Delivery::DeadLetter { .. });
     let row = |name: &str| format!("{name}, {words}");
     outcome.count(&row("dead letters"), seen.facts.referrals.iter().filter(dead).count() as u64);
     for one in seen.facts.referrals.iter().filter(|one| !dead(one)) {
-        outcome.violated([format!("Task/{} is no dead letter after {words}: {:?}", one.referral.task, one.referral.delivery)]);
+        outcome.violated([format!(
+            "Task/{} is no dead letter after {words}: {:?}",
+            one.referral.task, one.referral.delivery
+        )]);
     }
     let mut counts: Vec<u64> = submissions.iter().map(|(_, _, attempts)| attempts.len() as u64).collect();
     counts.sort_unstable();
@@ -65,11 +70,19 @@ fn judge(outcome: &mut Outcome, words: &str, seen: &Seen) {
     outcome.count(&row("  fewest of one referral"), place(0.0));
     outcome.count(&row("  median"), place(0.5));
     outcome.count(&row("  most"), place(1.0));
-    outcome.count(&row("  retries among them, in a thousand"), (attempts - counts.len() as u64) * 1_000 / attempts.max(1));
+    outcome
+        .count(&row("  retries among them, in a thousand"), (attempts - counts.len() as u64) * 1_000 / attempts.max(1));
     outcome.count(&row("requests that left"), seen.sent.len() as u64);
     for (taken, row, attempts) in &submissions {
-        if let Some(late) = attempts.iter().find(|attempt| attempt.started - *taken > window + time::Duration::minutes(35)) {
-            outcome.violated([format!("{}: attempt {} began {} after it was taken in", row.id, late.number, late.started - *taken)]);
+        if let Some(late) =
+            attempts.iter().find(|attempt| attempt.started - *taken > window + time::Duration::minutes(35))
+        {
+            outcome.violated([format!(
+                "{}: attempt {} began {} after it was taken in",
+                row.id,
+                late.number,
+                late.started - *taken
+            )]);
         }
     }
     outcome.notes.push(times(words, &submissions));
@@ -77,14 +90,25 @@ fn judge(outcome: &mut Outcome, words: &str, seen: &Seen) {
 
 /// When the attempts began, after the referral was taken in: earliest, median, latest.
 fn times(words: &str, submissions: &[(OffsetDateTime, &OutboxRow, &Vec<Attempt>)]) -> String {
-    let mut text = format!("## Times, {words}\n\nAfter the referral was taken in, as `h:mm:ss`.\n\n| Attempt | Referrals | Earliest | Median | Latest |\n|---|---|---|---|---|\n");
+    let mut text = format!(
+        "## Times, {words}\n\nAfter the referral was taken in, as `h:mm:ss`.\n\n| Attempt | Referrals | Earliest | Median | Latest |\n|---|---|---|---|---|\n"
+    );
     let most = submissions.iter().map(|(_, _, attempts)| attempts.len()).max().unwrap_or(0);
     for place in 0..most {
-        let began = |(taken, _, attempts): &(OffsetDateTime, &OutboxRow, &Vec<Attempt>)| Some(attempts.get(place)?.started - *taken);
+        let began = |(taken, _, attempts): &(OffsetDateTime, &OutboxRow, &Vec<Attempt>)| {
+            Some(attempts.get(place)?.started - *taken)
+        };
         let mut at: Vec<time::Duration> = submissions.iter().filter_map(began).collect();
         at.sort_unstable();
         let shown = |place: usize| at.get(place).map_or_else(String::new, |at| clock(*at));
-        text += &format!("| {} | {} | {} | {} | {} |\n", place + 1, at.len(), shown(0), shown(at.len() / 2), shown(at.len() - 1));
+        text += &format!(
+            "| {} | {} | {} | {} | {} |\n",
+            place + 1,
+            at.len(),
+            shown(0),
+            shown(at.len() / 2),
+            shown(at.len() - 1)
+        );
     }
     text
 }

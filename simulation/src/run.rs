@@ -121,16 +121,9 @@ impl Stage {
         let plan = Arc::new(plan);
         let world = World::new(plan.seed, tell);
         let network = Network::new(&world, &plan);
-        let sender = Sender::new(&network, &plan)?;
-        let stage = Self {
-            world,
-            plan,
-            store: Arc::new(MemoryStore::new()),
-            network,
-            sender,
-            findings: Arc::default(),
-            crashes: Arc::default(),
-        };
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let sender = Sender::new(&network, &plan, &store)?;
+        let stage = Self { world, plan, store, network, sender, findings: Arc::default(), crashes: Arc::default() };
         let machines = stage.machines(settings)?;
         stage.sender.begin();
         let (network, plan) = (&stage.network, &stage.plan);
@@ -273,8 +266,10 @@ impl Stage {
     }
 
     fn counts(&self, facts: &Facts) -> Vec<(&'static str, u64)> {
-        let delivered = |word: &str| facts.referrals.iter().filter(|one| one.referral.delivery.word() == word).count() as u64;
-        let attempts = facts.referrals.iter().flat_map(|one| &one.outbox).map(|(_, attempts)| attempts.len() as u64).sum();
+        let delivered =
+            |word: &str| facts.referrals.iter().filter(|one| one.referral.delivery.word() == word).count() as u64;
+        let attempts =
+            facts.referrals.iter().flat_map(|one| &one.outbox).map(|(_, attempts)| attempts.len() as u64).sum();
         let arrived = Kind::ALL.into_iter().map(|kind| self.network.platforms.arrived(kind).len() as u64).sum();
         let hours = self.world.now().as_secs() / 3_600;
         vec![
@@ -288,7 +283,10 @@ impl Stage {
             ("attempts", attempts),
             ("requests that left a gateway", self.network.sent().len() as u64),
             ("requests that arrived at a platform", arrived),
-            ("deaths of a gateway, each followed by a comparison", *self.crashes.lock().unwrap_or_else(PoisonError::into_inner)),
+            (
+                "deaths of a gateway, each followed by a comparison",
+                *self.crashes.lock().unwrap_or_else(PoisonError::into_inner),
+            ),
             ("turns", self.world.turns()),
         ]
     }

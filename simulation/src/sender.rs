@@ -35,7 +35,8 @@ impl Carrier for Balanced {
         Box::pin(async move {
             let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
             let name = format!("gp {} {id}", request.method());
-            let machine = self.network.outside.world().chance(&format!("{name} balanced")).random_range(0..self.machines);
+            let machine =
+                self.network.outside.world().chance(&format!("{name} balanced")).random_range(0..self.machines);
             self.network.call(machine, &name, request, PATIENCE).await
         })
     }
@@ -57,6 +58,7 @@ impl Pause for Patience {
 pub struct Sender {
     network: Arc<Network>,
     plan: Arc<Plan>,
+    store: Arc<dyn Store>,
     gp: Arc<GpSystem>,
     refused: Mutex<Vec<String>>,
     again: Mutex<BTreeMap<String, String>>,
@@ -76,14 +78,16 @@ fn gp(network: &Arc<Network>, plan: &Plan) -> Result<GpSystem> {
 }
 
 impl Sender {
-    /// A GP system that has sent nothing yet.
+    /// A GP system that has sent nothing yet. The store is asked only for the name under which people ask each other for a
+    /// referral.
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn new(network: &Arc<Network>, plan: &Arc<Plan>) -> Result<Arc<Self>> {
+    pub fn new(network: &Arc<Network>, plan: &Arc<Plan>, store: &Arc<dyn Store>) -> Result<Arc<Self>> {
         Ok(Arc::new(Self {
             network: Arc::clone(network),
             plan: Arc::clone(plan),
+            store: Arc::clone(store),
             gp: Arc::new(gp(network, plan)?),
             refused: Mutex::default(),
             again: Mutex::default(),
@@ -167,6 +171,11 @@ impl Sender {
                 }
                 self.network.outside.world().note(&format!("gp has moved {placer}: {:?}", part.sender));
             } else if let Some(record) = self.gp.record(placer) {
+                // Moving on what may have arrived at a platform that cannot be asked says that somebody has asked the
+                // organisation, and that it does not have it (`update::release`).
+                if part.kind == Kind::Unkeyed && is_there(&self.network, self.store.as_ref(), &record.task_id).await {
+                    continue;
+                }
                 // One try: it may be held no more, or its answer be lost.
                 let released = self.gp.release(&record.task_url).await;
                 self.network.outside.world().note(&format!("gp releases {placer}: {:?}", released.ok()));

@@ -84,7 +84,7 @@ fn text(folder: &std::path::Path, retry: Retry) -> Result<String> {
     };
     let mut text = format!(
         "[server]\nlisten = \"127.0.0.1:1\"\ndata = \"{}\"\nadapters = \"{}\"\n\
-         [retry]\nrecall-seconds = 21600\nanswer-seconds = 86400\n{schedule}\
+         [retry]\nlease-seconds = 600\nrecall-seconds = 21600\nanswer-seconds = 86400\n{schedule}\
          [[retention]]\nwhat = \"raw-reports\"\nkeep-days = 7\n",
         folder.join("data").display(),
         folder.join("adapters").display(),

@@ -1,6 +1,9 @@
 //! Invariants that only a simulation can ask about, beside those of `fault_campaigns::verdict`: they are about time, and about
 //! what left, whether or not it arrived.
 
+#[cfg(test)]
+mod tests;
+
 use crate::network::Sent;
 use crate::plan::Plan;
 use crate::settings::pace;
@@ -90,7 +93,11 @@ pub fn dead_with_words(facts: &Facts) -> Vec<String> {
             }
         }
         let dead = one.outbox.iter().any(|(row, _)| row.state == OutboxState::Dead);
-        if matches!(one.referral.delivery, Delivery::DeadLetter { .. }) && !dead {
+        let Delivery::DeadLetter { reason } = &one.referral.delivery else { continue };
+        if reason.trim().is_empty() {
+            found.push(format!("Task/{}: a dead letter without words", one.referral.task));
+        }
+        if !dead {
             found.push(format!("Task/{}: a dead letter, and no errand of it is dead", one.referral.task));
         }
     }

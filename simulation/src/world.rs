@@ -76,9 +76,9 @@ impl World {
     pub fn chance(&self, purpose: &str) -> StdRng {
         let turns = self.inner().turns;
         // FNV-1a, then SplitMix64: the standard hasher promises no stability.
-        let hash = purpose.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
+        let hash = purpose
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
         let mut mixed = hash ^ self.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ turns.rotate_left(32);
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

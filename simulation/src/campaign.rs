@@ -8,11 +8,12 @@ use fault_campaigns::report::{Outcome, Progress, say};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Runs these seeds, or as many as can be begun in so many minutes. Each says its trace hash.
+/// Runs these seeds, or as many as can be begun in so many minutes. Each says its trace hash; `twice` plays each a second time, and
+/// another hash is a violation.
 ///
 /// # Errors
 /// When a seed could not be run at all.
-pub fn seeds(seeds: Range<u64>, minutes: u64) -> Result<Outcome> {
+pub fn seeds(seeds: Range<u64>, minutes: u64, twice: bool) -> Result<Outcome> {
     let settings = Arc::new(Settings::new()?);
     let (mut outcome, mut progress) = (Outcome::default(), Progress::default());
     for row in ["seeds", "  with one gateway", "  with two", "  with three"] {
@@ -26,6 +27,13 @@ pub fn seeds(seeds: Range<u64>, minutes: u64) -> Result<Outcome> {
         let plan = Plan::of(seed);
         let gateways = plan.machines.len();
         let ran = run(&settings, plan, false)?;
+        if twice {
+            let again = run(&settings, Plan::of(seed), false)?;
+            outcome.count("seeds that were played twice", 1);
+            if again.trace != ran.trace {
+                outcome.violated([format!("seed {seed}: trace {}, and the second time {}", ran.trace, again.trace)]);
+            }
+        }
         say(&format!("seed {seed:>6}  trace {}  {} turns", ran.trace, ran.turns));
         tally(&mut outcome, gateways, ran);
         progress.say(|| format!("seed {seed} of {last}, {} violations", outcome.violations.len()));

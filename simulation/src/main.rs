@@ -32,6 +32,9 @@ enum Campaign {
         /// After so many minutes no further seed is begun.
         #[arg(long, default_value_t = 600)]
         minutes: u64,
+        /// Plays each seed twice and compares the traces.
+        #[arg(long)]
+        twice: bool,
         /// Prints everything that happens in the first seed, in order, and runs no other.
         #[arg(long)]
         tell: bool,
@@ -99,7 +102,7 @@ fn start() -> Result<bool> {
     let progress = Progress::default();
     let outcome = match &arguments.campaign {
         Campaign::Sim { seeds, tell: true, .. } => tell(seeds.start)?,
-        Campaign::Sim { seeds, minutes, .. } => campaign::seeds(seeds.clone(), *minutes)?,
+        Campaign::Sim { seeds, minutes, twice, .. } => campaign::seeds(seeds.clone(), *minutes, *twice)?,
         Campaign::Retry { referrals, seed } => retry::run(*referrals, *seed)?,
         Campaign::Jitter { referrals, seed } => jitter::run(*referrals, *seed)?,
         Campaign::Ratelimit { referrals, seed } => ratelimit::run(*referrals, *seed)?,

@@ -31,6 +31,8 @@ pub struct Sent {
     pub life: String,
     /// To whom.
     pub kind: Kind,
+    /// Whether it only reads: a poll, a look-up.
+    pub reads: bool,
     /// When.
     pub at: Duration,
     /// When its answer was heard, its status, and for how many seconds it asked to be left alone.
@@ -258,7 +260,8 @@ impl Transport for Way {
         let now = network.world().now();
         let name = format!("{} {:?} {} {}", self.life.name, request.method, kind.id(), names.request_id);
         network.world().note(&format!("{name} leaves: {}", request.path));
-        let sent = Sent { life: self.life.name.clone(), kind, at: now, heard: None };
+        let reads = request.method == Method::Get;
+        let sent = Sent { life: self.life.name.clone(), kind, reads, at: now, heard: None };
         let place = network.leaves(sent);
         let refuses = [What::Dead(kind), What::Cut(self.machine, kind)];
         if refuses.into_iter().any(|what| network.plan.is(what, now).is_some()) {

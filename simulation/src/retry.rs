@@ -72,7 +72,10 @@ fn judge(outcome: &mut Outcome, words: &str, seen: &Seen) {
     outcome.count(&row("  most"), place(1.0));
     outcome
         .count(&row("  retries among them, in a thousand"), (attempts - counts.len() as u64) * 1_000 / attempts.max(1));
-    outcome.count(&row("requests that left"), seen.sent.len() as u64);
+    let tried =
+        |reads: bool| seen.sent.iter().filter(|one| one.kind == Kind::Asked && one.reads == reads).count() as u64;
+    outcome.count(&row("connections that were tried for them"), tried(false));
+    outcome.count(&row("connections that were tried to poll"), tried(true));
     for (taken, row, attempts) in &submissions {
         if let Some(late) =
             attempts.iter().find(|attempt| attempt.started - *taken > window + time::Duration::minutes(35))

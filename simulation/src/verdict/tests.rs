@@ -35,6 +35,7 @@ fn one_request_more_than_the_pace_allows_is_seen() {
     let at = |millis: u64| Sent {
         life: "g0.0".to_owned(),
         kind: Kind::Asked,
+        reads: false,
         at: Duration::from_millis(millis),
         heard: None,
     };

@@ -102,11 +102,18 @@ pub struct Facts {
 /// # Errors
 /// When it cannot be read.
 pub async fn read_store(kept: &Kept) -> Result<(Vec<ReferralFacts>, Vec<String>)> {
-    let store = kept.open().await?;
+    read(kept.open().await?.as_ref()).await
+}
+
+/// The same of a store that is open.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn read(store: &dyn Store) -> Result<(Vec<ReferralFacts>, Vec<String>)> {
     let mut found = Vec::new();
     let filter = ReferralFilter { limit: u32::MAX, ..ReferralFilter::default() };
     for referral in store.referrals(&filter).await? {
-        found.push(of_one(store.as_ref(), referral).await?);
+        found.push(of_one(store, referral).await?);
     }
     let chains = store.verify_audit().await?;
     let broken =

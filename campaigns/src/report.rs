@@ -123,10 +123,11 @@ pub fn record(campaign: &str, command: &str, seconds: u64, outcome: &Outcome) ->
     let disk = disk.lines().last().unwrap_or("unknown").trim().to_owned();
     let mut text = format!(
         "# Evidence: `{campaign}`\n\n| | |\n|---|---|\n| commit | {commit}{tree} |\n| date | {} |\n| machine | {} cores, Linux {}, \
-         {disk} |\n| build | debug |\n| command | `{command}` |\n| took | {seconds} s |\n\n{}\n",
+         {disk} |\n| build | {} |\n| command | `{command}` |\n| took | {seconds} s |\n\n{}\n",
         said("date", &["-u", "+%Y-%m-%d %H:%M UTC"]),
         said("nproc", &[]),
         said("uname", &["-r"]),
+        if cfg!(debug_assertions) { "debug" } else { "release" },
         outcome.table(),
     );
     for note in &outcome.notes {

@@ -11,9 +11,9 @@ use conformance_tests::connect_families::{ConnectFamilies, ConnectFamiliesConfig
 use conformance_tests::front::Front;
 use conformance_tests::generator::{Expectation, Generator, PRACTICE_ODS, RecipientSpec, SyntheticReferral};
 use conformance_tests::gp_system::{GpConfig, GpSystem, Pause, Paused};
-use conformance_tests::platform::{FhirPlatform, Notify, PlatformConfig};
+use conformance_tests::platform::{FhirPlatform, Notify, PlatformConfig, PlatformTask, RecordedRequest};
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -56,7 +56,9 @@ impl Kind {
         }
     }
 
-    const fn ods(self) -> &'static str {
+    /// The ODS code of its organisation.
+    #[must_use]
+    pub const fn ods(self) -> &'static str {
         match self {
             Self::Keyed => "VCSE1",
             Self::Asked => "VCSE2",
@@ -85,6 +87,56 @@ pub struct Held {
     pub id: String,
     /// Its status there, as `Task.status` has it.
     pub status: String,
+}
+
+impl Held {
+    /// What a platform with a FHIR server holds.
+    pub fn tasks(platform: Kind, tasks: Vec<PlatformTask>) -> Vec<Self> {
+        let held =
+            |task: PlatformTask| Self { platform, key: task.key.unwrap_or_default(), id: task.id, status: task.status };
+        tasks.into_iter().map(held).collect()
+    }
+
+    /// What the unkeyed platform shows of a referral.
+    #[must_use]
+    pub fn shown(shown: &serde_json::Value) -> Self {
+        Self {
+            platform: Kind::Unkeyed,
+            key: shown["engageWithFamily"].as_str().unwrap_or_default().to_owned(),
+            id: shown["id"].to_string(),
+            status: status_of(shown["status"]["name"].as_str().unwrap_or_default()).to_owned(),
+        }
+    }
+}
+
+/// What these requests told in each conversation. One that arrives twice under its `X-Request-Id` was sent once: a network
+/// doubles what it carries.
+pub fn told<'a>(requests: impl IntoIterator<Item = &'a RecordedRequest>) -> BTreeMap<String, Told> {
+    let mut told = BTreeMap::<String, Told>::new();
+    let mut seen = BTreeSet::new();
+    for request in requests.into_iter().filter(|request| request.method == "POST") {
+        let name = |name: &str| request.header(name).unwrap_or_default().to_owned();
+        let id = name("x-request-id");
+        if !id.is_empty() && !seen.insert(id) {
+            continue;
+        }
+        let told = told.entry(name("x-correlation-id")).or_default();
+        told.requests += 1;
+        told.creates += usize::from(matches!(request.path.as_str(), "/fhir/Task" | "/api/referrals"));
+    }
+    told
+}
+
+/// What people at the unkeyed platform do next with a referral that it shows.
+#[must_use]
+pub fn next_at_unkeyed(shown: &serde_json::Value) -> Option<(i64, Status, Option<&'static str>)> {
+    let (id, name) = (shown["id"].as_i64()?, shown["status"]["name"].as_str()?);
+    match (name, id % 5) {
+        ("New", 0) => Some((id, Status::Declined, Some("We are full until spring."))),
+        ("New", _) => Some((id, Status::Opened, None)),
+        ("Opened", _) => Some((id, Status::Accepted, None)),
+        _ => None,
+    }
 }
 
 /// How a scene is set up.
@@ -154,39 +206,17 @@ impl Platforms {
     /// What all platforms hold.
     #[must_use]
     pub fn held(&self) -> Vec<Held> {
-        let mut held = Vec::new();
-        for (platform, double) in [(Kind::Keyed, &self.keyed), (Kind::Asked, &self.asked)] {
-            held.extend(double.tasks().into_iter().map(|task| Held {
-                platform,
-                key: task.key.unwrap_or_default(),
-                id: task.id,
-                status: task.status,
-            }));
-        }
-        for shown in self.unkeyed.received() {
-            let text = shown["engageWithFamily"].as_str().unwrap_or_default();
-            held.push(Held {
-                platform: Kind::Unkeyed,
-                key: text.to_owned(),
-                id: shown["id"].to_string(),
-                status: status_of(shown["status"]["name"].as_str().unwrap_or_default()).to_owned(),
-            });
-        }
+        let mut held = Held::tasks(Kind::Keyed, self.keyed.tasks());
+        held.extend(Held::tasks(Kind::Asked, self.asked.tasks()));
+        held.extend(self.unkeyed.received().iter().map(Held::shown));
         held
     }
 
     /// What was told in each conversation.
     #[must_use]
     pub fn told(&self) -> BTreeMap<String, Told> {
-        let mut told = BTreeMap::<String, Told>::new();
         let requests = [self.keyed.requests(), self.asked.requests(), self.unkeyed.requests()];
-        for request in requests.into_iter().flatten().filter(|request| request.method == "POST") {
-            let correlation = request.header("x-correlation-id").unwrap_or_default().to_owned();
-            let told = told.entry(correlation).or_default();
-            told.requests += 1;
-            told.creates += usize::from(matches!(request.path.as_str(), "/fhir/Task" | "/api/referrals"));
-        }
-        told
+        told(requests.iter().flatten())
     }
 
     /// Lets the platforms' time pass once.
@@ -195,12 +225,8 @@ impl Platforms {
         self.asked.tick().await;
         self.unkeyed.advance(time::Duration::hours(1));
         for shown in self.unkeyed.received() {
-            let (Some(id), Some(name)) = (shown["id"].as_i64(), shown["status"]["name"].as_str()) else { continue };
-            match (name, id % 5) {
-                ("New", 0) => drop(self.unkeyed.decline(id, "We are full until spring.")),
-                ("New", _) => drop(self.unkeyed.set_status(id, Status::Opened, None)),
-                ("Opened", _) => drop(self.unkeyed.accept(id)),
-                _ => {}
+            if let Some((id, status, reason)) = next_at_unkeyed(&shown) {
+                self.unkeyed.set_status(id, status, reason);
             }
         }
     }
@@ -280,8 +306,7 @@ impl Scene {
     /// The `number`-th referral to a platform.
     #[must_use]
     pub fn referral(&self, kind: Kind, number: u64) -> SyntheticReferral {
-        let recipient = RecipientSpec::new(kind.ods(), "Example organisation", &[]);
-        Generator::new(self.seed, vec![recipient]).referral(kind.first() + number)
+        referral(self.seed, kind, number)
     }
 
     /// The `nth` number of which the generator expects this.
@@ -353,7 +378,15 @@ impl Scene {
     }
 }
 
-const UNKEYED: &str = "service-id = \"42\", service-name = \"Befriending\", organisation-id = \"7\", \
+/// The `number`-th referral of a seed to a platform.
+#[must_use]
+pub fn referral(seed: u64, kind: Kind, number: u64) -> SyntheticReferral {
+    let recipient = RecipientSpec::new(kind.ods(), "Example organisation", &[]);
+    Generator::new(seed, vec![recipient]).referral(kind.first() + number)
+}
+
+/// The settings of the unkeyed platform's adapter.
+pub const UNKEYED: &str = "service-id = \"42\", service-name = \"Befriending\", organisation-id = \"7\", \
      organisation-name = \"Example Neighbours\", account-id = \"11\", account-email = \"link.workers@example.nhs.uk\", \
      account-name = \"Example PCN link workers\", account-team = \"Example PCN\", account-phone = \"0113 496 0100\"";
 
@@ -369,7 +402,10 @@ fn status_of(name: &str) -> &'static str {
 
 /// The adapter `connect-families` without its look-up: what is left is a platform that takes a referral and can never
 /// be asked for it.
-fn adapter_without_look_up(to: &Path) -> Result<()> {
+///
+/// # Errors
+/// When its files cannot be read or written.
+pub fn adapter_without_look_up(to: &Path) -> Result<()> {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../adapters/connect-families");
     fs::create_dir_all(to)?;
     let read = |name: &str| fs::read_to_string(from.join(name)).with_context(|| format!("{name} of connect-families"));
@@ -404,7 +440,9 @@ fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((ip, 0))?.local_addr()?)
 }
 
-fn sha256(token: &str) -> String {
+/// SHA-256 of a token, as the configuration has it.
+#[must_use]
+pub fn sha256(token: &str) -> String {
     Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

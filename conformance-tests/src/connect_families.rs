@@ -25,6 +25,7 @@
 
 mod auth;
 mod exchange;
+mod in_process;
 mod referral;
 mod serve;
 mod store;
@@ -43,6 +44,7 @@ use crate::platform::{Faults, RecordedRequest};
 use store::State;
 
 pub use auth::Role;
+pub use in_process::InProcess;
 pub use store::Status;
 
 /// How a platform is set up.

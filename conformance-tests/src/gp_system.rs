@@ -17,7 +17,7 @@ use time::Duration;
 use crate::clock::{chance, seeded_uuid};
 use crate::fhir;
 use crate::generator::{Expectation, SyntheticReferral};
-pub use wire::WireError;
+pub use wire::{Carried, Carrier, WireError};
 use wire::{Reply, Wire};
 
 /// What [`Pause::pause`] gives.
@@ -180,6 +180,12 @@ impl GpSystem {
     pub fn with_pause(mut self, pause: Arc<dyn Pause>) -> Self {
         self.pause = pause;
         self
+    }
+
+    /// The same, over this carrier instead of a socket.
+    #[must_use]
+    pub fn over(self, carrier: Arc<dyn Carrier>) -> Self {
+        Self { wire: self.wire.by(carrier), ..self }
     }
 
     /// The same, with at most this many attempts at a submission (at least one).

@@ -9,6 +9,7 @@
 pub(crate) mod connection;
 mod exchange;
 mod faults;
+mod in_process;
 pub(crate) mod life;
 mod notify;
 pub(crate) mod profile;
@@ -30,6 +31,7 @@ use connection::{BreakableListener, Connection, OpenConnections};
 use state::State;
 
 pub use faults::{Fault, FaultKind, Faults, Match};
+pub use in_process::InProcess;
 pub use notify::{NotificationRecord, Notify, Payload};
 pub use state::{PlatformTask, RecordedRequest};
 

@@ -10,7 +10,7 @@ use std::process::Command;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Rest {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    arguments: Vec<String>,
+    pub(crate) arguments: Vec<String>,
 }
 
 /// Runs a campaign. Its table comes on standard output; it fails on any violation.

@@ -15,6 +15,7 @@ mod links;
 mod postgres;
 mod r4_tables;
 mod request_tracker;
+mod simulation;
 mod steps;
 
 use anyhow::Result;
@@ -72,6 +73,14 @@ enum Task {
     Pause(campaigns::Rest),
     /// Fault campaign: instances and the database server die (--cycles N).
     Pgfail(campaigns::Rest),
+    /// Simulates days of the whole gateway with faults, one for each seed (`--seeds 0..1000`).
+    Sim(campaigns::Rest),
+    /// Simulates a platform that stays away: which attempts are made over 72 hours.
+    Retry(campaigns::Rest),
+    /// Simulates 10,000 referrals that fail at once: how their retries spread.
+    Jitter(campaigns::Rest),
+    /// Simulates a platform with a pace of ten requests a second: whether it is kept, and used.
+    Ratelimit(campaigns::Rest),
     /// Makes the R4 tables from an unpacked package `hl7.fhir.r4.examples` 4.0.1.
     GenerateR4Tables {
         /// The folder that holds `package.json`.
@@ -146,6 +155,10 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
         Task::Conditional(rest) => campaigns::run(steps, "conditional", &rest),
         Task::Pause(rest) => campaigns::run(steps, "pause", &rest),
         Task::Pgfail(rest) => campaigns::run(steps, "pgfail", &rest),
+        Task::Sim(rest) => simulation::run(steps, "sim", &rest),
+        Task::Retry(rest) => simulation::run(steps, "retry", &rest),
+        Task::Jitter(rest) => simulation::run(steps, "jitter", &rest),
+        Task::Ratelimit(rest) => simulation::run(steps, "ratelimit", &rest),
         Task::GenerateR4Tables { from, out } => steps.step("R4 tables", || r4_tables::generate(&from, &root.join(out))),
     }
 }

@@ -30,15 +30,19 @@ const MAY_SEE: &[(&str, &[&str])] = &[
         ],
     ),
     ("fault-campaigns", &["vcse-gateway", "gateway-core", "adapter-contract", "conformance-tests"]),
+    (
+        "gateway-simulation",
+        &["vcse-gateway", "gateway-core", "adapter-contract", "conformance-tests", "fault-campaigns"],
+    ),
     ("xtask", &[]),
 ];
 
 /// Libraries that only these crates may name.
 const CONFINED: &[(&str, &[&str])] = &[
     ("reqwest", &["vcse-gateway", "conformance-tests"]),
-    ("axum", &["vcse-gateway", "conformance-tests"]),
-    ("tokio", &["vcse-gateway", "conformance-tests", "fault-campaigns"]),
-    ("rand", &["vcse-gateway", "conformance-tests", "fault-campaigns"]),
+    ("axum", &["vcse-gateway", "conformance-tests", "gateway-simulation"]),
+    ("tokio", &["vcse-gateway", "conformance-tests", "fault-campaigns", "gateway-simulation"]),
+    ("rand", &["vcse-gateway", "conformance-tests", "fault-campaigns", "gateway-simulation"]),
     ("rusqlite", &["vcse-gateway"]),
     ("sqlx", &["vcse-gateway"]),
     ("fhir-sdk", &["gateway-fhir-typed"]),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{ConnectInfo, State as Shared};
 use axum::response::Response;
 use http::request::Parts;
@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::Inner;
 use super::exchange::{self, Answer, Asked};
+use super::store::State;
 use crate::fhir;
 use crate::platform::connection::Connection;
 use crate::platform::{FaultKind, RecordedRequest};
@@ -30,18 +31,21 @@ pub(super) async fn serve(
     let Ok(body) = axum::body::to_bytes(body, BODY_LIMIT).await else {
         return respond(&Answer::problem(413, "The body is too large", &[]));
     };
-    record(&inner, &parts, &body);
-    let path = parts.uri.path().to_owned();
-    let asked = Asked {
+    record(&mut inner.state(), &parts, &body);
+    let asked = asked(&parts, body.to_vec());
+    let fault = inner.faults.strike(&asked.method, &asked.path);
+    faulty(&inner, &connection, &asked, fault).await
+}
+
+pub(super) fn asked(parts: &Parts, body: Vec<u8>) -> Asked {
+    Asked {
         method: parts.method.to_string(),
-        path: path.clone(),
+        path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
         authorization: text(&parts.headers, "authorization"),
         content_type: text(&parts.headers, "content-type"),
-        body: body.to_vec(),
-    };
-    let fault = inner.faults.strike(&asked.method, &path);
-    faulty(&inner, &connection, &asked, fault).await
+        body,
+    }
 }
 
 async fn faulty(inner: &Inner, connection: &Connection, asked: &Asked, fault: Option<FaultKind>) -> Response {
@@ -113,12 +117,11 @@ fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
-fn record(inner: &Inner, parts: &Parts, body: &Bytes) {
+pub(super) fn record(state: &mut State, parts: &Parts, body: &[u8]) {
     let headers = parts
         .headers
         .iter()
         .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
-    let mut state = inner.state();
     let request = RecordedRequest {
         at: fhir::instant(state.clock.now()),
         method: parts.method.to_string(),

@@ -55,6 +55,25 @@ impl GpSystem {
         Ok(patched.body)
     }
 
+    /// Moves a Task that is held on again, on condition that it is still the version that was read; one that is not held stays as
+    /// it is. True if it was moved.
+    pub async fn release(&self, task_url: &str) -> Result<bool, WireError> {
+        let reply = self.wire.get(task_url, &[], &self.other_request_id()).await?.successful()?;
+        if fhir::text_at(&reply.body, "/status") != Some("on-hold") {
+            return Ok(false);
+        }
+        let version = fhir::text_at(&reply.body, "/meta/versionId").unwrap_or_default();
+        let mut patch = vec![json!({ "op": "replace", "path": "/status", "value": "requested" })];
+        if reply.body.get("statusReason").is_some() {
+            patch.push(json!({ "op": "remove", "path": "/statusReason" }));
+        }
+        let etag = format!("W/\"{version}\"");
+        let request = self.other_request_id();
+        let patched = self.wire.patch(task_url, &json!(patch), &etag, &request, None).await?.successful()?;
+        note_task(&mut self.book(), &patched.body);
+        Ok(true)
+    }
+
     /// The person withdraws: every active Consent of the Task's patient is put back as `inactive`. Says how many.
     pub async fn withdraw_consent(&self, task_url: &str) -> Result<usize, WireError> {
         let task = self.wire.get(task_url, &[], &self.other_request_id()).await?.successful()?;

@@ -2,6 +2,10 @@
 //!
 //! It keeps nothing; what an answer means is decided above it.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
 use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
 use time::Duration;
@@ -25,6 +29,9 @@ pub enum WireError {
         #[source]
         source: reqwest::Error,
     },
+    /// The carrier brought no answer: it may have arrived.
+    #[error("no answer from the gateway")]
+    Lost,
     /// The answer is not JSON although it should be.
     #[error("the answer with status {status} is not JSON")]
     NotJson {
@@ -58,9 +65,19 @@ impl Reply {
     }
 }
 
+/// What [`Carrier::carry`] gives; nothing where there was no answer.
+pub type Carried<'a> = Pin<Box<dyn Future<Output = Option<http::Response<Vec<u8>>>> + Send + 'a>>;
+
+/// Another way to the gateway than over a socket.
+pub trait Carrier: Send + Sync {
+    /// Brings a request to the gateway, and its answer back.
+    fn carry(&self, request: http::Request<Vec<u8>>) -> Carried<'_>;
+}
+
 /// The way to the gateway.
 pub(super) struct Wire {
     client: Client,
+    carrier: Option<Arc<dyn Carrier>>,
     base: String,
     token: String,
 }
@@ -72,7 +89,12 @@ impl Wire {
             .timeout(std::time::Duration::from_secs(30))
             .build()
             .map_err(|source| WireError::Client { source })?;
-        Ok(Self { client, base: base.trim_end_matches('/').to_owned(), token: token.to_owned() })
+        Ok(Self { client, carrier: None, base: base.trim_end_matches('/').to_owned(), token: token.to_owned() })
+    }
+
+    /// The same by this carrier instead of a socket.
+    pub(super) fn by(self, carrier: Arc<dyn Carrier>) -> Self {
+        Self { carrier: Some(carrier), ..self }
     }
 
     /// An address below the base.
@@ -120,12 +142,14 @@ impl Wire {
         if let Some(correlation) = correlation {
             call = call.header("x-correlation-id", correlation);
         }
-        let response = call.send().await.map_err(|source| WireError::NoAnswer { source })?;
-        let status = response.status().as_u16();
-        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let (parts, bytes) = match &self.carrier {
+            Some(carrier) => carried(carrier.as_ref(), call).await?,
+            None => sent(call).await?,
+        };
+        let status = parts.status.as_u16();
+        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let (location, etag) = (header("location"), header("etag"));
         let retry_after = header("retry-after").and_then(|text| text.parse().ok()).map(Duration::seconds);
-        let bytes = response.bytes().await.map_err(|source| WireError::NoAnswer { source })?;
         let body = match serde_json::from_slice(&bytes) {
             Ok(body) => body,
             // A refusal need not be JSON, and neither need an answer without a body.
@@ -134,4 +158,26 @@ impl Wire {
         };
         Ok(Reply { status, location, etag, retry_after, body })
     }
+}
+
+type Whole = (http::response::Parts, Vec<u8>);
+
+async fn sent(call: RequestBuilder) -> Result<Whole, WireError> {
+    let mut response = call.send().await.map_err(|source| WireError::NoAnswer { source })?;
+    let (mut parts, ()) = http::Response::new(()).into_parts();
+    parts.status = response.status();
+    parts.headers = std::mem::take(response.headers_mut());
+    let bytes = response.bytes().await.map_err(|source| WireError::NoAnswer { source })?;
+    Ok((parts, bytes.to_vec()))
+}
+
+async fn carried(carrier: &dyn Carrier, call: RequestBuilder) -> Result<Whole, WireError> {
+    let request = call.build().map_err(|source| WireError::NoAnswer { source })?;
+    let body = request.body().and_then(|body| body.as_bytes()).map(<[u8]>::to_vec).unwrap_or_default();
+    let mut carried = http::Request::new(body);
+    *carried.method_mut() = request.method().clone();
+    *carried.uri_mut() = request.url().as_str().parse().map_err(|_| WireError::Lost)?;
+    *carried.headers_mut() = request.headers().clone();
+    let answer = carrier.carry(carried).await.ok_or(WireError::Lost)?;
+    Ok(answer.into_parts())
 }

@@ -88,7 +88,7 @@ pub(super) async fn send(client: &reqwest::Client, to: &Notify, base_url: &str, 
 }
 
 /// The notification Bundle: the subscription's status first, the Task's address (and the Task) after it.
-fn bundle(payload: Payload, base_url: &str, change: &Change) -> Value {
+pub(super) fn bundle(payload: Payload, base_url: &str, change: &Change) -> Value {
     let task = &change.task;
     let address = format!("Task/{}", fhir::text_at(task, "/id").unwrap_or_default());
     let at = fhir::text_at(task, "/meta/lastUpdated").unwrap_or_default();

@@ -15,7 +15,7 @@ use super::Inner;
 use super::connection::Connection;
 use super::exchange::{self, Answer, Asked, pairs};
 use super::faults::{Fault, FaultKind};
-use super::state::RecordedRequest;
+use super::state::{RecordedRequest, State};
 use crate::fhir::{self, FHIR_JSON};
 
 /// A request larger than this is refused.
@@ -38,7 +38,7 @@ pub(super) async fn serve(
     let Some(rest) = path.strip_prefix("/fhir").filter(|rest| rest.is_empty() || rest.starts_with('/')) else {
         return respond(&Answer::no(404, "not-found", "Resource", "the FHIR base is /fhir"), FHIR_JSON);
     };
-    record(&inner, &parts, &body);
+    record(&mut inner.state(), &parts, &body);
     let asked = asked(&parts, rest, body.to_vec());
     let fault = inner.faults.strike(&asked.method, &path);
     faulty(&inner, &connection, &asked, fault).await
@@ -117,7 +117,7 @@ fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
-fn asked(parts: &Parts, rest: &str, body: Vec<u8>) -> Asked {
+pub(super) fn asked(parts: &Parts, rest: &str, body: Vec<u8>) -> Asked {
     Asked {
         method: parts.method.to_string(),
         path: rest.trim_start_matches('/').to_owned(),
@@ -130,12 +130,11 @@ fn asked(parts: &Parts, rest: &str, body: Vec<u8>) -> Asked {
     }
 }
 
-fn record(inner: &Inner, parts: &Parts, body: &Bytes) {
+pub(super) fn record(state: &mut State, parts: &Parts, body: &[u8]) {
     let headers = parts
         .headers
         .iter()
         .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
-    let mut state = inner.state();
     let request = RecordedRequest {
         at: fhir::instant(state.now()),
         method: parts.method.to_string(),

@@ -109,6 +109,11 @@ impl State {
         self.clock = SimClock::starting(self.start);
     }
 
+    /// Moves the simulated time to this one, unless it is there already.
+    pub(super) fn pass_to(&mut self, now: OffsetDateTime) {
+        self.clock.advance(now - self.clock.now());
+    }
+
     /// The simulated time.
     pub(super) fn now(&self) -> OffsetDateTime {
         self.clock.now()

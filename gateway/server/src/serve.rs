@@ -7,6 +7,7 @@ use crate::gateway::Gateway;
 use crate::lane::{self, Instance};
 use crate::{adapters, retention, status, unanswered, withdraw};
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -62,26 +63,40 @@ pub fn start_to(work: Work, gateway: Gateway, listener: TcpListener) -> std::io:
     let stop = CancellationToken::new();
     let mut parts = JoinSet::new();
     parts.spawn(listen::serve(Arc::clone(&gateway), listener, stop.clone()));
+    for part in workers(work, &gateway, &stop) {
+        parts.spawn(part);
+    }
+    Ok(Running { gateway, address, stop, parts })
+}
+
+/// A part of a gateway that runs until it is told to stop.
+pub type Part = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Every part that this work takes but the listener, for whoever runs them: each is polled side by side with the others, and
+/// ends after `stop`. Within a Tokio runtime.
+#[must_use]
+pub fn workers(work: Work, gateway: &Arc<Gateway>, stop: &CancellationToken) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
     if work == Work::TakeIn {
-        return Ok(Running { gateway, address, stop, parts });
+        return parts;
     }
     let instance = Arc::new(Instance::new(gateway.new_id()));
     for platform in gateway.platforms.all() {
-        parts.spawn(lane::run(Arc::clone(&gateway), platform.id.clone(), Arc::clone(&instance), stop.clone()));
+        parts.push(Box::pin(lane::run(Arc::clone(gateway), platform.id.clone(), Arc::clone(&instance), stop.clone())));
     }
     // A gateway that only takes in recalls nothing.
     if !gateway.platforms.ids().is_empty() {
-        parts.spawn(withdraw::ends_of_overrides(Arc::clone(&gateway), stop.clone()));
-        parts.spawn(unanswered::worker(Arc::clone(&gateway), stop.clone()));
+        parts.push(Box::pin(withdraw::ends_of_overrides(Arc::clone(gateway), stop.clone())));
+        parts.push(Box::pin(unanswered::worker(Arc::clone(gateway), stop.clone())));
     }
-    parts.spawn(status::worker(Arc::clone(&gateway), stop.clone()));
+    parts.push(Box::pin(status::worker(Arc::clone(gateway), stop.clone())));
     if let Some(heard) = gateway.store.wakes() {
-        parts.spawn(wakes::ring(Arc::clone(&gateway), heard, stop.clone()));
+        parts.push(Box::pin(wakes::ring(Arc::clone(gateway), heard, stop.clone())));
     }
-    parts.spawn(retention::worker(Arc::clone(&gateway), stop.clone()));
+    parts.push(Box::pin(retention::worker(Arc::clone(gateway), stop.clone())));
     if let Some(watch) = gateway.watch.lock().unwrap_or_else(PoisonError::into_inner).take() {
         let every = gateway.limits.adapters_look;
-        parts.spawn(adapters::watch(Arc::clone(&gateway), watch, every, stop.clone()));
+        parts.push(Box::pin(adapters::watch(Arc::clone(gateway), watch, every, stop.clone())));
     }
-    Ok(Running { gateway, address, stop, parts })
+    parts
 }

@@ -39,8 +39,11 @@ pub(super) fn chase(referral: &Referral, state: OutboxState, schedule: &Schedule
     Some(OutboxRow { state, ..row })
 }
 
-/// Nobody need be told any more.
+/// Nobody need be told any more. Where somebody was, the errand has run: it keeps its attempts and its fence.
 fn no_chase(referral: &Referral, schedule: &Schedule) -> Option<Change> {
+    if referral.recall.as_ref().is_some_and(|recall| recall.overdue_at.is_some()) {
+        return None;
+    }
     chase(referral, OutboxState::Dropped, schedule).map(|row| Change::PutOutbox(Box::new(row)))
 }
 

@@ -42,6 +42,11 @@ pub trait Watcher: Send + Sync {
     fn is_shared(&self, store: &dyn Store) -> bool {
         store.is_shared()
     }
+
+    /// Who hears what other instances commit; `None` leaves it to the store.
+    fn wakes(&self) -> Option<watch::Receiver<Wakes>> {
+        None
+    }
 }
 
 /// A store and who watches it.
@@ -268,7 +273,7 @@ impl<W: Watcher> Store for Watched<W> {
     }
 
     fn wakes(&self) -> Option<watch::Receiver<Wakes>> {
-        self.inner.wakes()
+        self.watcher.wakes().or_else(|| self.inner.wakes())
     }
 
     async fn content_hash(&self) -> Result<String, StoreError> {

@@ -60,6 +60,8 @@ pub struct Sender {
     plan: Arc<Plan>,
     store: Arc<dyn Store>,
     gp: Arc<GpSystem>,
+    /// Repeats submissions, and looks at nothing that the first remembers.
+    repeats: Arc<GpSystem>,
     refused: Mutex<Vec<String>>,
     again: Mutex<BTreeMap<String, String>>,
     open: Mutex<usize>,
@@ -89,6 +91,7 @@ impl Sender {
             plan: Arc::clone(plan),
             store: Arc::clone(store),
             gp: Arc::new(gp(network, plan)?),
+            repeats: Arc::new(gp(network, plan)?),
             refused: Mutex::default(),
             again: Mutex::default(),
             open: Mutex::new(0),
@@ -144,7 +147,7 @@ impl Sender {
         let referral = self.referral(part);
         let placer = &referral.placer_id;
         self.network.outside.wait_until(part.at, &format!("gp sends {placer}")).await;
-        if !self.submit(&self.gp, &referral).await {
+        if self.submit(&self.gp, &referral).await.is_none() {
             return;
         }
         if let Some(span) = part.again {
@@ -183,19 +186,19 @@ impl Sender {
         }
     }
 
-    /// Sends until there is a definite answer; true if it was taken.
-    async fn submit(&self, gp: &GpSystem, referral: &SyntheticReferral) -> bool {
+    /// Sends until there is a definite answer; the Task, if it was taken.
+    async fn submit(&self, gp: &GpSystem, referral: &SyntheticReferral) -> Option<String> {
         loop {
             match gp.submit(referral).await {
                 SubmitOutcome::Accepted { task_id, .. } => {
                     self.network.outside.world().note(&format!("{} is Task/{task_id}", referral.placer_id));
-                    return true;
+                    return Some(task_id);
                 }
                 SubmitOutcome::Unreachable { .. } => {}
                 SubmitOutcome::Refused { status, outcome } if status < 500 => {
                     let words = format!("{} was refused with {status}: {outcome}", referral.placer_id);
                     self.refused.lock().unwrap_or_else(PoisonError::into_inner).push(words);
-                    return false;
+                    return None;
                 }
                 SubmitOutcome::Refused { .. } => {}
             }
@@ -203,16 +206,10 @@ impl Sender {
         }
     }
 
-    /// Sends a submission once more under its old `X-Request-Id`, from a GP system that remembers nothing.
+    /// Sends a submission once more under its old `X-Request-Id`.
     async fn repeat(&self, referral: &SyntheticReferral) {
-        let Ok(fresh) = gp(&self.network, &self.plan) else { return };
-        if self.submit(&fresh, referral).await
-            && let Some(record) = fresh.record(&referral.placer_id)
-        {
-            self.again
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(referral.placer_id.clone(), record.task_id);
+        if let Some(task) = self.submit(&self.repeats, referral).await {
+            self.again.lock().unwrap_or_else(PoisonError::into_inner).insert(referral.placer_id.clone(), task);
         }
     }
 

@@ -18,7 +18,7 @@ fn play(settings: &Arc<Settings>, plan: Plan) -> Ran {
 
 #[test]
 fn a_day_without_faults_ends_well_for_everybody() {
-    let ran = play(&settings(), Plan::with(3, Faults::NONE, DAY));
+    let ran = play(&settings(), Plan::with(3, Faults::NONE, DAY / 2));
     assert_eq!(ran.findings, Vec::<String>::new());
     let of = |row: &str| ran.counts.iter().find(|(name, _)| name.trim() == row).map_or(0, |(_, times)| *times);
     assert!(of("delivered in the end") > 10, "{:?}", ran.counts);
@@ -29,10 +29,10 @@ fn a_day_without_faults_ends_well_for_everybody() {
 #[test]
 fn the_same_seed_is_the_same_run_byte_for_byte() {
     let settings = settings();
-    let hours = Duration::from_secs(8 * 3_600);
+    let hours = Duration::from_secs(3 * 3_600);
     let mut traces = Vec::new();
     // Seeds with one, two and three gateways, and both kinds of lanes.
-    for seed in 0..4 {
+    for seed in 0..3 {
         let play = || play(&settings, Plan::with(seed, Faults::ALL, hours));
         let (first, second) = (play(), play());
         assert_eq!((first.trace.as_str(), first.turns), (second.trace.as_str(), second.turns), "seed {seed}");
@@ -40,15 +40,16 @@ fn the_same_seed_is_the_same_run_byte_for_byte() {
     }
     traces.sort();
     traces.dedup();
-    assert_eq!(traces.len(), 4, "each seed has a trace of its own");
+    assert_eq!(traces.len(), 3, "each seed has a trace of its own");
 }
 
 #[test]
 fn days_with_faults() {
-    let outcome = campaign::seeds(0..6, 10, false).expect("the seeds can be run");
+    // With one, two and three gateways; seed 18 found an errand that was written anew after it had ended.
+    let outcome = campaign::seeds(18..21, 600, false).expect("the seeds can be run");
     assert_eq!(outcome.violations, Vec::<String>::new());
-    assert_eq!(outcome.of("seeds"), 6);
-    assert!(outcome.of("deaths of a gateway, each followed by a comparison") > 6);
+    assert_eq!(outcome.of("seeds"), 3);
+    assert!(outcome.of("deaths of a gateway, each followed by a comparison") > 3);
 }
 
 #[test]

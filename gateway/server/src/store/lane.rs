@@ -21,7 +21,7 @@ pub(super) const PUT: &str = "UPDATE lane SET holder = ?2, fence = ?3, until = ?
 pub(super) const LEASED: &str = "SELECT o.place, o.body FROM outbox o
     WHERE o.platform = ?1 AND o.due IS NOT NULL AND o.state = 'leased' ORDER BY o.due, o.place";
 /// Lets a row be claimed at once.
-pub(super) const OVER: &str = "UPDATE outbox SET due = 0, fence = ?2, body = ?3 WHERE place = ?1";
+pub(super) const OVER: &str = "UPDATE outbox SET due = ?4, fence = ?2, body = ?3 WHERE place = ?1";
 /// Makes every lane free: of a store that was moved or put back.
 pub(super) const NOBODYS: &str = "UPDATE lane SET holder = NULL, until = NULL";
 

@@ -45,8 +45,9 @@ async fn take_over(on: &mut PgConnection, platform: &PlatformId) -> Result<(), F
     let leased =
         all(on, ask(LEASED).text(&platform.0), |row| Ok((row.integer(0)?, row.json::<OutboxRow>(1, "outbox row")?)));
     for (place, row) in leased.await? {
-        let row = taken_over(row);
-        run(on, ask(OVER).number(place).number(integer(row.fence)?).text(&json(&row)?)).await?;
+        let (row, due) = taken_over(row);
+        let over = ask(OVER).number(place).number(integer(row.fence)?).text(&json(&row)?).number(micros(due)?);
+        run(on, over).await?;
     }
     Ok(())
 }

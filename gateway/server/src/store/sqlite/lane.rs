@@ -21,8 +21,8 @@ pub(super) fn take(file: &Connection, request: &TakeLane) -> Result<Taken, Store
                     Ok((row.get::<_, i64>(0)?, body::<OutboxRow>(row, 1, "outbox row")?))
                 })?;
                 for (place, row) in leased {
-                    let row = taken_over(row);
-                    file.prepare_cached(OVER)?.execute((place, integer(row.fence)?, json(&row)?))?;
+                    let (row, due) = taken_over(row);
+                    file.prepare_cached(OVER)?.execute((place, integer(row.fence)?, json(&row)?, micros(due)?))?;
                 }
             }
             Ok(Taken::Ours { fence: lane.fence, state: lane.state })

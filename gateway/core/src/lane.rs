@@ -163,10 +163,14 @@ impl Lane {
 
 /// A leased row of a lane that has another holder now: whoever held the row writes nothing to it any more, and it can be
 /// claimed at once. Its attempt ended nobody knows how, as one whose lease ran out.
+///
+/// With it the time at which it is due: past, and the less often it was tried the longer ago. So where holders die again and again,
+/// the next takes up another row than the last, and no row alone is counted as one that ends processes.
 #[must_use]
-pub fn taken_over(mut row: OutboxRow) -> OutboxRow {
+pub fn taken_over(mut row: OutboxRow) -> (OutboxRow, OffsetDateTime) {
     row.fence += 1;
-    row
+    let due = OffsetDateTime::UNIX_EPOCH + Duration::from_micros(u64::from(row.attempts));
+    (row, due)
 }
 
 #[cfg(test)]

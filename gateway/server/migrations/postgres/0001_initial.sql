@@ -137,7 +137,7 @@ CREATE INDEX outbox_turn ON outbox (platform, tenant, due, place) WHERE due IS N
 CREATE INDEX outbox_urgent ON outbox (platform, tenant, urgent, place) WHERE urgent IS NOT NULL AND waits = 0;
 CREATE INDEX outbox_dead ON outbox (place) WHERE state = 'dead';
 -- What the holder of a platform's lane is at.
-CREATE INDEX outbox_leased ON outbox (platform, place) WHERE state = 'leased';
+CREATE INDEX outbox_leased ON outbox (platform, due, place) WHERE state = 'leased';
 CREATE INDEX outbox_by_referral ON outbox (referral, sequence);
 
 -- Each try at an outbox row.

@@ -121,7 +121,7 @@ CREATE INDEX outbox_turn ON outbox (platform, tenant, due) WHERE due IS NOT NULL
 CREATE INDEX outbox_urgent ON outbox (platform, tenant, urgent) WHERE urgent IS NOT NULL AND waits = 0;
 CREATE INDEX outbox_dead ON outbox (state) WHERE state = 'dead';
 -- What the holder of a platform's lane is at.
-CREATE INDEX outbox_leased ON outbox (platform) WHERE state = 'leased';
+CREATE INDEX outbox_leased ON outbox (platform, due) WHERE state = 'leased';
 CREATE INDEX outbox_by_referral ON outbox (referral, sequence);
 
 -- Each try at an outbox row.

@@ -19,9 +19,9 @@ pub(super) const FREE: &str =
 pub(super) const PUT: &str = "UPDATE lane SET holder = ?2, fence = ?3, until = ?4, state = ?5 WHERE platform = ?1";
 /// What is leased of a platform: all of it under one fence of its lane, as nothing is claimed under another.
 pub(super) const LEASED: &str =
-    "SELECT o.place, o.body FROM outbox o WHERE o.platform = ?1 AND o.state = 'leased' ORDER BY o.place";
+    "SELECT o.place, o.body FROM outbox o WHERE o.platform = ?1 AND o.state = 'leased' ORDER BY o.due, o.place";
 /// Lets a row be claimed at once.
-pub(super) const OVER: &str = "UPDATE outbox SET due = 0, urgent = ?4, fence = ?2, body = ?3 WHERE place = ?1";
+pub(super) const OVER: &str = "UPDATE outbox SET due = ?4, urgent = ?5, fence = ?2, body = ?3 WHERE place = ?1";
 /// Makes every lane free: of a store that was moved or put back.
 pub(super) const NOBODYS: &str = "UPDATE lane SET holder = NULL, until = NULL";
 

@@ -117,7 +117,8 @@ pub(super) const URGENT: &str = "SELECT o.place FROM outbox o
     ORDER BY o.urgent, o.place LIMIT ?4";
 /// What of a platform is leased and its lease is over.
 pub(super) const LEFT: &str = "SELECT o.place FROM outbox o
-    WHERE o.platform = ?1 AND o.state = 'leased' AND o.waits = 0 AND o.due <= ?2 ORDER BY o.place LIMIT ?3";
+    WHERE o.platform = ?1 AND o.state = 'leased' AND o.waits = 0 AND o.due <= ?2
+    ORDER BY o.due, o.place LIMIT ?3";
 /// When the first row of a tenant at a platform is due.
 pub(super) const NEXT: &str = "SELECT o.due FROM outbox o
     WHERE o.platform = ?1 AND o.tenant = ?2 AND o.due IS NOT NULL AND o.waits = 0 ORDER BY o.due LIMIT 1";

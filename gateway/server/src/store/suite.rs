@@ -58,6 +58,7 @@ where
     lanes::a_lane_keeps_what_the_next_holder_has_to_know(make().await).await;
     lanes::nothing_is_claimed_under_an_older_fence(make().await).await;
     lanes::what_was_leased_is_claimed_at_once_by_the_next_holder(make().await).await;
+    lanes::what_was_taken_over_is_claimed_the_least_tried_first(make().await).await;
     lanes::lanes_are_no_content(make().await).await;
     reports::raw_reports_wait_until_read(make().await).await;
     reports::the_same_statement_is_kept_once(make().await).await;

@@ -24,8 +24,11 @@ pub(super) fn claim(state: &mut State, request: &ClaimRequest) -> Result<Vec<Cla
         let left = open.iter().filter(|(due, at)| {
             *due <= request.due_by && state.outbox.get(*at).is_some_and(|kept| kept.row.state == OutboxState::Leased)
         });
-        let left: Vec<usize> = left.map(|(_, at)| *at).take(request.limit as usize).collect();
-        return Ok(left.into_iter().filter_map(|at| lease(state, request, at, Class::Any)).collect());
+        let mut left: Vec<_> = left.copied().collect();
+        left.sort_unstable();
+        left.truncate(request.limit as usize);
+        let left = left.into_iter().map(|(_, at)| at);
+        return Ok(left.filter_map(|at| lease(state, request, at, Class::Any)).collect());
     }
     let mut waiting = Waiting::default();
     for (class, due) in classes {

@@ -4,7 +4,6 @@ use super::state::State;
 use gateway_core::identity::PlatformId;
 use gateway_core::lane::{Lane, LeaveLane, TakeLane, Taken, Taking, taken_over};
 use gateway_core::outbox::OutboxState;
-use time::OffsetDateTime;
 
 /// Takes or keeps a lane. Where it was another's, what is leased of it can be claimed at once.
 pub(super) fn take(state: &mut State, request: &TakeLane) -> Taken {
@@ -16,8 +15,8 @@ pub(super) fn take(state: &mut State, request: &TakeLane) -> Taken {
             if from_another {
                 let leased = |platform: &PlatformId, state| *platform == lane.platform && state == OutboxState::Leased;
                 for kept in state.outbox.iter_mut().filter(|kept| leased(&kept.row.platform, kept.row.state)) {
-                    kept.row = taken_over(kept.row.clone());
-                    kept.due = Some(OffsetDateTime::UNIX_EPOCH);
+                    let (row, due) = taken_over(kept.row.clone());
+                    (kept.row, kept.due) = (row, Some(due));
                 }
             }
             let taken = Taken::Ours { fence: lane.fence, state: lane.state.clone() };

@@ -45,10 +45,10 @@ async fn take_over(on: &mut PgConnection, platform: &PlatformId) -> Result<(), F
     let leased =
         all(on, ask(LEASED).text(&platform.0), |row| Ok((row.integer(0)?, row.json::<OutboxRow>(1, "outbox row")?)));
     for (place, row) in leased.await? {
-        let row = taken_over(row);
-        let urgent = row.urgent_due(OffsetDateTime::UNIX_EPOCH).map(micros).transpose()?;
-        let over = ask(OVER).number(place).number(integer(row.fence)?).text(&json(&row)?).maybe_number(urgent);
-        run(on, over).await?;
+        let (row, due) = taken_over(row);
+        let urgent = row.urgent_due(due).map(micros).transpose()?;
+        let over = ask(OVER).number(place).number(integer(row.fence)?).text(&json(&row)?).number(micros(due)?);
+        run(on, over.maybe_number(urgent)).await?;
     }
     Ok(())
 }

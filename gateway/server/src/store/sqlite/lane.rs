@@ -8,7 +8,6 @@ use gateway_core::identity::PlatformId;
 use gateway_core::lane::{Lane, LeaveLane, TakeLane, Taken, Taking, taken_over};
 use gateway_core::outbox::OutboxRow;
 use rusqlite::{Connection, OptionalExtension as _};
-use time::OffsetDateTime;
 
 /// Takes or keeps a lane. Where it was another's, what is leased of it can be claimed at once.
 pub(super) fn take(file: &Connection, request: &TakeLane) -> Result<Taken, StoreError> {
@@ -22,9 +21,15 @@ pub(super) fn take(file: &Connection, request: &TakeLane) -> Result<Taken, Store
                     Ok((row.get::<_, i64>(0)?, body::<OutboxRow>(row, 1, "outbox row")?))
                 })?;
                 for (place, row) in leased {
-                    let row = taken_over(row);
-                    let urgent = row.urgent_due(OffsetDateTime::UNIX_EPOCH).map(micros).transpose()?;
-                    file.prepare_cached(OVER)?.execute((place, integer(row.fence)?, json(&row)?, urgent))?;
+                    let (row, due) = taken_over(row);
+                    let urgent = row.urgent_due(due).map(micros).transpose()?;
+                    file.prepare_cached(OVER)?.execute((
+                        place,
+                        integer(row.fence)?,
+                        json(&row)?,
+                        micros(due)?,
+                        urgent,
+                    ))?;
                 }
             }
             Ok(Taken::Ours { fence: lane.fence, state: lane.state })

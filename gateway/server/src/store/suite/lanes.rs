@@ -4,7 +4,7 @@ use super::samples::{Shared, at, claim, commit, errand, must, platform, put_erra
 use crate::store::StoreError;
 use gateway_core::change::{Check, CheckFailure};
 use gateway_core::lane::{InstanceId, LaneState, LeaveLane, TakeLane, Taken, Term};
-use gateway_core::outbox::{Claimed, OutboxRow, OutboxState};
+use gateway_core::outbox::{ClaimRequest, Claimed, OutboxRow, OutboxState};
 use std::time::Duration;
 
 /// Longer than any test.
@@ -73,9 +73,7 @@ pub(super) async fn nothing_is_claimed_under_an_older_fence(store: Shared) {
     write(&store, vec![put_errand(errand("a", 1, 0)), put_errand(errand("b", 1, 0))]).await;
     assert!(matches!(claim_under(&store, 1).await, Err(StoreError::LaneLost)), "nobody holds it yet");
     take(&store, ask("a", NONE)).await;
-    let first = must(
-        store.claim(gateway_core::outbox::ClaimRequest { limit: 1, lane: Some(1), ..claim("food-bank", 5, 1) }).await,
-    );
+    let first = must(store.claim(ClaimRequest { limit: 1, lane: Some(1), ..claim("food-bank", 5, 1) }).await);
     assert_eq!(first.len(), 1);
     take(&store, ask("b", LONG)).await;
     assert!(matches!(claim_under(&store, 1).await, Err(StoreError::LaneLost)));
@@ -107,6 +105,20 @@ pub(super) async fn what_was_leased_is_claimed_at_once_by_the_next_holder(store:
     assert_eq!((claimed.row.fence, claimed.row.attempts), (mine.fence + 2, 2));
     assert_eq!(claimed.row.state, OutboxState::Leased);
     assert_eq!(must(store.claim(claim("walks", 6, 10)).await), [], "another platform's rows are as they were");
+}
+
+pub(super) async fn what_was_taken_over_is_claimed_the_least_tried_first(store: Shared) {
+    for row in [errand("a", 1, 0), errand("b", 1, 1), errand("c", 1, 2)] {
+        write(&store, vec![put_errand(row)]).await;
+    }
+    take(&store, ask("i1", NONE)).await;
+    assert_eq!(must(claim_under(&store, 1).await).len(), 3);
+    // Holder after holder dies with the first that it took up.
+    for (fence, expected) in [(2, "a-1"), (3, "b-1"), (4, "c-1"), (5, "a-1")] {
+        assert_eq!(take(&store, ask(&format!("i{fence}"), NONE)).await.0, fence);
+        let one = ClaimRequest { limit: 1, lane: Some(fence), ..claim("food-bank", 5, 1) };
+        assert_eq!(must(store.claim(one).await)[0].row.id, expected);
+    }
 }
 
 pub(super) async fn lanes_are_no_content(store: Shared) {

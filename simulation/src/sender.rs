@@ -233,13 +233,13 @@ pub async fn operator(network: Arc<Network>, plan: Arc<Plan>, store: Arc<dyn Sto
         for kind in Kind::ALL {
             let all = json!([{ "name": "platform", "valueCode": kind.id() }]);
             let Some(answer) = redrive(&network, &plan, &all).await else { continue };
-            for task in unasked(&answer) {
+            for (task, attempts) in unasked(&answer) {
                 if is_there(&network, store.as_ref(), &task).await {
                     continue;
                 }
                 let one = json!([
                     { "name": "task", "valueReference": { "reference": format!("Task/{task}") } },
-                    { "name": "asked", "valueBoolean": true },
+                    { "name": "asked", "valueInteger": attempts },
                 ]);
                 redrive(&network, &plan, &one).await;
             }
@@ -247,8 +247,8 @@ pub async fn operator(network: Arc<Network>, plan: Arc<Plan>, store: Arc<dyn Sto
     }
 }
 
-/// Tasks that stay until somebody has asked the organisation.
-fn unasked(answer: &Value) -> Vec<String> {
+/// Tasks that stay until somebody has asked the organisation, each with its attempts.
+fn unasked(answer: &Value) -> Vec<(String, Value)> {
     let parts = |value: &Value| value["part"].as_array().cloned().unwrap_or_default();
     let lines = answer["parameter"].as_array().cloned().unwrap_or_default();
     let value = |line: &Value, name: &str, pointer: &str| {
@@ -257,7 +257,8 @@ fn unasked(answer: &Value) -> Vec<String> {
     };
     let stays = lines.iter().filter(|line| value(line, "outcome", "/valueCode").as_deref() == Some("maybe-there"));
     let task = |line| Some(value(line, "task", "/valueReference/reference")?.strip_prefix("Task/")?.to_owned());
-    stays.filter_map(task).collect()
+    let attempts = |line| parts(line).into_iter().find(|part| part["name"] == "attempts");
+    stays.filter_map(|line| Some((task(line)?, attempts(line)?["valueUnsignedInt"].clone()))).collect()
 }
 
 /// What the organisation answers when it is asked by telephone. Where the store knows no such Task nobody is told that it is not

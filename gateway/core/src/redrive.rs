@@ -27,8 +27,9 @@ pub struct Redriving<'a> {
     pub capabilities: Capabilities,
     /// Consent as it is decided for this.
     pub consent: &'a Decision,
-    /// Whether somebody has asked the organisation, and it does not have the referral.
-    pub asked: bool,
+    /// After how many attempts somebody asked the organisation, and it did not have the referral; absent = nobody has. What was
+    /// true then says nothing of a later attempt.
+    pub asked: Option<u32>,
     /// When attempts are made.
     pub schedule: &'a Schedule,
     /// Who does it, as audit names it.
@@ -52,6 +53,8 @@ pub enum Stays {
     Consent(String),
     /// The platform may have it, wholly or in part, and cannot be asked.
     MaybeThere,
+    /// The organisation was asked after another number of attempts than there are now.
+    TriedSince(u32),
     /// Its platform is no longer in the configuration.
     NoPlatform,
     /// Others kept writing.
@@ -69,6 +72,7 @@ impl Stays {
             Self::Ended => "ended",
             Self::Consent(_) => "no-consent",
             Self::MaybeThere => "maybe-there",
+            Self::TriedSince(_) => "tried-since",
             Self::NoPlatform => "no-platform",
             Self::Busy => "busy",
         }
@@ -91,9 +95,13 @@ impl Stays {
             Self::Consent(words) => format!("Consent does not permit it: {words}"),
             Self::MaybeThere => {
                 "The platform may have it, and cannot be asked. Ask the organisation by the key; if it has nothing, \
-                 redrive with asked."
+                 redrive with asked and the number of its attempts."
                     .to_owned()
             }
+            Self::TriedSince(attempts) => format!(
+                "It was tried again since the organisation was asked: there are {attempts} attempts now. Ask it again, then \
+                 redrive with asked and that number."
+            ),
             Self::NoPlatform => "Its platform is no longer in the configuration. Add it again, then redrive.".to_owned(),
             Self::Busy => "Others keep writing it. Nothing was changed; redrive again.".to_owned(),
         }
@@ -111,6 +119,9 @@ pub fn redrive(from: &Redriving<'_>) -> Result<Transaction, Stays> {
     if from.row.state != OutboxState::Dead {
         return Err(Stays::NotDead);
     }
+    if from.asked.is_some_and(|asked| asked != from.row.attempts) {
+        return Err(Stays::TriedSince(from.row.attempts));
+    }
     let mut referral = from.referral.clone();
     let step = match &from.row.errand {
         Errand::Submit => submit(from, &mut referral)?,
@@ -119,7 +130,7 @@ pub fn redrive(from: &Redriving<'_>) -> Result<Transaction, Stays> {
         Errand::Read | Errand::Chase => return Err(Stays::NotDead),
     };
     // Somebody has decided: where the platform cannot be asked, that decision is the answer.
-    let in_flight = from.row.in_flight.filter(|_| from.capabilities.look_up || !from.asked);
+    let in_flight = from.row.in_flight.filter(|_| from.capabilities.look_up || from.asked.is_none());
     let row = OutboxRow {
         state: OutboxState::Ready,
         not_before: from.now,
@@ -169,7 +180,7 @@ fn submit(from: &Redriving<'_>, referral: &mut Referral) -> Result<Option<TaskMo
         return Err(Stays::Ended);
     }
     permitted(from)?;
-    if may_be_there(from.row) && !from.capabilities.look_up && !from.asked {
+    if may_be_there(from.row) && !from.capabilities.look_up && from.asked.is_none() {
         return Err(Stays::MaybeThere);
     }
     referral.delivery = Delivery::Queued;

@@ -288,10 +288,10 @@ struct RedriveArguments {
     /// All of the customer's.
     #[arg(long)]
     all: bool,
-    /// The organisation was asked about each of these Tasks and does not have it: it is sent although the platform cannot be
-    /// asked.
-    #[arg(long, requires = "task")]
-    asked: bool,
+    /// The organisation was asked about this Task after so many attempts (`show` says how many there were) and does not have it:
+    /// it is sent although the platform cannot be asked.
+    #[arg(long, requires = "task", value_name = "ATTEMPTS")]
+    asked: Option<u32>,
     /// Says what would go on and what would stay, and changes nothing.
     #[arg(long)]
     dry_run: bool,

@@ -25,8 +25,8 @@ pub(crate) struct Wanted {
     pub(crate) platform: Option<PlatformId>,
     /// Only after this failure, by its [word](failure_word).
     pub(crate) cause: Option<String>,
-    /// Whether somebody has asked the organisations, and they do not have them.
-    pub(crate) asked: bool,
+    /// After how many attempts somebody asked the organisation, and it did not have the one that is meant.
+    pub(crate) asked: Option<u32>,
     /// Whether nothing is to be written.
     pub(crate) dry_run: bool,
     /// Only behind this place.

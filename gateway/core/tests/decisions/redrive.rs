@@ -18,7 +18,7 @@ struct Desk {
     row: OutboxRow,
     capabilities: Capabilities,
     consent: Verdict,
-    asked: bool,
+    asked: Option<u32>,
 }
 
 impl Desk {
@@ -28,7 +28,7 @@ impl Desk {
         row.expires_at = NOW - Duration::hours(1);
         let delivery = Delivery::DeadLetter { reason: "Refused.".to_owned() };
         let referral = Referral { delivery, task_status: TaskStatus::OnHold, ..referral() };
-        Self { referral, row, capabilities: ABLE, consent: Verdict::Permit, asked: false }
+        Self { referral, row, capabilities: ABLE, consent: Verdict::Permit, asked: None }
     }
 
     fn tell(sender_move: SenderMove) -> Self {
@@ -106,16 +106,20 @@ fn what_may_be_there_and_cannot_be_asked_for_needs_somebody_who_asked() {
     };
     for desk in [maybe(Some(Repeat::LookUpFirst), FailureCode::NoAnswer), maybe(None, FailureCode::PartlyStored)] {
         desk.stays("maybe-there");
-        let asked = Desk { asked: true, ..desk };
+        let asked = Desk { asked: Some(desk.row.attempts), ..desk };
         let row = asked.redrive().expect("somebody has asked").row();
         assert_eq!((row.state, row.in_flight), (OutboxState::Ready, None), "it is sent, not looked up");
+        // What the organisation said counts for the attempts that there were: the same request again is no second one.
+        let mut later = asked;
+        later.row.attempts += 1;
+        later.stays("tried-since");
     }
     // What the platform knows by our key can be sent again.
     let keyed = maybe(Some(Repeat::Keyed), FailureCode::NoAnswer).redrive().expect("keyed");
     assert_eq!(keyed.row().in_flight, Some(Repeat::Keyed));
     // Where the platform can be asked, it is, whatever somebody says.
     let mut able = maybe(Some(Repeat::LookUpFirst), FailureCode::NoAnswer);
-    (able.capabilities, able.asked) = (ABLE, true);
+    (able.capabilities, able.asked) = (ABLE, Some(able.row.attempts));
     assert_eq!(able.redrive().expect("it is looked up").row().in_flight, Some(Repeat::LookUpFirst));
 }
 

@@ -355,10 +355,10 @@ fn parameters(arguments: &RedriveArguments, after: u64) -> Value {
     let code = |name: &str, value: &String| json!({ "name": name, "valueCode": value });
     let mut parameters = vec![
         yes("all", arguments.all),
-        yes("asked", arguments.asked),
         yes("dry-run", arguments.dry_run),
         json!({ "name": "after", "valueInteger": after }),
     ];
+    parameters.extend(arguments.asked.map(|attempts| json!({ "name": "asked", "valueInteger": attempts })));
     parameters.extend(arguments.platform.iter().map(|platform| code("platform", platform)));
     parameters.extend(arguments.cause.iter().map(|cause| code("cause", cause)));
     parameters.extend(arguments.task.iter().map(|task| {

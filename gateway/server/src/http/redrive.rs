@@ -36,7 +36,7 @@ fn wanted(context: &Context, document: &Json) -> Result<Wanted, Refusal> {
         tasks: BTreeSet::new(),
         platform: None,
         cause: None,
-        asked: false,
+        asked: None,
         dry_run: false,
         after: 0,
         limit: LIMIT,
@@ -68,7 +68,11 @@ fn wanted(context: &Context, document: &Json) -> Result<Wanted, Refusal> {
             "platform" => wanted.platform = Some(PlatformId(code()?)),
             "cause" => wanted.cause = Some(code()?),
             "all" => all = yes()?,
-            "asked" => wanted.asked = yes()?,
+            "asked" => {
+                let words = "This parameter takes a valueInteger: how many attempts there were when the organisation was asked.";
+                let attempts = number().ok().and_then(|attempts| u32::try_from(attempts).ok());
+                wanted.asked = Some(attempts.ok_or_else(|| refused(&place, words))?);
+            }
             "dry-run" => wanted.dry_run = yes()?,
             "after" => wanted.after = number()?,
             "limit" => {
@@ -88,8 +92,8 @@ fn wanted(context: &Context, document: &Json) -> Result<Wanted, Refusal> {
         let words = "Say which dead letters: task, platform or cause; or all with valueBoolean true.";
         return Err(refused("Parameters.parameter", words));
     }
-    if wanted.asked && wanted.tasks.is_empty() {
-        let words = "The parameter asked is said of Tasks by name: each organisation was asked about each referral.";
+    if wanted.asked.is_some() && wanted.tasks.len() != 1 {
+        let words = "The parameter asked is said of one Task by name: its organisation was asked about it.";
         return Err(refused("Parameters.parameter", words));
     }
     Ok(wanted)

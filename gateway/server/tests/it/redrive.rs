@@ -133,7 +133,8 @@ async fn only_an_operator_of_the_customer_redrives_and_only_what_is_named() {
         ("a number as text", json!([yes("all"), { "name": "after", "valueString": "1" }])),
         ("negative", json!([yes("all"), { "name": "after", "valueInteger": -1 }])),
         ("too many", json!([yes("all"), { "name": "limit", "valueInteger": 101 }])),
-        ("asked about nobody in particular", json!([yes("all"), yes("asked")])),
+        ("asked about nobody in particular", json!([yes("all"), { "name": "asked", "valueInteger": 1 }])),
+        ("asked, not after how many attempts", json!([named(&sent), yes("asked")])),
         ("unknown", json!([yes("all"), yes("quickly")])),
     ] {
         let answer = redrive(&world, OPERATOR, parameters).await;

@@ -45,7 +45,7 @@ fn the_same_seed_is_the_same_run_byte_for_byte() {
 
 #[test]
 fn days_with_faults() {
-    // With one, two and three gateways; seed 18 found an errand that was written anew after it had ended.
+    // One and several gateways, both kinds of lanes.
     let outcome = campaign::seeds(18..21, 600, false).expect("the seeds can be run");
     assert_eq!(outcome.violations, Vec::<String>::new());
     assert_eq!(outcome.of("seeds"), 3);

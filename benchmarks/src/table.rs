@@ -34,6 +34,14 @@ pub(crate) enum Target {
     Told,
 }
 
+/// What has to hold with a full store, where this many make one: less is no judgement, whatever it measures.
+pub(crate) const fn with_full(waiting: usize, target: Target) -> Target {
+    if waiting >= FULL { target } else { Target::Told }
+}
+
+/// Referrals from which on a store counts as full (`--small`).
+const FULL: usize = 100_000;
+
 /// One line of the table.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Row {
@@ -159,6 +167,12 @@ mod tests {
         );
         assert!(!lines[3].contains("yes") && !lines[3].contains("NO"), "{text}");
         assert!(lines.iter().all(|line| line.chars().count() == lines[0].chars().count()), "{text}");
+    }
+
+    #[test]
+    fn a_store_that_is_not_full_is_not_judged() {
+        assert_eq!(with_full(99_999, Target::RatioAtMost(1.3)), Target::Told);
+        assert_eq!(with_full(100_000, Target::RatioAtMost(1.3)), Target::RatioAtMost(1.3));
     }
 
     #[test]

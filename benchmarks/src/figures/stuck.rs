@@ -7,7 +7,7 @@ use crate::filled::{Filled, PLATFORMS};
 use crate::load;
 use crate::relay::{Firsts, Relay};
 use crate::scene::{Recipient, Referral};
-use crate::table::{Clock, Row, Target, median};
+use crate::table::{Clock, Row, Target, median, with_full};
 use anyhow::{Context as _, Result};
 use conformance_tests::platform::{FhirPlatform, PlatformConfig};
 use std::sync::Arc;
@@ -90,7 +90,7 @@ pub(crate) async fn run(bench: &Bench, others: &Others, filled: &mut Filled) -> 
             value: without * ratios(part),
             unit,
             baseline: Some((without, "none waiting")),
-            target,
+            target: with_full(waiting, target),
             clock,
         }
     };

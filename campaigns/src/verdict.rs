@@ -158,7 +158,9 @@ pub fn attempts_bounded(facts: &Facts) -> Vec<String> {
             found.push(fault(format!("{} attempts are counted, kept are {numbers:?}", row.attempts)));
         }
         let died = attempts.iter().filter(|attempt| attempt.outcome.is_none()).count();
-        if died > POISON_ATTEMPTS as usize {
+        // After a death it is tried alone, and that is counted; so each death that is not has its start or an end before it.
+        let ended = attempts.len() - died;
+        if row.died > POISON_ATTEMPTS || died > POISON_ATTEMPTS as usize + ended + 1 {
             found.push(fault(format!("{died} attempts ended with the process")));
         }
     }

@@ -188,8 +188,6 @@ impl Network {
             (happens(weather.request_lost), happens(weather.answer_lost), happens(weather.doubled));
         let mut travel = || Duration::from_micros(rng.random_range(500..200_000));
         let (there, back, later) = (travel(), travel(), travel() * 20);
-        // What has no name of its own may not be repeated: a redrive that comes twice is two (evidence, "What they found").
-        let twice = twice && request.headers().contains_key("x-request-id");
         let cut = self.plan.is(What::Unreachable(machine), now).is_some();
         let (heard, hears) = oneshot::channel();
         if !cut && !lost {

@@ -5,6 +5,7 @@
 //! (cargo-deny, the R4 examples) it puts below `target/`; Request Tracker and PostgreSQL alone are installed on the machine, by
 //! root and if they are missing.
 
+mod bench;
 mod campaigns;
 mod check;
 mod consent;
@@ -42,8 +43,9 @@ enum Task {
         #[arg(long)]
         without_examples: bool,
     },
-    /// Measures translation beside hand-written code, and throughput beside the store's own ceiling.
-    Bench,
+    /// Measures the gateway beside its baselines (`--quick`, `--small`, `--only NAME`, `--record`), and translation beside
+    /// hand-written code.
+    Bench(bench::Rest),
     /// Proves the consent rules: cases, the small model against a second evaluator, mutants, canaries.
     Consent {
         /// Compares all combinations of the model, not only a share. Takes minutes.
@@ -137,13 +139,7 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
             }
             steps.command("tests", &mut tests)
         }
-        Task::Bench => {
-            steps.command("mappings", cargo().args(["bench", "--package", "mappings", "--bench", "translate"]))?;
-            steps.command(
-                "bench",
-                cargo().args(["bench", "--package", "vcse-gateway", "--bench", "throughput", "--bench", "micro"]),
-            )
-        }
+        Task::Bench(rest) => bench::run(steps, &rest),
         Task::Consent { full, mutants } => consent::run(steps, full, mutants),
         Task::Crash(rest) => campaigns::run(steps, "crash", &rest),
         Task::Kill9(rest) => campaigns::run(steps, "kill9", &rest),

@@ -34,16 +34,18 @@ const MAY_SEE: &[(&str, &[&str])] = &[
         "gateway-simulation",
         &["vcse-gateway", "gateway-core", "adapter-contract", "conformance-tests", "fault-campaigns"],
     ),
+    ("gateway-benchmarks", &["vcse-gateway", "gateway-core", "conformance-tests"]),
     ("xtask", &[]),
 ];
 
 /// Libraries that only these crates may name.
 const CONFINED: &[(&str, &[&str])] = &[
-    ("reqwest", &["vcse-gateway", "conformance-tests"]),
-    ("axum", &["vcse-gateway", "conformance-tests", "gateway-simulation"]),
-    ("tokio", &["vcse-gateway", "conformance-tests", "fault-campaigns", "gateway-simulation"]),
+    // The baselines of the benches are made of what the gateway is made of.
+    ("reqwest", &["vcse-gateway", "conformance-tests", "gateway-benchmarks"]),
+    ("axum", &["vcse-gateway", "conformance-tests", "gateway-simulation", "gateway-benchmarks"]),
+    ("tokio", &["vcse-gateway", "conformance-tests", "fault-campaigns", "gateway-simulation", "gateway-benchmarks"]),
     ("rand", &["vcse-gateway", "conformance-tests", "fault-campaigns", "gateway-simulation"]),
-    ("rusqlite", &["vcse-gateway"]),
+    ("rusqlite", &["vcse-gateway", "gateway-benchmarks"]),
     ("sqlx", &["vcse-gateway"]),
     ("fhir-sdk", &["gateway-fhir-typed"]),
 ];

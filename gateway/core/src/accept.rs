@@ -528,6 +528,7 @@ pub fn new_row(
         attempts: 0,
         tried: false,
         died: 0,
+        alone: false,
         not_before: now,
         expires_at: now + Duration::seconds(i64::from(schedule.window_seconds)),
         fence: 0,

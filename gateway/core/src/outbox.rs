@@ -38,9 +38,12 @@ pub struct OutboxRow {
     /// [budget](crate::budget).
     #[serde(default)]
     pub tried: bool,
-    /// Attempts that ended with their process, since a person last set it going.
+    /// Attempts that ended with their process and may be why it ended, since a person last set it going.
     #[serde(default)]
     pub died: u32,
+    /// Its attempt was begun when nothing else was under way at its platform: if its process dies, it may be why.
+    #[serde(default)]
+    pub alone: bool,
     /// Not to be tried before.
     #[serde(with = "time::serde::rfc3339")]
     pub not_before: OffsetDateTime,
@@ -187,7 +190,7 @@ pub struct ClaimRequest {
     pub lease_until: OffsetDateTime,
     /// At most so many.
     pub limit: u32,
-    /// Only rows whose holder is gone, the oldest first, in nobody's turn.
+    /// Only rows whose holder is gone, the oldest first, in nobody's turn. Whoever asks for them makes one attempt at a time.
     pub interrupted: bool,
     /// Who went last: the rows go in [fair turns](crate::fair).
     pub turn: Turn,
@@ -205,9 +208,11 @@ impl ClaimRequest {
         let interrupted = row.state == OutboxState::Leased;
         row.state = OutboxState::Leased;
         row.fence += 1;
-        if interrupted {
+        // What died among others is tried alone before it is blamed: an instance that is killed takes all of them along.
+        if interrupted && (row.alone || !self.interrupted) {
             row.died = row.died.saturating_add(1);
         }
+        row.alone = self.interrupted;
         if interrupted && row.is_poison() {
             // No attempt is begun: whoever claims it sets it aside, however often the process dies before it has.
             return (Claimed { row, interrupted, class }, None);

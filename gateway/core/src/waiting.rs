@@ -228,7 +228,7 @@ fn of_row(asked: &Asked<'_>, row: &OutboxRow) -> Waiting {
         OutboxState::Ready | OutboxState::Done | OutboxState::Dropped => {}
     }
     if row.not_before > asked.now {
-        let failure = row.last_failure.as_ref().map(|failure| failure.code.clone());
+        let failure = row.last_failure.as_ref().map(|failure| failure.code);
         let (attempts, at, expires) = (row.attempts, row.not_before, row.expires_at);
         return Waiting::Time { errand, at, attempts, failure, expires };
     }

@@ -40,6 +40,8 @@ pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: Cancellatio
         // Each attempt translates with the adapter as it was when its row was claimed.
         let Some(now) = gateway.platform(&platform) else { break };
         let most = now.pace.at_once(gateway.limits.platform_concurrency) as usize;
+        // What has ended makes room, whatever woke this loop.
+        while running.try_join_next().is_some() {}
         while running.len() >= most {
             running.join_next().await;
         }

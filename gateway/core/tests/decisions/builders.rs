@@ -154,6 +154,7 @@ pub(crate) fn row(errand: Errand) -> OutboxRow {
         attempts: 1,
         tried: false,
         died: 0,
+        alone: false,
         urgent: None,
         not_before: NOW,
         expires_at: NOW + Duration::hours(72),

@@ -48,6 +48,7 @@ where
     outbox::only_the_newest_fence_may_write(make().await).await;
     outbox::an_expired_lease_is_claimed_as_interrupted(make().await).await;
     outbox::a_row_that_dies_with_its_process_is_bounded_at_the_claim(make().await).await;
+    outbox::what_dies_among_others_is_tried_alone_before_it_is_blamed(make().await).await;
     outbox::a_held_lease_survives_the_holders_writes(make().await).await;
     outbox::errands_of_a_referral_wait_for_earlier_ones(make().await).await;
     outbox::next_due_counts_only_what_a_claim_would_get(make().await).await;

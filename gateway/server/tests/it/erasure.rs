@@ -453,6 +453,7 @@ async fn an_errand_that_comes_after_an_erasure_is_ended_when_it_is_claimed() {
         attempts: 0,
         tried: false,
         died: 0,
+        alone: false,
         urgent: None,
         ..submitted
     };

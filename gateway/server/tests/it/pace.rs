@@ -134,7 +134,10 @@ async fn a_platform_that_asks_for_time_is_left_alone_by_all() {
 
 fn with_priority(nth: usize, priority: &str) -> Value {
     let mut bundle = bundle(nth);
-    inside(&mut bundle, "Task")["priority"] = json!(priority);
+    let task = inside(&mut bundle, "Task");
+    task["priority"] = json!(priority);
+    // Without an end that is near, nothing else makes it urgent.
+    task.as_object_mut().unwrap().remove("restriction");
     bundle
 }
 
@@ -143,7 +146,7 @@ async fn tenants_take_turns_what_is_urgent_goes_first_and_each_knows_why_it_wait
     let stage = Stage::new("pace = { requests-per-minute = 60, burst = 60, at-once = 1 }").await;
     let world = &stage.world;
     stage.noting.busy.store(true, Ordering::SeqCst);
-    world.submit(&bundle(0)).await;
+    world.submit(&with_priority(0, "routine")).await;
     eventually("the first request", || async { (!stage.left().is_empty()).then_some(()) }).await;
     settle().await;
     // While the platform is left alone one practice sends many, then one that is urgent, and another tenant sends one.

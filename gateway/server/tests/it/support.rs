@@ -403,10 +403,10 @@ pub(crate) fn entry_of<'a>(bundle: &'a mut Value, kind: &str) -> &'a mut Value {
     entries.into_iter().find(|entry| entry["resource"]["resourceType"] == kind).unwrap_or_else(|| panic!("no {kind}"))
 }
 
-/// Asks until there is an answer; fails after ten seconds.
+/// Asks until there is an answer; fails after a minute, which only a machine that does much else comes near to.
 pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
     let mut ticks = tokio::time::interval(Duration::from_millis(15));
-    for _ in 0..700 {
+    for _ in 0..4_000 {
         ticks.tick().await;
         if let Some(found) = ask().await {
             return found;

@@ -17,9 +17,6 @@ pub(super) fn claim(state: &mut State, request: &ClaimRequest) -> Result<Vec<Cla
         return Err(StoreError::LaneLost);
     }
     let open = open(state, std::slice::from_ref(&request.platform));
-    let urgent_due = |kept: &KeptRow| kept.due.and_then(|due| kept.row.urgent_due(due));
-    let classes: [(Class, &dyn Fn(&KeptRow) -> Option<OffsetDateTime>); 2] =
-        [(Class::Urgent, &urgent_due), (Class::Any, &|kept| kept.due)];
     if request.interrupted {
         let left = open.iter().filter(|(due, at)| {
             *due <= request.due_by && state.outbox.get(*at).is_some_and(|kept| kept.row.state == OutboxState::Leased)
@@ -31,7 +28,11 @@ pub(super) fn claim(state: &mut State, request: &ClaimRequest) -> Result<Vec<Cla
         return Ok(left.filter_map(|at| lease(state, request, at, Class::Any)).collect());
     }
     let mut waiting = Waiting::default();
-    for (class, due) in classes {
+    for class in [Class::Urgent, Class::Any] {
+        let due = |kept: &KeptRow| match class {
+            Class::Urgent => kept.due.and_then(|due| kept.row.urgent_due(due)),
+            Class::Any => kept.due,
+        };
         let rows = open.iter().filter_map(|(_, at)| state.outbox.get(*at).map(|kept| (*at, kept)));
         let mut rows: Vec<_> = rows.filter_map(|(at, kept)| Some((due(kept)?, at, kept))).collect();
         rows.retain(|(due, _, _)| *due <= request.due_by);

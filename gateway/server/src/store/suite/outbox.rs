@@ -262,6 +262,23 @@ pub(super) async fn a_row_that_dies_with_its_process_is_bounded_at_the_claim(sto
     assert_eq!(numbers, (1..=POISON_ATTEMPTS).collect::<Vec<_>>());
 }
 
+pub(super) async fn what_dies_among_others_is_tried_alone_before_it_is_blamed(store: Shared) {
+    write(&store, vec![put_errand(errand("a", 1, 0)), put_errand(errand("b", 1, 0))]).await;
+    assert_eq!(must(store.claim(claim("food-bank", 10, 9)).await).len(), 2);
+    let alone = async |seconds| {
+        let request = ClaimRequest { interrupted: true, ..claim("food-bank", seconds, 1) };
+        must(store.claim(request).await).remove(0).row
+    };
+    let first = alone(70).await;
+    assert_eq!((first.died, first.alone, first.attempts), (0, true, 2), "two were under way when the process died");
+    let again = alone(130).await;
+    assert_eq!((&again.id, again.died), (&"b-1".to_owned(), 0), "the other has waited longer");
+    let blamed = alone(130).await;
+    assert_eq!((&blamed.id, blamed.died), (&first.id, 1), "it died alone");
+    write(&store, vec![put_errand(OutboxRow { state: OutboxState::Ready, not_before: at(140), ..blamed })]).await;
+    assert!(!claim_one(&store, 140).await.row.alone, "among others again");
+}
+
 pub(super) async fn errands_of_a_referral_wait_for_earlier_ones(store: Shared) {
     let first = errand("a", 1, 50);
     let others = [errand("a", 2, 0), elsewhere(errand("a", 3, 0)), errand("b", 2, 0)];

@@ -150,6 +150,7 @@ pub(in crate::store) fn errand(referral: &str, sequence: u32, seconds: i64) -> O
         attempts: 0,
         tried: false,
         died: 0,
+        alone: false,
         urgent: None,
         not_before: at(seconds),
         expires_at: at(1_000_000),

@@ -190,8 +190,9 @@ async fn three_instances_together_keep_the_pace_of_one_also_when_one_dies() {
     let left = left.lock().unwrap().clone();
     for (first, at) in left.iter().enumerate() {
         for (last, until) in left.iter().enumerate().skip(first) {
-            // The clock is read a moment after the turn was given, sooner for one and later for another.
-            let span = *until - *at + Duration::from_millis(150);
+            // The clock is read after the commit that lets a request leave, on a busy machine much later for one than for another.
+            // Three that kept no pace together would have sent all within half a second.
+            let span = *until - *at + Duration::from_millis(700);
             let most = 5 + usize::try_from(span.as_millis() / 100).unwrap();
             assert!(last - first < most, "{} requests from {at:?} to {until:?}: {left:?}", last - first + 1);
         }

@@ -47,7 +47,7 @@ pub struct Pace {
 pub enum Try {
     /// The first of its errand.
     First,
-    /// Its platform has been asked the same before: of that there is a [budget](gateway_core::budget).
+    /// Its platform has been asked the same before: of that there is a [`gateway_core::budget`].
     Again,
 }
 

@@ -2,7 +2,7 @@
 
 use crate::process::{Ends, Keeper, Keeps, Launch};
 use crate::scene::{Scene, Setup};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use conformance_tests::postgres::{PostgresServer, available};
 use rustix::process::Signal;
 use std::path::Path;
@@ -59,14 +59,18 @@ impl Stage {
 }
 
 impl Fleet {
-    /// Starts the instances. `ends` says which unasked end of one is no fault of its own.
+    /// Starts the instances, and waits until each serves. `ends` says which unasked end of one is no fault of its own.
     ///
     /// # Errors
-    /// When one cannot be started.
-    pub fn start(scene: &Scene, ends: Ends) -> Result<Self> {
+    /// When one cannot be started, or does not serve: with the last lines of the logs.
+    pub async fn start(scene: &Scene, ends: Ends) -> Result<Self> {
         let launch = move |_| Launch { ends, ..Launch::default() };
         let keep = |place: &crate::process::Place| Keeper::start(place.clone(), Box::new(launch), Box::new(|_| Ok(())));
-        Ok(Self { keepers: scene.places.iter().map(keep).collect::<Result<_>>()? })
+        let fleet = Self { keepers: scene.places.iter().map(keep).collect::<Result<_>>()? };
+        if !fleet.serves().await {
+            bail!("an instance does not serve\n    {}", fleet.log());
+        }
+        Ok(fleet)
     }
 
     /// Waits until each says that it serves; false if one did not.

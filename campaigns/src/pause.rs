@@ -35,10 +35,7 @@ pub async fn run(gateway: &Path, rounds: u64, seed: u64, minutes: u64) -> Result
     let stage = Stage::new(gateway, seed).await?;
     let scene = &stage.scene;
     let gp = Arc::new(scene.gp(ATTEMPTS)?);
-    let fleet = Fleet::start(scene, Ends::Not)?;
-    if !fleet.serves().await {
-        bail!("an instance does not serve\n    {}", fleet.log());
-    }
+    let fleet = Fleet::start(scene, Ends::Not).await?;
     let mut rng = StdRng::seed_from_u64(seed);
     let mut progress = Progress::default();
     let mut under_way: JoinSet<Result<(), String>> = JoinSet::new();

@@ -285,9 +285,34 @@ fn unsent(words: &str, wait: Duration) -> DeliveryError {
 
 #[cfg(test)]
 mod tests {
-    use super::asked_to_wait;
+    use super::{Bounds, Pace, Try, asked_to_wait};
+    use crate::chance::Chance;
+    use crate::clock::{Clock, ManualClock};
+    use adapter_contract::{Answer, DeliveryError, FailureCode};
+    use gateway_core::breaker::Settings;
+    use std::sync::Arc;
     use std::time::Duration;
     use time::macros::datetime;
+
+    #[test]
+    fn an_errand_that_was_tried_before_goes_only_as_far_as_the_budget() {
+        let manual = Arc::new(ManualClock::at(datetime!(2026-06-15 12:00 UTC)));
+        let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&manual);
+        let breaker = Settings { failures: 7, first_seconds: 2, longest_seconds: 60, probe_seconds: 30 };
+        let pace = Pace::new(Bounds::default(), breaker, &clock, &Arc::new(Chance::seeded(1)));
+        let again = || (0..1_000).take_while(|_| pace.may_try(Try::Again).is_ok()).count();
+        assert_eq!(again(), 50);
+        let refused = pace.may_try(Try::Again).expect_err("the budget is spent");
+        assert_eq!((refused.code, refused.retry_after_seconds), (FailureCode::NotConnected, Some(6)));
+        (0..11).for_each(|_| pace.may_try(Try::First).expect("first tries always go"));
+        assert_eq!(again(), 2, "a fifth of them");
+        pace.repeated(&Err(DeliveryError::new(FailureCode::NoAnswer, "x")));
+        assert_eq!(again(), 0, "in vain");
+        pace.repeated(&Ok(Answer::Http { status: 201, headers: Vec::new(), body: Vec::new() }));
+        assert_eq!(again(), 1, "what is answered well costs nothing");
+        manual.advance(Duration::from_secs(60));
+        assert_eq!(again(), 10, "the floor");
+    }
 
     #[test]
     fn a_platform_is_understood_in_every_form_in_which_it_asks_for_time() {

@@ -79,6 +79,7 @@ fn a_failed_request_by_what_sending_it_twice_would_do() {
             assert!(row.state == dead || row.not_before >= earliest, "{case:?}");
             let goes_on = if in_flight == Some(twice) { Plan::LookUp } else { Plan::Run(step("task")) };
             if look_up {
+                assert_eq!(row.tried, code != NotConnected, "only what got through is repeated: {case:?}");
                 assert_eq!(next_plan(&stand, row), goes_on, "{case:?}");
             }
         }

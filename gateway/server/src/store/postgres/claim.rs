@@ -19,17 +19,26 @@ use time::OffsetDateTime;
 /// Claims of one platform by others than the holder of its lane are made one after the other: who comes next sees what is left.
 const ONE_BY_ONE: &str = "SELECT pg_advisory_xact_lock(hashtext('claim'), hashtext(?1))";
 
-/// What each tenant has at a platform that is due by a time, at most so many of each class; walks the tenants by name, each
-/// step in the index.
-const WAITING: &str = "WITH RECURSIVE tenants (tenant) AS (
-        (SELECT o.tenant FROM outbox o WHERE o.platform = ?1 AND o.due IS NOT NULL AND o.waits = 0
-         ORDER BY o.tenant LIMIT 1)
-        UNION ALL
-        SELECT (SELECT o.tenant FROM outbox o
-                WHERE o.platform = ?1 AND o.tenant > t.tenant AND o.due IS NOT NULL AND o.waits = 0
-                ORDER BY o.tenant LIMIT 1)
-        FROM tenants t WHERE t.tenant IS NOT NULL)
-    SELECT t.tenant, 1::bigint, k.urgent, k.place FROM tenants t, LATERAL (
+/// The tenants of whom anything waits for its time at a platform, by name: each step in the index.
+macro_rules! tenants {
+    ($then:literal) => {
+        concat!(
+            "WITH RECURSIVE tenants (tenant) AS (
+                (SELECT o.tenant FROM outbox o WHERE o.platform = ?1 AND o.due IS NOT NULL AND o.waits = 0
+                 ORDER BY o.tenant LIMIT 1)
+                UNION ALL
+                SELECT (SELECT o.tenant FROM outbox o
+                        WHERE o.platform = ?1 AND o.tenant > t.tenant AND o.due IS NOT NULL AND o.waits = 0
+                        ORDER BY o.tenant LIMIT 1)
+                FROM tenants t WHERE t.tenant IS NOT NULL) ",
+            $then
+        )
+    };
+}
+
+/// What each tenant has at a platform that is due by a time, at most so many of each class.
+const WAITING: &str = tenants!(
+    "SELECT t.tenant, 1::bigint, k.urgent, k.place FROM tenants t, LATERAL (
         SELECT o.urgent, o.place FROM outbox o
         WHERE o.platform = ?1 AND o.tenant = t.tenant AND o.urgent IS NOT NULL AND o.waits = 0 AND o.urgent <= ?2
         ORDER BY o.urgent, o.place LIMIT ?3) k WHERE t.tenant IS NOT NULL
@@ -38,21 +47,16 @@ const WAITING: &str = "WITH RECURSIVE tenants (tenant) AS (
         SELECT o.due, o.place FROM outbox o
         WHERE o.platform = ?1 AND o.tenant = t.tenant AND o.due IS NOT NULL AND o.waits = 0 AND o.due <= ?2
         ORDER BY o.due, o.place LIMIT ?3) k WHERE t.tenant IS NOT NULL
-    ORDER BY 1, 2, 3, 4";
+    ORDER BY 1, 2, 3, 4"
+);
 
 /// When the first row of any tenant at a platform is due.
-const FIRST: &str = "WITH RECURSIVE tenants (tenant) AS (
-        (SELECT o.tenant FROM outbox o WHERE o.platform = ?1 AND o.due IS NOT NULL AND o.waits = 0
-         ORDER BY o.tenant LIMIT 1)
-        UNION ALL
-        SELECT (SELECT o.tenant FROM outbox o
-                WHERE o.platform = ?1 AND o.tenant > t.tenant AND o.due IS NOT NULL AND o.waits = 0
-                ORDER BY o.tenant LIMIT 1)
-        FROM tenants t WHERE t.tenant IS NOT NULL)
-    SELECT min(k.due) FROM tenants t, LATERAL (
+const FIRST: &str = tenants!(
+    "SELECT min(k.due) FROM tenants t, LATERAL (
         SELECT o.due FROM outbox o
         WHERE o.platform = ?1 AND o.tenant = t.tenant AND o.due IS NOT NULL AND o.waits = 0
-        ORDER BY o.due LIMIT 1) k WHERE t.tenant IS NOT NULL";
+        ORDER BY o.due LIMIT 1) k WHERE t.tenant IS NOT NULL"
+);
 
 /// Leases what is due, in fair turns. The caller ends the transaction.
 pub(super) async fn claim(on: &mut PgConnection, request: &ClaimRequest) -> Result<Vec<Claimed>, Fault> {

@@ -1,6 +1,7 @@
 //! Opening the file: lock, access mode, settings of a connection.
 
 use crate::store::StoreError;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -40,6 +41,7 @@ pub(super) fn writer(path: &Path, max_pages: Option<u32>) -> Result<Connection, 
     file.pragma_update(None, "foreign_keys", true)?;
     file.pragma_update(None, "trusted_schema", false)?;
     file.pragma_update(None, "temp_store", "MEMORY")?;
+    stable_plans(&file)?;
     file.pragma_update(None, "cache_size", -16_384)?;
     // After a burst the log is cut back to this.
     file.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
@@ -58,7 +60,14 @@ pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
     file.pragma_update(None, "query_only", true)?;
     file.pragma_update(None, "trusted_schema", false)?;
     file.pragma_update(None, "temp_store", "MEMORY")?;
+    stable_plans(&file)?;
     Ok(file)
+}
+
+/// Plans do not depend on the values of parameters: without this each use of a statement with a bound `LIMIT` prepares it anew.
+fn stable_plans(file: &Connection) -> Result<(), StoreError> {
+    file.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
 }
 
 /// Opens a file for writing; if it has to be created, for this user alone.

@@ -21,8 +21,9 @@ use tokio::sync::{mpsc, oneshot};
 const BATCH: usize = 256;
 /// Transactions that wait, at most; further callers wait for a place.
 const QUEUE: usize = 1_024;
-/// Pages of log after which it is folded into the file when nothing waits (4 MiB), and even if something does (32 MiB).
-const FOLD_IDLE: i32 = 1_024;
+/// Pages of log after which it is folded into the file when nothing waits (16 MiB), and even if something does (32 MiB). A page
+/// that is written often goes into the file once for all that the log holds of it.
+const FOLD_IDLE: i32 = 4_096;
 const FOLD_BUSY: i32 = 8_192;
 
 thread_local! {

@@ -91,6 +91,9 @@ impl Token {
     }
 }
 
+/// The parameter that asks for a resource by its name. Each resource answers to its own without a token for it.
+pub const ID: &str = "_id";
+
 /// Tokens of a resource whose references are already those of the store.
 #[must_use]
 pub fn tokens(kind: &str, document: &Json) -> Vec<Token> {
@@ -100,9 +103,6 @@ pub fn tokens(kind: &str, document: &Json) -> Vec<Token> {
         && let Some(identifier) = document.get("identifier")
     {
         identifier_tokens("identifier", std::slice::from_ref(identifier), &mut found);
-    }
-    if let Some(id) = document.text("id") {
-        found.push(Token::new("_id", id));
     }
     if let Some(status) = document.text("status") {
         found.push(Token::new("status", status));

@@ -3,6 +3,7 @@
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::sync::{Mutex, PoisonError};
+use time::OffsetDateTime;
 
 /// Ids and jitter; seeded in tests, from the operating system otherwise.
 #[derive(Debug)]
@@ -26,9 +27,11 @@ impl Chance {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).random()
     }
 
-    /// A random UUID (version 4), in lower case with hyphens.
-    pub fn id(&self) -> String {
-        let bytes: [u8; 16] = self.0.lock().unwrap_or_else(PoisonError::into_inner).random();
-        uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+    /// A UUID (version 7), in lower case with hyphens: the time to the millisecond, then 74 random bits. Names that are given
+    /// together stand together in every index, so that few pages of the store are touched for them.
+    pub fn id(&self, now: OffsetDateTime) -> String {
+        let bytes: [u8; 10] = self.0.lock().unwrap_or_else(PoisonError::into_inner).random();
+        let millis = u64::try_from(now.unix_timestamp_nanos() / 1_000_000).unwrap_or_default();
+        uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid().to_string()
     }
 }

@@ -57,7 +57,8 @@ CREATE TABLE resource_current (
     erased  BIGINT NOT NULL DEFAULT 0         -- 1 once that key is destroyed
 );
 CREATE INDEX resource_by_key_used ON resource_current (sealed_by, updated);
-CREATE UNIQUE INDEX resource_by_key ON resource_current (tenant, owner, kind, id);
+-- Ids begin with the time at which they were given, so what is written together stands together.
+CREATE UNIQUE INDEX resource_by_key ON resource_current (id, kind, owner, tenant);
 -- Walks one type of one compartment in creation order.
 CREATE INDEX resource_by_kind ON resource_current (tenant, owner, kind, place);
 
@@ -78,15 +79,13 @@ CREATE TRIGGER resource_version_stays BEFORE DELETE ON resource_version
 CREATE TRIGGER resource_version_is_not_emptied BEFORE TRUNCATE ON resource_version
     FOR EACH STATEMENT EXECUTE FUNCTION refuse('versions of resources are never removed');
 
--- What finds a resource: the tokens of its current version only.
+-- What finds a resource: the tokens of its current version only. A row is short, because its place among the others is
+-- random: of what a referral writes, most pages are touched for these.
 CREATE TABLE token (
-    tenant    TEXT COLLATE "C"    NOT NULL, -- as in resource_current
-    owner     TEXT COLLATE "C"    NOT NULL, -- as in resource_current
-    kind      TEXT COLLATE "C"    NOT NULL, -- as in resource_current
-    parameter TEXT COLLATE "C"    NOT NULL, -- search parameter
-    value     BYTEA    NOT NULL, -- compared whole: HMAC-SHA256 of parameter and value, cut to 16 bytes
-    place     BIGINT NOT NULL REFERENCES resource_current (place), -- which resource
-    PRIMARY KEY (tenant, owner, kind, parameter, value, place)
+    tenant TEXT COLLATE "C" NOT NULL, -- as in resource_current
+    value  BYTEA NOT NULL, -- HMAC-SHA256 of owner, kind, parameter and the whole value, cut to 16 bytes
+    place  BIGINT NOT NULL REFERENCES resource_current (place), -- which resource
+    PRIMARY KEY (tenant, value, place)
 );
 
 -- The referral. Columns repeat what is asked for; the body is the authority.

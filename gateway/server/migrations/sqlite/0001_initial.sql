@@ -43,7 +43,8 @@ CREATE TABLE resource_current (
     erased  INTEGER NOT NULL DEFAULT 0         -- 1 once that key is destroyed
 ) STRICT;
 CREATE INDEX resource_by_key_used ON resource_current (sealed_by, updated);
-CREATE UNIQUE INDEX resource_by_key ON resource_current (tenant, owner, kind, id);
+-- Ids begin with the time at which they were given, so what is written together stands together.
+CREATE UNIQUE INDEX resource_by_key ON resource_current (id, kind, owner, tenant);
 -- Walks one type of one compartment in creation order (the rowid follows the last column).
 CREATE INDEX resource_by_kind ON resource_current (tenant, owner, kind);
 
@@ -62,15 +63,13 @@ BEGIN SELECT RAISE(ABORT, 'versions of resources are never changed'); END;
 CREATE TRIGGER resource_version_stays BEFORE DELETE ON resource_version
 BEGIN SELECT RAISE(ABORT, 'versions of resources are never removed'); END;
 
--- What finds a resource: the tokens of its current version only.
+-- What finds a resource: the tokens of its current version only. A row is short, because its place among the others is
+-- random: of what a referral writes, most pages are touched for these.
 CREATE TABLE token (
-    tenant    TEXT    NOT NULL, -- as in resource_current
-    owner     TEXT    NOT NULL, -- as in resource_current
-    kind      TEXT    NOT NULL, -- as in resource_current
-    parameter TEXT    NOT NULL, -- search parameter
-    value     BLOB    NOT NULL, -- compared whole: HMAC-SHA256 of parameter and value, cut to 16 bytes
-    place     INTEGER NOT NULL REFERENCES resource_current (place), -- which resource
-    PRIMARY KEY (tenant, owner, kind, parameter, value, place)
+    tenant TEXT NOT NULL, -- as in resource_current
+    value  BLOB NOT NULL, -- HMAC-SHA256 of owner, kind, parameter and the whole value, cut to 16 bytes
+    place  INTEGER NOT NULL REFERENCES resource_current (place), -- which resource
+    PRIMARY KEY (tenant, value, place)
 ) STRICT, WITHOUT ROWID;
 
 -- The referral. Columns repeat what is asked for; the body is the authority.

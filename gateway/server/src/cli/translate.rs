@@ -9,7 +9,6 @@ mod gather;
 mod show;
 
 use super::{Exit, complain, say};
-use crate::chance::Chance;
 use crate::clock::{Clock as _, SystemClock};
 use adapter_contract::{
     Account, Exchange, IdempotencyKey, Keys, PlatformRequest, Purpose, Settings, Step, TranslateError,
@@ -128,14 +127,14 @@ fn resolved(bundle: &Json) -> Result<Vec<Outcome>, String> {
         next += 1;
         format!("translated-{next}")
     };
-    ingest::resolve(submission, &Found::default(), &mut id).map_err(|refusal| words(&refusal.issues))
+    ingest::resolve(&submission, &Found::default(), &mut id).map_err(|refusal| words(&refusal.issues))
 }
 
 fn translations(outcomes: &[Outcome], chosen: &Chosen) -> Vec<Translation> {
     let lookup = |reference: &str| {
         outcomes.iter().find_map(|outcome| match outcome {
             Outcome::Write(accepted) if format!("{}/{}", accepted.kind, accepted.id) == reference => {
-                Some(accepted.document.clone())
+                Some(&accepted.document)
             }
             _ => None,
         })
@@ -146,11 +145,17 @@ fn translations(outcomes: &[Outcome], chosen: &Chosen) -> Vec<Translation> {
         let focus = task.document.get("focus").and_then(|focus| focus.text("reference")).map(str::to_owned);
         let (true, Some(focus)) = (task.kind == "Task", focus) else { continue };
         let (Some(request), Some((_, id))) = (lookup(&focus), focus.split_once('/')) else { continue };
-        let Some(person) = patient_of(&request, id, &lookup) else { continue };
-        let whole = Whole::gather((&task.id, &task.document), (id, &request), &person, &lookup);
+        let Some(person) = patient_of(request, id, &lookup) else { continue };
+        let whole = Whole::gather((&task.id, &task.document), (id, request), &person, &lookup);
         let needs = &chosen.adapter.as_adapter().descriptor().data_needs;
         let decide = |deciding: &decide::Deciding| {
-            deciding.decide(outcomes, (&whole, &person), needs, &lookup, SystemClock.now())
+            deciding.decide(
+                outcomes,
+                (&whole, &person),
+                needs,
+                &|reference| lookup(reference).cloned(),
+                SystemClock.now(),
+            )
         };
         let consent = chosen.deciding.as_ref().map(decide);
         let said = match &consent {
@@ -206,5 +211,5 @@ fn requests(
 
 /// A key for the hashes of one explanation; nobody else has it, so nobody can find a value by trying.
 fn fresh_key() -> String {
-    Chance::from_system().id()
+    uuid::Uuid::new_v4().to_string()
 }

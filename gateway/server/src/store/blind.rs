@@ -21,9 +21,9 @@ impl Blind {
         Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
     }
 
-    /// What stands for a token's value.
-    pub(super) fn value(&self, token: &Token) -> Vec<u8> {
-        let row = Row::of("token", &[&token.parameter, &token.value]);
+    /// What stands for a token of a resource of this owner and kind.
+    pub(super) fn value(&self, owner: &str, kind: &str, token: &Token) -> Vec<u8> {
+        let row = Row::of("token", &[owner, kind, &token.parameter, &token.value]);
         hmac::sign(&self.0, row.bytes()).as_ref().iter().take(KEPT).copied().collect()
     }
 }

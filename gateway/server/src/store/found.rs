@@ -6,7 +6,7 @@ use super::rows::VERSION;
 use super::values::{bound, micros};
 use super::{SearchQuery, StoreError, UpdatedRange, canonical};
 use gateway_core::identity::Compartment;
-use gateway_core::resource::Token;
+use gateway_core::resource::{ID, Token};
 
 /// Everything of a kind has one of a few statuses, so this parameter leads only if nothing else can.
 const COARSE: &str = "status";
@@ -44,8 +44,13 @@ impl From<Vec<u8>> for Value {
 pub(super) const NEWEST: &str =
     "SELECT ifnull(max(place), 0) FROM resource_current WHERE tenant = ?1 AND owner = ?2 AND kind = ?3";
 
+/// Everything of a kind in a compartment.
+const OF_KIND: &str = "c.tenant = ?1 AND c.owner = ?2 AND c.kind = ?3";
+
 /// The `FROM` and `WHERE` of a search, and the values of its parameters. The first three are tenant, owner and kind.
 pub(super) struct Found {
+    owner: String,
+    kind: String,
     tables: &'static str,
     /// The column in whose order the leading criterion gives the places.
     place: &'static str,
@@ -71,8 +76,9 @@ impl Found {
         updated: UpdatedRange,
     ) -> Result<Self, StoreError> {
         let owner = compartment.owner.key();
-        let values = vec![compartment.tenant.0.clone().into(), owner.into(), kind.to_owned().into()];
-        let mut found = Self { tables: "resource_current c", place: "c.place", terms: Vec::new(), values };
+        let values = vec![compartment.tenant.0.clone().into(), owner.clone().into(), kind.to_owned().into()];
+        let (tables, place, kind) = ("resource_current c", "c.place", kind.to_owned());
+        let mut found = Self { owner, kind, tables, place, terms: Vec::new(), values };
         found.terms.push("c.erased = 0".to_owned());
         let leader = leader(all_of);
         found.lead(blind, leader.and_then(|at| all_of.get(at)).copied());
@@ -90,23 +96,20 @@ impl Found {
         Ok(found)
     }
 
-    /// The criterion that leads. Tokens name tenant, owner and kind themselves.
+    /// The criterion that leads. What is hidden of a token names owner and kind itself.
     fn lead(&mut self, blind: &Blind, any_of: Option<&[Token]>) {
         let term = match any_of {
-            Some([token]) => {
+            Some([token]) if token.parameter != ID => {
                 // CROSS keeps SQLite from turning the order round.
                 self.tables = "token t CROSS JOIN resource_current c ON c.place = t.place";
                 self.place = "t.place";
                 self.token(blind, "t", token)
             }
             Some(tokens) => {
-                let places = tokens
-                    .iter()
-                    .map(|token| format!("SELECT t.place FROM token t WHERE {}", self.token(blind, "t", token)));
-                let places: Vec<_> = places.collect();
+                let places: Vec<_> = tokens.iter().map(|token| self.places(blind, token)).collect();
                 format!("c.place IN ({})", places.join(" UNION ALL "))
             }
-            None => "c.tenant = ?1 AND c.owner = ?2 AND c.kind = ?3".to_owned(),
+            None => OF_KIND.to_owned(),
         };
         self.terms.push(term);
     }
@@ -114,19 +117,35 @@ impl Found {
     /// A criterion that is looked up for each row. Nothing carries one of no tokens.
     fn any_of(&mut self, blind: &Blind, tokens: &[Token]) {
         let carries = tokens.iter().map(|token| {
+            if token.parameter == ID {
+                return self.named("c", token);
+            }
             format!("EXISTS (SELECT 1 FROM token x WHERE {} AND x.place = c.place)", self.token(blind, "x", token))
         });
         let carries: Vec<_> = carries.collect();
         self.terms.push(if carries.is_empty() { "1 = 0".to_owned() } else { format!("({})", carries.join(" OR ")) });
     }
 
+    /// The statement of the places of what carries a token.
+    fn places(&mut self, blind: &Blind, token: &Token) -> String {
+        if token.parameter == ID {
+            return format!(
+                "SELECT n.place FROM resource_current n
+                 WHERE n.tenant = ?1 AND n.owner = ?2 AND n.kind = ?3 AND {}",
+                self.named("n", token)
+            );
+        }
+        format!("SELECT t.place FROM token t WHERE {}", self.token(blind, "t", token))
+    }
+
+    fn named(&mut self, table: &str, token: &Token) -> String {
+        let id = self.value(token.value.clone().into());
+        format!("{table}.id = ?{id}")
+    }
+
     fn token(&mut self, blind: &Blind, table: &str, token: &Token) -> String {
-        let parameter = self.value(token.parameter.clone().into());
-        let value = self.value(blind.value(token).into());
-        format!(
-            "{table}.tenant = ?1 AND {table}.owner = ?2 AND {table}.kind = ?3 AND {table}.parameter = ?{parameter} \
-             AND {table}.value = ?{value}"
-        )
+        let value = self.value(blind.value(&self.owner, &self.kind, token).into());
+        format!("{table}.tenant = ?1 AND {table}.value = ?{value}")
     }
 
     fn compare(&mut self, column: &str, comparison: &str, value: Value) {

@@ -2,7 +2,7 @@
 
 use super::state::State;
 use crate::store::{Page, SearchQuery, canonical};
-use gateway_core::resource::{ResourceVersion, Token};
+use gateway_core::resource::{ID, ResourceVersion, Token};
 
 /// One page.
 pub(super) fn search(state: &State, query: &SearchQuery) -> Page {
@@ -22,7 +22,7 @@ pub(super) fn search(state: &State, query: &SearchQuery) -> Page {
 
 /// True if this version is found by the token.
 pub(super) fn carries(row: &ResourceVersion, token: &Token) -> bool {
-    row.tokens.contains(token)
+    if token.parameter == ID { row.key.id == token.value } else { row.tokens.contains(token) }
 }
 
 fn in_range(row: &ResourceVersion, query: &SearchQuery) -> bool {

@@ -3,7 +3,7 @@
 
 use super::fault::Fault;
 use super::keys;
-use super::sql::{Ask, Bind as _, all, ask, one, run};
+use super::sql::{Bind as _, all, ask, one, run};
 use crate::store::blind::Blind;
 use crate::store::chain::{Content, Link};
 use crate::store::holder::Holder;
@@ -80,23 +80,16 @@ async fn retoken(
     let owner = resource.key.compartment.owner.key();
     let kind = &resource.key.kind;
     for token in old.difference(new) {
-        run(on, of_token(REMOVE_TOKEN, [tenant, &owner, kind], blind, token, place)).await?;
+        let value = blind.value(&owner, kind, token);
+        run(on, ask(REMOVE_TOKEN).text(tenant).bytes(&value).number(place)).await?;
     }
-    let (parameters, values): (Vec<_>, Vec<_>) =
-        new.difference(old).map(|token| (super::sql::escaped(&token.parameter), blind.value(token))).unzip();
-    if parameters.is_empty() {
+    let values: Vec<_> = new.difference(old).map(|token| blind.value(&owner, kind, token)).collect();
+    if values.is_empty() {
         return Ok(());
     }
     // All in one statement: a resource has a dozen.
-    let sql = "INSERT INTO token (tenant, owner, kind, parameter, value, place)
-        SELECT ?1, ?2, ?3, t.parameter, t.value, ?6 FROM unnest(?4::text[], ?5::bytea[]) t (parameter, value)";
-    let add = ask(sql).text(tenant).text(&owner).text(kind).bind(parameters).bind(values).number(place);
-    run(on, add).await
-}
-
-fn of_token(sql: &str, [tenant, owner, kind]: [&str; 3], blind: &Blind, token: &Token, place: i64) -> Ask {
-    let ask = ask(sql).text(tenant).text(owner).text(kind).text(&token.parameter);
-    ask.bytes(&blind.value(token)).number(place)
+    let sql = "INSERT INTO token (tenant, value, place) SELECT ?1, t.value, ?3 FROM unnest(?2::bytea[]) t (value)";
+    run(on, ask(sql).text(tenant).bind(values).number(place)).await
 }
 
 async fn tokens_of(on: &mut PgConnection, key: &Key, place: i64, version: i64) -> Result<Vec<Token>, Fault> {
@@ -117,7 +110,8 @@ pub(super) async fn forget_tokens(on: &mut PgConnection, number: i64) -> Result<
     let blind = keys::blind(on).await?;
     for (place, version, [tenant, owner, kind]) in resources {
         for token in tokens_of(on, &key, place, version).await? {
-            run(on, of_token(REMOVE_TOKEN, [&tenant, &owner, &kind], &blind, &token, place)).await?;
+            let value = blind.value(&owner, &kind, &token);
+            run(on, ask(REMOVE_TOKEN).text(&tenant).bytes(&value).number(place)).await?;
         }
     }
     Ok(())

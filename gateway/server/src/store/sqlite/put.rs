@@ -85,13 +85,11 @@ fn retoken(
     let blind = blind::read(file)?;
     let mut remove = file.prepare_cached(REMOVE_TOKEN)?;
     for token in old.difference(new) {
-        remove.execute((tenant, &owner, kind, &token.parameter, blind.value(token), place))?;
+        remove.execute((tenant, blind.value(&owner, kind, token), place))?;
     }
-    let mut add = file.prepare_cached(
-        "INSERT INTO token (tenant, owner, kind, parameter, value, place) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    )?;
+    let mut add = file.prepare_cached("INSERT INTO token (tenant, value, place) VALUES (?1, ?2, ?3)")?;
     for token in new.difference(old) {
-        add.execute((tenant, &owner, kind, &token.parameter, blind.value(token), place))?;
+        add.execute((tenant, blind.value(&owner, kind, token), place))?;
     }
     Ok(())
 }
@@ -114,7 +112,7 @@ pub(super) fn forget_tokens(file: &Connection, number: i64) -> Result<(), Commit
     let mut remove = file.prepare_cached(REMOVE_TOKEN)?;
     for (place, version, [tenant, owner, kind]) in resources {
         for token in tokens_of(file, &key, place, version)? {
-            remove.execute((&tenant, &owner, &kind, &token.parameter, blind.value(&token), place))?;
+            remove.execute((&tenant, blind.value(&owner, &kind, &token), place))?;
         }
     }
     Ok(())

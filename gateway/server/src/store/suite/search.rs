@@ -22,7 +22,7 @@ pub(super) async fn criteria_are_and_over_or(store: Shared) {
     for (id, tokens) in contents {
         write(&store, vec![put(resource(id, 1, tokens))]).await;
     }
-    let cases: [(AllOf, &str); 14] = [
+    let cases: [(AllOf, &str); 19] = [
         (&[], "dcba"),
         (&[&[("patient", "Patient/1")]], "db"),
         (&[&[("patient", "patient/1")]], ""),
@@ -37,6 +37,11 @@ pub(super) async fn criteria_are_and_over_or(store: Shared) {
         (&[&[("identifier", "x|1"), ("identifier", "x|2"), ("identifier", "x|1")]], "d"),
         (&[&[]], ""),
         (&[&[("patient", "Patient/1")], &[]], ""),
+        (&[&[("_id", "c")]], "c"),
+        (&[&[("_id", "b"), ("_id", "c"), ("_id", "z")]], "cb"),
+        (&[&[("status", "ready")], &[("_id", "b"), ("_id", "c")]], "c"),
+        (&[&[("_id", "b"), ("_id", "d")], &[("patient", "Patient/1")]], "db"),
+        (&[&[("_id", "a"), ("identifier", "x|1")]], "da"),
     ];
     for (all_of, expected) in cases {
         assert_eq!(found(&store, &query(all_of)).await.concat(), expected, "{all_of:?}");

@@ -13,7 +13,7 @@ pub use judge::{Asked, Judgement, decide_consent, decision_detail, held_by, judg
 use crate::change::{AuditRecord, Change, Check, Transaction};
 use crate::consent::{ConsentDocument, Policy, Recipient, Record, Register, stored_name};
 use crate::identity::{Client, Compartment, GATEWAY_AUTHOR, PlatformId, TenantId};
-use crate::ingest::{Accepted, Found, Outcome, Person, patient_of};
+use crate::ingest::{Accepted, Found, Outcome, Person, find_document, patient_of};
 use crate::loss::{self, Assessment, LossReport, Shown, Translators};
 use crate::outbox::{Errand, OutboxRow, OutboxState};
 use crate::referral::{Delivery, HoldReason, Referral, ReferralId, SenderState};
@@ -101,7 +101,7 @@ pub struct Acceptance {
 /// [`Refusal`]: 422 where policy does not let a referral lose what its recipient has no room for.
 pub fn accept(arrival: &Arrival<'_>, new_id: &mut dyn FnMut() -> String) -> Result<Acceptance, Refusal> {
     let compartment = arrival.client.compartment();
-    let lookup = |reference: &str| lookup(arrival, reference);
+    let lookup = |reference: &str| find_document(arrival.outcomes, arrival.found, reference);
     let mut transaction = Transaction::default();
     let mut written = Vec::with_capacity(arrival.outcomes.len());
     let mut refused = Vec::new();
@@ -167,7 +167,7 @@ fn placed(arrival: &Arrival<'_>, issue: Issue) -> Issue {
 #[must_use]
 pub fn preview(arrival: &Arrival<'_>) -> Vec<(String, Judgement)> {
     let compartment = arrival.client.compartment();
-    let lookup = |reference: &str| lookup(arrival, reference);
+    let lookup = |reference: &str| find_document(arrival.outcomes, arrival.found, reference);
     // What is only looked at gets no id that anybody could look for.
     let name = |id: &str| {
         let mut sent = arrival.outcomes.iter().filter_map(|outcome| match outcome {
@@ -204,24 +204,11 @@ fn consent_recorded(arrival: &Arrival<'_>, consent: &Accepted) -> Change {
     })
 }
 
-fn lookup(arrival: &Arrival<'_>, reference: &str) -> Option<Json> {
-    arrival
-        .outcomes
-        .iter()
-        .find_map(|outcome| match outcome {
-            Outcome::Write(accepted) if format!("{}/{}", accepted.kind, accepted.id) == reference => {
-                Some(accepted.document.clone())
-            }
-            _ => None,
-        })
-        .or_else(|| arrival.found.stored.get(reference).map(|stored| stored.document.clone()))
-}
-
-fn first_version(
+fn first_version<'l>(
     arrival: &Arrival<'_>,
     accepted: &Accepted,
     compartment: &Compartment,
-    lookup: &dyn Fn(&str) -> Option<Json>,
+    lookup: &dyn Fn(&str) -> Option<&'l Json>,
 ) -> ResourceVersion {
     let method = if accepted.version == 1 { WriteMethod::Post } else { WriteMethod::Put };
     let key = ResourceKey { compartment: compartment.clone(), kind: accepted.kind.clone(), id: accepted.id.clone() };
@@ -230,14 +217,14 @@ fn first_version(
 
 /// A stamped version with its search tokens. Consents are also found by the patient's NHS number, because the same
 /// person may be stored as several Patient resources, and a withdrawal must be seen whichever it names.
-pub fn version_of(
+pub fn version_of<'l>(
     key: ResourceKey,
     version: u64,
     mut document: Json,
     author: &str,
     method: WriteMethod,
     now: OffsetDateTime,
-    lookup: &dyn Fn(&str) -> Option<Json>,
+    lookup: &dyn Fn(&str) -> Option<&'l Json>,
 ) -> ResourceVersion {
     stamp(&mut document, &key.id, version, now, author);
     let mut tokens = tokens(&key.kind, &document);
@@ -266,7 +253,7 @@ pub fn version_of(
     ResourceVersion { key, version, updated: now, author: author.to_owned(), method, body, tokens, subject: None }
 }
 
-fn nhs_number_behind(holder: &Json, reference: &Json, lookup: &dyn Fn(&str) -> Option<Json>) -> Option<String> {
+fn nhs_number_behind<'l>(holder: &Json, reference: &Json, lookup: &dyn Fn(&str) -> Option<&'l Json>) -> Option<String> {
     let of = |identifier: &Json| {
         let system = identifier.text("system")?;
         let number = nhs_number(identifier.text("value")?).ok()?;
@@ -277,26 +264,26 @@ fn nhs_number_behind(holder: &Json, reference: &Json, lookup: &dyn Fn(&str) -> O
     }
     let literal = reference.text("reference")?;
     let patient = match literal.strip_prefix('#') {
-        Some(fragment) => holder.items("contained").iter().find(|inner| inner.text("id") == Some(fragment)).cloned(),
+        Some(fragment) => holder.items("contained").iter().find(|inner| inner.text("id") == Some(fragment)),
         None => lookup(literal),
     };
     patient?.items("identifier").iter().find_map(of)
 }
 
 /// What a Task of a request refers to.
-struct Begun {
+struct Begun<'l> {
     service_request_id: String,
-    service_request: Json,
+    service_request: &'l Json,
     person: Person,
     consents: Record,
 }
 
-impl Begun {
-    fn of(arrival: &Arrival<'_>, task: &Accepted, lookup: &dyn Fn(&str) -> Option<Json>) -> Option<Self> {
+impl<'l> Begun<'l> {
+    fn of(arrival: &Arrival<'_>, task: &Accepted, lookup: &dyn Fn(&str) -> Option<&'l Json>) -> Option<Self> {
         let focus = task.document.get("focus")?.text("reference")?;
         let service_request_id = focus.strip_prefix("ServiceRequest/")?.to_owned();
         let service_request = lookup(focus)?;
-        let person = patient_of(&service_request, &service_request_id, lookup)?;
+        let person = patient_of(service_request, &service_request_id, lookup)?;
         Some(Self { service_request_id, service_request, person, consents: consents_of(arrival) })
     }
 
@@ -305,15 +292,15 @@ impl Begun {
         arrival: &'a Arrival<'a>,
         task: &'a Accepted,
         compartment: &'a Compartment,
-        lookup: &'a dyn Fn(&str) -> Option<Json>,
+        lookup: &'a dyn Fn(&str) -> Option<&'l Json>,
         consent_name: &'a dyn Fn(&str) -> String,
-    ) -> Start<'a> {
+    ) -> Start<'a, 'l> {
         Start {
             client: arrival.client,
             correlation: arrival.correlation,
             compartment,
             task: (&task.id, task.version, &task.document),
-            service_request: (&self.service_request_id, &self.service_request),
+            service_request: (&self.service_request_id, self.service_request),
             person: &self.person,
             consents: &self.consents,
             rules: arrival.rules,
@@ -347,7 +334,7 @@ fn consents_of(arrival: &Arrival<'_>) -> Record {
 }
 
 /// What a referral starts from.
-pub struct Start<'a> {
+pub struct Start<'a, 'l> {
     /// The sender.
     pub client: &'a Client,
     /// Its conversation.
@@ -367,7 +354,7 @@ pub struct Start<'a> {
     /// Who translates for each platform.
     pub translators: &'a dyn Translators,
     /// Finds resources by `Type/id`.
-    pub lookup: &'a dyn Fn(&str) -> Option<Json>,
+    pub lookup: &'a dyn Fn(&str) -> Option<&'l Json>,
     /// What the sender calls the Consent of this id.
     pub consent_name: &'a dyn Fn(&str) -> String,
     /// Now.
@@ -388,7 +375,7 @@ pub struct Started {
 ///
 /// # Errors
 /// [`Refusal`]: 422 with the element paths that policy does not let it lose.
-pub fn start(from: &Start<'_>, new_id: &mut dyn FnMut() -> String) -> Result<Started, Refusal> {
+pub fn start(from: &Start<'_, '_>, new_id: &mut dyn FnMut() -> String) -> Result<Started, Refusal> {
     let judgement = judge(from, None);
     if !judgement.refused.is_empty() {
         return Err(Refusal::several(422, judgement.refused));
@@ -448,7 +435,7 @@ pub fn start(from: &Start<'_>, new_id: &mut dyn FnMut() -> String) -> Result<Sta
 
 /// The gateway's own version of the Task, where there is something to tell, and the Provenance of what is sent.
 pub(crate) fn told(
-    from: &Start<'_>,
+    from: &Start<'_, '_>,
     hold: Option<&HoldReason>,
     report: Option<&LossReport>,
     new_id: &mut dyn FnMut() -> String,

@@ -40,9 +40,9 @@ const PERFORMER_MAY_CHANGE: [&str; 13] = [
 ];
 
 /// A new version of a Task that its sender proposes.
-pub struct TaskUpdate<'a> {
+pub struct TaskUpdate<'a, 'l> {
     /// The sender and everything that a start would need.
-    pub start: Start<'a>,
+    pub start: Start<'a, 'l>,
     /// The Task as it was proposed, not stamped.
     pub proposed: &'a Json,
     /// How it was proposed.
@@ -72,7 +72,7 @@ pub struct Updated {
 ///
 /// # Errors
 /// [`Refusal`]: 412 for a stale `If-Match`, 422 for an element or a move that is not the sender's.
-pub fn update_task(update: &TaskUpdate<'_>, new_id: &mut dyn FnMut() -> String) -> Result<Updated, Refusal> {
+pub fn update_task(update: &TaskUpdate<'_, '_>, new_id: &mut dyn FnMut() -> String) -> Result<Updated, Refusal> {
     let (_, version, current) = update.start.task;
     check_version(update.if_match, version)?;
     let called = withdraw::called(current, update.proposed, update.referral, update.start.now)?;
@@ -178,7 +178,7 @@ struct Draft {
 }
 
 impl Draft {
-    fn new(update: &TaskUpdate<'_>, version: u64) -> Self {
+    fn new(update: &TaskUpdate<'_, '_>, version: u64) -> Self {
         let from = &update.start;
         let key = task_key(from);
         let first = version_of(
@@ -201,7 +201,7 @@ impl Draft {
         self.transaction.changes.push(change);
     }
 
-    fn begin(&mut self, update: &TaskUpdate<'_>, new_id: &mut dyn FnMut() -> String) -> Result<(), Refusal> {
+    fn begin(&mut self, update: &TaskUpdate<'_, '_>, new_id: &mut dyn FnMut() -> String) -> Result<(), Refusal> {
         let from = &update.start;
         let again = Start { task: (from.task.0, self.version, update.proposed), ..copy(from) };
         let Started { changes, task_versions } = start(&again, new_id)?;
@@ -212,7 +212,7 @@ impl Draft {
 
     fn cancel(
         &mut self,
-        update: &TaskUpdate<'_>,
+        update: &TaskUpdate<'_, '_>,
         referral: &Referral,
         to: TaskStatus,
         new_id: &mut dyn FnMut() -> String,
@@ -262,7 +262,7 @@ impl Draft {
     }
 
     /// The sender called, and the recipient confirmed that it stopped.
-    fn confirm(&mut self, update: &TaskUpdate<'_>, referral: &Referral, called: Option<&Called>) {
+    fn confirm(&mut self, update: &TaskUpdate<'_, '_>, referral: &Referral, called: Option<&Called>) {
         let Some(called) = called else { return };
         let from = &update.start;
         let mut referral = referral.clone();
@@ -277,7 +277,7 @@ impl Draft {
 
     fn hold(
         &mut self,
-        update: &TaskUpdate<'_>,
+        update: &TaskUpdate<'_, '_>,
         referral: &Referral,
         new_id: &mut dyn FnMut() -> String,
     ) -> Result<(), Refusal> {
@@ -310,7 +310,7 @@ impl Draft {
     /// Going on: after the sender's own pause as it was; after any other wait, route, consent and losses are decided anew.
     fn release(
         &mut self,
-        update: &TaskUpdate<'_>,
+        update: &TaskUpdate<'_, '_>,
         referral: &Referral,
         new_id: &mut dyn FnMut() -> String,
     ) -> Result<(), Refusal> {
@@ -344,7 +344,7 @@ impl Draft {
     /// Nothing of it is in the outbox yet: decided as if it came in now, except that the sender has seen the losses.
     fn judge_again(
         &mut self,
-        update: &TaskUpdate<'_>,
+        update: &TaskUpdate<'_, '_>,
         referral: &mut Referral,
         new_id: &mut dyn FnMut() -> String,
     ) -> Result<(), Refusal> {
@@ -390,7 +390,7 @@ impl Draft {
 
     fn tell(
         &mut self,
-        update: &TaskUpdate<'_>,
+        update: &TaskUpdate<'_, '_>,
         referral: &Referral,
         sender_move: SenderMove,
         new_id: &mut dyn FnMut() -> String,
@@ -414,7 +414,7 @@ impl Draft {
         self.push(Change::PutOutbox(Box::new(OutboxRow { state, ..row.clone() })));
     }
 
-    fn reopen_row(&mut self, row: &OutboxRow, from: &Start<'_>) {
+    fn reopen_row(&mut self, row: &OutboxRow, from: &Start<'_, '_>) {
         self.transaction.checks.push(Check::NotLeased { outbox: row.id.clone(), fence: row.fence });
         let window = Duration::seconds(i64::from(from.rules.schedule.window_seconds));
         self.push(Change::PutOutbox(Box::new(OutboxRow {
@@ -426,7 +426,7 @@ impl Draft {
         })));
     }
 
-    fn finish(&mut self, from: &Start<'_>, mut referral: Referral, action: &str, detail: serde_json::Value) {
+    fn finish(&mut self, from: &Start<'_, '_>, mut referral: Referral, action: &str, detail: serde_json::Value) {
         self.push(audit_line(&referral, from.now, &from.client.author(), action, detail));
         referral.revision += 1;
         self.push(Change::PutReferral(Box::new(referral)));
@@ -437,11 +437,11 @@ fn next_sequence(outbox: &[OutboxRow]) -> u32 {
     outbox.iter().map(|row| row.sequence).max().unwrap_or(0) + 1
 }
 
-fn task_key(from: &Start<'_>) -> ResourceKey {
+fn task_key(from: &Start<'_, '_>) -> ResourceKey {
     ResourceKey { compartment: from.compartment.clone(), kind: "Task".to_owned(), id: from.task.0.to_owned() }
 }
 
-fn copy<'a>(from: &Start<'a>) -> Start<'a> {
+fn copy<'a, 'l>(from: &Start<'a, 'l>) -> Start<'a, 'l> {
     Start {
         client: from.client,
         correlation: from.correlation,

@@ -5,7 +5,7 @@
 
 mod walk;
 
-pub use walk::{Site, rewrite, sites};
+pub use walk::{Site, literals, rewrite, sites};
 
 use crate::elements;
 

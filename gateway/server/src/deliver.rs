@@ -4,23 +4,14 @@
 mod exchange;
 
 use crate::gateway::{Gateway, Platform, is_race, log_store_fault};
-use crate::ingest::{consent_tokens, consent_wants, directory, nhs_numbers, stored_consents, unchanged};
 use crate::store::{CommitError, StoreError};
-use adapter_contract::DataNeed;
+use crate::view::{Standing, View, ViewError};
 use exchange::{End, Exchanger, Prepared};
-use gateway_core::accept::{Asked, Rules, decide_consent, keeps_outcome};
-use gateway_core::change::{Check, Transaction};
-use gateway_core::consent::{Decision, Kept, Record, Stage};
+use gateway_core::change::Transaction;
 use gateway_core::deliver::{self, Job, Plan};
 use gateway_core::fair::Turn;
-use gateway_core::identity::{Owner, PlatformId};
-use gateway_core::ingest::{Found, Person, Stored, Wants, patient_of};
-use gateway_core::minimise::Whole;
+use gateway_core::identity::PlatformId;
 use gateway_core::outbox::{AdapterVersion, ClaimRequest, Claimed, Errand};
-use gateway_core::referral::Referral;
-use gateway_core::resource::Token;
-use gateway_fhir::Json;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -32,11 +23,11 @@ pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: Cancellatio
     let (mut running, mut doubt) = (JoinSet::new(), false);
     // The fence under which nothing more is found that a former holder left.
     let mut tidy = None;
-    let mut bell = gateway.outbox_bell.subscribe();
+    let mut bell = gateway.outbox_bell.ear(&platform);
     let mut turn = Turn::default();
     loop {
         // What rings from here on is heard below, also while rows are being claimed.
-        bell.borrow_and_update();
+        bell.forget();
         // Each attempt translates with the adapter as it was when its row was claimed.
         let Some(now) = gateway.platform(&platform) else { break };
         let most = now.pace.at_once(gateway.limits.platform_concurrency) as usize;
@@ -104,7 +95,7 @@ pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: Cancellatio
         }
         tokio::select! {
             () = stop.cancelled() => break,
-            _ = bell.changed() => {}
+            () = bell.rung() => {}
             () = until_due(&gateway, &platform, open.err()) => {}
             Some(_) = running.join_next(), if !running.is_empty() => {}
         }
@@ -182,6 +173,9 @@ async fn attempt(gateway: Arc<Gateway>, platform: Arc<Platform>, claimed: Claime
         }
         Err(AttemptError::Store(error)) => log_store_fault("deliver", &error),
         Err(AttemptError::Missing(what)) => tracing::error!(outbox, what, "an outbox row points at nothing"),
+        Err(AttemptError::Erased) => {
+            tracing::error!(outbox, "a referral was erased while a platform was asked about it")
+        }
     }
 }
 
@@ -197,6 +191,9 @@ enum AttemptError {
     /// The store lacks what the row refers to.
     #[error("missing: {0}")]
     Missing(&'static str),
+    /// It is about what was erased.
+    #[error("erased")]
+    Erased,
 }
 
 async fn try_attempt(
@@ -207,15 +204,16 @@ async fn try_attempt(
 ) -> Result<(), AttemptError> {
     let started = gateway.clock.now();
     let adapter = AdapterVersion::of(platform.adapter.descriptor());
-    let referral = gateway.store.referral(&claimed.row.referral).await?;
-    if referral.is_some_and(|referral| referral.erased.is_some()) {
-        let ended = deliver::of_erased(&claimed.row, &adapter, (started, gateway.clock.now()));
-        return Ok(gateway.commit(ended).await?);
-    }
     let at = Beginning { claimed, started, adapter: &adapter };
-    let end = match decide(gateway, platform, at).await? {
-        Decided::Written => return Ok(()),
-        Decided::Ended(end) => end,
+    let end = match decide(gateway, platform, at).await {
+        Err(AttemptError::Erased) => {
+            let ended = deliver::of_erased(&claimed.row, &adapter, (started, gateway.clock.now()));
+            return Ok(gateway.commit(ended).await?);
+        }
+        decided => match decided? {
+            Decided::Written => return Ok(()),
+            Decided::Ended(end) => end,
+        },
     };
     if let End::Failed { error, .. } | End::NotAsked(error) = &end {
         let (outbox, platform, attempt) = (&claimed.row.id, &claimed.row.platform.0, claimed.row.attempts);
@@ -252,8 +250,8 @@ async fn try_attempt(
 
 /// Commits what the end of an exchange means for the referral as it is now.
 async fn conclude(gateway: &Gateway, platform: &Platform, at: Beginning<'_>, end: &End) -> Result<(), AttemptError> {
-    let view = View::load(gateway, &at.claimed.row.referral).await?;
-    let job = job(gateway, platform, &view, at);
+    let standing = Standing::load(gateway, &at.claimed.row.referral).await?;
+    let job = job(gateway, platform, &standing, at);
     Ok(gateway.commit(concluded(gateway, &job, end).await?).await?)
 }
 
@@ -272,7 +270,7 @@ async fn decide(gateway: &Gateway, platform: &Platform, at: Beginning<'_>) -> Re
     loop {
         let view = View::load(gateway, &claimed.row.referral).await?;
         let (consent, unchanged) = view.attempted(gateway, platform).await?;
-        let job = job(gateway, platform, &view, at);
+        let job = job(gateway, platform, &view.standing, at);
         let exchanger = Exchanger {
             gateway,
             platform,
@@ -329,12 +327,12 @@ struct Beginning<'a> {
     adapter: &'a AdapterVersion,
 }
 
-fn job<'a>(gateway: &'a Gateway, platform: &Platform, view: &'a View, at: Beginning<'a>) -> Job<'a> {
+fn job<'a>(gateway: &'a Gateway, platform: &Platform, standing: &'a Standing, at: Beginning<'a>) -> Job<'a> {
     Job {
-        referral: &view.referral,
+        referral: &standing.referral,
         row: &at.claimed.row,
-        task: (view.task.version, &view.task.document),
-        service_request: (view.service_request.version, &view.service_request.document),
+        task: standing.task(),
+        service_request: standing.service_request(),
         capabilities: platform.adapter.descriptor().capabilities,
         adapter: at.adapter,
         schedule: &gateway.rules.schedule,
@@ -370,177 +368,12 @@ fn is_lost(error: &CommitError) -> bool {
     matches!(error, CommitError::Refused(gateway_core::change::CheckFailure::LeaseLost))
 }
 
-/// Everything of one referral that a stage needs, read at one moment.
-pub(crate) struct View {
-    pub(crate) referral: Referral,
-    pub(crate) task: Stored,
-    pub(crate) service_request: Stored,
-    pub(crate) person: Person,
-    pub(crate) found: Found,
-}
-
-impl View {
-    pub(crate) async fn load(gateway: &Gateway, id: &gateway_core::referral::ReferralId) -> Result<Self, ViewError> {
-        let mut tries = 0;
-        loop {
-            let view = Self::read(gateway, id).await?;
-            // Each read sees its own moment. What changes the Task changes the referral with it, in one transaction: if that
-            // is as it was, all of it is of one moment. An attempt that took the referral from before a cancellation and the
-            // Task from after it would send what was cancelled.
-            let now = gateway.store.referral(id).await?;
-            if now.is_some_and(|now| now.revision == view.referral.revision) {
-                return Ok(view);
-            }
-            tries += 1;
-            if tries > gateway.limits.conflict_retries {
-                return Err(ViewError::Store(StoreError::Engine("a referral changes all the time".to_owned())));
-            }
-        }
-    }
-
-    async fn read(gateway: &Gateway, id: &gateway_core::referral::ReferralId) -> Result<Self, ViewError> {
-        let referral = gateway.store.referral(id).await?.ok_or(ViewError::Missing("referral"))?;
-        let task_reference = format!("Task/{}", referral.task);
-        let request_reference = format!("ServiceRequest/{}", referral.service_request);
-        let wants =
-            Wants { exist: BTreeSet::from([task_reference.clone(), request_reference.clone()]), ..Wants::default() };
-        let found = crate::ingest::look_up(gateway, &referral.compartment, wants).await?;
-        let task = found.stored.get(&task_reference).cloned().ok_or(ViewError::Missing("Task"))?;
-        let service_request =
-            found.stored.get(&request_reference).cloned().ok_or(ViewError::Missing("ServiceRequest"))?;
-        let lookup = |reference: &str| found.stored.get(reference).map(|stored| stored.document.clone());
-        let person = patient_of(&service_request.document, &referral.service_request, &lookup)
-            .ok_or(ViewError::Missing("Patient"))?;
-        Ok(Self { referral, task, service_request, person, found })
-    }
-
-    /// The referral with all that it refers to: what consent is asked about, and what is minimised.
-    fn whole(&self) -> Whole {
-        let lookup = |reference: &str| self.found.stored.get(reference).map(|stored| stored.document.clone());
-        let (task, request) = (&self.referral.task, &self.referral.service_request);
-        let (task, request) =
-            ((task.as_str(), &self.task.document), (request.as_str(), &self.service_request.document));
-        Whole::gather(task, request, &self.person, &lookup)
-    }
-
-    /// The same for an attempt, with what must still hold when a request is about to leave: a withdrawal that is committed
-    /// in between is never overtaken.
-    pub(crate) async fn attempted(
-        &self,
-        gateway: &Gateway,
-        platform: &Platform,
-    ) -> Result<(Decision, Option<Check>), StoreError> {
-        let consents = self.consents(gateway).await?;
-        let unchanged = self.unchanged(&consents);
-        let needs = &platform.adapter.descriptor().data_needs;
-        let decision = self.decision(gateway, &platform.id, needs, Stage::Attempt, &consents, &BTreeMap::new()).await?;
-        Ok((decision, unchanged))
-    }
-
-    /// The person, as Consents name them.
-    fn who(&self) -> Vec<Token> {
-        let numbers = nhs_numbers(&self.person.document).into_iter().collect();
-        consent_tokens(BTreeSet::from([self.person.reference.clone()]), numbers)
-    }
-
-    /// That the consents of this person are still these.
-    pub(crate) fn unchanged(&self, consents: &Record) -> Option<Check> {
-        unchanged(&self.referral.compartment, self.who(), consents)
-    }
-
-    /// The consents of this person that are stored at this moment.
-    pub(crate) async fn consents(&self, gateway: &Gateway) -> Result<Record, StoreError> {
-        stored_consents(gateway, &self.referral.compartment, &self.who()).await
-    }
-
-    /// What the person keeps from the sender of what the platform says.
-    pub(crate) async fn kept(
-        &self,
-        gateway: &Gateway,
-        platform: &Platform,
-        consents: &Record,
-    ) -> Result<Kept, StoreError> {
-        let compartment = &self.referral.compartment;
-        let Owner::Organisation(organisation) = &compartment.owner else { return Ok(Kept::Nothing) };
-        let directory = directory(gateway, compartment, consent_wants(&consents.consents)).await?;
-        let now = gateway.decision_time().await?;
-        let lookup = |reference: &str| directory.stored.get(reference).map(|stored| stored.document.clone());
-        let asked = Asked {
-            stage: Stage::Relay,
-            tenant: &compartment.tenant,
-            items: &[],
-            needs: &[],
-            rules: &gateway.rules,
-            platform: &platform.id,
-            person: &self.person,
-            consents,
-            directory: &lookup,
-            now,
-        };
-        Ok(keeps_outcome(&asked, organisation))
-    }
-
-    /// Consent for this referral's recipient, from these consents. `written` are resources that are being written.
-    pub(crate) async fn decision(
-        &self,
-        gateway: &Gateway,
-        platform: &PlatformId,
-        needs: &[DataNeed],
-        stage: Stage,
-        consents: &Record,
-        written: &BTreeMap<String, Json>,
-    ) -> Result<Decision, StoreError> {
-        self.decision_by(gateway, &gateway.rules, platform, needs, stage, (consents, written)).await
-    }
-
-    /// The same by these rules.
-    pub(crate) async fn decision_by(
-        &self,
-        gateway: &Gateway,
-        rules: &Rules,
-        platform: &PlatformId,
-        needs: &[DataNeed],
-        stage: Stage,
-        (consents, written): (&Record, &BTreeMap<String, Json>),
-    ) -> Result<Decision, StoreError> {
-        let compartment = &self.referral.compartment;
-        let directory = directory(gateway, compartment, consent_wants(&consents.consents)).await?;
-        let now = gateway.decision_time().await?;
-        let lookup = |reference: &str| {
-            let stored = || directory.stored.get(reference).or_else(|| self.found.stored.get(reference));
-            written.get(reference).cloned().or_else(|| stored().map(|stored| stored.document.clone()))
-        };
-        Ok(decide_consent(&Asked {
-            stage,
-            tenant: &compartment.tenant,
-            items: &self.whole().items(),
-            needs,
-            rules,
-            platform,
-            person: &self.person,
-            consents,
-            directory: &lookup,
-            now,
-        }))
-    }
-}
-
-/// Why a referral could not be looked at as a whole.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ViewError {
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// Something that the referral refers to is not there.
-    #[error("missing: {0}")]
-    Missing(&'static str),
-}
-
 impl From<ViewError> for AttemptError {
     fn from(error: ViewError) -> Self {
         match error {
             ViewError::Store(error) => Self::Store(error),
             ViewError::Missing(what) => Self::Missing(what),
+            ViewError::Erased => Self::Erased,
         }
     }
 }

@@ -16,7 +16,7 @@ use gateway_core::identity::{Client, PlatformId};
 use gateway_core::loss::{self, Translator, Translators};
 use gateway_core::retention::Row;
 use gateway_core::subject;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -132,6 +132,72 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+/// Wakes the lanes of platforms for which something may have become due.
+#[derive(Default)]
+pub struct OutboxBell(watch::Sender<Rings>);
+
+/// How often the bell was rung: for each platform, and for all at once.
+#[derive(Default)]
+struct Rings {
+    of: BTreeMap<PlatformId, u64>,
+    all: u64,
+}
+
+impl Rings {
+    fn heard_by(&self, platform: &PlatformId) -> u64 {
+        self.all + self.of.get(platform).copied().unwrap_or_default()
+    }
+}
+
+impl OutboxBell {
+    /// For the lanes of these platforms.
+    pub fn ring(&self, platforms: impl IntoIterator<Item = PlatformId>) {
+        self.0.send_if_modified(|rings| {
+            let mut rung = false;
+            for platform in platforms {
+                *rings.of.entry(platform).or_default() += 1;
+                rung = true;
+            }
+            rung
+        });
+    }
+
+    /// For every lane: nobody knows for which.
+    pub fn ring_all(&self) {
+        self.0.send_modify(|rings| rings.all += 1);
+    }
+
+    /// The ear of one platform's lane.
+    #[must_use]
+    pub fn ear(&self, platform: &PlatformId) -> Ear {
+        Ear { rings: self.0.subscribe(), platform: platform.clone(), heard: 0 }
+    }
+}
+
+/// Hears the outbox bell for one platform.
+pub struct Ear {
+    rings: watch::Receiver<Rings>,
+    platform: PlatformId,
+    heard: u64,
+}
+
+impl Ear {
+    /// Forgets what was rung until now.
+    pub fn forget(&mut self) {
+        self.heard = self.rings.borrow_and_update().heard_by(&self.platform);
+    }
+
+    /// Waits for the next ring that was not forgotten.
+    pub async fn rung(&mut self) {
+        while self.rings.borrow_and_update().heard_by(&self.platform) == self.heard {
+            // The sender lives as long as the gateway.
+            if self.rings.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
 /// What all parts share.
 pub struct Gateway {
     /// Memory.
@@ -158,8 +224,8 @@ pub struct Gateway {
     pub retention: Vec<Row>,
     /// FHIR base address as clients see it, without trailing slash.
     pub base_url: String,
-    /// Counts up when something may have become due in the outbox; every lane hears it.
-    pub outbox_bell: watch::Sender<u64>,
+    /// Rung when something may have become due in the outbox.
+    pub outbox_bell: OutboxBell,
     /// Counts up when another instance may have given a lane back.
     pub lane_bell: watch::Sender<u64>,
     /// Rung when a report was recorded.
@@ -183,14 +249,16 @@ impl Gateway {
         if let Some(id) = subject::of_referral(&transaction) {
             subject::fill(&mut transaction, &id);
         }
-        let outbox = transaction.changes.iter().any(|change| matches!(change, Change::PutOutbox(_)));
+        let outbox = transaction.changes.iter().filter_map(|change| match change {
+            Change::PutOutbox(row) => Some(row.platform.clone()),
+            _ => None,
+        });
+        let outbox: BTreeSet<PlatformId> = outbox.collect();
         let reports = transaction.changes.iter().any(|change| {
             matches!(change, Change::ReceiveReport(_) | Change::RecordReport(_) | Change::PutReferral(_))
         });
         self.store.commit(transaction).await?;
-        if outbox {
-            self.outbox_bell.send_modify(|rings| *rings += 1);
-        }
+        self.outbox_bell.ring(outbox);
         if reports {
             self.report_bell.notify_one();
         }
@@ -224,10 +292,10 @@ impl Gateway {
         self.platforms.get(id)
     }
 
-    /// A new random id.
+    /// A new id: never given before, and nobody can guess it.
     #[must_use]
     pub fn new_id(&self) -> String {
-        self.chance.id()
+        self.chance.id(self.clock.now())
     }
 }
 

@@ -134,7 +134,7 @@ async fn run(
     match interaction {
         Interaction::Live => return Ok(Reply::text(StatusCode::OK, "live")),
         Interaction::Ready => {
-            return match gateway.store.counts().await {
+            return match gateway.store.latest_time().await {
                 Ok(_) => Ok(Reply::text(StatusCode::OK, "ready")),
                 Err(error) => Err(reply::store_fault(&error)),
             };

@@ -13,7 +13,7 @@ use gateway_core::refusal::Refusal;
 use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
 use gateway_fhir::identifiers::{NHS_NUMBER, nhs_number, same_system};
 use gateway_fhir::{Json, door};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 
 /// Most consents of one person that are looked at; with more nothing is permitted, and a person sees that.
@@ -88,18 +88,20 @@ impl Resolved {
         let compartment = client.compartment();
         let wants = ingest::wants(submission);
         // A Consent outlives the record of its Patient, and can still be changed.
-        let mut found = if submission.drafts.iter().all(|draft| draft.kind == "Consent") {
-            directory(gateway, &compartment, wants).await?
-        } else {
-            look_up(gateway, &compartment, wants).await?
-        };
-        let outcomes = ingest::resolve(submission.clone(), &found, &mut || gateway.new_id())?;
+        let about_erased = submission.drafts.iter().all(|draft| draft.kind == "Consent").then(|| wants.exist.clone());
+        let mut found = look_up(gateway, &compartment, wants).await?;
+        if let Some(wanted) = about_erased {
+            let more = directory(gateway, &compartment, wanted, &found.stored).await?;
+            found.stored.extend(more);
+        }
+        let outcomes = ingest::resolve(submission, &found, &mut || gateway.new_id())?;
         let (references, numbers) = people(&outcomes, &found);
         let any = consent_tokens(references, numbers);
         let consents = stored_consents(gateway, &compartment, &any).await?;
         let unchanged = unchanged(&compartment, any, &consents);
         // Whom stored Consents name stands in the store, too.
-        found.stored.extend(directory(gateway, &compartment, consent_wants(&consents.consents)).await?.stored);
+        let named = directory(gateway, &compartment, named_by(&consents.consents), &found.stored).await?;
+        found.stored.extend(named);
         let latest = gateway.decision_time().await?;
         Ok(Self { outcomes, found, consents, unchanged, latest })
     }
@@ -119,6 +121,9 @@ impl Resolved {
     }
 }
 
+/// What has been read, by `Type/id`.
+pub(crate) type Read = BTreeMap<String, Stored>;
+
 /// Loads what is wanted, and what that refers to in turn (a Task's ServiceRequest, its Patient, a role's Organization).
 pub async fn look_up(gateway: &Gateway, compartment: &Compartment, wants: Wants) -> Result<Found, StoreError> {
     let mut found = Found::default();
@@ -126,47 +131,58 @@ pub async fn look_up(gateway: &Gateway, compartment: &Compartment, wants: Wants)
         let ids = matching(gateway, compartment, &kind, &tokens).await?;
         found.matches.insert((kind, tokens), ids);
     }
-    let mut next: BTreeSet<String> = wants.exist;
-    let matched: Vec<String> = found
-        .matches
-        .iter()
-        .filter_map(|((kind, _), ids)| match ids.as_slice() {
-            [id] => Some(format!("{kind}/{id}")),
-            _ => None,
-        })
-        .collect();
-    next.extend(matched);
-    // Three rounds reach Task → ServiceRequest → PractitionerRole → Organization.
-    for _ in 0..4 {
-        let mut further = BTreeSet::new();
-        for reference in next {
-            if found.stored.contains_key(&reference) {
-                continue;
-            }
-            let Some((version, document)) = load(gateway, compartment, &reference).await? else { continue };
-            for site in gateway_fhir::references::sites(&document) {
-                if site.logical {
-                    further.insert(site.value);
-                }
-            }
-            found.stored.insert(reference, Stored { version, document });
-        }
-        next = further;
-        if next.is_empty() {
-            break;
-        }
-    }
+    let mut first: BTreeSet<String> = wants.exist;
+    let matched = found.matches.iter().filter_map(|((kind, _), ids)| match ids.as_slice() {
+        [id] => Some(format!("{kind}/{id}")),
+        _ => None,
+    });
+    first.extend(matched);
+    found.stored = gather(gateway, compartment, first, &Read::new()).await?;
     Ok(found)
 }
 
-/// The same for what Consents refer to. The record of a Patient may be erased while Consents of the person stand: the NHS
-/// number with which they are found stands for the Patient then, and for nothing else of it.
-pub async fn directory(gateway: &Gateway, compartment: &Compartment, wants: Wants) -> Result<Found, StoreError> {
-    let patients: Vec<String> =
-        wants.exist.iter().filter(|reference| reference.starts_with("Patient/")).cloned().collect();
-    let mut found = look_up(gateway, compartment, wants).await?;
+/// Loads what is named, and what that refers to in turn, except what is known already: all of one distance at once.
+pub(crate) async fn gather(
+    gateway: &Gateway,
+    compartment: &Compartment,
+    first: BTreeSet<String>,
+    known: &Read,
+) -> Result<Read, StoreError> {
+    let mut read = Read::new();
+    let mut next = first;
+    // Three rounds reach Task → ServiceRequest → PractitionerRole → Organization.
+    for _ in 0..4 {
+        next.retain(|reference| !read.contains_key(reference) && !known.contains_key(reference));
+        let keys: Vec<ResourceKey> = next.iter().filter_map(|reference| key_of(compartment, reference)).collect();
+        if keys.is_empty() {
+            break;
+        }
+        next = BTreeSet::new();
+        for stored in gateway.store.resources(&keys).await? {
+            let Some(document) = parse(&stored) else { continue };
+            next.extend(gateway_fhir::references::literals(&document).map(str::to_owned));
+            read.insert(stored.key.reference(), Stored { version: stored.version, document });
+        }
+    }
+    Ok(read)
+}
+
+/// What Consents refer to and is not known already. The record of a Patient may be erased while Consents of the person stand:
+/// the NHS number with which they are found stands for the Patient then, and for nothing else of it.
+pub(crate) async fn directory(
+    gateway: &Gateway,
+    compartment: &Compartment,
+    wanted: BTreeSet<String>,
+    known: &Read,
+) -> Result<Read, StoreError> {
+    let patients: Vec<String> = wanted
+        .iter()
+        .filter(|reference| reference.starts_with("Patient/") && !known.contains_key(*reference))
+        .cloned()
+        .collect();
+    let mut read = gather(gateway, compartment, wanted, known).await?;
     for reference in patients {
-        if found.stored.contains_key(&reference) {
+        if read.contains_key(&reference) {
             continue;
         }
         let consents = with_any(gateway, compartment, "Consent", &[Token::new("patient", &reference)]).await?;
@@ -176,9 +192,18 @@ pub async fn directory(gateway: &Gateway, compartment: &Compartment, wants: Want
         let id = reference.trim_start_matches("Patient/");
         let identifier = serde_json::json!([{ "system": system, "value": value }]);
         let patient = serde_json::json!({ "resourceType": "Patient", "id": id, "identifier": identifier });
-        found.stored.insert(reference, Stored { version: 0, document: patient.into() });
+        read.insert(reference, Stored { version: 0, document: patient.into() });
     }
-    Ok(found)
+    Ok(read)
+}
+
+/// The key of what a literal reference names, if it may name something of ours.
+fn key_of(compartment: &Compartment, reference: &str) -> Option<ResourceKey> {
+    let (kind, id) = reference.split_once('/')?;
+    if id.contains(['/', '#']) {
+        return None;
+    }
+    Some(ResourceKey { compartment: compartment.clone(), kind: kind.to_owned(), id: id.to_owned() })
 }
 
 /// A current resource by `Type/id`.
@@ -187,11 +212,7 @@ pub async fn load(
     compartment: &Compartment,
     reference: &str,
 ) -> Result<Option<(u64, Json)>, StoreError> {
-    let Some((kind, id)) = reference.split_once('/') else { return Ok(None) };
-    if id.contains('/') || id.contains('#') {
-        return Ok(None);
-    }
-    let key = ResourceKey { compartment: compartment.clone(), kind: kind.to_owned(), id: id.to_owned() };
+    let Some(key) = key_of(compartment, reference) else { return Ok(None) };
     Ok(gateway.store.resource(&key, None).await?.and_then(|stored| Some((stored.version, parse(&stored)?))))
 }
 
@@ -301,14 +322,11 @@ pub fn nhs_numbers(patient: &Json) -> Vec<String> {
 
 /// What consents refer to: the organisations and the patients that they name.
 #[must_use]
-pub fn consent_wants(consents: &[ConsentDocument]) -> Wants {
-    let exist = consents
-        .iter()
-        .flat_map(|consent| gateway_fhir::references::sites(&consent.document))
-        .filter(|site| site.logical)
-        .map(|site| site.value)
-        .collect();
-    Wants { exist, ..Wants::default() }
+pub(crate) fn named_by(consents: &[ConsentDocument]) -> BTreeSet<String> {
+    let literals = |consent: &ConsentDocument| -> Vec<String> {
+        gateway_fhir::references::literals(&consent.document).map(str::to_owned).collect()
+    };
+    consents.iter().flat_map(literals).collect()
 }
 
 /// What the consents of a person carry.

@@ -23,6 +23,7 @@ mod redrive;
 pub mod status;
 mod subject;
 mod unanswered;
+mod view;
 pub mod waiting;
 mod withdraw;
 

@@ -1,9 +1,9 @@
 //! Redrive, with effects: finds the dead letters that are meant, has consent decided and `gateway-core` say what becomes of
 //! each, commits one by one.
 
-use crate::deliver::{View, ViewError};
 use crate::gateway::{Gateway, is_race};
 use crate::store::{CommitError, StoreError};
+use crate::view::{View, ViewError};
 use gateway_core::classify::failure_word;
 use gateway_core::consent::Decision;
 use gateway_core::identity::{Owner, PlatformId, TenantId};
@@ -113,6 +113,7 @@ async fn one(
         let view = match View::load(gateway, &referral.id).await {
             Ok(view) => view,
             Err(ViewError::Store(error)) => return Err(error),
+            Err(ViewError::Erased) => return Ok(Err(Stays::Erased)),
             Err(ViewError::Missing(what)) => {
                 return Err(StoreError::Engine(format!("a referral lacks its {what}")));
             }
@@ -123,9 +124,9 @@ async fn one(
         let Some(platform) = gateway.platform(&row.platform) else { return Ok(Err(Stays::NoPlatform)) };
         let (consent, unchanged): (Decision, _) = view.attempted(gateway, &platform).await?;
         let decided = redrive(&Redriving {
-            referral: &view.referral,
+            referral: &view.standing.referral,
             row: &row,
-            task: (view.task.version, &view.task.document),
+            task: view.standing.task(),
             capabilities: platform.adapter.descriptor().capabilities,
             consent: &consent,
             asked: wanted.asked,

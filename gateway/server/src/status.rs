@@ -5,9 +5,9 @@ mod poll;
 
 pub use poll::{PollError, poll, poll_lane};
 
-use crate::deliver::{View, ViewError};
 use crate::gateway::{Gateway, Platform, is_race, log_store_fault};
 use crate::store::{CommitError, StoreError};
+use crate::view::{View, ViewError};
 use adapter_contract::{PlatformReferralId, Reading, Report, ReportSource, StatusReport};
 use gateway_core::accept::{audit_line, new_row};
 use gateway_core::align::{Alignment, align};
@@ -274,13 +274,14 @@ enum AlignError {
 
 async fn try_align(gateway: &Gateway, id: &ReferralId) -> Result<bool, AlignError> {
     let view = View::load(gateway, id).await?;
-    if matches!(view.referral.delivery, Delivery::Queued) {
+    if matches!(view.standing.referral.delivery, Delivery::Queued) {
         // The acknowledgement is still under way; it settles the delivery first, and rings the bell.
         return Ok(false);
     }
     let reports = gateway.store.reports(id).await?;
     let outbox = gateway.store.outbox(id).await?;
-    let Some(platform) = view.referral.platform.as_ref().and_then(|platform| gateway.platform(platform)) else {
+    let Some(platform) = view.standing.referral.platform.as_ref().and_then(|platform| gateway.platform(platform))
+    else {
         return Ok(false);
     };
     let consents = view.consents(gateway).await?;
@@ -288,9 +289,9 @@ async fn try_align(gateway: &Gateway, id: &ReferralId) -> Result<bool, AlignErro
     let consent = view.decision(gateway, &platform.id, needs, Stage::Relay, &consents, &BTreeMap::new()).await?;
     let kept = view.kept(gateway, &platform, &consents).await?;
     let mut transaction = align(&Alignment {
-        referral: &view.referral,
-        task: (view.task.version, &view.task.document),
-        service_request: (view.service_request.version, &view.service_request.document),
+        referral: &view.standing.referral,
+        task: view.standing.task(),
+        service_request: view.standing.service_request(),
         reports: &reports,
         outbox: &outbox,
         capabilities: platform.adapter.descriptor().capabilities,

@@ -188,6 +188,9 @@ pub trait Store: Send + Sync {
     /// How many rows wait for their time or are leased, counted up to `most`: what it costs is bounded.
     async fn backlog(&self, most: u64) -> Result<u64, StoreError>;
 
+    /// Platforms for which anything waits for its time or is leased, by name. What it costs grows with the platforms alone.
+    async fn busy_platforms(&self) -> Result<Vec<PlatformId>, StoreError>;
+
     /// What stands before an outbox row at its platform at this time, each counted up to `most`; nothing, if it is not one that
     /// waits for its turn.
     async fn ahead(&self, outbox: &str, now: OffsetDateTime, most: u64) -> Result<Ahead, StoreError>;
@@ -197,6 +200,9 @@ pub trait Store: Send + Sync {
 
     /// One version of a resource, or the current one.
     async fn resource(&self, key: &ResourceKey, version: Option<u64>) -> Result<Option<ResourceVersion>, StoreError>;
+
+    /// The current versions of several resources of one compartment, those that are there, all of one moment.
+    async fn resources(&self, keys: &[ResourceKey]) -> Result<Vec<ResourceVersion>, StoreError>;
 
     /// All versions of a resource, newest first.
     async fn history(&self, key: &ResourceKey) -> Result<Vec<ResourceVersion>, StoreError>;

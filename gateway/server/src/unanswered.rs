@@ -1,8 +1,8 @@
 //! Unanswered, with effects: looks for referrals whose platform has said nothing in time, and puts each in front of a person.
 
-use crate::deliver::{View, ViewError};
 use crate::gateway::{Gateway, is_race, log_store_fault};
 use crate::store::{CommitError, StoreError};
+use crate::view::{Standing, ViewError};
 use gateway_core::referral::ReferralId;
 use gateway_core::unanswered::overdue;
 use std::sync::Arc;
@@ -43,16 +43,17 @@ async fn look(gateway: &Gateway, stop: &CancellationToken) -> Result<(), StoreEr
 /// True if a person was told.
 async fn tell(gateway: &Gateway, id: &ReferralId) -> Result<bool, StoreError> {
     for _ in 0..=gateway.limits.conflict_retries {
-        let view = match View::load(gateway, id).await {
-            Ok(view) => view,
+        let standing = match Standing::load(gateway, id).await {
+            Ok(standing) => standing,
             Err(ViewError::Store(error)) => return Err(error),
+            Err(ViewError::Erased) => return Ok(false),
             Err(ViewError::Missing(what)) => {
                 tracing::error!(referral = id.0, what, "a referral points at nothing");
                 return Ok(false);
             }
         };
-        let task = (view.task.version, &view.task.document);
-        let Some(transaction) = overdue(&view.referral, task, gateway.clock.now()) else { return Ok(false) };
+        let now = gateway.clock.now();
+        let Some(transaction) = overdue(&standing.referral, standing.task(), now) else { return Ok(false) };
         match gateway.commit(transaction).await {
             Ok(()) => return Ok(true),
             Err(CommitError::Store(error)) => return Err(error),

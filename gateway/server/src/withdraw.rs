@@ -5,10 +5,10 @@ mod overrides;
 
 pub(crate) use overrides::ends_of_overrides;
 
-use crate::deliver::{View, ViewError};
 use crate::gateway::Gateway;
 use crate::ingest::{parse, with_any};
 use crate::store::StoreError;
+use crate::view::{View, ViewError};
 use adapter_contract::SenderMove;
 use gateway_core::accept::Rules;
 use gateway_core::change::{Change, Check, Transaction};
@@ -189,6 +189,7 @@ async fn stopped(gateway: &Gateway, referral: &Referral, cause: &Cause<'_>) -> R
     let view = match View::load(gateway, &referral.id).await {
         Ok(view) => view,
         Err(ViewError::Store(error)) => return Err(error),
+        Err(ViewError::Erased) => return Ok(Transaction::default()),
         Err(ViewError::Missing(what)) => {
             tracing::error!(referral = referral.id.0, what, "a referral points at nothing");
             return Ok(Transaction::default());
@@ -216,16 +217,18 @@ async fn stopped(gateway: &Gateway, referral: &Referral, cause: &Cause<'_>) -> R
     let after = view.decision(gateway, platform, &needs, Stage::Relay, &with_these, documents).await?;
     let outbox = gateway.store.outbox(&referral.id).await?;
     // The request itself may write the ServiceRequest.
-    let again = written(transaction, "ServiceRequest").filter(|row| row.key.id == view.referral.service_request).last();
+    let again = written(transaction, "ServiceRequest")
+        .filter(|row| row.key.id == view.standing.referral.service_request)
+        .last();
     let again = again.and_then(|row| Some((row.version, parse(row)?)));
     let request = match &again {
         Some((version, document)) => (*version, document),
-        None => (view.service_request.version, &view.service_request.document),
+        None => view.standing.service_request(),
     };
     let author = consents.first().map_or(GATEWAY_AUTHOR, |consent| consent.author.as_str());
     let stopped = withdraw(&Withdrawal {
-        referral: &view.referral,
-        task: (view.task.version, &view.task.document),
+        referral: &view.standing.referral,
+        task: view.standing.task(),
         service_request: request,
         outbox: &outbox,
         capabilities: configured.map(|platform| platform.adapter.descriptor().capabilities),
@@ -244,7 +247,7 @@ async fn stopped(gateway: &Gateway, referral: &Referral, cause: &Cause<'_>) -> R
         let rules = without_overrides(gateway);
         let bare = |consents| view.decision_by(gateway, &rules, platform, &needs, Stage::Relay, (consents, documents));
         let (before, after) = (bare(&stored).await?, bare(&with_these).await?);
-        stopped.changes.extend(under_override(&view.referral, (&before, &after), author, gateway.clock.now()));
+        stopped.changes.extend(under_override(&view.standing.referral, (&before, &after), author, gateway.clock.now()));
         lasting = after.verdict;
     }
     // A new Consent that leaves the permit standing takes nothing away, whatever else is written meanwhile: a refusal in it

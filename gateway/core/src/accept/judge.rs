@@ -39,7 +39,7 @@ pub struct Judgement {
 
 /// Decides route, consent and what losses lead to. `released` is a report that the sender has let pass.
 #[must_use]
-pub fn judge(from: &Start<'_>, released: Option<&LossReport>) -> Judgement {
+pub fn judge(from: &Start<'_, '_>, released: Option<&LossReport>) -> Judgement {
     let facts = route::facts(
         &from.compartment.tenant,
         from.task.2,
@@ -100,7 +100,7 @@ pub fn judge(from: &Start<'_>, released: Option<&LossReport>) -> Judgement {
 }
 
 /// Consent for this referral. Where nobody translates for the platform, what its adapter reads is not known.
-fn consented(from: &Start<'_>, platform: &PlatformId, whole: &Whole, translator: Option<&Translator>) -> Decision {
+fn consented(from: &Start<'_, '_>, platform: &PlatformId, whole: &Whole, translator: Option<&Translator>) -> Decision {
     decide_consent(&Asked {
         stage: Stage::Accept,
         tenant: &from.compartment.tenant,
@@ -110,13 +110,18 @@ fn consented(from: &Start<'_>, platform: &PlatformId, whole: &Whole, translator:
         platform,
         person: from.person,
         consents: from.consents,
-        directory: from.lookup,
+        directory: &|reference: &str| (from.lookup)(reference).cloned(),
         now: from.latest,
     })
 }
 
 /// What would not arrive at this platform, and the policy for it.
-fn assessed(from: &Start<'_>, whole: &Whole, withheld: &[Withheld], translator: Translator) -> (Assessment, Policy) {
+fn assessed(
+    from: &Start<'_, '_>,
+    whole: &Whole,
+    withheld: &[Withheld],
+    translator: Translator,
+) -> (Assessment, Policy) {
     // Nothing is sent under this name: the account of a referral does not hang on its key.
     let key = IdempotencyKey("preview".to_owned());
     let assessment = loss::assess(&Asking {

@@ -201,14 +201,14 @@ pub fn items<'a>(resources: impl IntoIterator<Item = &'a Json>) -> Vec<Item> {
 /// The items of a whole referral: ServiceRequest, Patient, Task, and whatever these lead to, without an end: what is not
 /// looked at could leave unjudged. Other Patients are left out, because they never leave.
 #[must_use]
-pub fn referral_items(
+pub fn referral_items<'l>(
     service_request: &Json,
     patient: &Json,
     task: &Json,
-    lookup: &dyn Fn(&str) -> Option<Json>,
+    lookup: &dyn Fn(&str) -> Option<&'l Json>,
 ) -> Vec<Item> {
     let mut known: BTreeSet<String> = BTreeSet::new();
-    let mut found: Vec<Json> = Vec::new();
+    let mut found: Vec<&Json> = Vec::new();
     let mut wanted = Vec::new();
     for resource in [service_request, patient, task] {
         let part = |member| resource.text(member).unwrap_or_default();
@@ -218,11 +218,11 @@ pub fn referral_items(
     while let Some(reference) = wanted.pop() {
         let is_new = !reference.starts_with("Patient/") && known.insert(reference.clone());
         if is_new && let Some(resource) = lookup(&reference) {
-            refers_to(&resource, &mut wanted);
+            refers_to(resource, &mut wanted);
             found.push(resource);
         }
     }
-    items([service_request, patient, task].into_iter().chain(&found))
+    items([service_request, patient, task].into_iter().chain(found))
 }
 
 fn content(resource: &Json) -> impl Iterator<Item = (&str, &Json)> {

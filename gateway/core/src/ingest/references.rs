@@ -105,7 +105,7 @@ impl<'a> Inside<'a> {
 /// # Errors
 /// [`Refusal`] with every fault: references that lead nowhere, criteria that match several, rules that are broken.
 pub fn resolve(
-    submission: Submission,
+    submission: &Submission,
     found: &Found,
     new_id: &mut dyn FnMut() -> String,
 ) -> Result<Vec<Outcome>, Refusal> {
@@ -123,7 +123,7 @@ pub fn resolve(
     }
     refuse_repeated_criteria(&outcomes, &mut issues);
 
-    let inside = Inside::of(&submission);
+    let inside = Inside::of(submission);
     for outcome in &mut outcomes {
         let Outcome::Write(accepted) = outcome else { continue };
         for site in sites(&accepted.document) {

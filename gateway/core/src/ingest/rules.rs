@@ -35,10 +35,10 @@ impl Person {
 
 /// Finds the Patient of a ServiceRequest: stored, in the request, or contained with an NHS number.
 #[must_use]
-pub fn patient_of(
+pub fn patient_of<'l>(
     service_request: &Json,
     service_request_id: &str,
-    lookup: &dyn Fn(&str) -> Option<Json>,
+    lookup: &dyn Fn(&str) -> Option<&'l Json>,
 ) -> Option<Person> {
     let subject = service_request.get("subject")?;
     let reference = subject.text("reference")?;
@@ -50,7 +50,7 @@ pub fn patient_of(
     if !reference.starts_with("Patient/") {
         return None;
     }
-    lookup(reference).map(|document| Person { reference: reference.to_owned(), document })
+    lookup(reference).map(|document| Person { reference: reference.to_owned(), document: document.clone() })
 }
 
 /// The NHS number that a reference bears as its identifier.
@@ -165,22 +165,21 @@ fn check_flag(flag: &Accepted, outcomes: &[Outcome], issues: &mut Vec<Issue>) {
     }
 }
 
-fn find_document(outcomes: &[Outcome], found: &Found, reference: &str) -> Option<Json> {
-    outcomes
-        .iter()
-        .find_map(|outcome| match outcome {
-            Outcome::Write(accepted) if format!("{}/{}", accepted.kind, accepted.id) == reference => {
-                Some(accepted.document.clone())
-            }
+/// What a reference means: what is written now stands before what is stored.
+pub(crate) fn find_document<'l>(outcomes: &'l [Outcome], found: &'l Found, reference: &str) -> Option<&'l Json> {
+    let written = reference.split_once('/').and_then(|(kind, id)| {
+        outcomes.iter().find_map(|outcome| match outcome {
+            Outcome::Write(accepted) if accepted.kind == kind && accepted.id == id => Some(&accepted.document),
             _ => None,
         })
-        .or_else(|| found.stored.get(reference).map(|stored| stored.document.clone()))
+    });
+    written.or_else(|| found.stored.get(reference).map(|stored| &stored.document))
 }
 
 /// A request about two people is a mistake that no later step could see.
 ///
 /// What is referred to counts as well: a stored Observation of another person would carry that person's data along.
-fn one_patient(outcomes: &[Outcome], found: &Found, lookup: &dyn Fn(&str) -> Option<Json>) -> Vec<Issue> {
+fn one_patient<'l>(outcomes: &[Outcome], found: &Found, lookup: &dyn Fn(&str) -> Option<&'l Json>) -> Vec<Issue> {
     let mut people: BTreeSet<String> = BTreeSet::new();
     let mut issues = Vec::new();
     let written = outcomes.iter().filter_map(|outcome| match outcome {
@@ -214,7 +213,7 @@ fn one_patient(outcomes: &[Outcome], found: &Found, lookup: &dyn Fn(&str) -> Opt
         }
         for (place, reference) in named {
             // Two Patient resources with the same NHS number are one person.
-            let person = lookup(&reference).and_then(|patient| nhs_number_of(&patient)).unwrap_or(reference);
+            let person = lookup(&reference).and_then(nhs_number_of).unwrap_or(reference);
             if people.insert(person) && people.len() > 1 {
                 issues.push(Issue::at(
                     IssueCode::BusinessRule,
@@ -228,7 +227,12 @@ fn one_patient(outcomes: &[Outcome], found: &Found, lookup: &dyn Fn(&str) -> Opt
 }
 
 /// The rules of a Task that asks, or will ask, for fulfilment.
-pub(crate) fn check_task(place: &str, document: &Json, lookup: &dyn Fn(&str) -> Option<Json>, issues: &mut Vec<Issue>) {
+pub(crate) fn check_task<'l>(
+    place: &str,
+    document: &Json,
+    lookup: &dyn Fn(&str) -> Option<&'l Json>,
+    issues: &mut Vec<Issue>,
+) {
     let at = |element: &str| format!("{place}.{element}");
     let rule = |place: String, words: &str| Issue::at(IssueCode::BusinessRule, place, words);
     match document.text("status").and_then(|code| code.parse::<TaskStatus>().ok()) {
@@ -278,7 +282,7 @@ pub(crate) fn check_task(place: &str, document: &Json, lookup: &dyn Fn(&str) -> 
     }
 }
 
-fn same_person(person: &Json, subject: Option<&Json>, lookup: &dyn Fn(&str) -> Option<Json>) -> bool {
+fn same_person<'l>(person: &Json, subject: Option<&Json>, lookup: &dyn Fn(&str) -> Option<&'l Json>) -> bool {
     let Some(subject) = subject else { return false };
     let literal =
         |reference: &Json| reference.text("reference").filter(|text| !text.starts_with('#')).map(str::to_owned);
@@ -288,11 +292,11 @@ fn same_person(person: &Json, subject: Option<&Json>, lookup: &dyn Fn(&str) -> O
         return true;
     }
     let number =
-        |reference: &Json| nhs_number_in(reference).or_else(|| nhs_number_of(&lookup(reference.text("reference")?)?));
+        |reference: &Json| nhs_number_in(reference).or_else(|| nhs_number_of(lookup(reference.text("reference")?)?));
     matches!((number(person), number(subject)), (Some(one), Some(other)) if one == other)
 }
 
-fn check_service_request(request: &Accepted, lookup: &dyn Fn(&str) -> Option<Json>, issues: &mut Vec<Issue>) {
+fn check_service_request<'l>(request: &Accepted, lookup: &dyn Fn(&str) -> Option<&'l Json>, issues: &mut Vec<Issue>) {
     let at = |element: &str| format!("{}.{element}", request.place);
     if matches!(request.document.text("status"), Some("draft" | "revoked" | "entered-in-error")) {
         issues.push(Issue::at(

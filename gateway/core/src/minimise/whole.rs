@@ -32,11 +32,11 @@ pub struct Whole {
 impl Whole {
     /// Gathers it. Task and ServiceRequest are given with their ids.
     #[must_use]
-    pub fn gather(
+    pub fn gather<'l>(
         task: (&str, &Json),
         service_request: (&str, &Json),
         person: &Person,
-        lookup: &dyn Fn(&str) -> Option<Json>,
+        lookup: &dyn Fn(&str) -> Option<&'l Json>,
     ) -> Self {
         let mut own_task = plain(task.1, task.0);
         for element in GATEWAYS {
@@ -63,9 +63,7 @@ impl Whole {
     /// What consent is asked about. What is not gathered here cannot leave.
     #[must_use]
     pub fn items(&self) -> Vec<Item> {
-        let related = |reference: &str| {
-            self.related.iter().find(|(name, _)| name == reference).map(|(_, document)| document.clone())
-        };
+        let related = |reference: &str| self.related.iter().find(|(name, _)| name == reference).map(|(_, one)| one);
         referral_items(&self.service_request, &self.patient, &self.task, &related)
     }
 
@@ -110,7 +108,7 @@ fn plain(document: &Json, id: &str) -> Json {
     document
 }
 
-fn related(roots: &[&Json], own: &[String; 3], lookup: &dyn Fn(&str) -> Option<Json>) -> Vec<(String, Json)> {
+fn related<'l>(roots: &[&Json], own: &[String; 3], lookup: &dyn Fn(&str) -> Option<&'l Json>) -> Vec<(String, Json)> {
     let [task, request, patient] = own;
     let mut found: BTreeMap<String, Json> = BTreeMap::new();
     let logical = |document: &Json| references::sites(document).into_iter().filter(|site| site.logical);
@@ -127,7 +125,7 @@ fn related(roots: &[&Json], own: &[String; 3], lookup: &dyn Fn(&str) -> Option<J
                 continue;
             }
             let Some(document) = lookup(&reference) else { continue };
-            let document = plain(&document, id);
+            let document = plain(document, id);
             further.extend(logical(&document).map(|site| site.value));
             found.insert(reference, document);
         }

@@ -49,12 +49,12 @@ impl fmt::Debug for Facts {
 /// A PractitionerRole stands for its organisation and services, a HealthcareService without an identifier of its own for
 /// its provider. Old addresses do not count; the home address comes first.
 #[must_use]
-pub fn facts(
+pub fn facts<'l>(
     tenant: &TenantId,
     task: &Json,
     service_request: &Json,
     patient: &Json,
-    resolve: &dyn Fn(&str) -> Option<Json>,
+    resolve: &dyn Fn(&str) -> Option<&'l Json>,
     today: Date,
 ) -> Facts {
     let identify = |reference: &Json, holder: &Json| {
@@ -81,10 +81,10 @@ pub fn facts(
 }
 
 /// Collects the identifiers by which a reference names somebody.
-fn identifiers_of(
+fn identifiers_of<'l>(
     reference: &Json,
     holder: &Json,
-    resolve: &dyn Fn(&str) -> Option<Json>,
+    resolve: &dyn Fn(&str) -> Option<&'l Json>,
     depth: u8,
     found: &mut Vec<(String, String)>,
 ) {
@@ -92,7 +92,7 @@ fn identifiers_of(
     let Some(depth) = depth.checked_sub(1) else { return };
     let Some(literal) = reference.text("reference") else { return };
     let target = match literal.strip_prefix('#') {
-        Some(local) => holder.items("contained").iter().find(|one| one.text("id") == Some(local)).cloned(),
+        Some(local) => holder.items("contained").iter().find(|one| one.text("id") == Some(local)),
         None => resolve(literal),
     };
     let Some(target) = target else { return };
@@ -101,12 +101,12 @@ fn identifiers_of(
     match target.text("resourceType") {
         Some("PractitionerRole") => {
             for next in target.get("organization").into_iter().chain(target.items("healthcareService")) {
-                identifiers_of(next, &target, resolve, depth, found);
+                identifiers_of(next, target, resolve, depth, found);
             }
         }
         Some("HealthcareService") if !has_own => {
             if let Some(provider) = target.get("providedBy") {
-                identifiers_of(provider, &target, resolve, depth, found);
+                identifiers_of(provider, target, resolve, depth, found);
             }
         }
         Some("Organization" | "HealthcareService" | "CareTeam") => found.extend(own),

@@ -3,6 +3,8 @@
 use super::*;
 use gateway_fhir::Json;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use time::macros::date;
 
 const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
@@ -26,31 +28,28 @@ fn table() -> RouteTable {
     .expect("the table reads")
 }
 
-fn resolve(reference: &str) -> Option<Json> {
-    let found = match reference {
-        "Organization/food" => json!({"resourceType": "Organization", "identifier": [
-            {"system": "http://fhir.nhs.uk/id/ods-organization-code", "value": "FB001"}]}),
-        "Organization/debt" => {
-            json!({"resourceType": "Organization", "identifier": [{"system": ODS, "value": "DA001"}]})
-        }
-        "Organization/twin" => {
-            json!({"resourceType": "Organization", "identifier": [{"system": ODS, "value": "TW001"}]})
-        }
-        "Organization/stranger" => {
-            json!({"resourceType": "Organization", "identifier": [{"system": ODS, "value": "X1"}]})
-        }
-        "Organization/nameless" => json!({"resourceType": "Organization", "name": "Food"}),
-        "PractitionerRole/food" => json!({"resourceType": "PractitionerRole",
-            "organization": {"reference": "Organization/food"}}),
-        "HealthcareService/debt" => json!({"resourceType": "HealthcareService",
-            "identifier": [{"system": "urn:service", "value": "s-1"}]}),
-        "HealthcareService/food" => json!({"resourceType": "HealthcareService",
-            "providedBy": {"reference": "Organization/food"}}),
-        "PractitionerRole/loop" => json!({"resourceType": "PractitionerRole",
-            "organization": {"reference": "PractitionerRole/loop"}}),
-        _ => return None,
+static DIRECTORY: LazyLock<BTreeMap<String, Json>> = LazyLock::new(|| {
+    let organization = |system, value| json!({"identifier": [{"system": system, "value": value}]});
+    let found = [
+        ("Organization/food", organization("http://fhir.nhs.uk/id/ods-organization-code", "FB001")),
+        ("Organization/debt", organization(ODS, "DA001")),
+        ("Organization/twin", organization(ODS, "TW001")),
+        ("Organization/stranger", organization(ODS, "X1")),
+        ("Organization/nameless", json!({"name": "Food"})),
+        ("PractitionerRole/food", json!({"organization": {"reference": "Organization/food"}})),
+        ("HealthcareService/debt", json!({"identifier": [{"system": "urn:service", "value": "s-1"}]})),
+        ("HealthcareService/food", json!({"providedBy": {"reference": "Organization/food"}})),
+        ("PractitionerRole/loop", json!({"organization": {"reference": "PractitionerRole/loop"}})),
+    ];
+    let typed = |(name, mut document): (&str, serde_json::Value)| {
+        document["resourceType"] = json!(name.split('/').next());
+        (name.to_owned(), document.into())
     };
-    Some(found.into())
+    found.into_iter().map(typed).collect()
+});
+
+fn resolve(reference: &str) -> Option<&'static Json> {
+    DIRECTORY.get(reference)
 }
 
 fn reference(to: &str) -> Value {

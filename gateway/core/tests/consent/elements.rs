@@ -8,6 +8,7 @@ use gateway_core::consent::{Decision, Reason, Verdict, Withheld, referral_items}
 use gateway_core::minimise::{Minimised, MissingNeeded, Source, holds_withheld, minimise};
 use gateway_fhir::Json;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 const EVERYTHING: [&str; 6] = ["ServiceRequest", "Patient", "Task", "Observation", "Condition", "Location"];
 
@@ -177,11 +178,14 @@ fn a_referral_is_all_that_it_leads_to() {
     observation["hasMember"] =
         json!([{"reference": "Observation/flag/_history/2"}, {"reference": "Observation/plain"}]);
     observation["focus"] = json!([{"reference": "Patient/other"}, {"reference": "Observation/gone"}]);
-    let lookup = |reference: &str| match reference {
-        "Observation/plain" => Some(observation.clone().into()),
-        "Patient/other" => Some(json!({"resourceType": "Patient", "id": "other", "name": []}).into()),
-        _ => crate::world::directory(reference),
-    };
+    let mut stored: BTreeMap<&str, Json> = BTreeMap::from([
+        ("Observation/plain", observation.into()),
+        ("Patient/other", json!({"resourceType": "Patient", "id": "other", "name": []}).into()),
+    ]);
+    for name in ["Observation/flag", "Location/home"] {
+        stored.extend(crate::world::directory(name).map(|document| (name, document)));
+    }
+    let lookup = |reference: &str| stored.get(reference);
     let items = referral_items(&asked.service_request, &asked.patient, &asked.task, &lookup);
     let mut names: Vec<&str> = items.iter().map(|item| item.resource.as_str()).collect();
     names.sort_unstable();

@@ -53,13 +53,10 @@ fn contained(number: &str) -> Value {
 }
 
 /// What the store holds: the person, the same person again, another.
-fn directory(reference: &str) -> Option<Json> {
-    match reference {
-        "Patient/p" => Some(patient()),
-        "Patient/again" => Some(person("again", "999 000 0018")),
-        "Patient/other" => Some(person("other", OTHER_NUMBER)),
-        _ => None,
-    }
+fn stored() -> BTreeMap<&'static str, Json> {
+    let again = person("again", "999 000 0018");
+    let other = person("other", OTHER_NUMBER);
+    [("Patient/p", patient()), ("Patient/again", again), ("Patient/other", other)].into()
 }
 
 /// Why it would be held, with these Consents on record.
@@ -75,6 +72,8 @@ fn held(consents: &[Value], request: &Json, asked: &Json) -> Option<HoldReason> 
         .collect();
     let record = Record { consents, complete: true, ..Record::default() };
     let (client, compartment, rules) = (client(), compartment(), rules());
+    let stored = stored();
+    let directory = |reference: &str| stored.get(reference);
     let person: Person = patient_of(request, "sr", &directory).expect("the person is known");
     let from = Start {
         client: &client,

@@ -56,7 +56,7 @@ fn arrive(entries: &[Value]) -> Result<Vec<Outcome>, Refusal> {
         }
         found.stored.insert(name, Stored { version: 1, document });
     }
-    resolve(submission, &found, &mut ids())
+    resolve(&submission, &found, &mut ids())
 }
 
 fn asks(focus: &str) -> Value {

@@ -117,9 +117,8 @@ fn assessed_without(
     };
     let (request, person) = (with(service_request(), request), with(patient(), person));
     let asked = task(adapter_contract::TaskStatus::Requested);
-    let lookup = |reference: &str| {
-        related.iter().find(|(name, _)| *name == reference).map(|(_, document)| document.clone().into())
-    };
+    let related: Vec<(&str, Json)> = related.iter().map(|(name, document)| (*name, document.clone().into())).collect();
+    let lookup = |reference: &str| related.iter().find(|(name, _)| *name == reference).map(|(_, document)| document);
     let person = Person { reference: "Patient/p".to_owned(), document: person };
     let whole = Whole::gather(("t", &asked), ("sr", &request), &person, &lookup);
     let key = IdempotencyKey("key".to_owned());

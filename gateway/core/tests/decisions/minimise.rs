@@ -60,10 +60,10 @@ fn gathered(reference: &str, request: &Json, task: &Json, person: &Json) -> Whol
         "source": "https://vcse-gateway.example/fhir/author#client/gp"}})
     .into();
     let lookup = |wanted: &str| match wanted {
-        "Organization/o" => Some(organization.clone()),
-        "Task/t" => Some(task.clone()),
-        "ServiceRequest/sr" => Some(request.clone()),
-        "Patient/p" => Some(person.clone()),
+        "Organization/o" => Some(&organization),
+        "Task/t" => Some(task),
+        "ServiceRequest/sr" => Some(request),
+        "Patient/p" => Some(person),
         _ => None,
     };
     let person = Person { reference: reference.to_owned(), document: person.clone() };

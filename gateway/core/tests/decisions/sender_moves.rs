@@ -46,10 +46,11 @@ impl Desk {
     pub(crate) fn put(&self, proposed: &Json) -> Result<Updated, Refusal> {
         let (client, compartment) = (client(), compartment());
         let person = Person { reference: "Patient/p".to_owned(), document: patient() };
+        let (own, other) = (patient(), person_q());
         let lookup = |reference: &str| match reference {
-            "ServiceRequest/sr" => Some(self.service_request.clone()),
-            "Patient/p" => Some(patient()),
-            "Patient/q" => Some(person_q()),
+            "ServiceRequest/sr" => Some(&self.service_request),
+            "Patient/p" => Some(&own),
+            "Patient/q" => Some(&other),
             _ => None,
         };
         let start = Start {

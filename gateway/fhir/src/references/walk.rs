@@ -59,6 +59,26 @@ pub fn sites(resource: &Json) -> Vec<Site> {
     found
 }
 
+/// The value of every `Reference.reference`, as [`sites`] lists it, without its place: what is only followed needs none.
+pub fn literals(resource: &Json) -> impl Iterator<Item = &str> {
+    let mut todo = vec![(resource, Step::Resource)];
+    std::iter::from_fn(move || {
+        while let Some((value, step)) = todo.pop() {
+            match (value, step) {
+                (Json::Array(items), _) => todo.extend(items.iter().rev().map(|item| (item, step))),
+                (Json::String(text), Step::Site(true)) => return Some(text.as_str()),
+                (Json::Object(members), Step::Enter(_) | Step::Resource) => {
+                    let kind = kind_of(value);
+                    let below = members.iter().rev();
+                    todo.extend(below.filter_map(|(name, child)| Some((child, step_into(step, kind, name)?))));
+                }
+                _ => {}
+            }
+        }
+        None
+    })
+}
+
 /// Shows `change` every value that [`sites`] lists (with `true` for a `Reference.reference`), in document order, and
 /// writes what it gives. References that are only a fragment (`#p1`) are not shown: they stay inside the resource.
 pub fn rewrite(resource: &mut Json, change: &mut dyn FnMut(&str, bool) -> Option<String>) {
@@ -169,6 +189,8 @@ mod tests {
             value.strip_prefix("urn:uuid:").map(|id| format!("Task/{id}"))
         });
         let listed: Vec<_> = sites(&task()).into_iter().map(|site| (site.value, site.logical)).collect();
+        let followed: Vec<_> = listed.iter().filter(|(_, logical)| *logical).map(|(value, _)| value.clone()).collect();
+        assert_eq!(literals(&task()).collect::<Vec<_>>(), followed);
         assert_eq!(shown, listed.into_iter().filter(|(value, _)| value != "#p").collect::<Vec<_>>());
         let text = changed.to_text();
         for kept in ["\"display\":\"urn:uuid:a\"", "\"value\":\"urn:uuid:d\"", "\"reference\":\"#p\""] {

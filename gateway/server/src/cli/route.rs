@@ -60,14 +60,14 @@ fn resolve(bytes: &[u8]) -> Result<Vec<Outcome>, String> {
         next += 1;
         format!("explained-{next}")
     };
-    ingest::resolve(submission, &Found::default(), &mut id).map_err(|refusal| words(&refusal.issues))
+    ingest::resolve(&submission, &Found::default(), &mut id).map_err(|refusal| words(&refusal.issues))
 }
 
 fn report(outcomes: &[Outcome], table: &RouteTable, tenant: &TenantId, format: &str) -> Exit {
     let lookup = |reference: &str| {
         outcomes.iter().find_map(|outcome| match outcome {
             Outcome::Write(accepted) if format!("{}/{}", accepted.kind, accepted.id) == reference => {
-                Some(accepted.document.clone())
+                Some(&accepted.document)
             }
             _ => None,
         })
@@ -100,11 +100,11 @@ fn report(outcomes: &[Outcome], table: &RouteTable, tenant: &TenantId, format: &
     if all_chosen { Exit::Done } else { Exit::NotRight }
 }
 
-fn subject(task: &Json, lookup: &dyn Fn(&str) -> Option<Json>) -> Option<(Json, Json)> {
+fn subject<'l>(task: &Json, lookup: &dyn Fn(&str) -> Option<&'l Json>) -> Option<(Json, Json)> {
     let focus = task.get("focus")?.text("reference")?;
     let request = lookup(focus)?;
     let person = patient_of(&request, focus.split_once('/')?.1, lookup)?;
-    Some((request, person.document))
+    Some((request.clone(), person.document))
 }
 
 fn today() -> time::Date {

@@ -34,6 +34,10 @@ pub(super) async fn run(file: &Path, resume: bool) -> Exit {
 
 /// A referral on its way to a platform that the configuration no longer has would wait for ever, and nobody would know.
 async fn refuse_orphans(gateway: &Gateway) -> anyhow::Result<()> {
+    // To count them all takes time where much waits, so it is done only if anything is lost.
+    if gateway.store.busy_platforms().await?.iter().all(|platform| gateway.platform(platform).is_some()) {
+        return Ok(());
+    }
     let mut lost: BTreeMap<String, usize> = BTreeMap::new();
     let mut filter = ReferralFilter { delivery: Some("queued".to_owned()), limit: 1_000, ..ReferralFilter::default() };
     loop {

@@ -4,7 +4,7 @@ use super::{Config, ConfigError, Fault, PlatformSection, RetentionSection, Secre
 use crate::adapters::Watch;
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::gateway::{Gateway, LatestTime, Platform, Platforms, Secret};
+use crate::gateway::{Gateway, LatestTime, OutboxBell, Platform, Platforms, Secret};
 use crate::limits::Limits;
 use crate::pace::Pace;
 use crate::store::Store;
@@ -104,7 +104,7 @@ pub fn build(
         rules: rules(config),
         retention: config.retention.iter().map(RetentionSection::row).collect(),
         base_url: base_url.trim_end_matches('/').to_owned(),
-        outbox_bell: watch::Sender::new(0),
+        outbox_bell: OutboxBell::default(),
         lane_bell: watch::Sender::new(0),
         report_bell: Notify::new(),
         latest: LatestTime::default(),

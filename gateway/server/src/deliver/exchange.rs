@@ -1,11 +1,12 @@
 //! One exchange: adapter and platform in turn, bounded in steps, with the row marked before each request that is not
 //! safe to repeat.
 
-use super::{AttemptError, View};
+use super::AttemptError;
 use crate::gateway::{Gateway, Platform};
 use crate::pace::Try;
 use crate::store::{CommitError, SearchQuery, UpdatedRange};
 use crate::transport::Names;
+use crate::view::View;
 use adapter_contract::{
     Answer, DeliveryError, Exchange, FailureCode, Keys, MinimisedReferral, PlatformReferralId, PlatformRequest,
     Progress, Publication, Purpose, Reading, Receipt, Repeat, SenderMove, Settings, StatusReport, Step, TaskAmendment,
@@ -125,7 +126,7 @@ impl Exchanger<'_> {
                 self.exchange(job, Purpose::Submit { referral: &outgoing.referral }, at, Some(leaving)).await
             }
             Errand::Tell { sender_move } => {
-                let Some(platform_referral) = &self.view.referral.platform_referral else {
+                let Some(platform_referral) = &self.view.standing.referral.platform_referral else {
                     return Ok(End::Absent);
                 };
                 // The sender's words are free text, and no policy here says yet who may have them.
@@ -135,7 +136,7 @@ impl Exchanger<'_> {
             // Nothing of it is done at a platform: the plan has ended it.
             Errand::Chase => Ok(End::Absent),
             Errand::Read => {
-                let Some(platform_referral) = &self.view.referral.platform_referral else {
+                let Some(platform_referral) = &self.view.standing.referral.platform_referral else {
                     return Ok(End::Absent);
                 };
                 self.exchange(job, Purpose::Read { platform_referral }, None, None).await
@@ -149,16 +150,16 @@ impl Exchanger<'_> {
             return Prepared::Ready(None);
         }
         let view = self.view;
-        if is_restricted(&view.service_request.document) || is_restricted(&view.task.document) {
+        if is_restricted(&view.standing.service_request.document) || is_restricted(&view.standing.task.document) {
             return Prepared::Not(DeliveryError::new(FailureCode::UnsafeToSend, RESTRICTED));
         }
         let assessment = assess(&Asking {
-            whole: &view.whole(),
+            whole: view.whole(),
             withheld: &self.consent.withheld,
             adapter: self.platform.adapter.as_ref(),
             settings: &self.platform.settings,
-            accepted_at: &instant::to_instant(view.referral.accepted_at),
-            keys: Keys { idempotency: &view.referral.key, correlation: &view.referral.correlation },
+            accepted_at: &instant::to_instant(view.standing.referral.accepted_at),
+            keys: Keys { idempotency: &view.standing.referral.key, correlation: &view.standing.referral.correlation },
         });
         match assessment {
             Assessment::Unsayable { words, unsafe_to_send } => {
@@ -187,9 +188,12 @@ impl Exchanger<'_> {
         mut leaving: Option<Leaving<'_>>,
     ) -> Result<End, AttemptError> {
         let adapter = &self.platform.adapter;
-        let accepted_at = instant::to_instant(self.view.referral.accepted_at);
+        let accepted_at = instant::to_instant(self.view.standing.referral.accepted_at);
         let settings: &Settings = &self.platform.settings;
-        let keys = Keys { idempotency: &self.view.referral.key, correlation: &self.view.referral.correlation };
+        let keys = Keys {
+            idempotency: &self.view.standing.referral.key,
+            correlation: &self.view.standing.referral.correlation,
+        };
         let first = Exchange { purpose, at: at.as_ref(), keys, settings, accepted_at: &accepted_at };
         let mut step = adapter.begin(&first);
         let mut position = at.clone();
@@ -278,7 +282,7 @@ impl Exchanger<'_> {
 
     /// That the sender's Task is still the one on which the attempt was decided.
     fn task_unchanged(&self, job: &Job<'_>) -> Check {
-        let referral = &self.view.referral;
+        let referral = &self.view.standing.referral;
         let key = ResourceKey {
             compartment: referral.compartment.clone(),
             kind: "Task".to_owned(),
@@ -290,7 +294,7 @@ impl Exchanger<'_> {
     async fn send(&self, request: &PlatformRequest) -> Result<Result<Answer, DeliveryError>, AttemptError> {
         match request {
             PlatformRequest::Http(request) => {
-                let correlation = self.view.referral.correlation.clone();
+                let correlation = self.view.standing.referral.correlation.clone();
                 let names = Names { request_id: self.gateway.new_id(), correlation };
                 // Its decision was committed meanwhile, and that may have taken its time.
                 if let Err(error) = self.platform.pace.is_ours() {
@@ -307,7 +311,7 @@ impl Exchanger<'_> {
 
     /// Whether the referral was published, from our own store.
     async fn look_up_published(&self) -> Result<End, AttemptError> {
-        let token = format!("{}|{}", systems::REFERRAL_KEY, self.view.referral.key.0);
+        let token = format!("{}|{}", systems::REFERRAL_KEY, self.view.standing.referral.key.0);
         let query = SearchQuery {
             compartment: self.published_compartment(),
             kind: "Task".to_owned(),
@@ -339,7 +343,7 @@ impl Exchanger<'_> {
                 let words = "The adapter published something that is no FHIR resource.";
                 return Ok(Err(DeliveryError::new(FailureCode::Untranslatable, words)));
             };
-            let id = derived_id(&[&self.view.referral.key.0, &self.platform.id.0, &resource.full_url]);
+            let id = derived_id(&[&self.view.standing.referral.key.0, &self.platform.id.0, &resource.full_url]);
             targets.push((resource.full_url.clone(), format!("{kind}/{id}")));
             documents.push((kind, id, document));
         }
@@ -352,7 +356,7 @@ impl Exchanger<'_> {
             let now = self.gateway.clock.now();
             let mut stored = version_of(key, 1, document, GATEWAY_AUTHOR, WriteMethod::Post, now, &|_| None);
             // Made for this referral alone, so it goes with it, whatever it is about.
-            stored.subject = self.view.referral.subject.as_ref().map(Subject::record);
+            stored.subject = self.view.standing.referral.subject.as_ref().map(Subject::record);
             transaction.changes.push(Change::PutResource(stored));
         }
         match self.gateway.commit(transaction).await {
@@ -386,7 +390,7 @@ impl Exchanger<'_> {
     }
 
     fn published_compartment(&self) -> Compartment {
-        let own = || self.view.referral.compartment.tenant.clone();
+        let own = || self.view.standing.referral.compartment.tenant.clone();
         Compartment {
             tenant: self.platform.publish_to.clone().unwrap_or_else(own),
             owner: Owner::Platform(self.platform.id.clone()),

@@ -2,10 +2,10 @@
 //! each time, so that a withdrawal also stops what was published and not yet collected, and what is given is on record
 //! before it is.
 
-use crate::deliver::{View, ViewError};
 use crate::gateway::{Gateway, Platform, is_race};
 use crate::ingest::parse;
 use crate::store::{CommitError, SearchQuery, StoreError, UpdatedRange};
+use crate::view::{View, ViewError};
 use adapter_contract::PlatformReferralId;
 use gateway_core::change::{Check, Transaction};
 use gateway_core::consent::{Decision, Verdict};
@@ -215,7 +215,7 @@ async fn covered(
     let view = match View::load(gateway, &referral.id).await {
         Ok(view) => view,
         Err(ViewError::Store(error)) => return Err(error),
-        Err(ViewError::Missing(_)) => return no(),
+        Err(ViewError::Missing(_) | ViewError::Erased) => return no(),
     };
     let (decision, unchanged) = view.attempted(gateway, &platform).await?;
     let needs = &platform.adapter.descriptor().data_needs;
@@ -224,13 +224,20 @@ async fn covered(
     let held = holds(stored) || given.iter().filter(|one| one.version != stored.version).any(|one| holds(one));
     if decision.verdict == Verdict::Permit && !held {
         let checks = unchanged.into_iter().collect();
-        let mut lines = on_record(gateway, &platform, &view.referral, Some(&decision), given, checks).await?;
-        let task = (view.task.version, &view.task.document);
-        if !given.is_empty() && says_denied(&view.referral, task.1) {
+        let mut lines = on_record(gateway, &platform, &view.standing.referral, Some(&decision), given, checks).await?;
+        let task = view.standing.task();
+        if !given.is_empty() && says_denied(&view.standing.referral, task.1) {
             let before = gateway.store.audit(&referral.id).await?;
             let adapter = AdapterVersion::of(platform.adapter.descriptor());
             let (reference, decision) = (stored.key.reference(), Some(&decision));
-            let of = collecting(gateway, &platform, &view.referral, &adapter, (&reference, stored.version), decision);
+            let of = collecting(
+                gateway,
+                &platform,
+                &view.standing.referral,
+                &adapter,
+                (&reference, stored.version),
+                decision,
+            );
             lines.changes.extend(given_after_all(&of, task, &before));
         }
         return Ok(Covered::Yes(lines));
@@ -238,7 +245,14 @@ async fn covered(
     let before = gateway.store.audit(&referral.id).await?;
     let adapter = AdapterVersion::of(platform.adapter.descriptor());
     let reference = stored.key.reference();
-    let of = collecting(gateway, &platform, &view.referral, &adapter, (&reference, stored.version), Some(&decision));
-    let changes = denied(&of, &decision, (view.task.version, &view.task.document), &before);
+    let of = collecting(
+        gateway,
+        &platform,
+        &view.standing.referral,
+        &adapter,
+        (&reference, stored.version),
+        Some(&decision),
+    );
+    let changes = denied(&of, &decision, view.standing.task(), &before);
     Ok(Covered::No(Transaction { checks: unchanged.into_iter().collect(), changes }))
 }

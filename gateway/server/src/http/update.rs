@@ -199,7 +199,7 @@ async fn senders(
         Refusal::one(422, Issue::at(IssueCode::BusinessRule, "Task.focus", words))
     })?;
     let request_id = focus.strip_prefix("ServiceRequest/").unwrap_or_default();
-    let lookup = |reference: &str| found.stored.get(reference).map(|stored| stored.document.clone());
+    let lookup = |reference: &str| found.stored.get(reference).map(|stored| &stored.document);
     let person = patient_of(&request.document, request_id, &lookup).ok_or_else(Refusal::not_found)?;
     let numbers: BTreeSet<String> = nhs_numbers(&person.document).into_iter().collect();
     let any = consent_tokens(BTreeSet::from([person.reference.clone()]), numbers);
@@ -212,13 +212,12 @@ async fn senders(
     let platform = referral.as_ref().and_then(|referral| referral.platform.as_ref());
     let capabilities =
         platform.and_then(|id| gateway.platform(id)).map(|platform| platform.adapter.descriptor().capabilities);
-    let directory = ingest::directory(gateway, &compartment, ingest::consent_wants(&consents.consents))
-        .await
-        .map_err(|error| fault(&error))?;
+    let named = ingest::named_by(&consents.consents);
+    let directory =
+        ingest::directory(gateway, &compartment, named, &found.stored).await.map_err(|error| fault(&error))?;
     let latest = gateway.decision_time().await.map_err(|error| fault(&error))?;
     let lookup = |reference: &str| {
-        let stored = found.stored.get(reference).or_else(|| directory.stored.get(reference));
-        stored.map(|stored| stored.document.clone())
+        found.stored.get(reference).or_else(|| directory.get(reference)).map(|stored| &stored.document)
     };
     let update = TaskUpdate {
         start: Start {

@@ -12,7 +12,7 @@ pub(super) async fn ring(gateway: Arc<Gateway>, mut heard: watch::Receiver<Wakes
     loop {
         let now = *heard.borrow_and_update();
         if now.outbox != known.outbox {
-            gateway.outbox_bell.send_modify(|rings| *rings += 1);
+            gateway.outbox_bell.ring_all();
         }
         if now.reports != known.reports {
             gateway.report_bell.notify_one();

@@ -77,6 +77,10 @@ impl Store for MemoryStore {
         Ok(claim::backlog(&*self.state()?).min(most))
     }
 
+    async fn busy_platforms(&self) -> Result<Vec<PlatformId>, StoreError> {
+        Ok(claim::busy_platforms(&*self.state()?))
+    }
+
     async fn ahead(&self, outbox: &str, now: OffsetDateTime, most: u64) -> Result<Ahead, StoreError> {
         let ahead = claim::ahead(&*self.state()?, outbox, canonical::instant(now));
         Ok(Ahead { own: ahead.own.min(most), urgent: ahead.urgent.min(most), ..ahead })
@@ -93,6 +97,11 @@ impl Store for MemoryStore {
             None => versions.last().cloned(),
             Some(version) => versions.iter().find(|row| row.version == version).cloned(),
         })
+    }
+
+    async fn resources(&self, keys: &[ResourceKey]) -> Result<Vec<ResourceVersion>, StoreError> {
+        let state = self.state()?;
+        Ok(keys.iter().filter_map(|key| state.readable(key).last().cloned()).collect())
     }
 
     async fn history(&self, key: &ResourceKey) -> Result<Vec<ResourceVersion>, StoreError> {

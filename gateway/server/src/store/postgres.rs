@@ -296,6 +296,10 @@ impl Store for PostgresStore {
         read!(self.all(), on => claim::backlog(on, most))
     }
 
+    async fn busy_platforms(&self) -> Result<Vec<PlatformId>, StoreError> {
+        read!(snapshot self.all(), on => claim::busy_platforms(on))
+    }
+
     async fn ahead(&self, outbox: &str, now: OffsetDateTime, most: u64) -> Result<Ahead, StoreError> {
         read!(snapshot self.all(), on => claim::ahead(on, outbox, canonical::instant(now), most))
     }
@@ -306,6 +310,11 @@ impl Store for PostgresStore {
 
     async fn resource(&self, key: &ResourceKey, version: Option<u64>) -> Result<Option<ResourceVersion>, StoreError> {
         read!(self.of(&key.compartment.tenant), on => reads::resource(on, key, version))
+    }
+
+    async fn resources(&self, keys: &[ResourceKey]) -> Result<Vec<ResourceVersion>, StoreError> {
+        let Some(first) = keys.first() else { return Ok(Vec::new()) };
+        read!(snapshot self.of(&first.compartment.tenant), on => reads::resources(on, keys))
     }
 
     async fn history(&self, key: &ResourceKey) -> Result<Vec<ResourceVersion>, StoreError> {

@@ -137,6 +137,10 @@ impl Store for SqliteStore {
         self.readers.run(move |file| claim::backlog(file, most)).await
     }
 
+    async fn busy_platforms(&self) -> Result<Vec<PlatformId>, StoreError> {
+        self.readers.run(claim::busy_platforms).await
+    }
+
     async fn ahead(&self, outbox: &str, now: OffsetDateTime, most: u64) -> Result<Ahead, StoreError> {
         let (outbox, now) = (outbox.to_owned(), canonical::instant(now));
         self.readers.run(move |file| claim::ahead(file, &outbox, now, most)).await
@@ -150,6 +154,11 @@ impl Store for SqliteStore {
     async fn resource(&self, key: &ResourceKey, version: Option<u64>) -> Result<Option<ResourceVersion>, StoreError> {
         let key = key.clone();
         self.readers.run(move |file| reads::resource(file, key, version)).await
+    }
+
+    async fn resources(&self, keys: &[ResourceKey]) -> Result<Vec<ResourceVersion>, StoreError> {
+        let keys = keys.to_vec();
+        self.readers.run(move |file| reads::resources(file, keys)).await
     }
 
     async fn history(&self, key: &ResourceKey) -> Result<Vec<ResourceVersion>, StoreError> {

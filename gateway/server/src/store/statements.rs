@@ -104,6 +104,9 @@ pub(super) const IDLE: &str =
 pub(super) const BELONGING: &str =
     "SELECT c.tenant, c.owner, c.kind, c.id FROM subject_key k CROSS JOIN resource_current c ON c.sealed_by = k.id
     WHERE k.subject = ?1 AND k.domain = ?2 AND k.key IS NOT NULL AND c.kind IN ('Patient', 'ServiceRequest', 'Consent')";
+/// The next platform, by name, for which anything waits for its time.
+pub(super) const PLATFORM: &str = "SELECT o.platform FROM outbox o
+    WHERE o.platform > ?1 AND o.due IS NOT NULL AND o.waits = 0 ORDER BY o.platform LIMIT 1";
 /// The next tenant, by name, of whom anything waits for its time at a platform.
 pub(super) const TENANT: &str = "SELECT o.tenant FROM outbox o
     WHERE o.platform = ?1 AND o.tenant > ?2 AND o.due IS NOT NULL AND o.waits = 0 ORDER BY o.tenant LIMIT 1";
@@ -147,7 +150,7 @@ pub(super) const WALK: &str =
     "SELECT number, hash, at, actor, action, referral, detail FROM audit WHERE tenant = ?1 ORDER BY number, place";
 /// Takes a token away.
 pub(super) const REMOVE_TOKEN: &str = "DELETE FROM token
-    WHERE tenant = ?1 AND owner = ?2 AND kind = ?3 AND parameter = ?4 AND value = ?5 AND place = ?6";
+    WHERE tenant = ?1 AND value = ?2 AND place = ?3";
 
 /// The statement that lists referrals with this filter: only the terms that are there, so that an index fits.
 pub(super) fn listing(filter: &ReferralFilter) -> String {

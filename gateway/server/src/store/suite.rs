@@ -26,6 +26,7 @@ where
 {
     resources::versions_follow_each_other(make().await).await;
     resources::history_is_newest_first_and_old_versions_stay(make().await).await;
+    resources::several_are_read_as_they_stand(make().await).await;
     resources::a_read_version_must_still_be_current(make().await).await;
     resources::what_was_read_must_still_be_all_there_is(make().await).await;
     resources::no_match_looks_at_current_tokens_only(make().await).await;

@@ -91,6 +91,11 @@ impl<W: Watcher> Store for Watched<W> {
         self.inner.backlog(most).await
     }
 
+    async fn busy_platforms(&self) -> Result<Vec<PlatformId>, StoreError> {
+        self.watcher.reading("busy_platforms").await;
+        self.inner.busy_platforms().await
+    }
+
     async fn ahead(&self, outbox: &str, now: OffsetDateTime, most: u64) -> Result<Ahead, StoreError> {
         self.watcher.reading("ahead").await;
         self.inner.ahead(outbox, now, most).await
@@ -104,6 +109,11 @@ impl<W: Watcher> Store for Watched<W> {
     async fn resource(&self, key: &ResourceKey, version: Option<u64>) -> Result<Option<ResourceVersion>, StoreError> {
         self.watcher.reading("resource").await;
         self.inner.resource(key, version).await
+    }
+
+    async fn resources(&self, keys: &[ResourceKey]) -> Result<Vec<ResourceVersion>, StoreError> {
+        self.watcher.reading("resources").await;
+        self.inner.resources(keys).await
     }
 
     async fn history(&self, key: &ResourceKey) -> Result<Vec<ResourceVersion>, StoreError> {

@@ -82,6 +82,13 @@ pub(super) fn backlog(state: &State) -> u64 {
     state.outbox.iter().filter(|kept| kept.due.is_some() && !waits(kept)).count() as u64
 }
 
+/// For which platforms anything waits for its time or is leased, by name.
+pub(super) fn busy_platforms(state: &State) -> Vec<PlatformId> {
+    let waits = waits(state);
+    let open = state.outbox.iter().filter(|kept| kept.due.is_some() && !waits(kept));
+    open.map(|kept| kept.row.platform.clone()).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
 /// When the first row that nothing blocks is due.
 pub(super) fn next_due(state: &State, platforms: &[PlatformId]) -> Option<OffsetDateTime> {
     open(state, platforms).into_iter().map(|(due, _)| due).min()

@@ -6,7 +6,7 @@ use super::lane;
 use super::sql::{Bind as _, all, ask, one, run};
 use crate::store::StoreError;
 use crate::store::rows::Columns as _;
-use crate::store::statements::{BACKLOG, BEFORE, LEFT, STANDS, URGENT_BEFORE};
+use crate::store::statements::{BACKLOG, BEFORE, LEFT, PLATFORM, STANDS, URGENT_BEFORE};
 use crate::store::values::{integer, json, micros, time};
 use gateway_core::fair::{Class, Waiting};
 use gateway_core::identity::{PlatformId, TenantId};
@@ -164,6 +164,17 @@ pub(super) async fn backlog(on: &mut PgConnection, most: u64) -> Result<u64, Fau
 }
 
 /// When the first row of these platforms that nothing blocks is due.
+pub(super) async fn busy_platforms(on: &mut PgConnection) -> Result<Vec<PlatformId>, Fault> {
+    let mut found: Vec<PlatformId> = Vec::new();
+    loop {
+        let last = found.last().map_or("", |platform| platform.0.as_str());
+        match one(on, ask(PLATFORM).text(last), |row| row.string(0)).await? {
+            Some(next) => found.push(PlatformId(next)),
+            None => return Ok(found),
+        }
+    }
+}
+
 pub(super) async fn next_due(on: &mut PgConnection, platforms: &[PlatformId]) -> Result<Option<OffsetDateTime>, Fault> {
     let mut first: Option<i64> = None;
     for platform in platforms {

@@ -37,6 +37,14 @@ pub(super) async fn resource(
     one(on, found, |row| rows::version(row, key.clone())).await
 }
 
+pub(super) async fn resources(on: &mut PgConnection, keys: &[ResourceKey]) -> Result<Vec<ResourceVersion>, Fault> {
+    let mut found = Vec::with_capacity(keys.len());
+    for key in keys {
+        found.extend(resource(on, key, None).await?);
+    }
+    Ok(found)
+}
+
 pub(super) async fn history(on: &mut PgConnection, key: &ResourceKey) -> Result<Vec<ResourceVersion>, Fault> {
     all(on, of_key(&HISTORY, key), |row| rows::version(row, key.clone())).await
 }

@@ -4,7 +4,9 @@
 use super::rows::{body, integer, json, micros, time};
 use super::{lane, put};
 use crate::store::StoreError;
-pub(super) use crate::store::statements::{BACKLOG, BEFORE, DUE, LEFT, NEXT, STANDS, TENANT, URGENT, URGENT_BEFORE};
+pub(super) use crate::store::statements::{
+    BACKLOG, BEFORE, DUE, LEFT, NEXT, PLATFORM, STANDS, TENANT, URGENT, URGENT_BEFORE,
+};
 use gateway_core::fair::{Class, Waiting};
 use gateway_core::identity::{PlatformId, TenantId};
 use gateway_core::outbox::{ClaimRequest, Claimed, OutboxRow};
@@ -65,6 +67,19 @@ fn tenants(file: &Connection, platform: &PlatformId) -> Result<Vec<TenantId>, St
         let last = found.last().map_or("", |tenant| tenant.0.as_str());
         match statement.query_row((&platform.0, last), |row| row.get(0)).optional()? {
             Some(next) => found.push(TenantId(next)),
+            None => return Ok(found),
+        }
+    }
+}
+
+/// For which platforms anything waits or is leased, by name.
+pub(super) fn busy_platforms(file: &Connection) -> Result<Vec<PlatformId>, StoreError> {
+    let mut statement = file.prepare_cached(PLATFORM)?;
+    let mut found: Vec<PlatformId> = Vec::new();
+    loop {
+        let last = found.last().map_or("", |platform| platform.0.as_str());
+        match statement.query_row([last], |row| row.get(0)).optional()? {
+            Some(next) => found.push(PlatformId(next)),
             None => return Ok(found),
         }
     }

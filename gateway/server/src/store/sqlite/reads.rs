@@ -59,6 +59,11 @@ pub(super) fn resource(
     rows.next()?.map(|row| rows::version(row, key)).transpose()
 }
 
+pub(super) fn resources(file: &Connection, keys: Vec<ResourceKey>) -> Result<Vec<ResourceVersion>, StoreError> {
+    let snapshot = file.unchecked_transaction()?;
+    keys.into_iter().filter_map(|key| resource(&snapshot, key, None).transpose()).collect()
+}
+
 pub(super) fn history(file: &Connection, key: &ResourceKey) -> Result<Vec<ResourceVersion>, StoreError> {
     let params = (&key.compartment.tenant.0, key.compartment.owner.key(), &key.kind, &key.id);
     all(file, &HISTORY, params, |row| rows::version(row, key.clone()))

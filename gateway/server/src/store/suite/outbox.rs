@@ -325,10 +325,13 @@ pub(super) async fn next_due_counts_only_what_a_claim_would_get(store: Shared) {
 
 pub(super) async fn the_backlog_is_what_waits_or_is_leased(store: Shared) {
     assert_eq!(must(store.backlog(10).await), 0);
+    assert_eq!(must(store.busy_platforms().await), []);
     write(&store, vec![put_errand(errand("a", 1, 40)), put_errand(elsewhere(errand("a", 2, 5)))]).await;
     write(&store, vec![put_errand(elsewhere(errand("b", 1, 35)))]).await;
     assert_eq!(must(store.backlog(10).await), 2, "also what is not due yet; not what waits for something else");
     assert_eq!(must(store.backlog(1).await), 1, "no more is counted than is asked");
+    let busy = must(store.busy_platforms().await);
+    assert_eq!(busy, [errand("a", 1, 40).platform, elsewhere(errand("b", 1, 35)).platform], "by name");
     must(store.claim(claim("food-bank", 40, 1)).await);
     assert_eq!(must(store.backlog(10).await), 2, "a leased row is not done");
     for (state, waiting) in

@@ -39,6 +39,17 @@ pub(super) async fn history_is_newest_first_and_old_versions_stay(store: Shared)
     assert_eq!(must(store.history(&key(&home(), "b")).await), []);
 }
 
+pub(super) async fn several_are_read_as_they_stand(store: Shared) {
+    let (first, now) = (resource("a", 1, &[]), resource("a", 2, &[("status", "ready")]));
+    let other = resource("b", 1, &[]);
+    write(&store, vec![put(first), put(now.clone()), put(other.clone())]).await;
+    let keys = ["b", "z", "a"].map(|id| key(&home(), id));
+    assert_eq!(must(store.resources(&keys).await), [other, now], "in the order asked, without what is not there");
+    assert_eq!(must(store.resources(&[]).await), []);
+    let [stranger, ..] = strangers();
+    assert_eq!(must(store.resources(&[key(&stranger, "a")]).await), [], "another's compartment");
+}
+
 pub(super) async fn a_read_version_must_still_be_current(store: Shared) {
     write(&store, vec![put(resource("a", 1, &[]))]).await;
     let read = |id: &str, version| Check::VersionIs { key: key(&home(), id), version };

@@ -52,6 +52,7 @@ fn fixed_statements_go_by_an_index() {
         claim::DUE,
         claim::NEXT,
         claim::TENANT,
+        claim::PLATFORM,
         claim::STANDS,
         claim::LEFT,
         claim::BEFORE,
@@ -113,7 +114,7 @@ fn lists_of_referrals_go_by_an_index() {
 fn searches_go_by_an_index() {
     let file = file();
     let blind = crate::store::sqlite::blind::read(&file).expect("a key");
-    let cases: [&[&[(&str, &str)]]; 8] = [
+    let cases: [&[&[(&str, &str)]]; 11] = [
         &[],
         &[&[("status", "ready")]],
         &[&[("patient", "Patient/1")]],
@@ -122,6 +123,9 @@ fn searches_go_by_an_index() {
         &[&[("status", "ready"), ("status", "done")]],
         &[&[("patient", "Patient/1"), ("patient", "Patient/2")]],
         &[&[("patient", "Patient/1"), ("patient", "Patient/2")], &[("status", "ready")]],
+        &[&[("_id", "1")]],
+        &[&[("_id", "1"), ("_id", "2")]],
+        &[&[("status", "ready")], &[("_id", "1"), ("_id", "2")]],
     ];
     for all_of in cases {
         for from in [None, Some(at(0))] {
@@ -134,5 +138,7 @@ fn searches_go_by_an_index() {
     let mut by_patient = Found::of(&blind, &query(cases[3]), 0, 10).expect("builds");
     let plan = plan(&file, &by_patient.page(10)).join("\n");
     assert!(plan.contains("SEARCH t USING PRIMARY KEY") && plan.contains("SEARCH x "), "{plan}");
-    assert!(by_patient.values.contains(&blind.value(&Token::new("patient", "Patient/1")).into()));
+    let query = query(cases[3]);
+    let hidden = blind.value(&query.compartment.owner.key(), &query.kind, &Token::new("patient", "Patient/1"));
+    assert!(by_patient.values.contains(&hidden.into()));
 }

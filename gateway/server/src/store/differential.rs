@@ -247,6 +247,7 @@ async fn step(dice: &mut Dice, model: &MemoryStore, engine: &dyn Store) {
         let platform = dice.platform();
         let mut request = ClaimRequest { platform, ..samples::claim("walks", dice.seconds(), dice.number(4)) };
         request.interrupted = dice.number(3) == 0;
+        request.urgent = dice.number(3) == 0;
         request.turn.went(
             &TenantId((*dice.one(&["east", "north", "south"])).to_owned()),
             *dice.one(&[Class::Urgent, Class::Any]),

@@ -132,7 +132,8 @@ async fn a_platform_that_asks_for_time_is_left_alone_by_all() {
     stage.world.stop().await;
 }
 
-fn with_priority(nth: usize, priority: &str) -> Value {
+/// A referral that is urgent by its priority, or by nothing.
+pub(crate) fn with_priority(nth: usize, priority: &str) -> Value {
     let mut bundle = bundle(nth);
     let task = inside(&mut bundle, "Task");
     task["priority"] = json!(priority);

@@ -129,6 +129,20 @@ pub(super) async fn what_is_urgent_goes_first_from_its_time_on(store: Shared) {
     assert_eq!(claimed(155, 9).await, [urgent("a1")], "what was put back waits for its time");
 }
 
+pub(super) async fn what_is_urgent_can_be_claimed_alone(store: Shared) {
+    for row in [of_tenant("a0", 0, None), of_tenant("b0", 1, Some(0)), of_tenant("b1", 2, Some(60))] {
+        write(&store, vec![put_errand(row)]).await;
+    }
+    let claimed = async |seconds| {
+        let request = ClaimRequest { urgent: true, ..claim("food-bank", seconds, 9) };
+        must(store.claim(request).await).into_iter().map(|one| one.row.referral.0).collect::<Vec<_>>()
+    };
+    assert_eq!(claimed(30).await, ["b0"]);
+    assert_eq!(claimed(30).await, Vec::<String>::new(), "the others wait");
+    assert_eq!(claimed(60).await.last().map(String::as_str), Some("b1"), "from its time on");
+    assert_eq!(must(store.claim(claim("food-bank", 60, 9)).await)[0].row.referral.0, "a0");
+}
+
 pub(super) async fn what_stands_before_a_row_is_counted(store: Shared) {
     let blocked = OutboxRow { sequence: 2, id: "a0-2".to_owned(), ..of_tenant("a0", 0, None) };
     for row in [

@@ -233,7 +233,7 @@ pub fn gone(job: &Job<'_>) -> Transaction {
         // That is what it was asked for.
         let mut referral = job.referral.clone();
         let mut changes = vec![finish_row(job, OutboxState::Done, None), attempt(job, "acknowledged", None)];
-        changes.extend(withdraw::confirmed(&mut referral, job.task, job.schedule, job.now));
+        changes.extend(withdraw::confirmed(&mut referral, job.task, job.now));
         referral.revision += 1;
         changes.push(Change::PutReferral(Box::new(referral)));
         return Transaction { checks: vec![lease(job)], changes };
@@ -419,12 +419,12 @@ pub fn dead(job: &Job<'_>, error: &DeliveryError) -> Transaction {
                 changes.push(Change::PutResource(next_task(job, &step)));
             } else {
                 referral.attention = Some(words);
-                changes.extend(withdraw::for_a_person(&mut referral, job.task, job.schedule, job.now));
+                changes.extend(withdraw::for_a_person(&mut referral, job.task, job.now));
             }
         }
         Errand::Tell { .. } if referral.recall.is_some() => {
             referral.attention = Some(format!("The platform could not be told that consent was withdrawn: {words}"));
-            changes.extend(withdraw::for_a_person(&mut referral, job.task, job.schedule, job.now));
+            changes.extend(withdraw::for_a_person(&mut referral, job.task, job.now));
         }
         Errand::Tell { .. } => {
             referral.attention = Some(format!("The platform could not be told of the sender's move: {words}"));
@@ -522,7 +522,7 @@ fn withdrawn(job: &Job<'_>) -> Transaction {
     let mut changes = vec![finish_row(job, OutboxState::Dropped, None), attempt(job, "withheld", None)];
     changes.push(audit_line(&referral, job.now, GATEWAY_AUTHOR, "withdraw", json!({ "partly-sent": partly })));
     let receipt = if partly { withdraw::for_a_person } else { withdraw::nothing_there };
-    changes.extend(receipt(&mut referral, job.task, job.schedule, job.now));
+    changes.extend(receipt(&mut referral, job.task, job.now));
     if let Some(next) = service_request_follows(
         &referral.compartment,
         &referral.service_request,

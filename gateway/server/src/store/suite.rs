@@ -47,6 +47,7 @@ where
     outbox::what_is_urgent_can_be_claimed_alone(make().await).await;
     outbox::what_stands_before_a_row_is_counted(make().await).await;
     outbox::only_the_newest_fence_may_write(make().await).await;
+    outbox::what_waits_can_be_dropped_and_what_is_leased_is_its_holders(make().await).await;
     outbox::an_expired_lease_is_claimed_as_interrupted(make().await).await;
     outbox::a_row_that_dies_with_its_process_is_bounded_at_the_claim(make().await).await;
     outbox::what_dies_among_others_is_tried_alone_before_it_is_blamed(make().await).await;

@@ -208,6 +208,22 @@ pub(super) async fn only_the_newest_fence_may_write(store: Shared) {
     assert_eq!(must(store.claim(claim("food-bank", 999, 10)).await), []);
 }
 
+pub(super) async fn what_waits_can_be_dropped_and_what_is_leased_is_its_holders(store: Shared) {
+    let drop = |id: &str| Change::DropOutbox(id.to_owned());
+    write(&store, vec![put_errand(errand("a", 1, 0)), put_errand(errand("b", 1, 1)), put_errand(errand("b", 2, 1))])
+        .await;
+    let mine = must(store.claim(claim("food-bank", 5, 1)).await).remove(0).row;
+    write(&store, vec![drop("a-1"), drop("b-1"), drop("nobody")]).await;
+    let row = async |of: &str| must(store.outbox(&referral_id(of)).await).remove(0);
+    assert_eq!(row("a").await, mine, "its holder counts on it");
+    assert_eq!(row("b").await, OutboxRow { state: OutboxState::Dropped, ..errand("b", 1, 1) });
+    let next: Vec<_> = must(store.claim(claim("food-bank", 5, 9)).await).into_iter().map(|one| one.row.id).collect();
+    assert_eq!(next, ["b-2"], "what waited behind it goes on");
+    let ended = OutboxRow { state: OutboxState::Done, ..mine };
+    write(&store, vec![put_errand(ended.clone()), drop("a-1")]).await;
+    assert_eq!(row("a").await, ended);
+}
+
 pub(super) async fn an_expired_lease_is_claimed_as_interrupted(store: Shared) {
     write(&store, vec![put_errand(errand("a", 1, 0)), put_errand(errand("b", 1, 100))]).await;
     assert!(!claim_one(&store, 0).await.interrupted);

@@ -18,7 +18,6 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc2822;
 use tokio::sync::Notify;
 
 /// Requests are let wait for their turn so long together: what waits holds a lease.
@@ -316,16 +315,26 @@ impl Pace {
     }
 
     /// A request has ended: what it tells of the platform.
-    pub fn heard(&self, outcome: &Result<Answer, DeliveryError>) {
+    ///
+    /// A date in `Retry-After` comes back as seconds: adapters have no clock.
+    pub fn heard(&self, mut outcome: Result<Answer, DeliveryError>) -> Result<Answer, DeliveryError> {
         let now = self.clock.now();
-        let sign = sign(outcome);
-        let mut state = self.standing();
-        let state = &mut state.lane;
+        if let Ok(Answer::Http { headers, .. }) = &mut outcome {
+            let dated = headers.iter_mut().filter(|(name, _)| name.eq_ignore_ascii_case("retry-after"));
+            for (_, value) in dated {
+                if let Some(at) = date(value) {
+                    *value = whole_seconds(span(now, at)).to_string();
+                }
+            }
+        }
+        let sign = sign(&outcome);
+        let mut standing = self.standing();
+        let state = &mut standing.lane;
         let moved = state.breaker.hear(sign, now, self.chance.unit(), &self.breaker);
         if moved {
             tracing::warn!(open = state.breaker.open.is_some(), "a platform's circuit breaker has moved");
         }
-        if let Ok(Answer::Http { status, headers, .. }) = outcome
+        if let Ok(Answer::Http { status, headers, .. }) = &outcome
             && let Some(wait) = asked_to_wait(*status, headers, now)
         {
             let wait = wait.min(Duration::from_secs(u64::from(LONGEST_SECONDS)));
@@ -335,6 +344,8 @@ impl Pace {
         if moved {
             self.hold.keep();
         }
+        drop(standing);
+        outcome
     }
 }
 
@@ -355,7 +366,6 @@ fn asked_to_wait(status: u16, headers: &[(String, String)], now: OffsetDateTime)
     };
     if matches!(status, 429 | 503) {
         let seconds = |text: &str| text.parse().ok().map(Duration::from_secs);
-        let date = |text: &str| OffsetDateTime::parse(&text.replace("GMT", "+0000"), &Rfc2822).ok();
         let asked = header("retry-after").and_then(|text| seconds(text).or_else(|| date(text).map(|at| span(now, at))));
         if asked.is_some() || status == 429 {
             return Some(asked.unwrap_or(Duration::from_secs(1)).max(Duration::from_secs(1)));
@@ -385,10 +395,19 @@ fn span(now: OffsetDateTime, until: OffsetDateTime) -> Duration {
     Duration::try_from(until - now).unwrap_or_default()
 }
 
+/// An HTTP date, in each of its three forms.
+fn date(text: &str) -> Option<OffsetDateTime> {
+    httpdate::parse_http_date(text.trim()).ok().map(OffsetDateTime::from)
+}
+
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
 fn unsent(words: &str, wait: Duration) -> DeliveryError {
-    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     let error = DeliveryError::new(FailureCode::NotConnected, words);
-    DeliveryError { retry_after_seconds: Some(u32::try_from(seconds).unwrap_or(u32::MAX).max(1)), ..error }
+    let seconds = u32::try_from(whole_seconds(wait)).unwrap_or(u32::MAX).max(1);
+    DeliveryError { retry_after_seconds: Some(seconds), ..error }
 }
 
 #[cfg(test)]
@@ -423,6 +442,23 @@ mod tests {
     }
 
     #[test]
+    fn adapters_read_seconds_where_the_platform_wrote_a_date() {
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(datetime!(2026-06-15 12:00:00.5 UTC)));
+        let breaker = Settings { failures: 7, first_seconds: 2, longest_seconds: 60, probe_seconds: 30 };
+        let pace = Pace::new(Bounds::default(), breaker, &clock, &Arc::new(Chance::seeded(1)));
+        for (wrote, read) in [
+            ("Mon, 15 Jun 2026 12:02:00 GMT", "120"),
+            ("Mon, 15 Jun 2026 11:00:00 GMT", "0"),
+            ("90", "90"),
+            ("soon", "soon"),
+        ] {
+            let headers = vec![("Retry-After".to_owned(), wrote.to_owned())];
+            let answer = pace.heard(Ok(Answer::Http { status: 500, headers, body: Vec::new() })).unwrap();
+            assert_eq!(answer.header("retry-after"), Some(read), "{wrote}");
+        }
+    }
+
+    #[test]
     fn a_platform_is_understood_in_every_form_in_which_it_asks_for_time() {
         let now = datetime!(2026-06-15 12:00 UTC);
         let asked = |status, headers: &[(&str, &str)]| {
@@ -434,6 +470,7 @@ mod tests {
             (429, &[("Retry-After", "120")][..], Some(120)),
             (503, &[("retry-after", " 7 ")], Some(7)),
             (503, &[("retry-after", "Mon, 15 Jun 2026 12:02:00 GMT")], Some(120)),
+            (503, &[("retry-after", "Monday, 15-Jun-26 12:02:00 GMT")], Some(120)),
             (429, &[("retry-after", "Mon, 15 Jun 2026 11:00:00 GMT")], Some(1)),
             (429, &[("retry-after", "soon")], Some(1)),
             (429, &[], Some(1)),

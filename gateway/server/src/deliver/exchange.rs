@@ -299,8 +299,7 @@ impl Exchanger<'_> {
                     return Ok(Err(error));
                 }
                 let answer = self.gateway.transport.send(self.platform, request, &names).await;
-                self.platform.pace.heard(&answer);
-                Ok(answer)
+                Ok(self.platform.pace.heard(answer))
             }
             PlatformRequest::Publish(publication) => self.publish(publication).await,
             PlatformRequest::Amend(amendment) => self.amend(amendment).await,

@@ -107,8 +107,7 @@ async fn one_page(
         platform.pace.leave(gateway.limits.platform_concurrency, false).await?;
         platform.pace.is_ours()?;
         let answer = gateway.transport.send(platform, &request, &names).await;
-        platform.pace.heard(&answer);
-        let answer: Answer = answer?;
+        let answer: Answer = platform.pace.heard(answer)?;
         step = platform.adapter.resume(&exchange, &progress, &answer);
     }
     Err(DeliveryError::new(FailureCode::TooManySteps, "A poll did not end within the steps that the adapter declares."))

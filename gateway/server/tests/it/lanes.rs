@@ -410,7 +410,7 @@ async fn a_pause_outlives_the_instance_that_was_asked_for_it() {
     let food = gateway_core::identity::PlatformId("food".to_owned());
     let pace = Arc::clone(&first.world.running.gateway.platform(&food).unwrap().pace);
     let headers = vec![("retry-after".to_owned(), "120".to_owned())];
-    pace.heard(&Ok(Answer::Http { status: 429, headers, body: Vec::new() }));
+    pace.heard(Ok(Answer::Http { status: 429, headers, body: Vec::new() })).unwrap();
     // It is kept at once, not at the next renewal.
     settle().await;
     drop(first);

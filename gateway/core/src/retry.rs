@@ -1,6 +1,6 @@
 //! When to try again: a schedule as data, and one function that picks the next time.
 //!
-//! Full jitter (each wait is uniform between nothing and its upper bound), so that referrals that failed together do
+//! Full jitter (each wait is uniform between a second and its upper bound), so that referrals that failed together do
 //! not come back together. It reads no clock and throws no dice: time and chance are passed in. Whether a failure may
 //! be tried again at all is [`crate::classify`]'s to say.
 
@@ -89,7 +89,7 @@ pub enum Next {
 
 /// When to try again after `attempts` attempts have been made, the last of which failed at `now`.
 ///
-/// `chance` lies in `[0, 1)` and picks the point between nothing and the bound; anything outside is brought inside.
+/// `chance` lies in `[0, 1)` and picks the point between a second and the bound; anything outside is brought inside.
 /// `retry_after` is the platform's own wish in seconds: never earlier, but it is not followed beyond
 /// [`LONGEST_SECONDS`] or the window. Gives up when less than [`LAST_CALL_SECONDS`] of the window are left.
 #[must_use]
@@ -105,9 +105,10 @@ pub fn next(
     if now >= last_call {
         return Next::GiveUp;
     }
-    let jittered = jitter(schedule.bound(attempts), chance);
-    let asked = Duration::seconds(i64::from(retry_after.unwrap_or(0)));
+    // From the shortest on: were shorter waits made longer, all of them would end together.
     let shortest = Duration::seconds(i64::from(SHORTEST_SECONDS));
+    let jittered = shortest + jitter(schedule.bound(attempts).saturating_sub(SHORTEST_SECONDS), chance);
+    let asked = Duration::seconds(i64::from(retry_after.unwrap_or(0)));
     let longest = Duration::seconds(i64::from(LONGEST_SECONDS));
     let wait = jittered.max(asked).clamp(shortest, longest);
     let at = now.saturating_add(wait).min(last_call);
@@ -161,12 +162,21 @@ mod tests {
         assert_eq!(after(1, None, 0.0), seconds(1));
         assert_eq!(after(1, Some(0), 0.0), seconds(1));
         assert_eq!(after(1, Some(300), 0.9), seconds(300));
-        assert_eq!(after(8, Some(300), 0.5), seconds(14_400));
+        assert_eq!(after(8, Some(300), 0.5), Next::At(START + Duration::milliseconds(14_400_500)));
         assert_eq!(after(1, Some(u32::MAX), 0.9), seconds(86_400));
         let late = end - Duration::hours(1);
         assert_eq!(next(&schedule, 9, late, end, Some(7_200), 0.1), Next::At(end - Duration::seconds(60)));
         assert_eq!(next(&schedule, 9, end - Duration::seconds(60), end, None, 0.1), Next::GiveUp);
         assert_eq!(next(&schedule, 9, end + Duration::days(9), end, None, 0.1), Next::GiveUp);
+    }
+
+    #[test]
+    fn short_waits_do_not_gather_at_the_shortest() {
+        let after = |chance| next(&Schedule::default(), 1, START, START + Duration::hours(1), None, chance);
+        let mut waits: Vec<_> = (0..30).map(|part| after(f64::from(part) / 30.0)).collect();
+        waits.dedup();
+        assert_eq!(waits.len(), 30);
+        assert_eq!(after(0.02), Next::At(START + Duration::milliseconds(1_580)));
     }
 
     #[test]

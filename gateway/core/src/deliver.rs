@@ -315,8 +315,7 @@ pub fn failed(
     chance: f64,
 ) -> Transaction {
     let class = classify::class_of(&error.code, Some(repeat));
-    let next =
-        retry::next(job.schedule, job.row.attempts, job.now, job.row.expires_at, error.retry_after_seconds, chance);
+    let next = next_after(job, error, chance);
     // Where it stood and whether the last request may have arrived is kept in any case: a redrive goes on from there.
     let mut row = job.row.clone();
     row.progress = progress;
@@ -359,11 +358,19 @@ pub fn failed(
     Transaction { checks: vec![lease(job)], changes }
 }
 
+/// When to try again. What failed without a connection, and is told for how long to wait, was not let go: nothing was asked of the
+/// platform.
+fn next_after(job: &Job<'_>, error: &DeliveryError, chance: f64) -> Next {
+    let wait = error.retry_after_seconds;
+    let put_off = error.code == FailureCode::NotConnected && wait.is_some();
+    let next = if put_off { retry::put_off } else { retry::next };
+    next(job.schedule, job.row.attempts, job.now, job.row.expires_at, wait, chance)
+}
+
 /// The platform could not be asked. What was uncertain before is as uncertain now: the row keeps where it stood.
 #[must_use]
 pub fn look_up_failed(job: &Job<'_>, error: &DeliveryError, chance: f64) -> Transaction {
-    let next =
-        retry::next(job.schedule, job.row.attempts, job.now, job.row.expires_at, error.retry_after_seconds, chance);
+    let next = next_after(job, error, chance);
     let at = match (classify::class(&error.code), next) {
         (Class::Permanent, _) | (_, Next::GiveUp) => return dead(job, error),
         (_, Next::At(at)) => at,

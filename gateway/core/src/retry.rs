@@ -14,6 +14,9 @@ pub const SHORTEST_SECONDS: u32 = 1;
 /// otherwise silence its referrals.
 pub const LONGEST_SECONDS: u32 = 24 * 60 * 60;
 
+/// No wait is longer after an attempt in which nothing was asked of the platform, unless it has to be.
+pub const PUT_OFF_SECONDS: u32 = 60 * 60;
+
 /// A wait that would end behind the window is cut so that one attempt is still made this long before its end.
 pub const LAST_CALL_SECONDS: u32 = 60;
 
@@ -101,13 +104,34 @@ pub fn next(
     retry_after: Option<u32>,
     chance: f64,
 ) -> Next {
+    within(schedule.bound(attempts), now, expires_at, retry_after, chance)
+}
+
+/// The same after an attempt in which nothing was asked of the platform, because it may not be asked now. `retry_after` says for
+/// how long.
+///
+/// The platform may be back long before the schedule's later waits are over, so none is longer than [`PUT_OFF_SECONDS`]. They are
+/// spread over that time all the same: a platform that has just come back is not given all at once.
+#[must_use]
+pub fn put_off(
+    schedule: &Schedule,
+    attempts: u32,
+    now: OffsetDateTime,
+    expires_at: OffsetDateTime,
+    retry_after: Option<u32>,
+    chance: f64,
+) -> Next {
+    within(schedule.bound(attempts).min(PUT_OFF_SECONDS), now, expires_at, retry_after, chance)
+}
+
+fn within(bound: u32, now: OffsetDateTime, expires_at: OffsetDateTime, retry_after: Option<u32>, chance: f64) -> Next {
     let last_call = expires_at.saturating_sub(Duration::seconds(i64::from(LAST_CALL_SECONDS)));
     if now >= last_call {
         return Next::GiveUp;
     }
     // From the shortest on: were shorter waits made longer, all of them would end together.
     let shortest = Duration::seconds(i64::from(SHORTEST_SECONDS));
-    let jittered = shortest + jitter(schedule.bound(attempts).saturating_sub(SHORTEST_SECONDS), chance);
+    let jittered = shortest + jitter(bound.saturating_sub(SHORTEST_SECONDS), chance);
     let asked = Duration::seconds(i64::from(retry_after.unwrap_or(0)));
     let longest = Duration::seconds(i64::from(LONGEST_SECONDS));
     let wait = jittered.max(asked).clamp(shortest, longest);
@@ -177,6 +201,20 @@ mod tests {
         waits.dedup();
         assert_eq!(waits.len(), 30);
         assert_eq!(after(0.02), Next::At(START + Duration::milliseconds(1_580)));
+    }
+
+    #[test]
+    fn what_was_put_off_waits_an_hour_at_most_unless_it_was_told_to_wait_longer() {
+        let after = |attempts, asked, chance| {
+            put_off(&Schedule::default(), attempts, START, START + Duration::days(3), asked, chance)
+        };
+        assert_eq!(after(9, Some(60), ALMOST_ONE), Next::At(START + Duration::hours(1)));
+        assert_eq!(
+            after(1, Some(7), ALMOST_ONE),
+            Next::At(START + Duration::seconds(30)),
+            "the schedule's, if shorter"
+        );
+        assert_eq!(after(9, Some(7_200), 0.5), Next::At(START + Duration::hours(2)));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
@@ -20,6 +20,17 @@ const SERVES: u32 = 3_000;
 
 /// Starts after which a process that goes on ending by itself is given up: each start while its database is away is one.
 const MOST_STARTS: u32 = 600;
+
+/// Has the kernel kill the gateway when the thread that started it ends: a campaign that is itself killed by a signal leaves none
+/// behind. It becomes the program that it is given, so that our child is the gateway.
+const WITH_US: [&str; 3] = ["setpriv", "--pdeathsig", "KILL"];
+
+/// Whether this machine can do that (util-linux); without it a campaign that is killed leaves its gateways running.
+static DIES_WITH_US: LazyLock<bool> = LazyLock::new(|| {
+    let [program, arguments @ ..] = WITH_US;
+    let tried = Command::new(program).args(arguments).arg("true").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    tried.is_ok_and(|status| status.success())
+});
 
 /// Which end of a process is no fault of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -77,6 +88,9 @@ impl Place {
         line.push(self.gateway.display().to_string());
         line.extend(["serve".to_owned(), "--config".to_owned()]);
         line.push(self.folder.join("gateway.toml").display().to_string());
+        if *DIES_WITH_US {
+            line.splice(0..0, WITH_US.map(str::to_owned));
+        }
         let (program, arguments) = line.split_first().context("a command line")?;
         let mut command = Command::new(program);
         command

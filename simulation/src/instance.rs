@@ -156,7 +156,7 @@ fn without_breaker(gateway: &mut Gateway, own: Option<Rate>, clock: &Arc<dyn Clo
     let never = breaker::Settings { failures: u32::MAX, first_seconds: 2, longest_seconds: 60, probe_seconds: 40 };
     let platforms = gateway.platforms.all().into_iter().map(|platform| {
         let kind = Kind::ALL.into_iter().find(|kind| kind.id() == platform.id.0);
-        let bounds = Bounds { rate: own.or_else(|| kind.and_then(pace)), at_once: None };
+        let bounds = Bounds { rate: own.or_else(|| kind.and_then(pace)), at_once: None, quota: None };
         Platform { pace: Arc::new(Pace::new(bounds, never, clock, chance)), ..platform.as_ref().clone() }
     });
     gateway.platforms = Platforms::new(platforms.collect::<Vec<_>>());

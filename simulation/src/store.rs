@@ -135,7 +135,12 @@ impl Watcher for Access {
 
     async fn claim(&self, store: &dyn Store, request: ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
         let world = self.life.world();
-        let lane = format!("{}{}", request.platform.0, if request.interrupted { ", what was left" } else { "" });
+        let which = match (request.interrupted, request.urgent) {
+            (true, _) => ", what was left",
+            (false, true) => ", what is urgent",
+            (false, false) => "",
+        };
+        let lane = format!("{}{which}", request.platform.0);
         let told = |lane: &str| self.told_empty.lock().unwrap_or_else(PoisonError::into_inner).get(lane).copied();
         // Nothing has changed since it was told so in this very turn. Whether it asks again depends on which of several finished
         // things `select!` told it of first, and that is drawn from the operating system's randomness.

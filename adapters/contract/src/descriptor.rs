@@ -143,10 +143,20 @@ pub struct Pace {
     pub burst: Option<NonZeroU32>,
     /// Exchanges under way at the same time; absent = as the gateway's limits say.
     pub at_once: Option<NonZeroU32>,
+    /// Requests in a day of the platform; absent = not bounded. What is beyond it waits for the next day.
+    pub requests_per_day: Option<NonZeroU32>,
+    /// So many of them are kept for what is urgent and for exchanges that have begun; absent = none. It says nothing without
+    /// `requests_per_day`.
+    pub urgent_per_day: Option<NonZeroU32>,
+    /// The minute of the UTC day with which a day of the platform begins, up to [`LAST_MINUTE`]; absent = midnight UTC.
+    pub day_starts_minute: Option<NonZeroU32>,
 }
 
+/// The last minute of a day.
+pub const LAST_MINUTE: u32 = 24 * 60 - 1;
+
 impl Pace {
-    /// The slower of both in each respect.
+    /// The slower of both in each respect. When a day begins is as `self` says, if it does.
     #[must_use]
     pub fn tightened(self, other: Self) -> Self {
         let least = |one: Option<NonZeroU32>, other: Option<NonZeroU32>| one.into_iter().chain(other).min();
@@ -154,6 +164,9 @@ impl Pace {
             requests_per_minute: least(self.requests_per_minute, other.requests_per_minute),
             burst: least(self.burst, other.burst),
             at_once: least(self.at_once, other.at_once),
+            requests_per_day: least(self.requests_per_day, other.requests_per_day),
+            urgent_per_day: self.urgent_per_day.max(other.urgent_per_day),
+            day_starts_minute: self.day_starts_minute.or(other.day_starts_minute),
         }
     }
 }

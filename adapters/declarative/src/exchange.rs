@@ -101,7 +101,7 @@ fn unbelieved(status: u16, problem: &str, answer: &Answer) -> DeliveryError {
     }
 }
 
-/// With the wait that the platform asked for. A date in `Retry-After` needs a clock, and is the gateway's to read.
+/// With the wait that the platform asked for. A date in `Retry-After` needs a clock: the gateway makes seconds of it.
 fn failure(code: FailureCode, diagnostic: String, answer: &Answer) -> DeliveryError {
     let wait = answer.header("retry-after").and_then(|value| value.trim().parse().ok());
     DeliveryError { retry_after_seconds: wait, ..DeliveryError::new(code, diagnostic) }

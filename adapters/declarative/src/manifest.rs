@@ -7,7 +7,7 @@ mod table;
 
 use crate::fault::Fault;
 use crate::folder::{Folder, MANIFEST};
-use adapter_contract::{Capabilities, Limits, Pace, StatusRow, TaskStatus};
+use adapter_contract::{Capabilities, LAST_MINUTE, Limits, Pace, StatusRow, TaskStatus};
 use std::collections::BTreeMap;
 use table::{Place, Table};
 use toml::de::DeTable;
@@ -177,8 +177,11 @@ fn manifest(document: &DeTable<'_>, folder: &str, known: &mut Known, place: &mut
             let requests_per_minute = table.optional_number("requests-per-minute", place);
             let burst = table.optional_number("burst", place);
             let at_once = table.optional_number("at-once", place);
+            let requests_per_day = table.optional_number("requests-per-day", place);
+            let urgent_per_day = table.optional_number("urgent-per-day", place);
+            let day_starts_minute = table.optional_number_to("day-starts-minute", LAST_MINUTE, place);
             table.end(place);
-            Pace { requests_per_minute, burst, at_once }
+            Pace { requests_per_minute, burst, at_once, requests_per_day, urgent_per_day, day_starts_minute }
         });
         table.end(place);
         known.steps = steps;

@@ -152,7 +152,7 @@ pub(crate) fn failure(answer: &Answer) -> DeliveryError {
             DeliveryError::new(FailureCode::HttpStatus(*status), format!("HTTP {status} without an OperationOutcome"))
         }
     };
-    // A date cannot be turned into seconds without a clock; only the delay form (RFC 9110 s.10.2.3) is read here.
+    // Seconds (RFC 9110 s.10.2.3): where the platform wrote a date, the gateway, which has a clock, has made seconds of it.
     error.retry_after_seconds = answer.header("retry-after").and_then(|value| value.trim().parse().ok());
     error
 }
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_in_seconds_is_kept_and_a_date_is_left() {
+    fn retry_after_in_seconds_is_kept_and_a_date_is_the_gateways_to_read() {
         assert_eq!(failure(&answer(429, &[("retry-after", "120")], "")).retry_after_seconds, Some(120));
         let dated = failure(&answer(503, &[("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT")], ""));
         assert_eq!((dated.code, dated.retry_after_seconds), (FailureCode::HttpStatus(503), None));

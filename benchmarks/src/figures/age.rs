@@ -99,6 +99,7 @@ async fn measure(bench: &Bench, filled: &mut Filled, costs: &mut Costs) -> Resul
             lease_until,
             limit: CLAIMED,
             interrupted: false,
+            urgent: false,
             turn: Turn::default(),
             lane: None,
             adapter: None,

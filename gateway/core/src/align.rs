@@ -203,7 +203,7 @@ fn recalled(from: &Alignment<'_>) -> Transaction {
         transaction.changes.extend(again);
     }
     if ended {
-        transaction.changes.extend(withdraw::confirmed(&mut referral, from.task, from.schedule, from.now));
+        transaction.changes.extend(withdraw::confirmed(&mut referral, from.task, from.now));
     }
     referral.revision += 1;
     transaction.changes.push(Change::PutReferral(Box::new(referral)));

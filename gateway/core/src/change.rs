@@ -87,6 +87,9 @@ pub enum Change {
     PutReferral(Box<Referral>),
     /// A new outbox row, or the new state of one (whole row replaced). A state other than `Leased` ends its lease.
     PutOutbox(Box<OutboxRow>),
+    /// An outbox row of this name that waits for its time is no longer wanted. One that is leased is its holder's, and one that
+    /// has ended stays as it ended; what is not there is no fault.
+    DropOutbox(String),
     /// How an attempt ended.
     PutAttempt(Attempt),
     /// A push as it came in, before anybody read it.

@@ -233,7 +233,7 @@ pub fn gone(job: &Job<'_>) -> Transaction {
         // That is what it was asked for.
         let mut referral = job.referral.clone();
         let mut changes = vec![finish_row(job, OutboxState::Done, None), attempt(job, "acknowledged", None)];
-        changes.extend(withdraw::confirmed(&mut referral, job.task, job.schedule, job.now));
+        changes.extend(withdraw::confirmed(&mut referral, job.task, job.now));
         referral.revision += 1;
         changes.push(Change::PutReferral(Box::new(referral)));
         return Transaction { checks: vec![lease(job)], changes };
@@ -315,8 +315,7 @@ pub fn failed(
     chance: f64,
 ) -> Transaction {
     let class = classify::class_of(&error.code, Some(repeat));
-    let next =
-        retry::next(job.schedule, job.row.attempts, job.now, job.row.expires_at, error.retry_after_seconds, chance);
+    let next = next_after(job, error, chance);
     // Where it stood and whether the last request may have arrived is kept in any case: a redrive goes on from there.
     let mut row = job.row.clone();
     row.progress = progress;
@@ -359,11 +358,19 @@ pub fn failed(
     Transaction { checks: vec![lease(job)], changes }
 }
 
+/// When to try again. What failed without a connection, and is told for how long to wait, was not let go: nothing was asked of the
+/// platform.
+fn next_after(job: &Job<'_>, error: &DeliveryError, chance: f64) -> Next {
+    let wait = error.retry_after_seconds;
+    let put_off = error.code == FailureCode::NotConnected && wait.is_some();
+    let next = if put_off { retry::put_off } else { retry::next };
+    next(job.schedule, job.row.attempts, job.now, job.row.expires_at, wait, chance)
+}
+
 /// The platform could not be asked. What was uncertain before is as uncertain now: the row keeps where it stood.
 #[must_use]
 pub fn look_up_failed(job: &Job<'_>, error: &DeliveryError, chance: f64) -> Transaction {
-    let next =
-        retry::next(job.schedule, job.row.attempts, job.now, job.row.expires_at, error.retry_after_seconds, chance);
+    let next = next_after(job, error, chance);
     let at = match (classify::class(&error.code), next) {
         (Class::Permanent, _) | (_, Next::GiveUp) => return dead(job, error),
         (_, Next::At(at)) => at,
@@ -419,12 +426,12 @@ pub fn dead(job: &Job<'_>, error: &DeliveryError) -> Transaction {
                 changes.push(Change::PutResource(next_task(job, &step)));
             } else {
                 referral.attention = Some(words);
-                changes.extend(withdraw::for_a_person(&mut referral, job.task, job.schedule, job.now));
+                changes.extend(withdraw::for_a_person(&mut referral, job.task, job.now));
             }
         }
         Errand::Tell { .. } if referral.recall.is_some() => {
             referral.attention = Some(format!("The platform could not be told that consent was withdrawn: {words}"));
-            changes.extend(withdraw::for_a_person(&mut referral, job.task, job.schedule, job.now));
+            changes.extend(withdraw::for_a_person(&mut referral, job.task, job.now));
         }
         Errand::Tell { .. } => {
             referral.attention = Some(format!("The platform could not be told of the sender's move: {words}"));
@@ -522,7 +529,7 @@ fn withdrawn(job: &Job<'_>) -> Transaction {
     let mut changes = vec![finish_row(job, OutboxState::Dropped, None), attempt(job, "withheld", None)];
     changes.push(audit_line(&referral, job.now, GATEWAY_AUTHOR, "withdraw", json!({ "partly-sent": partly })));
     let receipt = if partly { withdraw::for_a_person } else { withdraw::nothing_there };
-    changes.extend(receipt(&mut referral, job.task, job.schedule, job.now));
+    changes.extend(receipt(&mut referral, job.task, job.now));
     if let Some(next) = service_request_follows(
         &referral.compartment,
         &referral.service_request,

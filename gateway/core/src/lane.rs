@@ -8,6 +8,7 @@
 use crate::breaker::Breaker;
 use crate::identity::PlatformId;
 use crate::outbox::OutboxRow;
+use crate::quota::Reserved;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -26,6 +27,9 @@ pub struct LaneState {
     pub pause: Option<OffsetDateTime>,
     /// What is remembered of its answers.
     pub breaker: Breaker,
+    /// What of its quota for a day may have been used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quota: Option<Reserved>,
 }
 
 /// A lane as it stands.
@@ -140,7 +144,9 @@ impl Lane {
             self.fence += 1;
             self.holder = Some(request.holder.clone());
         } else if let Some((_, state)) = request.keep.as_ref().filter(|(fence, _)| *fence == self.fence) {
-            self.state = state.clone();
+            // What is reserved is never taken back by a request of the same holder that was late.
+            let quota = Reserved::later(self.state.quota.take(), state.quota.clone());
+            self.state = LaneState { quota, ..state.clone() };
         }
         self.until = match request.term {
             Term::Alone => None,

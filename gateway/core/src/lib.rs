@@ -16,6 +16,7 @@ pub mod fair;
 pub mod ingest;
 pub mod loss;
 pub mod minimise;
+pub mod quota;
 pub mod retry;
 pub mod route;
 

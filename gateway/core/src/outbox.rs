@@ -192,6 +192,8 @@ pub struct ClaimRequest {
     pub limit: u32,
     /// Only rows whose holder is gone, the oldest first, in nobody's turn. Whoever asks for them makes one attempt at a time.
     pub interrupted: bool,
+    /// Only rows that are due as urgent.
+    pub urgent: bool,
     /// Who went last: the rows go in [fair turns](crate::fair).
     pub turn: Turn,
     /// The fence under which the claimer holds the lane of these platforms: refused unless it is the newest. Absent = whoever
@@ -202,6 +204,12 @@ pub struct ClaimRequest {
 }
 
 impl ClaimRequest {
+    /// Which rows are looked for, in turns of which class.
+    #[must_use]
+    pub const fn classes(&self) -> &'static [Class] {
+        if self.urgent { &[Class::Urgent] } else { &[Class::Urgent, Class::Any] }
+    }
+
     /// Leases a row: what is then ours, and the attempt that begins with it, if one may still be made.
     #[must_use]
     pub fn lease(&self, mut row: OutboxRow, class: Class) -> (Claimed, Option<Attempt>) {

@@ -1,6 +1,6 @@
 //! When to try again: a schedule as data, and one function that picks the next time.
 //!
-//! Full jitter (each wait is uniform between nothing and its upper bound), so that referrals that failed together do
+//! Full jitter (each wait is uniform between a second and its upper bound), so that referrals that failed together do
 //! not come back together. It reads no clock and throws no dice: time and chance are passed in. Whether a failure may
 //! be tried again at all is [`crate::classify`]'s to say.
 
@@ -13,6 +13,9 @@ pub const SHORTEST_SECONDS: u32 = 1;
 /// No wait is longer, whatever a platform asks for in `Retry-After`: a platform that says "next year" by mistake would
 /// otherwise silence its referrals.
 pub const LONGEST_SECONDS: u32 = 24 * 60 * 60;
+
+/// No wait is longer after an attempt in which nothing was asked of the platform, unless it has to be.
+pub const PUT_OFF_SECONDS: u32 = 60 * 60;
 
 /// A wait that would end behind the window is cut so that one attempt is still made this long before its end.
 pub const LAST_CALL_SECONDS: u32 = 60;
@@ -89,7 +92,7 @@ pub enum Next {
 
 /// When to try again after `attempts` attempts have been made, the last of which failed at `now`.
 ///
-/// `chance` lies in `[0, 1)` and picks the point between nothing and the bound; anything outside is brought inside.
+/// `chance` lies in `[0, 1)` and picks the point between a second and the bound; anything outside is brought inside.
 /// `retry_after` is the platform's own wish in seconds: never earlier, but it is not followed beyond
 /// [`LONGEST_SECONDS`] or the window. Gives up when less than [`LAST_CALL_SECONDS`] of the window are left.
 #[must_use]
@@ -101,13 +104,35 @@ pub fn next(
     retry_after: Option<u32>,
     chance: f64,
 ) -> Next {
+    within(schedule.bound(attempts), now, expires_at, retry_after, chance)
+}
+
+/// The same after an attempt in which nothing was asked of the platform, because it may not be asked now. `retry_after` says for
+/// how long.
+///
+/// The platform may be back long before the schedule's later waits are over, so none is longer than [`PUT_OFF_SECONDS`]. They are
+/// spread over that time all the same: a platform that has just come back is not given all at once.
+#[must_use]
+pub fn put_off(
+    schedule: &Schedule,
+    attempts: u32,
+    now: OffsetDateTime,
+    expires_at: OffsetDateTime,
+    retry_after: Option<u32>,
+    chance: f64,
+) -> Next {
+    within(schedule.bound(attempts).min(PUT_OFF_SECONDS), now, expires_at, retry_after, chance)
+}
+
+fn within(bound: u32, now: OffsetDateTime, expires_at: OffsetDateTime, retry_after: Option<u32>, chance: f64) -> Next {
     let last_call = expires_at.saturating_sub(Duration::seconds(i64::from(LAST_CALL_SECONDS)));
     if now >= last_call {
         return Next::GiveUp;
     }
-    let jittered = jitter(schedule.bound(attempts), chance);
-    let asked = Duration::seconds(i64::from(retry_after.unwrap_or(0)));
+    // From the shortest on: were shorter waits made longer, all of them would end together.
     let shortest = Duration::seconds(i64::from(SHORTEST_SECONDS));
+    let jittered = shortest + jitter(bound.saturating_sub(SHORTEST_SECONDS), chance);
+    let asked = Duration::seconds(i64::from(retry_after.unwrap_or(0)));
     let longest = Duration::seconds(i64::from(LONGEST_SECONDS));
     let wait = jittered.max(asked).clamp(shortest, longest);
     let at = now.saturating_add(wait).min(last_call);
@@ -161,12 +186,35 @@ mod tests {
         assert_eq!(after(1, None, 0.0), seconds(1));
         assert_eq!(after(1, Some(0), 0.0), seconds(1));
         assert_eq!(after(1, Some(300), 0.9), seconds(300));
-        assert_eq!(after(8, Some(300), 0.5), seconds(14_400));
+        assert_eq!(after(8, Some(300), 0.5), Next::At(START + Duration::milliseconds(14_400_500)));
         assert_eq!(after(1, Some(u32::MAX), 0.9), seconds(86_400));
         let late = end - Duration::hours(1);
         assert_eq!(next(&schedule, 9, late, end, Some(7_200), 0.1), Next::At(end - Duration::seconds(60)));
         assert_eq!(next(&schedule, 9, end - Duration::seconds(60), end, None, 0.1), Next::GiveUp);
         assert_eq!(next(&schedule, 9, end + Duration::days(9), end, None, 0.1), Next::GiveUp);
+    }
+
+    #[test]
+    fn short_waits_do_not_gather_at_the_shortest() {
+        let after = |chance| next(&Schedule::default(), 1, START, START + Duration::hours(1), None, chance);
+        let mut waits: Vec<_> = (0..30).map(|part| after(f64::from(part) / 30.0)).collect();
+        waits.dedup();
+        assert_eq!(waits.len(), 30);
+        assert_eq!(after(0.02), Next::At(START + Duration::milliseconds(1_580)));
+    }
+
+    #[test]
+    fn what_was_put_off_waits_an_hour_at_most_unless_it_was_told_to_wait_longer() {
+        let after = |attempts, asked, chance| {
+            put_off(&Schedule::default(), attempts, START, START + Duration::days(3), asked, chance)
+        };
+        assert_eq!(after(9, Some(60), ALMOST_ONE), Next::At(START + Duration::hours(1)));
+        assert_eq!(
+            after(1, Some(7), ALMOST_ONE),
+            Next::At(START + Duration::seconds(30)),
+            "the schedule's, if shorter"
+        );
+        assert_eq!(after(9, Some(7_200), 0.5), Next::At(START + Duration::hours(2)));
     }
 
     #[test]

@@ -266,9 +266,9 @@ impl Draft {
         let Some(called) = called else { return };
         let from = &update.start;
         let mut referral = referral.clone();
-        let (task, schedule) = ((self.version, &self.task), &from.rules.schedule);
+        let task = (self.version, &self.task);
         let author = from.client.author();
-        let changes = withdraw::confirmed_by_phone(&mut referral, task, schedule, from.now, &author, called);
+        let changes = withdraw::confirmed_by_phone(&mut referral, task, from.now, &author, called);
         self.transaction.changes.extend(changes);
         self.version += 1;
         referral.revision += 1;

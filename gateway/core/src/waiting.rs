@@ -8,6 +8,7 @@ use crate::classify::failure_word;
 use crate::fair::URGENT_RUN;
 use crate::lane::LaneState;
 use crate::outbox::{Errand, OutboxRow, OutboxState};
+use crate::quota::Settings;
 use crate::referral::{Delivery, Referral};
 use adapter_contract::{FailureCode, Pace, TaskStatus};
 use gateway_fhir::instant::to_instant;
@@ -84,6 +85,15 @@ pub enum Waiting {
         /// True if it asked for it.
         asked: bool,
     },
+    /// For the next day of its platform: the requests of this one are spent.
+    Quota {
+        /// Which errand.
+        errand: Errand,
+        /// When that day begins.
+        until: OffsetDateTime,
+        /// Requests in a day.
+        per_day: u32,
+    },
     /// For its turn.
     Turn {
         /// Which errand.
@@ -111,6 +121,7 @@ impl Waiting {
             Self::UnderWay { .. } => "under-way",
             Self::Time { .. } => "next-attempt",
             Self::LeftAlone { .. } => "left-alone",
+            Self::Quota { .. } => "quota",
             Self::Turn { .. } => "turn",
         }
     }
@@ -121,7 +132,7 @@ impl Waiting {
         match self {
             Self::Platform { until } => *until,
             Self::Time { at, .. } => Some(*at),
-            Self::LeftAlone { until, .. } => Some(*until),
+            Self::LeftAlone { until, .. } | Self::Quota { until, .. } => Some(*until),
             Self::Turn { by, .. } => *by,
             Self::Ended | Self::Sender(_) | Self::Operator(_) | Self::Worked | Self::UnderWay { .. } => None,
         }
@@ -160,6 +171,12 @@ impl Waiting {
             Self::LeftAlone { errand, until, asked } => format!(
                 "Its platform {} and is left alone until {} ({} waits for that).",
                 if *asked { "asked for time" } else { "does not answer" },
+                to_instant(*until),
+                errand.word()
+            ),
+            Self::Quota { errand, until, per_day } => format!(
+                "Its platform takes {per_day} requests in a day, and those of this day that it may use are spent. Its turn comes \
+                 from {} on, after what is urgent ({}).",
                 to_instant(*until),
                 errand.word()
             ),
@@ -227,6 +244,15 @@ fn of_row(asked: &Asked<'_>, row: &OutboxRow) -> Waiting {
         }
         OutboxState::Ready | OutboxState::Done | OutboxState::Dropped => {}
     }
+    let urgent = row.urgent.is_some_and(|urgent| urgent <= asked.now);
+    let quota = Settings::of(asked.pace);
+    let reserved = asked.lane.and_then(|lane| lane.quota.as_ref());
+    if let Some((quota, reserved)) = quota.zip(reserved)
+        && let Some(until) = reserved.spent(&quota, urgent, asked.now)
+        && row.not_before <= until
+    {
+        return Waiting::Quota { errand, until, per_day: quota.per_day.get() };
+    }
     if row.not_before > asked.now {
         let failure = row.last_failure.as_ref().map(|failure| failure.code);
         let (attempts, at, expires) = (row.attempts, row.not_before, row.expires_at);
@@ -241,7 +267,6 @@ fn of_row(asked: &Asked<'_>, row: &OutboxRow) -> Waiting {
             return Waiting::LeftAlone { errand, until, asked: false };
         }
     }
-    let urgent = row.urgent.is_some_and(|urgent| urgent <= asked.now);
     let before = before(asked.ahead, urgent);
     let by = asked.pace.requests_per_minute.map(|per_minute| {
         let seconds = (before + 1).saturating_mul(60).div_ceil(u64::from(per_minute.get()));

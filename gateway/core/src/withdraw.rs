@@ -168,7 +168,7 @@ impl Stop<'_> {
             overdue_at: None,
         }));
         if awaited {
-            let row = chase(&self.referral, OutboxState::Ready, from.schedule);
+            let row = chase(&self.referral, from.schedule);
             self.transaction.changes.extend(row.map(|row| Change::PutOutbox(Box::new(row))));
         }
         if way == Way::Person {

@@ -4,6 +4,7 @@
 mod exchange;
 
 use crate::gateway::{Gateway, Platform, is_race, log_store_fault};
+use crate::pace::Open;
 use crate::store::{CommitError, StoreError};
 use crate::view::{Standing, View, ViewError};
 use exchange::{End, Exchanger, Prepared};
@@ -52,18 +53,24 @@ pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: Cancellatio
             }
             continue;
         }
-        let open = now.pace.closed();
+        let open = now.pace.open();
         // What was interrupted goes first, and one by one: if one of them ends processes, it takes no other along, and whoever lives
         // for a short time only brings one to its end instead of beginning all of them.
         let careful = tidy != Some(fence);
         let most = if careful { running.len() + 1 } else { most };
         let (limit, past) = match open {
-            Ok(false) => (most - running.len(), Duration::ZERO),
-            Ok(true) => (1, Duration::ZERO),
+            Ok(Open::All | Open::Urgent) => (most - running.len(), Duration::ZERO),
+            Ok(Open::Probe) => (1, Duration::ZERO),
             // What has waited for long is taken up although nothing may be sent: its window must end.
             Err(_) => (most - running.len(), LONG),
         };
-        let claimed = match claim(&gateway, &now, (fence, careful), limit, past, &mut turn).await {
+        let which = Which { fence, interrupted: careful, urgent: open == Ok(Open::Urgent), limit, past };
+        let mut claimed = claim(&gateway, &now, &which, &mut turn).await;
+        if which.urgent && claimed.as_ref().is_ok_and(Vec::is_empty) {
+            let waited = Which { urgent: false, past: LONG, ..which };
+            claimed = claim(&gateway, &now, &waited, &mut turn).await;
+        }
+        let claimed = match claimed {
             Ok(claimed) => {
                 if careful && claimed.is_empty() {
                     tidy = Some(fence);
@@ -87,7 +94,7 @@ pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: Cancellatio
             running.spawn(attempt(Arc::clone(&gateway), Arc::clone(&now), row, stop.clone()));
         }
         if !idle && !stop.is_cancelled() {
-            if open == Ok(true) || careful {
+            if open == Ok(Open::Probe) || careful {
                 // It goes alone, to find out whether the platform answers, or whether it comes to an end at all.
                 running.join_next().await;
             }
@@ -96,7 +103,7 @@ pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: Cancellatio
         tokio::select! {
             () = stop.cancelled() => break,
             () = bell.rung() => {}
-            () = until_due(&gateway, &platform, open.err()) => {}
+            () = until_due(&gateway, &now, open) => {}
             Some(_) = running.join_next(), if !running.is_empty() => {}
         }
     }
@@ -109,13 +116,23 @@ const STORE_AGAIN: Duration = Duration::from_secs(1);
 /// How long something may wait for a platform that may not be asked, before it is taken up all the same.
 const LONG: Duration = Duration::from_secs(30 * 60);
 
-/// Claims what has been due for this long.
+/// How often it is looked whether anything has become urgent, while nothing else may be asked.
+const LOOK_FOR_URGENT: Duration = Duration::from_secs(60);
+
+/// What is to be claimed.
+struct Which {
+    fence: u64,
+    interrupted: bool,
+    urgent: bool,
+    limit: usize,
+    /// For how long it has been due.
+    past: Duration,
+}
+
 async fn claim(
     gateway: &Gateway,
     platform: &Platform,
-    (fence, interrupted): (u64, bool),
-    limit: usize,
-    past: Duration,
+    which: &Which,
     turn: &mut Turn,
 ) -> Result<Vec<Claimed>, StoreError> {
     let now = gateway.clock.now();
@@ -130,12 +147,13 @@ async fn claim(
     let request = ClaimRequest {
         platform: platform.id.clone(),
         now,
-        due_by: now - past,
+        due_by: now - which.past,
         lease_until: now + lease,
-        limit: u32::try_from(limit).unwrap_or(u32::MAX),
-        interrupted,
+        limit: u32::try_from(which.limit).unwrap_or(u32::MAX),
+        interrupted: which.interrupted,
+        urgent: which.urgent,
         turn: turn.clone(),
-        lane: Some(fence),
+        lane: Some(which.fence),
         adapter: Some(AdapterVersion::of(declared)),
     };
     let claimed = gateway.store.claim(request).await?;
@@ -147,13 +165,16 @@ async fn claim(
 
 /// Waits until a row may be due; without any, for as long as a lease lasts. Where the platform may not be asked before a time,
 /// until then.
-async fn until_due(gateway: &Gateway, platform: &PlatformId, closed: Option<OffsetDateTime>) {
+async fn until_due(gateway: &Gateway, platform: &Platform, open: Result<Open, OffsetDateTime>) {
     let now = gateway.clock.now();
     let longest = now + gateway.limits.lease;
-    if let Some(closed) = closed {
-        return gateway.clock.sleep_until(closed.min(longest)).await;
+    match open {
+        Err(closed) => return gateway.clock.sleep_until(closed.min(longest)).await,
+        // What is due is not urgent, or it would have been claimed. What becomes urgent by time alone is seen a moment later.
+        Ok(Open::Urgent) => return gateway.clock.sleep_until((now + LOOK_FOR_URGENT).min(longest)).await,
+        Ok(Open::All | Open::Probe) => {}
     }
-    let due = match gateway.store.next_due(std::slice::from_ref(platform)).await {
+    let due = match gateway.store.next_due(std::slice::from_ref(&platform.id)).await {
         Ok(due) => due.unwrap_or(longest).min(longest),
         Err(_) => longest,
     };

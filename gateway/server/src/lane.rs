@@ -230,7 +230,9 @@ impl Holder<'_> {
         };
         let (taken, next) = match self.gateway.store.take_lane(&request).await {
             Ok(Taken::Ours { fence, state }) => {
-                if given != Some(fence) {
+                if given == Some(fence) {
+                    pace.stored(&state);
+                } else {
                     pace.begin(state, fence > 1);
                 }
                 let (until, next) = match term {
@@ -291,7 +293,7 @@ impl Holder<'_> {
             platform: self.platform.id.clone(),
             holder: self.instance.id.clone(),
             fence,
-            state: pace.state(),
+            state: pace.left(),
         };
         match self.gateway.store.leave_lane(&request).await {
             Ok(()) => true,

@@ -12,11 +12,13 @@ use adapter_contract::{Answer, DeliveryError, FailureCode};
 use gateway_core::breaker::{Passage, Settings, Sign};
 use gateway_core::budget::{self, Budget};
 use gateway_core::lane::LaneState;
+use gateway_core::quota::{self, Quota, Reserved, Take};
 use gateway_core::retry::LONGEST_SECONDS;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc2822;
+use tokio::sync::Notify;
 
 /// Requests are let wait for their turn so long together: what waits holds a lease.
 const TOGETHER: Duration = Duration::from_secs(20);
@@ -28,7 +30,12 @@ pub struct Bounds {
     pub rate: Option<Rate>,
     /// Exchanges at the same time; absent = as the gateway's limits say.
     pub at_once: Option<u32>,
+    /// Requests in a day; absent = not bounded.
+    pub quota: Option<quota::Settings>,
 }
+
+/// A request waits so long for its part of the quota to be stored.
+const RESERVING: Duration = Duration::from_secs(5);
 
 /// One platform's pace.
 pub struct Pace {
@@ -38,8 +45,38 @@ pub struct Pace {
     clock: Arc<dyn Clock>,
     chance: Arc<Chance>,
     hold: Hold,
-    state: Mutex<LaneState>,
+    state: Mutex<Standing>,
+    /// Rung when more of the quota is reserved in the store.
+    reserved: Notify,
     budget: Mutex<Budget>,
+}
+
+/// What stands at this moment.
+#[derive(Default)]
+struct Standing {
+    lane: LaneState,
+    quota: Option<Quota>,
+}
+
+/// What a request has to do next.
+enum Step {
+    /// To leave.
+    Leave,
+    /// To wait for its turn.
+    Turn,
+    /// To wait until its part of the quota is stored.
+    Reserve,
+}
+
+/// What may be asked of a platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Open {
+    /// Everything.
+    All,
+    /// One thing, to find out whether it answers.
+    Probe,
+    /// What is urgent: no more is left of its quota.
+    Urgent,
 }
 
 /// What a request is to its platform.
@@ -59,7 +96,12 @@ impl Pace {
         let hold = Hold::new(clock);
         let (clock, chance) = (Arc::clone(clock), Arc::clone(chance));
         let budget = Mutex::new(Budget::new(budget::Settings::default()));
-        Self { bounds, limiter, breaker, clock, chance, hold, state: Mutex::default(), budget }
+        let (state, reserved) = (Mutex::default(), Notify::new());
+        Self { bounds, limiter, breaker, clock, chance, hold, state, reserved, budget }
+    }
+
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether its lane is ours.
@@ -68,19 +110,40 @@ impl Pace {
         &self.hold
     }
 
-    /// What the next holder of the lane has to know.
+    /// What the next holder of the lane has to know, should this one end at any moment from now on.
     #[must_use]
     pub fn state(&self) -> LaneState {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.state_with(Quota::to_reserve)
+    }
+
+    /// The same once the lane is given back, and nothing leaves any more.
+    pub(crate) fn left(&self) -> LaneState {
+        self.state_with(Quota::to_leave)
+    }
+
+    fn state_with(&self, quota: impl Fn(&Quota) -> Reserved) -> LaneState {
+        let state = self.standing();
+        // Where no quota is kept now, what was counted while one was stays: it may be kept again on this very day.
+        let quota = state.quota.as_ref().map(quota).or_else(|| state.lane.quota.clone());
+        LaneState { quota, ..state.lane.clone() }
     }
 
     /// The lane has become ours: what stands is what its last holder left. Where there was one, no burst is left over: it may
     /// have had it a moment ago.
     pub(crate) fn begin(&self, state: LaneState, held_before: bool) {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
+        let quota = self.bounds.quota.map(|settings| Quota::new(settings, state.quota.as_ref()));
+        *self.standing() = Standing { lane: state, quota };
         if held_before && let Some(limiter) = &self.limiter {
             limiter.empty();
         }
+    }
+
+    /// This is stored now, with the lane still ours.
+    pub(crate) fn stored(&self, state: &LaneState) {
+        if let (Some(quota), Some(reserved)) = (&mut self.standing().quota, &state.quota) {
+            quota.stored(reserved);
+        }
+        self.reserved.notify_waiters();
     }
 
     /// Whether a request may leave at this very moment, as far as the lane goes.
@@ -118,39 +181,67 @@ impl Pace {
     #[must_use]
     pub fn longest_wait(&self, most: u32) -> Duration {
         // One more than the exchanges: a poll.
-        self.interval() * (self.at_once(most) + 1)
+        let turns = self.interval() * (self.at_once(most) + 1);
+        turns + self.bounds.quota.map_or(Duration::ZERO, |_| RESERVING)
     }
 
-    /// Whether the platform may be asked only to find out if it answers.
+    /// What may be asked of the platform now.
     ///
     /// # Errors
-    /// The time until when nothing may be asked of it.
-    pub fn closed(&self) -> Result<bool, OffsetDateTime> {
+    /// The time until when nothing may.
+    pub fn open(&self) -> Result<Open, OffsetDateTime> {
         let now = self.clock.now();
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match (state.pause.filter(|until| *until > now), state.breaker.passage(now)) {
-            (Some(pause), Passage::Closed(until)) => Err(pause.max(until)),
-            (Some(until), _) | (None, Passage::Closed(until)) => Err(until),
-            (None, Passage::Probe) => Ok(true),
-            (None, Passage::All) => Ok(false),
+        let mut state = self.standing();
+        let pause = state.lane.pause.filter(|until| *until > now);
+        let mut spent = |urgent| state.quota.as_mut().and_then(|quota| quota.spent(urgent, now));
+        let (nothing_left, ordinary_left) = (spent(true), spent(false).is_none());
+        let passage = state.lane.breaker.passage(now);
+        let closed = if let Passage::Closed(until) = passage { Some(until) } else { None };
+        if let Some(until) = pause.into_iter().chain(closed).chain(nothing_left).max() {
+            return Err(until);
         }
+        Ok(match (passage, ordinary_left) {
+            (_, false) => Open::Urgent,
+            (Passage::Probe, true) => Open::Probe,
+            (Passage::All | Passage::Closed(_), true) => Open::All,
+        })
     }
 
-    /// Waits until the next request may leave.
+    /// Waits until the next request may leave. `urgent` is what may use the part of the quota that is kept for it.
     ///
     /// # Errors
     /// [`DeliveryError`] with the time to wait, where that is longer than a moment: nothing was sent.
-    pub async fn leave(&self, most: u32) -> Result<(), DeliveryError> {
-        let bound = self.longest_wait(most);
-        let began = self.clock.elapsed();
+    pub async fn leave(&self, most: u32, urgent: bool) -> Result<(), DeliveryError> {
+        let (bound, began) = (self.longest_wait(most), self.clock.elapsed());
+        let mut has_turn = self.limiter.is_none();
         loop {
-            self.may_leave()?;
-            let Some(Err(wait)) = self.limiter.as_ref().map(Limiter::take) else { return Ok(()) };
-            if self.clock.elapsed().saturating_sub(began) > bound {
-                let words = "The platform may be asked no faster, and others were before it: nothing was sent.";
-                return Err(unsent(words, wait));
+            let mut reserved = pin!(self.reserved.notified());
+            // What is stored from here on is heard below.
+            reserved.as_mut().enable();
+            let waited = self.clock.elapsed().saturating_sub(began);
+            match self.step(urgent, has_turn)? {
+                Step::Leave => return Ok(()),
+                Step::Turn => match self.limiter.as_ref().map(Limiter::take) {
+                    Some(Err(wait)) if waited > bound => {
+                        let words = "The platform may be asked no faster, and others were before it: nothing was sent.";
+                        return Err(unsent(words, wait));
+                    }
+                    Some(Err(wait)) => sleep(self.clock.as_ref(), wait).await,
+                    Some(Ok(())) | None => has_turn = true,
+                },
+                Step::Reserve if waited > bound => {
+                    let words = "The platform's quota for the day could not be reserved in time: nothing was sent.";
+                    return Err(unsent(words, Duration::from_secs(1)));
+                }
+                Step::Reserve => {
+                    self.hold.keep();
+                    tokio::select! {
+                        biased;
+                        () = reserved => {}
+                        () = sleep(self.clock.as_ref(), RESERVING) => {}
+                    }
+                }
             }
-            sleep(self.clock.as_ref(), wait).await;
         }
     }
 
@@ -186,38 +277,64 @@ impl Pace {
         }
     }
 
-    fn may_leave(&self) -> Result<(), DeliveryError> {
+    /// What a request has to do next; where that is to leave, it counts as left.
+    fn step(&self, urgent: bool, has_turn: bool) -> Result<Step, DeliveryError> {
+        let mut state = self.standing();
+        // Under the lock: whoever gives the lane back first says that it is ours no more, and then reads what was used.
         self.is_ours()?;
         let now = self.clock.now();
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(until) = state.pause.filter(|until| *until > now) {
+        if let Some(until) = state.lane.pause.filter(|until| *until > now) {
             let words = "The platform asked to be left alone for a time: nothing was sent.";
             return Err(unsent(words, span(now, until)));
         }
-        match state.breaker.passage(now) {
-            Passage::All => Ok(()),
-            Passage::Probe => {
-                state.breaker.probe(now, &self.breaker);
-                Ok(())
-            }
-            Passage::Closed(until) => {
-                let words =
-                    "The platform did not answer several times, and is left alone for a moment: nothing was sent.";
-                Err(unsent(words, span(now, until)))
+        let passage = state.lane.breaker.passage(now);
+        if let Passage::Closed(until) = passage {
+            let words = "The platform did not answer several times, and is left alone for a moment: nothing was sent.";
+            return Err(unsent(words, span(now, until)));
+        }
+        if let Some(quota) = &mut state.quota {
+            match quota.may_go(urgent, now) {
+                Take::Go => {}
+                Take::Reserve => return Ok(Step::Reserve),
+                Take::Spent(until) => {
+                    let words = "The platform takes no more requests on this day by its quota: nothing was sent.";
+                    return Err(unsent(words, span(now, until)));
+                }
             }
         }
+        if !has_turn {
+            return Ok(Step::Turn);
+        }
+        if state.quota.as_mut().is_some_and(Quota::goes) {
+            self.hold.keep();
+        }
+        if passage == Passage::Probe {
+            state.lane.breaker.probe(now, &self.breaker);
+        }
+        Ok(Step::Leave)
     }
 
     /// A request has ended: what it tells of the platform.
-    pub fn heard(&self, outcome: &Result<Answer, DeliveryError>) {
+    ///
+    /// A date in `Retry-After` comes back as seconds: adapters have no clock.
+    pub fn heard(&self, mut outcome: Result<Answer, DeliveryError>) -> Result<Answer, DeliveryError> {
         let now = self.clock.now();
-        let sign = sign(outcome);
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(Answer::Http { headers, .. }) = &mut outcome {
+            let dated = headers.iter_mut().filter(|(name, _)| name.eq_ignore_ascii_case("retry-after"));
+            for (_, value) in dated {
+                if let Some(at) = date(value) {
+                    *value = whole_seconds(span(now, at)).to_string();
+                }
+            }
+        }
+        let sign = sign(&outcome);
+        let mut standing = self.standing();
+        let state = &mut standing.lane;
         let moved = state.breaker.hear(sign, now, self.chance.unit(), &self.breaker);
         if moved {
             tracing::warn!(open = state.breaker.open.is_some(), "a platform's circuit breaker has moved");
         }
-        if let Ok(Answer::Http { status, headers, .. }) = outcome
+        if let Ok(Answer::Http { status, headers, .. }) = &outcome
             && let Some(wait) = asked_to_wait(*status, headers, now)
         {
             let wait = wait.min(Duration::from_secs(u64::from(LONGEST_SECONDS)));
@@ -227,6 +344,8 @@ impl Pace {
         if moved {
             self.hold.keep();
         }
+        drop(standing);
+        outcome
     }
 }
 
@@ -247,7 +366,6 @@ fn asked_to_wait(status: u16, headers: &[(String, String)], now: OffsetDateTime)
     };
     if matches!(status, 429 | 503) {
         let seconds = |text: &str| text.parse().ok().map(Duration::from_secs);
-        let date = |text: &str| OffsetDateTime::parse(&text.replace("GMT", "+0000"), &Rfc2822).ok();
         let asked = header("retry-after").and_then(|text| seconds(text).or_else(|| date(text).map(|at| span(now, at))));
         if asked.is_some() || status == 429 {
             return Some(asked.unwrap_or(Duration::from_secs(1)).max(Duration::from_secs(1)));
@@ -277,10 +395,19 @@ fn span(now: OffsetDateTime, until: OffsetDateTime) -> Duration {
     Duration::try_from(until - now).unwrap_or_default()
 }
 
+/// An HTTP date, in each of its three forms.
+fn date(text: &str) -> Option<OffsetDateTime> {
+    httpdate::parse_http_date(text.trim()).ok().map(OffsetDateTime::from)
+}
+
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
 fn unsent(words: &str, wait: Duration) -> DeliveryError {
-    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     let error = DeliveryError::new(FailureCode::NotConnected, words);
-    DeliveryError { retry_after_seconds: Some(u32::try_from(seconds).unwrap_or(u32::MAX).max(1)), ..error }
+    let seconds = u32::try_from(whole_seconds(wait)).unwrap_or(u32::MAX).max(1);
+    DeliveryError { retry_after_seconds: Some(seconds), ..error }
 }
 
 #[cfg(test)]
@@ -315,6 +442,23 @@ mod tests {
     }
 
     #[test]
+    fn adapters_read_seconds_where_the_platform_wrote_a_date() {
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(datetime!(2026-06-15 12:00:00.5 UTC)));
+        let breaker = Settings { failures: 7, first_seconds: 2, longest_seconds: 60, probe_seconds: 30 };
+        let pace = Pace::new(Bounds::default(), breaker, &clock, &Arc::new(Chance::seeded(1)));
+        for (wrote, read) in [
+            ("Mon, 15 Jun 2026 12:02:00 GMT", "120"),
+            ("Mon, 15 Jun 2026 11:00:00 GMT", "0"),
+            ("90", "90"),
+            ("soon", "soon"),
+        ] {
+            let headers = vec![("Retry-After".to_owned(), wrote.to_owned())];
+            let answer = pace.heard(Ok(Answer::Http { status: 500, headers, body: Vec::new() })).unwrap();
+            assert_eq!(answer.header("retry-after"), Some(read), "{wrote}");
+        }
+    }
+
+    #[test]
     fn a_platform_is_understood_in_every_form_in_which_it_asks_for_time() {
         let now = datetime!(2026-06-15 12:00 UTC);
         let asked = |status, headers: &[(&str, &str)]| {
@@ -326,6 +470,7 @@ mod tests {
             (429, &[("Retry-After", "120")][..], Some(120)),
             (503, &[("retry-after", " 7 ")], Some(7)),
             (503, &[("retry-after", "Mon, 15 Jun 2026 12:02:00 GMT")], Some(120)),
+            (503, &[("retry-after", "Monday, 15-Jun-26 12:02:00 GMT")], Some(120)),
             (429, &[("retry-after", "Mon, 15 Jun 2026 11:00:00 GMT")], Some(1)),
             (429, &[("retry-after", "soon")], Some(1)),
             (429, &[], Some(1)),

@@ -102,8 +102,13 @@ impl<'a> Table<'a> {
 
     /// A whole number from 1 on, or nothing.
     pub(super) fn optional_number(&mut self, key: &str, place: &mut Place<'_>) -> Option<NonZeroU32> {
+        self.optional_number_to(key, u32::MAX, place)
+    }
+
+    /// The same up to a greatest one.
+    pub(super) fn optional_number_to(&mut self, key: &str, most: u32, place: &mut Place<'_>) -> Option<NonZeroU32> {
         self.find(key)?;
-        NonZeroU32::new(self.number(key, 1..=u32::MAX, place)?)
+        NonZeroU32::new(self.number(key, 1..=most, place)?)
     }
 
     /// A whole number within bounds.

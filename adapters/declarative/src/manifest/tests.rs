@@ -89,9 +89,15 @@ fn the_pace_of_the_platform_is_read() {
     let with = |pace: &str| RIGHT.replace("poll-seconds = 300", &format!("poll-seconds = 300\npace = {pace}"));
     let number = std::num::NonZeroU32::new;
     let read = read_text(&with("{ requests-per-minute = 60, at-once = 4 }")).unwrap();
-    assert_eq!(read.limits.pace, Pace { requests_per_minute: number(60), burst: None, at_once: number(4) });
+    assert_eq!(read.limits.pace, Pace { requests_per_minute: number(60), at_once: number(4), ..Pace::default() });
+    let read = read_text(&with("{ requests-per-day = 1000, urgent-per-day = 50, day-starts-minute = 1380 }")).unwrap();
+    let (requests_per_day, urgent_per_day, day_starts_minute) = (number(1_000), number(50), number(1_380));
+    let pace = Pace { requests_per_day, urgent_per_day, day_starts_minute, ..Pace::default() };
+    assert_eq!(read.limits.pace, pace);
     for (pace, words) in [
         ("{ requests-per-minute = 0 }", "`limits.pace.requests-per-minute` is out of bounds"),
+        ("{ requests-per-day = 0 }", "`limits.pace.requests-per-day` is out of bounds"),
+        ("{ day-starts-minute = 1440 }", "write a number from 1 to 1439"),
         ("{ burst = \"5\" }", "`limits.pace.burst`"),
         ("{ per-minute = 5 }", "limits.pace.per-minute"),
         ("60", "limits.pace"),

@@ -6,7 +6,7 @@ use crate::accept::{audit_line, new_row, version_of};
 use crate::align::Alignment;
 use crate::change::Change;
 use crate::identity::GATEWAY_AUTHOR;
-use crate::outbox::{Errand, OutboxRow, OutboxState};
+use crate::outbox::{Errand, OutboxRow};
 use crate::referral::{Recall, Referral, Way};
 use crate::resource::{ResourceKey, WriteMethod};
 use crate::retry::Schedule;
@@ -32,19 +32,18 @@ const OVERDUE: &str = "Consent was withdrawn, and the platform has not confirmed
 
 /// The errand that tells a person when the deadline of a recall has passed. Its name is a function of the referral, so that
 /// whoever closes the recall can take it back.
-pub(super) fn chase(referral: &Referral, state: OutboxState, schedule: &Schedule) -> Option<OutboxRow> {
+pub(super) fn chase(referral: &Referral, schedule: &Schedule) -> Option<OutboxRow> {
     let deadline = referral.recall.as_ref()?.deadline?;
-    let id = derived_id(&[&referral.key.0, "chase"]);
-    let row = new_row(referral, id, Errand::Chase, 0, deadline, schedule)?;
-    Some(OutboxRow { state, ..row })
+    new_row(referral, chase_id(referral), Errand::Chase, 0, deadline, schedule)
 }
 
-/// Nobody need be told any more. Where somebody was, the errand has run: it keeps its attempts and its fence.
-fn no_chase(referral: &Referral, schedule: &Schedule) -> Option<Change> {
-    if referral.recall.as_ref().is_some_and(|recall| recall.overdue_at.is_some()) {
-        return None;
-    }
-    chase(referral, OutboxState::Dropped, schedule).map(|row| Change::PutOutbox(Box::new(row)))
+fn chase_id(referral: &Referral) -> String {
+    derived_id(&[&referral.key.0, "chase"])
+}
+
+/// Nobody need be told any more. Whoever is about to, finds that out by itself: its row is not written under its hands.
+fn no_chase(referral: &Referral) -> Change {
+    Change::DropOutbox(chase_id(referral))
 }
 
 /// The platform answered the recall; whether it stopped is another matter.
@@ -58,15 +57,10 @@ pub(crate) fn told(referral: &mut Referral, task: (u64, &Json), now: OffsetDateT
 }
 
 /// The platform says that it no longer works on the referral.
-pub(crate) fn confirmed(
-    referral: &mut Referral,
-    task: (u64, &Json),
-    schedule: &Schedule,
-    now: OffsetDateTime,
-) -> Vec<Change> {
+pub(crate) fn confirmed(referral: &mut Referral, task: (u64, &Json), now: OffsetDateTime) -> Vec<Change> {
     let platform = referral.platform.as_ref().map(|platform| format!("platform/{}", platform.0));
     let actor = (GATEWAY_AUTHOR, platform.unwrap_or_default());
-    close(referral, task, schedule, now, actor, &Called { by: String::new(), at: now })
+    close(referral, task, now, actor, &Called { by: String::new(), at: now })
 }
 
 /// The sender has called, and records that the organisation confirmed. `author` is the client; what it says of who
@@ -74,19 +68,17 @@ pub(crate) fn confirmed(
 pub(crate) fn confirmed_by_phone(
     referral: &mut Referral,
     task: (u64, &Json),
-    schedule: &Schedule,
     now: OffsetDateTime,
     author: &str,
     said: &Called,
 ) -> Vec<Change> {
-    close(referral, task, schedule, now, (author, author.to_owned()), said)
+    close(referral, task, now, (author, author.to_owned()), said)
 }
 
 /// Nothing is waited for any more, and nobody has to call.
 fn close(
     referral: &mut Referral,
     task: (u64, &Json),
-    schedule: &Schedule,
     now: OffsetDateTime,
     (actor, by): (&str, String),
     said: &Called,
@@ -97,21 +89,15 @@ fn close(
     recall.confirmed_at = Some(said.at);
     recall.confirmed_by = (!said.by.is_empty()).then(|| said.by.clone());
     referral.attention = None;
-    let mut changes: Vec<Change> = no_chase(referral, schedule).into_iter().collect();
-    changes.push(show(referral, task, now));
+    let mut changes = vec![no_chase(referral), show(referral, task, now)];
     let detail = json!({ "by": by, "at": instant::to_instant(said.at), "called": !said.by.is_empty() });
     changes.push(audit_line(referral, now, actor, "recall-confirmed", detail));
     changes
 }
 
 /// It turned out that the platform never had it.
-pub(crate) fn nothing_there(
-    referral: &mut Referral,
-    task: (u64, &Json),
-    schedule: &Schedule,
-    now: OffsetDateTime,
-) -> Vec<Change> {
-    let changes = not_awaited(referral, Way::NothingSent, task, schedule, now);
+pub(crate) fn nothing_there(referral: &mut Referral, task: (u64, &Json), now: OffsetDateTime) -> Vec<Change> {
+    let changes = not_awaited(referral, Way::NothingSent, task, now);
     if referral.recall.is_some() {
         referral.attention = None;
     }
@@ -134,7 +120,7 @@ pub(crate) fn had_it_after_all(referral: &mut Referral, from: &Alignment<'_>, wo
     if !awaited {
         referral.attention = Some(CALL.to_owned());
     }
-    let again = chase(referral, OutboxState::Ready, from.schedule);
+    let again = chase(referral, from.schedule);
     let again = again.map(|row| match from.outbox.iter().find(|kept| kept.id == row.id) {
         Some(kept) => OutboxRow { attempts: kept.attempts, fence: kept.fence, ..row },
         None => row,
@@ -148,28 +134,15 @@ pub(crate) fn had_it_after_all(referral: &mut Referral, from: &Alignment<'_>, wo
 }
 
 /// Only a person can find out what the platform holds.
-pub(crate) fn for_a_person(
-    referral: &mut Referral,
-    task: (u64, &Json),
-    schedule: &Schedule,
-    now: OffsetDateTime,
-) -> Vec<Change> {
-    not_awaited(referral, Way::Person, task, schedule, now)
+pub(crate) fn for_a_person(referral: &mut Referral, task: (u64, &Json), now: OffsetDateTime) -> Vec<Change> {
+    not_awaited(referral, Way::Person, task, now)
 }
 
 /// No confirmation is waited for any more; empty if there is no recall.
-fn not_awaited(
-    referral: &mut Referral,
-    way: Way,
-    task: (u64, &Json),
-    schedule: &Schedule,
-    now: OffsetDateTime,
-) -> Vec<Change> {
-    let mut changes: Vec<Change> = no_chase(referral, schedule).into_iter().collect();
+fn not_awaited(referral: &mut Referral, way: Way, task: (u64, &Json), now: OffsetDateTime) -> Vec<Change> {
     let Some(recall) = referral.recall.as_deref_mut() else { return Vec::new() };
     (recall.way, recall.deadline) = (way, None);
-    changes.push(show(referral, task, now));
-    changes
+    vec![no_chase(referral), show(referral, task, now)]
 }
 
 /// The deadline has passed; empty if there is nothing to wait for any more.

@@ -264,6 +264,15 @@ pub(crate) trait Wrote {
         rows.collect()
     }
 
+    /// The names of rows that are no longer wanted.
+    fn dropped(&self) -> Vec<String> {
+        let names = self.all().changes.iter().filter_map(|change| match change {
+            Change::DropOutbox(id) => Some(id.clone()),
+            _ => None,
+        });
+        names.collect()
+    }
+
     /// The row as it stands in the end.
     fn row(&self) -> OutboxRow {
         self.rows().pop().expect("a row is written")

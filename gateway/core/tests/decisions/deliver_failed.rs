@@ -189,3 +189,20 @@ fn an_exchange_without_a_result_is_asked_for_before_it_is_sent_again() {
     assert_eq!(ended.row().state, OutboxState::Dead);
     assert_eq!(next_plan(&stand, ended.row()), Plan::LookUp);
 }
+
+#[test]
+fn what_was_not_let_go_waits_an_hour_at_most_however_often_it_was_not() {
+    let mut stand = Stand::new(Errand::Submit);
+    stand.row.attempts = 40;
+    let wait = |asked| {
+        let mut failure = error(FailureCode::NotConnected);
+        failure.retry_after_seconds = asked;
+        let failed = failed(&stand.job(), &failure, None, Repeat::Safe, 1.0).row();
+        let looked_up = look_up_failed(&stand.job(), &failure, 1.0).row();
+        assert_eq!(failed.not_before, looked_up.not_before);
+        failed.not_before - NOW
+    };
+    assert_eq!(wait(None), Duration::hours(8), "nobody was there");
+    assert_eq!(wait(Some(60)), Duration::hours(1), "nothing was asked");
+    assert_eq!(wait(Some(13 * 3_600)), Duration::hours(13), "it was told to wait longer");
+}

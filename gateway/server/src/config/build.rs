@@ -58,12 +58,8 @@ pub fn build(
                 declared.capabilities.poll.then(|| Duration::from_secs(u64::from(declared.limits.poll_seconds.max(1))))
             }
         };
-        let pace = Pace::new(
-            super::share::pace(declared.limits.pace, section.pace.as_ref()),
-            breaker(declared),
-            &clock,
-            &chance,
-        );
+        let pace =
+            Pace::new(super::share::pace(declared.limits.pace, section.pace), breaker(declared), &clock, &chance);
         platforms.push(Platform {
             id,
             adapter,

@@ -125,7 +125,7 @@ pub struct PlatformSection {
     /// Seconds between polls; absent = as the adapter declares, 0 = never.
     pub poll_seconds: Option<u32>,
     /// How fast it is asked, if slower than its adapter says; what it lacks is as the adapter says.
-    pub pace: Option<RateSection>,
+    pub pace: Option<adapter_contract::Pace>,
     /// Tenant whose store holds what is published for it; absent = the sender's.
     pub publish_to: Option<TenantId>,
     /// What the adapter is given.
@@ -485,7 +485,7 @@ impl Check<'_> {
         }
         if let Some(adapter) = adapter {
             let declared = adapter.descriptor().limits.pace;
-            if let Some(words) = platform.pace.as_ref().and_then(|own| own.faster(declared)) {
+            if let Some(words) = platform.pace.and_then(|own| super::share::contradicts(own, declared)) {
                 self.at(&platform.id, "platform.pace", words);
             }
             let mut settings = platform.settings.clone();

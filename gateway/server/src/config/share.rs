@@ -5,8 +5,9 @@ use super::sections::{Check, Config};
 use crate::admission::{Admission, Rate, Share};
 use crate::clock::Clock;
 use crate::pace::Bounds;
-use adapter_contract::Pace;
+use adapter_contract::{LAST_MINUTE, Pace};
 use gateway_core::identity::{ClientId, PlatformId};
+use gateway_core::quota;
 use serde::Deserialize;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -58,14 +59,14 @@ pub struct RateSection {
 
 /// The pace of a platform: what its adapter says, made slower by its configuration. A burst alone says nothing; without one,
 /// requests go one by one.
-pub(super) fn pace(declared: Pace, own: Option<&RateSection>) -> Bounds {
-    let pace = own.map_or(declared, |own| declared.tightened(own.pace()));
+pub(super) fn pace(declared: Pace, own: Option<Pace>) -> Bounds {
+    let pace = own.map_or(declared, |own| declared.tightened(own));
     let rate = pace.requests_per_minute.map(|per_minute| {
         // An adapter that says a rate and no burst means none; what the configuration says of its own rate is its own.
         let burst = pace.burst.unwrap_or(NonZeroU32::MIN);
         Rate { per_minute, burst }
     });
-    Bounds { rate, at_once: pace.at_once.map(NonZeroU32::get) }
+    Bounds { rate, at_once: pace.at_once.map(NonZeroU32::get), quota: quota::Settings::of(pace) }
 }
 
 impl Config {
@@ -76,30 +77,38 @@ impl Config {
         section.map_or_else(Pace::default, |section| {
             let adapter = self.adapters.find(section.adapter.get_ref());
             let declared = adapter.map_or_else(Pace::default, |adapter| adapter.descriptor().limits.pace);
-            section.pace.as_ref().map_or(declared, |own| declared.tightened(own.pace()))
+            section.pace.map_or(declared, |own| declared.tightened(own))
         })
     }
 }
 
-impl RateSection {
-    fn pace(&self) -> Pace {
-        let at_once = self.at_once.as_ref().map(|most| *most.get_ref());
-        Pace { requests_per_minute: self.requests_per_minute, burst: self.burst, at_once }
-    }
-
-    /// What of it is faster than an adapter allows, in words.
-    pub(super) fn faster(&self, declared: Pace) -> Option<String> {
-        let own = self.pace();
-        let faster = |name: &str, own: Option<NonZeroU32>, declared: Option<NonZeroU32>| {
-            let (own, most) = own.zip(declared).filter(|(own, most)| own > most)?;
-            Some(format!("{name} = {own}, and its adapter says that the platform takes at most {most}: write no more"))
-        };
-        // A rate without a burst is one by one.
-        let burst = declared.burst.or(declared.requests_per_minute.map(|_| NonZeroU32::MIN));
-        faster("requests-per-minute", own.requests_per_minute, declared.requests_per_minute)
-            .or_else(|| faster("burst", own.burst, burst))
-            .or_else(|| faster("at-once", own.at_once, declared.at_once))
-    }
+/// What of a platform's own pace contradicts its adapter's or itself, in words.
+pub(super) fn contradicts(own: Pace, declared: Pace) -> Option<String> {
+    let faster = |name: &str, own: Option<NonZeroU32>, declared: Option<NonZeroU32>| {
+        let (own, most) = own.zip(declared).filter(|(own, most)| own > most)?;
+        Some(format!("{name} = {own}, and its adapter says that the platform takes at most {most}: write no more"))
+    };
+    let day = || {
+        let starts = own.day_starts_minute?;
+        if starts.get() > LAST_MINUTE {
+            return Some(format!("day-starts-minute = {starts}, and a day has no minute behind {LAST_MINUTE}"));
+        }
+        let said = declared.day_starts_minute.filter(|said| *said != starts)?;
+        Some(format!("day-starts-minute = {starts}, and its adapter says {said}: leave it out"))
+    };
+    let kept = || {
+        let both = declared.tightened(own);
+        let (kept, most) = both.urgent_per_day.zip(both.requests_per_day).filter(|(kept, most)| kept >= most)?;
+        Some(format!("urgent-per-day = {kept} of requests-per-day = {most} leaves nothing for the others: write less"))
+    };
+    // A rate without a burst is one by one.
+    let burst = declared.burst.or(declared.requests_per_minute.map(|_| NonZeroU32::MIN));
+    faster("requests-per-minute", own.requests_per_minute, declared.requests_per_minute)
+        .or_else(|| faster("burst", own.burst, burst))
+        .or_else(|| faster("at-once", own.at_once, declared.at_once))
+        .or_else(|| faster("requests-per-day", own.requests_per_day, declared.requests_per_day))
+        .or_else(day)
+        .or_else(kept)
 }
 
 impl LimitsSection {
@@ -149,7 +158,7 @@ pub(super) fn admission(config: &Config, clock: &Arc<dyn Clock>) -> Admission {
 
 #[cfg(test)]
 mod tests {
-    use super::{RateSection, pace};
+    use super::{contradicts, pace};
     use crate::config::{ConfigError, EXAMPLE, parse};
     use adapter_contract::Pace;
     use std::num::NonZeroU32;
@@ -172,27 +181,61 @@ mod tests {
     #[test]
     fn configuration_makes_a_platform_slower_never_faster() {
         let number = |number| NonZeroU32::new(number);
-        let section = |requests_per_minute, burst| RateSection {
+        let section = |requests_per_minute, burst| Pace {
             requests_per_minute: number(requests_per_minute),
             burst: number(burst),
-            at_once: None,
+            ..Pace::default()
         };
-        let declared = Pace { requests_per_minute: number(60), burst: number(5), at_once: number(4) };
-        let bounds = |own: Option<&RateSection>| {
+        let declared = Pace { at_once: number(4), ..section(60, 5) };
+        let bounds = |own: Option<Pace>| {
             let bounds = pace(declared, own);
             (bounds.rate.map(|rate| (rate.per_minute.get(), rate.burst.get())), bounds.at_once)
         };
         assert_eq!(bounds(None), (Some((60, 5)), Some(4)));
-        assert_eq!(bounds(Some(&section(30, 2))), (Some((30, 2)), Some(4)));
-        assert_eq!(bounds(Some(&section(30, 0))), (Some((30, 5)), Some(4)), "what it lacks is the adapter's");
-        assert_eq!(section(60, 5).faster(declared), None);
-        assert!(section(61, 5).faster(declared).is_some_and(|words| words.contains("at most 60")));
-        assert!(section(60, 6).faster(declared).is_some_and(|words| words.starts_with("burst = 6")));
+        assert_eq!(bounds(Some(section(30, 2))), (Some((30, 2)), Some(4)));
+        assert_eq!(bounds(Some(section(30, 0))), (Some((30, 5)), Some(4)), "what it lacks is the adapter's");
+        assert_eq!(contradicts(section(60, 5), declared), None);
+        assert!(contradicts(section(61, 5), declared).is_some_and(|words| words.contains("at most 60")));
+        assert!(contradicts(section(60, 6), declared).is_some_and(|words| words.starts_with("burst = 6")));
         let without_burst = Pace { burst: None, ..declared };
-        assert!(section(60, 2).faster(without_burst).is_some_and(|words| words.contains("at most 1")));
-        assert_eq!(section(9_999, 9_999).faster(Pace::default()), None, "it says nothing");
-        let own = pace(Pace::default(), Some(&section(30, 0)));
+        assert!(contradicts(section(60, 2), without_burst).is_some_and(|words| words.contains("at most 1")));
+        assert_eq!(contradicts(section(9_999, 9_999), Pace::default()), None, "it says nothing");
+        let own = pace(Pace::default(), Some(section(30, 0)));
         assert_eq!(own.rate.map(|rate| rate.burst.get()), Some(1));
+    }
+
+    #[test]
+    fn configuration_makes_a_quota_smaller_never_greater() {
+        let number = |number| NonZeroU32::new(number);
+        let quota = |per_day, urgent, starts| Pace {
+            requests_per_day: number(per_day),
+            urgent_per_day: number(urgent),
+            day_starts_minute: number(starts),
+            ..Pace::default()
+        };
+        let declared = quota(1_000, 50, 1_380);
+        for (own, words) in [
+            (quota(1_001, 0, 0), "requests-per-day = 1001, and its adapter says that the platform takes at most 1000"),
+            (quota(1_000, 1_000, 0), "leaves nothing for the others"),
+            (quota(50, 0, 0), "urgent-per-day = 50 of requests-per-day = 50"),
+            (quota(0, 0, 1_320), "its adapter says 1380"),
+            (quota(0, 0, 1_440), "no minute behind 1439"),
+        ] {
+            let said = contradicts(own, declared).unwrap_or_default();
+            assert!(said.contains(words), "{own:?}: {said}");
+        }
+        assert_eq!(contradicts(quota(900, 100, 1_380), declared), None);
+        assert_eq!(contradicts(quota(9_000, 100, 60), Pace::default()), None);
+        let bounds = |own| pace(declared, own).quota.map(|quota| (quota.per_day.get(), quota.urgent));
+        assert_eq!(bounds(Some(quota(900, 10, 0))), Some((900, 50)), "what is kept is not made less");
+        assert_eq!(bounds(None), Some((1_000, 50)));
+        let text = EXAMPLE.replacen(
+            "adapter = \"fhir-task\"",
+            "adapter = \"fhir-task\"\npace = { requests-per-day = 9, urgent-per-day = 9 }",
+            1,
+        );
+        let Err(ConfigError::Faults(faults)) = parse(&text) else { panic!("it has a fault") };
+        assert!(faults[0].to_string().contains("platform.pace"), "{}", faults[0]);
     }
 
     #[test]

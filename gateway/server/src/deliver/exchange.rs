@@ -219,8 +219,10 @@ impl Exchanger<'_> {
             if !is_ours(&request) {
                 let pace = &self.platform.pace;
                 let budgeted = if begins { pace.may_try(attempt) } else { Ok(()) };
+                // What has begun is brought to its end, also at the end of a day's quota.
+                let urgent = answered || self.row.urgent.is_some_and(|urgent| urgent <= job.started);
                 let may_leave = match budgeted {
-                    Ok(()) => pace.leave(self.gateway.limits.platform_concurrency).await.inspect_err(|_| {
+                    Ok(()) => pace.leave(self.gateway.limits.platform_concurrency, urgent).await.inspect_err(|_| {
                         if begins {
                             pace.not_repeated(attempt);
                         }
@@ -301,8 +303,7 @@ impl Exchanger<'_> {
                     return Ok(Err(error));
                 }
                 let answer = self.gateway.transport.send(self.platform, request, &names).await;
-                self.platform.pace.heard(&answer);
-                Ok(answer)
+                Ok(self.platform.pace.heard(answer))
             }
             PlatformRequest::Publish(publication) => self.publish(publication).await,
             PlatformRequest::Amend(amendment) => self.amend(amendment).await,

@@ -104,11 +104,10 @@ async fn one_page(
             Err(error) => return Err(DeliveryError::new(FailureCode::Untranslatable, error.to_string())),
         };
         let names = Names { request_id: gateway.new_id(), correlation: correlation.clone() };
-        platform.pace.leave(gateway.limits.platform_concurrency).await?;
+        platform.pace.leave(gateway.limits.platform_concurrency, false).await?;
         platform.pace.is_ours()?;
         let answer = gateway.transport.send(platform, &request, &names).await;
-        platform.pace.heard(&answer);
-        let answer: Answer = answer?;
+        let answer: Answer = platform.pace.heard(answer)?;
         step = platform.adapter.resume(&exchange, &progress, &answer);
     }
     Err(DeliveryError::new(FailureCode::TooManySteps, "A poll did not end within the steps that the adapter declares."))

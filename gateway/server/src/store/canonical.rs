@@ -39,8 +39,11 @@ pub(super) fn transaction(mut transaction: Transaction) -> Transaction {
             Change::RememberAnswer(answer) => answer.at = instant(answer.at),
             Change::Audit(line) => line.at = instant(line.at),
             Change::Erase { erasure, .. } => erasure.at = instant(erasure.at),
-            Change::ReportRead { .. } | Change::DisposeReport { .. } | Change::PutCursor { .. } | Change::Remove(_) => {
-            }
+            Change::DropOutbox(_)
+            | Change::ReportRead { .. }
+            | Change::DisposeReport { .. }
+            | Change::PutCursor { .. }
+            | Change::Remove(_) => {}
         }
     }
     transaction

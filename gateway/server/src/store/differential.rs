@@ -145,7 +145,8 @@ async fn change(dice: &mut Dice, model: &MemoryStore) -> Change {
             adapter: dice.maybe(|_| samples::adapter()),
         }),
         8 | 9 => statement(dice),
-        10 => match dice.number(4) {
+        10 => match dice.number(5) {
+            4 => Change::DropOutbox(format!("{}-1", dice.word("f", 5))),
             0 => Change::ReceiveReport(samples::raw_report(&dice.word("w", 500))),
             1 => Change::ReportRead {
                 id: dice.word("w", 500),
@@ -247,6 +248,7 @@ async fn step(dice: &mut Dice, model: &MemoryStore, engine: &dyn Store) {
         let platform = dice.platform();
         let mut request = ClaimRequest { platform, ..samples::claim("walks", dice.seconds(), dice.number(4)) };
         request.interrupted = dice.number(3) == 0;
+        request.urgent = dice.number(3) == 0;
         request.turn.went(
             &TenantId((*dice.one(&["east", "north", "south"])).to_owned()),
             *dice.one(&[Class::Urgent, Class::Any]),

@@ -48,6 +48,8 @@ pub(super) const DEAD: [&str; 2] = [
 ];
 pub(super) const COUNTS: &str = "SELECT delivery, task_status, count(*) FROM referral
     GROUP BY delivery, task_status ORDER BY delivery, task_status";
+/// A row that waits for its time, by its name.
+pub(super) const WAITING_ROW: &str = "SELECT body FROM outbox WHERE id = ?1 AND state = 'ready'";
 pub(super) const OUTBOX: &str = "SELECT body FROM outbox WHERE referral = ?1 ORDER BY sequence, place";
 pub(super) const UNREAD: &str = "SELECT r.id, r.platform, r.source, r.content_type, r.received, r.body, k.key
     FROM raw_report r CROSS JOIN subject_key k ON k.id = r.sealed_by WHERE r.read = 0 ORDER BY r.place LIMIT ?1";

@@ -45,8 +45,10 @@ where
     outbox::claims_lease_what_is_due_longest_waiting_first(make().await).await;
     outbox::tenants_take_turns(make().await).await;
     outbox::what_is_urgent_goes_first_from_its_time_on(make().await).await;
+    outbox::what_is_urgent_can_be_claimed_alone(make().await).await;
     outbox::what_stands_before_a_row_is_counted(make().await).await;
     outbox::only_the_newest_fence_may_write(make().await).await;
+    outbox::what_waits_can_be_dropped_and_what_is_leased_is_its_holders(make().await).await;
     outbox::an_expired_lease_is_claimed_as_interrupted(make().await).await;
     outbox::a_row_that_dies_with_its_process_is_bounded_at_the_claim(make().await).await;
     outbox::what_dies_among_others_is_tried_alone_before_it_is_blamed(make().await).await;
@@ -58,6 +60,7 @@ where
     outbox::concurrent_claims_never_share_a_row(make().await).await;
     lanes::one_holds_a_lane_at_a_time(make().await).await;
     lanes::a_lane_keeps_what_the_next_holder_has_to_know(make().await).await;
+    lanes::what_is_reserved_of_a_quota_is_not_taken_back(make().await).await;
     lanes::nothing_is_claimed_under_an_older_fence(make().await).await;
     lanes::what_was_leased_is_claimed_at_once_by_the_next_holder(make().await).await;
     lanes::what_was_taken_over_is_claimed_the_least_tried_first(make().await).await;

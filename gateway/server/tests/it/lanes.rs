@@ -1,12 +1,15 @@
 //! Several instances over one store, each platform asked by one at a time. Simulated: one model of a store that all share, one
 //! clock that a test moves, and for each instance a gate that freezes it as SIGSTOP does.
 
+use crate::pace::with_priority;
 use crate::support::{Setup, World, bundle, eventually, settle};
 use adapter_contract::{Answer, DeliveryError, HttpRequest};
 use async_trait::async_trait;
 use conformance_tests::platform::{FhirPlatform, PlatformConfig};
 use gateway_core::change::{Change, Transaction};
 use gateway_core::outbox::{ClaimRequest, Claimed};
+use gateway_core::waiting::Waiting;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,6 +21,7 @@ use vcse_gateway::store::memory::MemoryStore;
 use vcse_gateway::store::watched::{Watched, Watcher};
 use vcse_gateway::store::{CommitError, Store, StoreError};
 use vcse_gateway::transport::{HttpTransport, Names, Transport};
+use vcse_gateway::waiting;
 
 /// Where an instance freezes by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -216,6 +220,15 @@ impl Stage {
         }
     }
 
+    /// Lets time pass until the platform has so many.
+    async fn reaches(&self, tasks: usize) {
+        eventually(&format!("{tasks} tasks"), || async {
+            self.seconds(1).await;
+            (self.food.tasks().len() == tasks).then_some(())
+        })
+        .await;
+    }
+
     /// Lets time pass until it holds the lane.
     async fn holds(&self, member: &Member) {
         eventually("the lane", || async {
@@ -397,7 +410,7 @@ async fn a_pause_outlives_the_instance_that_was_asked_for_it() {
     let food = gateway_core::identity::PlatformId("food".to_owned());
     let pace = Arc::clone(&first.world.running.gateway.platform(&food).unwrap().pace);
     let headers = vec![("retry-after".to_owned(), "120".to_owned())];
-    pace.heard(&Ok(Answer::Http { status: 429, headers, body: Vec::new() }));
+    pace.heard(Ok(Answer::Http { status: 429, headers, body: Vec::new() })).unwrap();
     // It is kept at once, not at the next renewal.
     settle().await;
     drop(first);
@@ -454,11 +467,81 @@ async fn what_was_interrupted_goes_one_by_one() {
 
 /// The attempts that the store has counted.
 async fn counted(stage: &Stage) -> u32 {
-    use vcse_gateway::store::ReferralFilter;
-    let filter = ReferralFilter { limit: u32::MAX, ..ReferralFilter::default() };
     let mut attempts = 0;
-    for referral in stage.store.referrals(&filter).await.unwrap() {
+    for referral in referrals(stage).await {
         attempts += stage.store.outbox(&referral.id).await.unwrap().iter().map(|row| row.attempts).sum::<u32>();
     }
     attempts
+}
+
+#[tokio::test]
+async fn a_quota_holds_over_instances_and_their_ends_until_the_next_day() {
+    let (stage, quota) = (Stage::new().await, "pace = { requests-per-day = 20, urgent-per-day = 4, at-once = 1 }");
+    // Each referral takes two requests.
+    let pace = adapter_contract::Pace {
+        requests_per_day: NonZeroU32::new(20),
+        urgent_per_day: NonZeroU32::new(4),
+        ..adapter_contract::Pace::default()
+    };
+    let first = stage.member(true, quota, 0).await;
+    stage.holds(&first).await;
+    for nth in 0..4 {
+        first.world.submit(&with_priority(nth, "routine")).await;
+    }
+    eventually("the first four", || async {
+        let all = referrals(&stage).await;
+        (all.iter().filter(|one| one.delivery.word() == "delivered").count() == 4).then_some(())
+    })
+    .await;
+    // It dies; the next counts what it sent.
+    drop(first);
+    let second = stage.member(true, quota, 0).await;
+    for nth in 4..12 {
+        second.world.submit(&with_priority(nth, "routine")).await;
+    }
+    stage.reaches(8).await;
+    stage.seconds(20).await;
+    assert_eq!(stage.food.tasks().len(), 8, "four requests are kept for what is urgent");
+
+    let waiting = async || {
+        let mut found = std::collections::BTreeMap::new();
+        for referral in referrals(&stage).await {
+            let outbox = stage.store.outbox(&referral.id).await.unwrap();
+            let why = waiting::of(stage.store.as_ref(), &referral, &outbox, pace, stage.clock.now()).await.unwrap();
+            found.insert(referral.key.0, why);
+        }
+        found
+    };
+    let tomorrow = datetime!(2026-06-21 00:00 UTC);
+    let waits = |why: &&Waiting| matches!(why, Waiting::Quota { until, per_day: 20, .. } if *until == tomorrow);
+    let all = waiting().await;
+    assert_eq!(all.values().filter(waits).count(), 4, "{all:?}");
+    assert!(all.values().find(waits).unwrap().words().contains("20 requests in a day"));
+
+    for nth in 12..15 {
+        second.world.submit(&with_priority(nth, "urgent")).await;
+    }
+    stage.reaches(10).await;
+    stage.seconds(70).await;
+    assert_eq!(stage.food.tasks().len(), 10);
+    let urgent = waiting().await;
+    let urgent = urgent.iter().find(|(key, why)| !all.contains_key(*key) && waits(why)).unwrap().0.clone();
+    // Neither the end of an instance nor time alone gives any back, and one that ends in order neither.
+    second.world.stop().await;
+    let third = stage.member(true, quota, 0).await;
+    stage.holds(&third).await;
+    stage.clock.advance(Duration::from_secs(12 * 3_600));
+    stage.seconds(70).await;
+    assert_eq!(stage.left().len(), 20, "it is not midnight yet");
+    stage.clock.advance(Duration::from_secs(1_800));
+    stage.clock.advance(Duration::from_secs(1_800));
+    stage.reaches(15).await;
+    assert_eq!(stage.food.tasks()[10].key.as_ref(), Some(&urgent), "what is urgent goes first");
+    assert_eq!((stage.left().len(), stage.food.duplicates().len()), (30, 0));
+}
+
+async fn referrals(stage: &Stage) -> Vec<gateway_core::referral::Referral> {
+    use vcse_gateway::store::ReferralFilter;
+    let filter = ReferralFilter { limit: u32::MAX, ..ReferralFilter::default() };
+    stage.store.referrals(&filter).await.unwrap()
 }

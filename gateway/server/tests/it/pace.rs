@@ -33,7 +33,7 @@ impl Transport for Noting {
             return Err(DeliveryError::new(FailureCode::NotConnected, "Nobody is there."));
         }
         if self.busy.swap(false, Ordering::SeqCst) {
-            let headers = vec![("retry-after".to_owned(), "120".to_owned())];
+            let headers = vec![("retry-after".to_owned(), "Sat, 20 Jun 2026 11:02:00 GMT".to_owned())];
             return Ok(Answer::Http { status: 429, headers, body: Vec::new() });
         }
         self.through.send(platform, request, names).await
@@ -114,6 +114,8 @@ async fn a_platform_that_asks_for_time_is_left_alone_by_all() {
     for nth in 1..4 {
         stage.world.submit(&bundle(nth)).await;
     }
+    let asked = stage.world.store().outbox(&stage.world.referrals().await[0].id).await.unwrap().remove(0);
+    assert_eq!(asked.last_failure.unwrap().retry_after_seconds, Some(120), "the adapter has read the date");
     for seconds in [1, 60, 57] {
         settle().await;
         assert_eq!(stage.left().len(), 1, "nothing else goes for two minutes");
@@ -132,7 +134,8 @@ async fn a_platform_that_asks_for_time_is_left_alone_by_all() {
     stage.world.stop().await;
 }
 
-fn with_priority(nth: usize, priority: &str) -> Value {
+/// A referral that is urgent by its priority, or by nothing.
+pub(crate) fn with_priority(nth: usize, priority: &str) -> Value {
     let mut bundle = bundle(nth);
     let task = inside(&mut bundle, "Task");
     task["priority"] = json!(priority);

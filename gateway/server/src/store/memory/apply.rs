@@ -136,6 +136,12 @@ fn apply(state: &mut State, change: Change) {
         Change::PutResource(resource) => put_resource(state, resource),
         Change::PutReferral(referral) => put_referral(state, *referral),
         Change::PutOutbox(row) => put_outbox(state, *row),
+        Change::DropOutbox(id) => {
+            let waiting = |kept: &&mut KeptRow| kept.row.id == id && kept.row.state == OutboxState::Ready;
+            if let Some(kept) = state.outbox.iter_mut().find(waiting) {
+                (kept.row.state, kept.due) = (OutboxState::Dropped, None);
+            }
+        }
         Change::PutAttempt(attempt) => {
             state.attempts.insert((attempt.outbox.clone(), attempt.number), attempt);
         }

@@ -28,7 +28,7 @@ pub(super) fn claim(state: &mut State, request: &ClaimRequest) -> Result<Vec<Cla
         return Ok(left.filter_map(|at| lease(state, request, at, Class::Any)).collect());
     }
     let mut waiting = Waiting::default();
-    for class in [Class::Urgent, Class::Any] {
+    for class in request.classes().iter().copied() {
         let due = |kept: &KeptRow| match class {
             Class::Urgent => kept.due.and_then(|due| kept.row.urgent_due(due)),
             Class::Any => kept.due,

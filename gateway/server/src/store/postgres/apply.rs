@@ -60,6 +60,7 @@ async fn write(on: &mut PgConnection, blind: &Blind, change: &Change) -> Result<
         Change::RememberAnswer(answer) => put::answer(on, answer).await,
         Change::Erase { subject, erasure } => keys::destroy(on, subject, erasure).await,
         Change::PutOutbox(row) => put::outbox(on, row).await,
+        Change::DropOutbox(id) => put::drop_outbox(on, id).await,
         Change::PutAttempt(attempt) => put::attempt(on, attempt).await,
         Change::Audit(line) => put::audit(on, line).await,
         Change::ReportRead { id, fault, about } => {

@@ -123,7 +123,10 @@ async fn turns(on: &mut PgConnection, request: &ClaimRequest, due_by: i64) -> Re
     let found = all(on, found, |row| Ok((row.string(0)?, row.integer(1)?, row.integer(3)?))).await?;
     let mut waiting = Waiting::default();
     for (tenant, urgent, place) in found {
-        waiting.add(if urgent == 1 { Class::Urgent } else { Class::Any }, TenantId(tenant), place);
+        let class = if urgent == 1 { Class::Urgent } else { Class::Any };
+        if request.classes().contains(&class) {
+            waiting.add(class, TenantId(tenant), place);
+        }
     }
     Ok(waiting.next(request.turn.clone(), request.limit as usize))
 }

@@ -9,7 +9,7 @@ use crate::store::chain::{Content, Link};
 use crate::store::holder::Holder;
 use crate::store::rows::{Columns as _, hash};
 use crate::store::seal::{Key, Row, seal};
-use crate::store::statements::{LAST, REMOVE_TOKEN, WAITS};
+use crate::store::statements::{LAST, REMOVE_TOKEN, WAITING_ROW, WAITS};
 use crate::store::values::{
     answer_row, contents, integer, json, micros, received_row, report_key, sealed_contents, unreadable,
 };
@@ -194,6 +194,15 @@ pub(super) async fn outbox(on: &mut PgConnection, row: &OutboxRow) -> Result<(),
         run(on, ask(WAITS).text(&row.referral.0).number(row.sequence.into())).await?;
     }
     Ok(())
+}
+
+/// What waits for its time is no longer wanted.
+pub(super) async fn drop_outbox(on: &mut PgConnection, id: &str) -> Result<(), Fault> {
+    let waiting = ask(&format!("{WAITING_ROW} FOR UPDATE")).text(id);
+    match one(on, waiting, |row| row.json::<OutboxRow>(0, "outbox row")).await? {
+        Some(row) => outbox(on, &OutboxRow { state: OutboxState::Dropped, ..row }).await,
+        None => Ok(()),
+    }
 }
 
 /// An attempt, begun or ended.

@@ -70,6 +70,7 @@ fn write(file: &Connection, change: &Change) -> Result<(), CommitError> {
         Change::RememberAnswer(answer) => return put::answer(file, answer),
         Change::Erase { subject, erasure } => return keys::destroy(file, subject, erasure),
         Change::PutOutbox(row) => put::outbox(file, row)?,
+        Change::DropOutbox(id) => put::drop_outbox(file, id)?,
         Change::PutAttempt(attempt) => put::attempt(file, attempt)?,
         Change::Audit(line) => put::audit(file, line)?,
         Change::ReportRead { id, fault, about } => {

@@ -30,8 +30,11 @@ pub(super) fn claim(file: &Connection, request: &ClaimRequest) -> Result<Vec<Cla
     }
     let mut waiting = Waiting::default();
     for tenant in tenants(file, &request.platform)? {
-        for (class, sql) in [(Class::Urgent, URGENT), (Class::Any, DUE)] {
-            let mut statement = file.prepare_cached(sql)?;
+        for class in request.classes().iter().copied() {
+            let mut statement = file.prepare_cached(match class {
+                Class::Urgent => URGENT,
+                Class::Any => DUE,
+            })?;
             let mut rows = statement.query((&request.platform.0, &tenant.0, due_by, request.limit))?;
             while let Some(row) = rows.next()? {
                 waiting.add(class, tenant.clone(), row.get::<_, i64>(0)?);

@@ -4,10 +4,10 @@ use super::apply::current;
 use super::blind;
 use super::chain;
 use super::keys::{self, Holder};
-use super::rows::{answer_row, contents, integer, json, micros, received_row, report_key, sealed_contents};
+use super::rows::{answer_row, body, contents, integer, json, micros, received_row, report_key, sealed_contents};
 use crate::store::chain::Content;
 use crate::store::seal::{Key, Row, seal};
-use crate::store::statements::{REMOVE_TOKEN, WAITS};
+use crate::store::statements::{REMOVE_TOKEN, WAITING_ROW, WAITS};
 use crate::store::{CommitError, StoreError};
 use gateway_core::change::{AuditRecord, CheckFailure, RawReport, Received, ReportRecord, StoredAnswer};
 use gateway_core::outbox::{Attempt, OutboxRow, OutboxState};
@@ -198,6 +198,16 @@ pub(super) fn outbox(file: &Connection, row: &OutboxRow) -> Result<(), StoreErro
         file.prepare_cached(WAITS)?.execute((&row.referral.0, row.sequence))?;
     }
     Ok(())
+}
+
+/// What waits for its time is no longer wanted.
+pub(super) fn drop_outbox(file: &Connection, id: &str) -> Result<(), StoreError> {
+    let waiting = file
+        .prepare_cached(WAITING_ROW)?
+        .query_row([id], |row| Ok(body::<OutboxRow>(row, 0, "outbox row")))
+        .optional()?
+        .transpose()?;
+    waiting.map_or(Ok(()), |row| outbox(file, &OutboxRow { state: OutboxState::Dropped, ..row }))
 }
 
 /// An attempt, begun or ended.

@@ -5,6 +5,8 @@ use crate::store::StoreError;
 use gateway_core::change::{Check, CheckFailure};
 use gateway_core::lane::{InstanceId, LaneState, LeaveLane, TakeLane, Taken, Term};
 use gateway_core::outbox::{ClaimRequest, Claimed, OutboxRow, OutboxState};
+use gateway_core::quota::{Quota, Settings, Take};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// Longer than any test.
@@ -67,6 +69,23 @@ pub(super) async fn a_lane_keeps_what_the_next_holder_has_to_know(store: Shared)
     assert!(matches!(must(store.take_lane(&late).await), Taken::Held { .. }), "nor does it give anything back");
     leave(&store, "b", 2, paused(90)).await;
     assert_eq!(take(&store, ask("a", LONG)).await, (3, paused(90)), "free at once, and by another fence");
+}
+
+pub(super) async fn what_is_reserved_of_a_quota_is_not_taken_back(store: Shared) {
+    let settings = Settings { per_day: NonZeroU32::new(10).expect("not zero"), urgent: 0, starts_minute: 0 };
+    let mut quota = Quota::new(settings, None);
+    let mut reserved = Vec::new();
+    for _ in 0..2 {
+        assert_eq!(quota.may_go(false, at(0)), Take::Reserve);
+        reserved.push(LaneState { quota: Some(quota.to_reserve()), ..LaneState::default() });
+        quota.stored(&quota.to_reserve());
+        quota.goes();
+    }
+    take(&store, ask("a", LONG)).await;
+    let keep = |state: &LaneState| TakeLane { keep: Some((1, state.clone())), ..ask("a", NONE) };
+    assert_eq!(take(&store, keep(&reserved[1])).await.1, reserved[1]);
+    assert_eq!(take(&store, keep(&reserved[0])).await.1, reserved[1], "that was written earlier, and came late");
+    assert_eq!(take(&store, ask("b", LONG)).await.1, reserved[1], "the next holder counts it");
 }
 
 pub(super) async fn nothing_is_claimed_under_an_older_fence(store: Shared) {

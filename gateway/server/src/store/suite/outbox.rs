@@ -129,6 +129,20 @@ pub(super) async fn what_is_urgent_goes_first_from_its_time_on(store: Shared) {
     assert_eq!(claimed(155, 9).await, [urgent("a1")], "what was put back waits for its time");
 }
 
+pub(super) async fn what_is_urgent_can_be_claimed_alone(store: Shared) {
+    for row in [of_tenant("a0", 0, None), of_tenant("b0", 1, Some(0)), of_tenant("b1", 2, Some(60))] {
+        write(&store, vec![put_errand(row)]).await;
+    }
+    let claimed = async |seconds| {
+        let request = ClaimRequest { urgent: true, ..claim("food-bank", seconds, 9) };
+        must(store.claim(request).await).into_iter().map(|one| one.row.referral.0).collect::<Vec<_>>()
+    };
+    assert_eq!(claimed(30).await, ["b0"]);
+    assert_eq!(claimed(30).await, Vec::<String>::new(), "the others wait");
+    assert_eq!(claimed(60).await.last().map(String::as_str), Some("b1"), "from its time on");
+    assert_eq!(must(store.claim(claim("food-bank", 60, 9)).await)[0].row.referral.0, "a0");
+}
+
 pub(super) async fn what_stands_before_a_row_is_counted(store: Shared) {
     let blocked = OutboxRow { sequence: 2, id: "a0-2".to_owned(), ..of_tenant("a0", 0, None) };
     for row in [
@@ -192,6 +206,22 @@ pub(super) async fn only_the_newest_fence_may_write(store: Shared) {
     let unknown = Check::NotLeased { outbox: "z-1".to_owned(), fence: 0 };
     assert_eq!(refused(&store, vec![unknown], vec![]).await, CheckFailure::LeaseLost);
     assert_eq!(must(store.claim(claim("food-bank", 999, 10)).await), []);
+}
+
+pub(super) async fn what_waits_can_be_dropped_and_what_is_leased_is_its_holders(store: Shared) {
+    let drop = |id: &str| Change::DropOutbox(id.to_owned());
+    write(&store, vec![put_errand(errand("a", 1, 0)), put_errand(errand("b", 1, 1)), put_errand(errand("b", 2, 1))])
+        .await;
+    let mine = must(store.claim(claim("food-bank", 5, 1)).await).remove(0).row;
+    write(&store, vec![drop("a-1"), drop("b-1"), drop("nobody")]).await;
+    let row = async |of: &str| must(store.outbox(&referral_id(of)).await).remove(0);
+    assert_eq!(row("a").await, mine, "its holder counts on it");
+    assert_eq!(row("b").await, OutboxRow { state: OutboxState::Dropped, ..errand("b", 1, 1) });
+    let next: Vec<_> = must(store.claim(claim("food-bank", 5, 9)).await).into_iter().map(|one| one.row.id).collect();
+    assert_eq!(next, ["b-2"], "what waited behind it goes on");
+    let ended = OutboxRow { state: OutboxState::Done, ..mine };
+    write(&store, vec![put_errand(ended.clone()), drop("a-1")]).await;
+    assert_eq!(row("a").await, ended);
 }
 
 pub(super) async fn an_expired_lease_is_claimed_as_interrupted(store: Shared) {

@@ -170,6 +170,7 @@ pub(in crate::store) fn claim(of: &str, seconds: i64, limit: u32) -> ClaimReques
         lease_until: at(seconds + 60),
         limit,
         interrupted: false,
+        urgent: false,
         turn: Turn::default(),
         lane: None,
         adapter: Some(adapter()),

@@ -99,6 +99,10 @@ pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: Cancellatio
         }
         for mut row in suspects {
             while running.join_next().await.is_some() {}
+            if stop.is_cancelled() {
+                // One after the other they could outlast the time to stop. Whoever takes the lane finds them not begun.
+                break;
+            }
             // What dies from here on died alone, and that is on record before it can.
             if let Err(error) = gateway.commit(row.made_alone()).await {
                 tracing::warn!(outbox = row.row.id, error = %error, "an attempt could not be marked as made alone");

@@ -1,12 +1,10 @@
 //! What can be known at one moment: the store's records, what the platforms hold, what the GP system was answered. Plain
 //! data, so that each invariant is a function of it and can be shown to fail.
 
-use crate::scene::{Held, Platforms, TENANT, Told};
+use crate::scene::{Held, Platforms, Told};
 use anyhow::{Context as _, Result};
-use conformance_tests::generator::PRACTICE_ODS;
 use conformance_tests::gp_system::GpSystem;
 use gateway_core::change::AuditRecord;
-use gateway_core::identity::{Compartment, Owner, TenantId};
 use gateway_core::outbox::{Attempt, Errand, OutboxRow, OutboxState};
 use gateway_core::referral::Referral;
 use gateway_core::resource::ResourceKey;
@@ -95,6 +93,8 @@ pub struct Facts {
     pub told: BTreeMap<String, Told>,
     /// Where the chain of audit does not hold, in words.
     pub broken: Vec<String>,
+    /// The store was made of a copy: of what was open in it one attempt is counted that nobody knows of.
+    pub restored: bool,
 }
 
 /// Reads the store.
@@ -122,14 +122,8 @@ pub async fn read(store: &dyn Store) -> Result<(Vec<ReferralFacts>, Vec<String>)
 }
 
 async fn of_one(store: &dyn Store, referral: Referral) -> Result<ReferralFacts> {
-    let key = ResourceKey {
-        compartment: Compartment {
-            tenant: TenantId(TENANT.to_owned()),
-            owner: Owner::Organisation(PRACTICE_ODS.to_owned()),
-        },
-        kind: "Task".to_owned(),
-        id: referral.task.clone(),
-    };
+    let key =
+        ResourceKey { compartment: referral.compartment.clone(), kind: "Task".to_owned(), id: referral.task.clone() };
     let mut versions: Vec<String> = Vec::new();
     for version in store.history(&key).await? {
         let task: serde_json::Value = serde_json::from_str(&version.body).context("a stored Task is no JSON")?;
@@ -183,7 +177,7 @@ impl Outside {
     /// When the store cannot be read.
     pub async fn with_store(self, kept: &Kept) -> Result<Facts> {
         let (referrals, broken) = read_store(kept).await?;
-        Ok(Facts { answered: self.answered, referrals, held: self.held, told: self.told, broken })
+        Ok(Facts { answered: self.answered, referrals, held: self.held, told: self.told, broken, restored: false })
     }
 }
 

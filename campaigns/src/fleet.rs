@@ -40,11 +40,19 @@ impl Stage {
     /// # Errors
     /// When either does not start.
     pub async fn new(gateway: &Path, seed: u64) -> Result<Self> {
+        Self::with_lanes(gateway, seed, LANE_SECONDS).await
+    }
+
+    /// The same with lanes that last for so long.
+    ///
+    /// # Errors
+    /// When either does not start.
+    pub async fn with_lanes(gateway: &Path, seed: u64, seconds: u64) -> Result<Self> {
         let server = tokio::task::spawn_blocking(PostgresServer::start).await??;
         let database = server.database()?;
         let server = Arc::new(server);
         let mut setup = Setup { database: Some(database.clone()), ..Setup::new(gateway, seed) };
-        setup.more[2] = format!("lane-seconds = {LANE_SECONDS}");
+        setup.more[2] = format!("lane-seconds = {seconds}");
         Ok(Self { scene: Scene::new(&setup).await?, server, database })
     }
 

@@ -4,7 +4,8 @@ use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use fault_campaigns::kill9::Way;
 use fault_campaigns::report::{self, Outcome, Progress, say};
-use fault_campaigns::{conditional, crash, diskfull, iofault, kill9, pause, pgfail, powercut, stuck};
+use fault_campaigns::{backup, conditional, crash, diskfull, flood, iofault, kill9};
+use fault_campaigns::{pause, pgfail, poison, powercut, rolling, stuck};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tokio::task::LocalSet;
@@ -97,6 +98,33 @@ enum Campaign {
         #[arg(long, default_value_t = 10)]
         rounds: u64,
     },
+    /// Referrals that end the process each time it works on them, among healthy ones.
+    Poison {
+        /// How often.
+        #[arg(long, default_value_t = 20)]
+        rounds: u64,
+        /// Poisonous referrals at each platform.
+        #[arg(long, default_value_t = 2)]
+        poisonous: usize,
+    },
+    /// One client asks far more than it may, in every bad manner, beside one that behaves.
+    Flood {
+        /// How often.
+        #[arg(long, default_value_t = 20)]
+        rounds: u64,
+    },
+    /// SIGTERM and a new start of one instance after the other, under load: three instances on PostgreSQL.
+    Rolling {
+        /// How many instances are stopped and started again.
+        #[arg(long, default_value_t = 100)]
+        rounds: u64,
+    },
+    /// Copies under load, a death, flipped bytes, and a start from a copy.
+    Backup {
+        /// How often.
+        #[arg(long, default_value_t = 50)]
+        rounds: u64,
+    },
 }
 
 impl Campaign {
@@ -112,6 +140,10 @@ impl Campaign {
             Self::Conditional { .. } => "conditional",
             Self::Pause { .. } => "pause",
             Self::Pgfail { .. } => "pgfail",
+            Self::Poison { .. } => "poison",
+            Self::Flood { .. } => "flood",
+            Self::Rolling { .. } => "rolling",
+            Self::Backup { .. } => "backup",
         }
     }
 }
@@ -162,6 +194,10 @@ async fn run(arguments: &Arguments, gateway: &Path) -> Result<Outcome> {
         Campaign::Conditional { rounds } => conditional::run(gateway, *rounds, seed, minutes).await,
         Campaign::Pause { rounds } => pause::run(gateway, *rounds, seed, minutes).await,
         Campaign::Pgfail { cycles } => pgfail::run(gateway, *cycles, seed, minutes).await,
+        Campaign::Poison { rounds, poisonous } => poison::run(gateway, *rounds, *poisonous, seed, minutes).await,
+        Campaign::Flood { rounds } => flood::run(gateway, *rounds, seed, minutes).await,
+        Campaign::Rolling { rounds } => rolling::run(gateway, *rounds, seed, minutes).await,
+        Campaign::Backup { rounds } => backup::run(gateway, *rounds, seed, minutes).await,
         Campaign::Powercut { cuts } => powercut::run(gateway, *cuts, seed, together, minutes).await,
     }
 }

@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -55,6 +55,8 @@ pub struct Launch {
     pub only_data: bool,
     /// Which end of it, unasked, is the campaign's own doing.
     pub ends: Ends,
+    /// Further arguments of `serve`.
+    pub arguments: Vec<String>,
 }
 
 /// Where a gateway finds everything.
@@ -87,7 +89,8 @@ impl Place {
         }
         line.push(self.gateway.display().to_string());
         line.extend(["serve".to_owned(), "--config".to_owned()]);
-        line.push(self.folder.join("gateway.toml").display().to_string());
+        line.push(self.config().display().to_string());
+        line.extend(launch.arguments.iter().cloned());
         if *DIES_WITH_US {
             line.splice(0..0, WITH_US.map(str::to_owned));
         }
@@ -103,6 +106,23 @@ impl Place {
             .stdout(File::create(self.said(number))?)
             .stderr(File::create(self.log(number))?);
         command.spawn().with_context(|| format!("{program} does not start"))
+    }
+
+    /// Its configuration.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.folder.join("gateway.toml")
+    }
+
+    /// Runs another command of the binary to its end.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub async fn tool(&self, arguments: &[&str]) -> Result<Output> {
+        let mut command = Command::new(&self.gateway);
+        command.args(arguments).env("RUST_LOG", "warn").stdin(Stdio::null());
+        let words = format!("vcse-gateway {}", arguments.join(" "));
+        tokio::task::spawn_blocking(move || command.output()).await?.with_context(|| words)
     }
 
     /// What the `number`-th process wrote to standard error.
@@ -144,6 +164,8 @@ struct Known {
     /// The campaign has asked for an end with a signal: any end is well.
     asked: bool,
     stopped: bool,
+    /// What ended stays down.
+    held: bool,
     number: u32,
 }
 
@@ -245,6 +267,11 @@ impl Keeper {
         }
     }
 
+    /// Keeps what has ended from being started again, or no longer.
+    pub fn hold(&self, held: bool) {
+        self.known().held = held;
+    }
+
     /// Ends what runs, and waits until it has.
     pub fn stop(&self) {
         let mut known = self.known();
@@ -288,7 +315,19 @@ async fn watch(known: Arc<Mutex<Known>>, place: Place, mut launch: Launch, mut p
         if known.stopped {
             return;
         }
+        if known.child.is_none() && !known.held {
+            known.number += 1;
+            launch = plan(known.number);
+            match place.start(known.number, &launch) {
+                Ok(child) => known.child = Some(child),
+                Err(error) => {
+                    known.fault = Some(format!("{error:#}"));
+                    return;
+                }
+            }
+        }
         let Some(status) = known.child.as_mut().and_then(|child| child.try_wait().ok().flatten()) else { continue };
+        known.child = None;
         known.ends.push(status);
         let number = known.number;
         let well = match launch.ends {
@@ -305,15 +344,6 @@ async fn watch(known: Arc<Mutex<Known>>, place: Place, mut launch: Launch, mut p
             known.fault = Some(format!("after the end of process {number}: {error:#}"));
             return;
         }
-        known.number += 1;
-        launch = plan(known.number);
-        match place.start(known.number, &launch) {
-            Ok(child) => known.child = Some(child),
-            Err(error) => {
-                known.fault = Some(format!("{error:#}"));
-                return;
-            }
-        }
     }
 }
 
@@ -323,10 +353,10 @@ pub fn was_killed(status: ExitStatus) -> bool {
     status.signal() == Some(Signal::KILL.as_raw())
 }
 
-/// Resident memory of a process, in KiB, from `/proc`.
+/// The most that was ever resident of a process, in KiB, from `/proc`.
 #[must_use]
-pub fn resident_kib(pid: u32) -> Option<u64> {
+pub fn peak_kib(pid: u32) -> Option<u64> {
     let text = fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("status")).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.split_whitespace().next()?.parse().ok()
 }

@@ -114,7 +114,7 @@ impl Held {
 pub fn told<'a>(requests: impl IntoIterator<Item = &'a RecordedRequest>) -> BTreeMap<String, Told> {
     let mut told = BTreeMap::<String, Told>::new();
     let mut seen = BTreeSet::new();
-    for request in requests.into_iter().filter(|request| request.method == "POST") {
+    for request in requests.into_iter().filter(|request| request.method == "POST" && !only_reads(request)) {
         let name = |name: &str| request.header(name).unwrap_or_default().to_owned();
         let id = name("x-request-id");
         if !id.is_empty() && !seen.insert(id) {
@@ -125,6 +125,13 @@ pub fn told<'a>(requests: impl IntoIterator<Item = &'a RecordedRequest>) -> BTre
         told.creates += usize::from(matches!(request.path.as_str(), "/fhir/Task" | "/api/referrals"));
     }
     told
+}
+
+/// True for a batch that only reads what the platform has: it tells nothing.
+fn only_reads(request: &RecordedRequest) -> bool {
+    let body: serde_json::Value = serde_json::from_str(&request.body).unwrap_or_default();
+    let entries = body["entry"].as_array().map(Vec::as_slice).unwrap_or_default();
+    body["type"] == "batch" && entries.iter().all(|entry| entry["request"]["method"] == "GET")
 }
 
 /// What people at the unkeyed platform do next with a referral that it shows.
@@ -152,13 +159,16 @@ pub struct Setup {
     pub data: Option<PathBuf>,
     /// The address of a database, for three instances over it.
     pub database: Option<String>,
+    /// Sections at the end of the configuration.
+    pub sections: String,
 }
 
 impl Setup {
     /// An ordinary scene.
     #[must_use]
     pub fn new(gateway: &Path, seed: u64) -> Self {
-        Self { gateway: gateway.to_owned(), seed, more: Default::default(), data: None, database: None }
+        let (more, sections) = Default::default();
+        Self { gateway: gateway.to_owned(), seed, more, data: None, database: None, sections }
     }
 }
 
@@ -294,9 +304,17 @@ impl Scene {
     /// # Errors
     /// When the HTTP client cannot be made.
     pub fn gp_at(&self, address: &str, seed: u64, attempts: u32) -> Result<GpSystem> {
+        self.gp_of(GP_TOKEN, address, seed, attempts)
+    }
+
+    /// The GP system of another client.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be made.
+    pub fn gp_of(&self, token: &str, address: &str, seed: u64, attempts: u32) -> Result<GpSystem> {
         let config = GpConfig {
             fhir_base: format!("http://{address}/fhir"),
-            token: GP_TOKEN.to_owned(),
+            token: token.to_owned(),
             organisation_ods: PRACTICE_ODS.to_owned(),
             seed,
         };
@@ -371,6 +389,7 @@ impl Scene {
                 secret.display()
             );
         }
+        text += &setup.sections;
         for (place, listen) in self.places.iter().zip(&self.listens) {
             fs::write(place.folder.join("gateway.toml"), format!("[server]\nlisten = \"{listen}\"\n{text}"))?;
         }

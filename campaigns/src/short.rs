@@ -129,7 +129,7 @@ fn is_ours(file: &Path) -> bool {
 }
 
 /// Copies file and log, so that looking changes nothing.
-fn copy_store(from: &Path, to: &Path) -> Result<()> {
+pub(crate) fn copy_store(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     for name in ["gateway.db", "gateway.db-wal", "gateway.db-journal"] {
         if from.join(name).exists() {

@@ -2,7 +2,7 @@
 //! anything took. [`at_death`] holds at every moment, [`at_end`] once faults have stopped and everything has settled.
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::facts::{Facts, ReferralFacts};
 use crate::scene::Kind;
@@ -106,7 +106,10 @@ pub fn permitted(facts: &Facts) -> Vec<String> {
         let disclosed = one.audit.iter().filter(|line| line.action == "disclose").count();
         if (told.requests > 0 && disclosed == 0) || told.creates > disclosed {
             let (requests, creates) = (told.requests, told.creates);
-            found.push(format!("Task/{task}: {requests} requests ({creates} creates) left on {disclosed} disclosures"));
+            let lines: Vec<&str> = one.audit.iter().map(|line| line.action.as_str()).collect();
+            found.push(format!(
+                "Task/{task}: {requests} requests ({creates} creates) left on {disclosed} disclosures: {lines:?}"
+            ));
         }
         let mut newest = None;
         for line in &one.audit {
@@ -154,7 +157,9 @@ pub fn attempts_bounded(facts: &Facts) -> Vec<String> {
     for (one, (row, attempts)) in facts.referrals.iter().flat_map(|one| one.outbox.iter().map(move |row| (one, row))) {
         let fault = |words: String| format!("Task/{}, {}: {words}", one.referral.task, row.errand.word());
         let numbers: Vec<u32> = attempts.iter().map(|attempt| attempt.number).collect();
-        if numbers != (1..=row.attempts).collect::<Vec<_>>() {
+        let from = |first: u32| numbers == (first..=row.attempts).collect::<Vec<_>>();
+        let known = from(1) || (facts.restored && from(2));
+        if !known {
             found.push(fault(format!("{} attempts are counted, kept are {numbers:?}", row.attempts)));
         }
         let died = attempts.iter().filter(|attempt| attempt.outcome.is_none()).count();

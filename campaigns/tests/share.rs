@@ -2,7 +2,7 @@
 //! `cargo xtask crash` and its kin.
 
 use fault_campaigns::report::Outcome;
-use fault_campaigns::{conditional, crash, kill9, pause, pgfail, powercut, stuck};
+use fault_campaigns::{backup, conditional, crash, flood, kill9, pause, pgfail, poison, powercut, rolling, stuck};
 use std::path::PathBuf;
 use tokio::task::LocalSet;
 
@@ -97,4 +97,30 @@ fn instances_and_the_database_server_die() {
         let outcome = play(pgfail::run(&gateway(), 6, 1, 10));
         assert_eq!(outcome.of("crashes of the database server"), 2);
     }
+}
+
+#[test]
+fn referrals_that_end_the_process() {
+    let outcome = play(poison::run(&gateway(), 1, 1, 1, 10));
+    assert_eq!((outcome.of("rounds"), outcome.of("poisonous referrals")), (1, 3));
+}
+
+#[test]
+fn one_client_floods() {
+    let outcome = play(flood::run(&gateway(), 1, 1, 10));
+    assert_eq!((outcome.of("rounds"), outcome.of("of them not answered with success")), (1, 0));
+}
+
+#[test]
+fn instances_are_stopped_and_started_one_by_one() {
+    if postgres_is_here() {
+        let outcome = play(rolling::run(&gateway(), 3, 1, 10));
+        assert_eq!((outcome.of("rounds"), outcome.of("instances that ended with exit code 0")), (3, 3));
+    }
+}
+
+#[test]
+fn a_copy_is_put_back() {
+    let outcome = play(backup::run(&gateway(), 1, 1, 10));
+    assert_eq!(outcome.of("flipped bytes of a copy found, with its SHA-256 beside it"), 4);
 }

@@ -202,9 +202,7 @@ impl GpSystem {
 
     /// Submits a referral. Retries with the same `X-Request-Id` where the answer leaves open whether it arrived.
     pub async fn submit(&self, referral: &SyntheticReferral) -> SubmitOutcome {
-        let mut rng = chance(self.seed, referral.number);
-        let request_id = seeded_uuid(&mut rng).to_string();
-        let correlation_id = seeded_uuid(&mut rng).to_string();
+        let (request_id, correlation_id) = self.names(referral);
         let body = referral.bundle_text();
         let mut last = String::new();
         for attempt in 1..=self.attempts {
@@ -224,6 +222,12 @@ impl GpSystem {
             }
         }
         SubmitOutcome::Unreachable { attempts: self.attempts, last }
+    }
+
+    /// `X-Request-Id` and `X-Correlation-Id` of a submission: the same in each attempt at it.
+    pub fn names(&self, referral: &SyntheticReferral) -> (String, String) {
+        let mut rng = chance(self.seed, referral.number);
+        (seeded_uuid(&mut rng).to_string(), seeded_uuid(&mut rng).to_string())
     }
 
     fn accepted(
@@ -264,6 +268,13 @@ impl GpSystem {
     /// What is known of the referral with this placer id.
     pub fn record(&self, placer_id: &str) -> Option<GpRecord> {
         self.book().records.values().find(|record| record.placer_id == placer_id).cloned()
+    }
+
+    /// Forgets every Task: the gateway's store was put back from a copy, and some are not in it. Request ids that were used stay
+    /// used.
+    pub fn forget(&self) {
+        let mut book = self.book();
+        *book = Book { others: book.others, ..Book::default() };
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {

@@ -238,7 +238,7 @@ impl Stage {
     async fn facts(&self) -> Result<Facts> {
         let (referrals, broken) = facts::read(self.store.as_ref()).await?;
         let (answered, platforms) = (self.sender.answered(), &self.network.platforms);
-        Ok(Facts { answered, referrals, held: platforms.held(), told: platforms.told(), broken })
+        Ok(Facts { answered, referrals, held: platforms.held(), told: platforms.told(), broken, restored: false })
     }
 
     /// What is not at rest, in words.

@@ -75,6 +75,14 @@ enum Task {
     Pause(campaigns::Rest),
     /// Fault campaign: instances and the database server die (--cycles N).
     Pgfail(campaigns::Rest),
+    /// Fault campaign: referrals that end the process each time it works on them (`--rounds`, `--poisonous`).
+    Poison(campaigns::Rest),
+    /// Fault campaign: one client asks far more than it may, in every bad manner (`--rounds`).
+    Flood(campaigns::Rest),
+    /// Fault campaign: instances are stopped and started again one by one under load (`--rounds`).
+    Rolling(campaigns::Rest),
+    /// Fault campaign: copies under load, a death, flipped bytes, a start from a copy (`--rounds`).
+    Backup(campaigns::Rest),
     /// Simulates days of the whole gateway with faults, one for each seed (`--seeds 0..1000`).
     Sim(campaigns::Rest),
     /// Simulates a platform that stays away: which attempts are made over 72 hours.
@@ -151,6 +159,10 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
         Task::Conditional(rest) => campaigns::run(steps, "conditional", &rest),
         Task::Pause(rest) => campaigns::run(steps, "pause", &rest),
         Task::Pgfail(rest) => campaigns::run(steps, "pgfail", &rest),
+        Task::Poison(rest) => campaigns::run(steps, "poison", &rest),
+        Task::Flood(rest) => campaigns::run(steps, "flood", &rest),
+        Task::Rolling(rest) => campaigns::run(steps, "rolling", &rest),
+        Task::Backup(rest) => campaigns::run(steps, "backup", &rest),
         Task::Sim(rest) => simulation::run(steps, "sim", &rest),
         Task::Retry(rest) => simulation::run(steps, "retry", &rest),
         Task::Jitter(rest) => simulation::run(steps, "jitter", &rest),

@@ -37,7 +37,7 @@ fn attempt(number: u32, outcome: Option<&str>) -> Attempt {
 }
 
 /// A referral that went to this platform and was completed there, with everything that belongs to it.
-fn fine(kind: Kind) -> Facts {
+pub(crate) fn fine(kind: Kind) -> Facts {
     let referral = Referral {
         id: ReferralId("r".to_owned()),
         revision: 1,
@@ -103,6 +103,7 @@ fn fine(kind: Kind) -> Facts {
         held: vec![held(kind, "completed")],
         told: [("talk".to_owned(), Told { requests: 3, creates: 1 })].into(),
         broken: Vec::new(),
+        restored: false,
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) async fn serve(
     };
     record(&mut inner.state(), &parts, &body);
     let asked = asked(&parts, body.to_vec());
-    let fault = inner.faults.strike(&asked.method, &asked.path);
+    let fault = inner.faults.strike(&asked.method, &asked.path, text(&parts.headers, "x-correlation-id").as_deref());
     faulty(&inner, &connection, &asked, fault).await
 }
 

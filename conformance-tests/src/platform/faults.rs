@@ -15,6 +15,8 @@ pub struct Match {
     pub method: Option<String>,
     /// How the path begins (`/fhir/Task`); none means any. A notification's path is `/Task/{id}`.
     pub path_prefix: Option<String>,
+    /// Only requests of this conversation (`X-Correlation-Id`); none means any. Never a notification.
+    pub correlation: Option<String>,
     /// The first request that it strikes, counted from 1 among those that match since it was pushed.
     pub nth: u32,
     /// How many in a row it strikes.
@@ -23,7 +25,7 @@ pub struct Match {
 
 impl Default for Match {
     fn default() -> Self {
-        Self { method: None, path_prefix: None, nth: 1, times: 1 }
+        Self { method: None, path_prefix: None, correlation: None, nth: 1, times: 1 }
     }
 }
 
@@ -52,8 +54,16 @@ impl Match {
         self
     }
 
-    fn fits(&self, method: &str, path: &str) -> bool {
-        self.method.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
+    /// Only requests of this conversation.
+    #[must_use]
+    pub fn of(mut self, correlation: &str) -> Self {
+        self.correlation = Some(correlation.to_owned());
+        self
+    }
+
+    fn fits(&self, method: &str, path: &str, correlation: Option<&str>) -> bool {
+        self.correlation.as_deref().is_none_or(|wanted| correlation == Some(wanted))
+            && self.method.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
             && self.path_prefix.as_deref().is_none_or(|prefix| path.starts_with(prefix))
     }
 }
@@ -163,12 +173,12 @@ impl Faults {
     }
 
     /// The fault that strikes this request, if any. Counts it for every fault that it matches.
-    pub(crate) fn strike(&self, method: &str, path: &str) -> Option<FaultKind> {
+    pub(crate) fn strike(&self, method: &str, path: &str, correlation: Option<&str>) -> Option<FaultKind> {
         let of_notification = method == "NOTIFY";
         let mut queue = self.lock();
         let mut found = None;
         for (fault, seen) in &mut queue.waiting {
-            if fault.kind.is_of_notification() != of_notification || !fault.on.fits(method, path) {
+            if fault.kind.is_of_notification() != of_notification || !fault.on.fits(method, path, correlation) {
                 continue;
             }
             *seen += 1;
@@ -199,7 +209,7 @@ mod tests {
         faults.push(Fault::new(on, FaultKind::HtmlPage));
         let strikes: Vec<bool> = ["GET", "POST", "POST", "POST", "POST"]
             .iter()
-            .map(|method| faults.strike(method, "/fhir/Task").is_some())
+            .map(|method| faults.strike(method, "/fhir/Task", None).is_some())
             .collect();
         assert_eq!(strikes, [false, false, true, true, false]);
         assert_eq!((faults.waiting(), faults.struck().len()), (0, 2));
@@ -209,8 +219,17 @@ mod tests {
     fn faults_of_notifications_do_not_strike_requests() {
         let faults = Faults::default();
         faults.push(Fault::new(Match::any(), FaultKind::LoseNotification));
-        assert_eq!(faults.strike("GET", "/fhir/metadata"), None);
-        assert_eq!(faults.strike("NOTIFY", "/Task/1"), Some(FaultKind::LoseNotification));
+        assert_eq!(faults.strike("GET", "/fhir/metadata", None), None);
+        assert_eq!(faults.strike("NOTIFY", "/Task/1", None), Some(FaultKind::LoseNotification));
+    }
+
+    #[test]
+    fn a_fault_of_one_conversation_leaves_the_others_alone() {
+        let faults = Faults::default();
+        faults.push(Fault::new(Match::any().of("talk"), FaultKind::Stall));
+        let strike = |correlation| faults.strike("GET", "/fhir/Task", correlation);
+        assert_eq!((strike(None), strike(Some("other"))), (None, None));
+        assert_eq!(strike(Some("talk")), Some(FaultKind::Stall));
     }
 
     #[test]

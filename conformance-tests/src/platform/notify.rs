@@ -60,7 +60,7 @@ pub(super) fn schedule(changes: Vec<Change>, held: &mut Vec<Change>, faults: &Fa
     let mut order = Vec::new();
     for change in changes {
         let path = format!("/Task/{}", fhir::text_at(&change.task, "/id").unwrap_or_default());
-        match faults.strike("NOTIFY", &path) {
+        match faults.strike("NOTIFY", &path, None) {
             Some(FaultKind::LoseNotification) => continue,
             Some(FaultKind::ReorderNotifications) => {
                 held.push(change);

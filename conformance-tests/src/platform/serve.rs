@@ -40,7 +40,7 @@ pub(super) async fn serve(
     };
     record(&mut inner.state(), &parts, &body);
     let asked = asked(&parts, rest, body.to_vec());
-    let fault = inner.faults.strike(&asked.method, &path);
+    let fault = inner.faults.strike(&asked.method, &path, text(&parts.headers, "x-correlation-id").as_deref());
     faulty(&inner, &connection, &asked, fault).await
 }
 

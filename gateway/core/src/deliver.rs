@@ -284,7 +284,7 @@ fn record(job: &Job<'_>, report: &StatusReport, id: String) -> ReportRecord {
 /// this attempt were answered.
 #[must_use]
 pub fn overtaken(job: &Job<'_>, reached: Option<Progress>) -> Transaction {
-    let mut row = OutboxRow { state: OutboxState::Ready, not_before: job.now, ..job.row.clone() };
+    let mut row = OutboxRow { state: OutboxState::Ready, not_before: job.now, alone: false, ..job.row.clone() };
     if let Some(reached) = reached {
         (row.progress, row.in_flight) = (Some(reached), None);
     }
@@ -346,6 +346,8 @@ pub fn failed(
     };
     row.state = OutboxState::Ready;
     row.not_before = at;
+    // It came to an end: whatever its process died of before, it was not this.
+    row.alone = false;
     row.last_failure = Some(error.clone());
     let word = if class == Class::Ambiguous { "ambiguous" } else { "transient" };
     let detail =
@@ -375,8 +377,13 @@ pub fn look_up_failed(job: &Job<'_>, error: &DeliveryError, chance: f64) -> Tran
         (Class::Permanent, _) | (_, Next::GiveUp) => return dead(job, error),
         (_, Next::At(at)) => at,
     };
-    let row =
-        OutboxRow { state: OutboxState::Ready, not_before: at, last_failure: Some(error.clone()), ..job.row.clone() };
+    let row = OutboxRow {
+        state: OutboxState::Ready,
+        not_before: at,
+        alone: false,
+        last_failure: Some(error.clone()),
+        ..job.row.clone()
+    };
     let detail = json!({ "errand": "look-up", "attempt": job.row.attempts, "code": error.code });
     let changes = vec![
         Change::PutOutbox(Box::new(row)),
@@ -386,7 +393,7 @@ pub fn look_up_failed(job: &Job<'_>, error: &DeliveryError, chance: f64) -> Tran
     Transaction { checks: vec![lease(job)], changes }
 }
 
-/// Puts the look-up off until the platform has had its time.
+/// Puts the look-up off until the platform has had its time. That it has to be made alone stays on the row.
 fn wait_and_ask(job: &Job<'_>) -> Transaction {
     let row = OutboxRow { state: OutboxState::Ready, not_before: job.now + job.settle, ..job.row.clone() };
     let changes = vec![Change::PutOutbox(Box::new(row)), attempt(job, "interrupted", None)];

@@ -1,5 +1,6 @@
 //! What has to be sent: outbox rows, their leases, and the attempts made on them.
 
+use crate::change::{Change, Check, Transaction};
 use crate::fair::{Class, Turn};
 use crate::identity::{PlatformId, TenantId};
 use crate::referral::ReferralId;
@@ -41,7 +42,8 @@ pub struct OutboxRow {
     /// Attempts that ended with their process and may be why it ended, since a person last set it going.
     #[serde(default)]
     pub died: u32,
-    /// Its attempt was begun when nothing else was under way at its platform: if its process dies, it may be why.
+    /// Its attempt was begun when nothing else was under way at its platform: if its process dies, it may be why. While it waits
+    /// to be asked for after a death it stays set: it is taken up [alone](Claimed::suspect) again.
     #[serde(default)]
     pub alone: bool,
     /// Not to be tried before.
@@ -214,6 +216,7 @@ impl ClaimRequest {
     #[must_use]
     pub fn lease(&self, mut row: OutboxRow, class: Class) -> (Claimed, Option<Attempt>) {
         let interrupted = row.state == OutboxState::Leased;
+        let suspect = !interrupted && row.alone;
         row.state = OutboxState::Leased;
         row.fence += 1;
         // What died among others is tried alone before it is blamed: an instance that is killed takes all of them along.
@@ -223,7 +226,7 @@ impl ClaimRequest {
         row.alone = self.interrupted;
         if interrupted && row.is_poison() {
             // No attempt is begun: whoever claims it sets it aside, however often the process dies before it has.
-            return (Claimed { row, interrupted, class }, None);
+            return (Claimed { row, interrupted, suspect, class }, None);
         }
         row.attempts += 1;
         let attempt = Attempt {
@@ -235,7 +238,7 @@ impl ClaimRequest {
             failure: None,
             adapter: self.adapter.clone(),
         };
-        (Claimed { row, interrupted, class }, Some(attempt))
+        (Claimed { row, interrupted, suspect, class }, Some(attempt))
     }
 }
 
@@ -263,8 +266,21 @@ pub struct Claimed {
     pub row: OutboxRow,
     /// True if another holder's lease ran out: its attempt ended nobody knows how.
     pub interrupted: bool,
+    /// True if it died with its process and has come to no end since, because its platform was given time before it is asked: it is
+    /// made alone, and [marked](Self::made_alone) so. Among others it would die again and never be blamed, without end.
+    pub suspect: bool,
     /// In which turn it went.
     pub class: Class,
+}
+
+impl Claimed {
+    /// Says that it is made alone, before it is begun. From there on its row says so too.
+    #[must_use]
+    pub fn made_alone(&mut self) -> Transaction {
+        self.row.alone = true;
+        let held = Check::LeaseHeld { outbox: self.row.id.clone(), fence: self.row.fence };
+        Transaction { checks: vec![held], changes: vec![Change::PutOutbox(Box::new(self.row.clone()))] }
+    }
 }
 
 /// One attempt's end.

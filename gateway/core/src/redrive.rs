@@ -137,6 +137,7 @@ pub fn redrive(from: &Redriving<'_>) -> Result<Transaction, Stays> {
         expires_at: from.schedule.expires_at(from.now),
         in_flight,
         died: 0,
+        alone: false,
         ..from.row.clone()
     };
     let mut changes = vec![Change::PutOutbox(Box::new(row))];

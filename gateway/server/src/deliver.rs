@@ -90,8 +90,22 @@ pub async fn lane(gateway: Arc<Gateway>, platform: PlatformId, stop: Cancellatio
             }
         };
         let idle = claimed.is_empty();
-        for row in claimed {
-            running.spawn(attempt(Arc::clone(&gateway), Arc::clone(&now), row, stop.clone()));
+        let (suspects, others): (Vec<_>, Vec<_>) = claimed.into_iter().partition(|one| one.suspect);
+        let begin = |row| attempt(Arc::clone(&gateway), Arc::clone(&now), row, stop.clone());
+        for row in others {
+            running.spawn(begin(row));
+        }
+        for mut row in suspects {
+            while running.join_next().await.is_some() {}
+            if stop.is_cancelled() {
+                // One after the other they could outlast the time to stop. Whoever takes the lane finds them not begun.
+                break;
+            }
+            // What dies from here on died alone, and that is on record before it can.
+            if let Err(error) = gateway.commit(row.made_alone()).await {
+                tracing::warn!(outbox = row.row.id, error = %error, "an attempt could not be marked as made alone");
+            }
+            begin(row).await;
         }
         if !idle && !stop.is_cancelled() {
             if open == Ok(Open::Probe) || careful {

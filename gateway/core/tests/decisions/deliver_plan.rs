@@ -1,9 +1,9 @@
 //! Deliver, before: what an attempt may do, by errand, sender, consent, and what may have been sent.
 
 use crate::builders::*;
-use adapter_contract::{Progress, Repeat, SenderMove, TaskStatus};
+use adapter_contract::{DeliveryError, FailureCode, Progress, Repeat, SenderMove, TaskStatus};
 use gateway_core::consent::Verdict;
-use gateway_core::deliver::{Plan, after_absent, before_safe_send, before_send, plan};
+use gateway_core::deliver::{Plan, after_absent, before_safe_send, before_send, failed, look_up_failed, plan};
 use gateway_core::disclose::{Contents, Leaving, Manner};
 use gateway_core::outbox::{Errand, OutboxState, POISON_ATTEMPTS};
 use gateway_core::referral::{Delivery, HoldReason, SenderState};
@@ -251,4 +251,17 @@ fn without_a_settling_time_an_interrupted_request_is_asked_for_at_once() {
     stand.row.in_flight = SENT;
     stand.settle = Duration::ZERO;
     assert_eq!(plan(&stand.job(), true, &decision(Verdict::Permit)), Plan::LookUp);
+}
+
+#[test]
+fn what_died_and_waits_to_be_asked_for_is_still_to_be_made_alone() {
+    let mut stand = Stand::new(Errand::Submit);
+    (stand.row.in_flight, stand.row.alone) = (SENT, true);
+    let Plan::Stop(put_off) = plan(&stand.job(), true, &decision(Verdict::Permit)) else {
+        panic!("the platform is given its time");
+    };
+    assert!((put_off.row().state, put_off.row().alone) == (OutboxState::Ready, true));
+    let silent = DeliveryError::new(FailureCode::NoAnswer, "Nothing came back.");
+    assert!(!look_up_failed(&stand.job(), &silent, 0.5).row().alone, "that it came to an end clears it");
+    assert!(!failed(&stand.job(), &silent, None, Repeat::LookUpFirst, 0.5).row().alone);
 }

@@ -61,7 +61,7 @@ pub(super) async fn claims_lease_what_is_due_longest_waiting_first(store: Shared
     let rest = must(store.claim(claim("food-bank", 30, 3)).await);
     assert_eq!(ids(&rest), ["a-1"], "due at its very time; the next is not yet");
     let taken = OutboxRow { state: OutboxState::Leased, fence: 1, attempts: 1, ..errand("a", 1, 30) };
-    assert_eq!(rest, [Claimed { row: taken.clone(), interrupted: false, class: Class::Any }]);
+    assert_eq!(rest, [Claimed { row: taken.clone(), interrupted: false, suspect: false, class: Class::Any }]);
     assert_eq!(must(store.outbox(&referral_id("a")).await), [taken]);
     let open = Attempt {
         outbox: "a-1".to_owned(),
@@ -306,7 +306,25 @@ pub(super) async fn what_dies_among_others_is_tried_alone_before_it_is_blamed(st
     let blamed = alone(130).await;
     assert_eq!((&blamed.id, blamed.died), (&first.id, 1), "it died alone");
     write(&store, vec![put_errand(OutboxRow { state: OutboxState::Ready, not_before: at(140), ..blamed })]).await;
-    assert!(!claim_one(&store, 140).await.row.alone, "among others again");
+    let suspect = claim_one(&store, 140).await;
+    assert!(suspect.suspect && !suspect.row.alone, "it has come to no end yet, and is not begun yet");
+    let other = alone(201).await;
+    assert_eq!((&other.id, other.died), (&again.id, 1), "the other died alone as well");
+    let waits = alone(201).await;
+    assert_eq!((&waits.id, waits.died), (&first.id, 1), "what was claimed and not begun is not blamed");
+    let ready = OutboxRow { state: OutboxState::Ready, not_before: at(210), ..waits };
+    write(&store, vec![put_errand(OutboxRow { state: OutboxState::Done, ..other }), put_errand(ready)]).await;
+    let mut suspect = claim_one(&store, 210).await;
+    let marked = suspect.made_alone();
+    must(commit(&store, marked.checks, marked.changes).await);
+    let ended = alone(280).await;
+    assert_eq!((&ended.id, ended.died), (&first.id, 2), "it was begun alone, and died");
+    write(
+        &store,
+        vec![put_errand(OutboxRow { alone: false, not_before: at(290), state: OutboxState::Ready, ..ended })],
+    )
+    .await;
+    assert!(!claim_one(&store, 290).await.suspect, "it came to an end: among others again");
 }
 
 pub(super) async fn errands_of_a_referral_wait_for_earlier_ones(store: Shared) {

@@ -219,8 +219,9 @@ impl ClaimRequest {
         let suspect = !interrupted && row.alone;
         row.state = OutboxState::Leased;
         row.fence += 1;
-        // What died among others is tried alone before it is blamed: an instance that is killed takes all of them along.
-        if interrupted && (row.alone || !self.interrupted) {
+        // What died among others is tried alone before it is blamed: an instance that is killed takes all of them along. Past the
+        // limit no attempt was begun that could have died.
+        if interrupted && !row.is_poison() && (row.alone || !self.interrupted) {
             row.died = row.died.saturating_add(1);
         }
         row.alone = self.interrupted;

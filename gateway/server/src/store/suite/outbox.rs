@@ -285,7 +285,8 @@ pub(super) async fn a_row_that_dies_with_its_process_is_bounded_at_the_claim(sto
     for over in 0..3 {
         let aside = claim_one(&store, 10 + 60 * i64::from(POISON_ATTEMPTS + over)).await;
         assert!(aside.interrupted && aside.row.is_poison());
-        assert_eq!((aside.row.attempts, aside.row.fence), (POISON_ATTEMPTS, last.row.fence + 1));
+        let counted = (aside.row.died, aside.row.attempts, aside.row.fence);
+        assert_eq!(counted, (POISON_ATTEMPTS, POISON_ATTEMPTS, last.row.fence + 1), "no attempt, no death");
         last = aside;
     }
     let numbers: Vec<_> = must(store.attempts(&last.row.id).await).iter().map(|attempt| attempt.number).collect();

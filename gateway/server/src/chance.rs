@@ -27,6 +27,12 @@ impl Chance {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).random()
     }
 
+    /// What nobody can guess: 256 random bits, in hexadecimal.
+    pub fn secret(&self) -> String {
+        let bytes: [u8; 32] = self.0.lock().unwrap_or_else(PoisonError::into_inner).random();
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// A UUID (version 7), in lower case with hyphens: the time to the millisecond, then 74 random bits. Names that are given
     /// together stand together in every index, so that few pages of the store are touched for them.
     pub fn id(&self, now: OffsetDateTime) -> String {

@@ -103,7 +103,7 @@ fn report(outcomes: &[Outcome], table: &RouteTable, tenant: &TenantId, format: &
 fn subject<'l>(task: &Json, lookup: &dyn Fn(&str) -> Option<&'l Json>) -> Option<(Json, Json)> {
     let focus = task.get("focus")?.text("reference")?;
     let request = lookup(focus)?;
-    let person = patient_of(&request, focus.split_once('/')?.1, lookup)?;
+    let person = patient_of(request, focus.split_once('/')?.1, lookup)?;
     Some((request.clone(), person.document))
 }
 

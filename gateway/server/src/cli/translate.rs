@@ -9,6 +9,7 @@ mod gather;
 mod show;
 
 use super::{Exit, complain, say};
+use crate::chance::Chance;
 use crate::clock::{Clock as _, SystemClock};
 use adapter_contract::{
     Account, Exchange, IdempotencyKey, Keys, PlatformRequest, Purpose, Settings, Step, TranslateError,
@@ -211,5 +212,5 @@ fn requests(
 
 /// A key for the hashes of one explanation; nobody else has it, so nobody can find a value by trying.
 fn fresh_key() -> String {
-    uuid::Uuid::new_v4().to_string()
+    Chance::from_system().secret()
 }

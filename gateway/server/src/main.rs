@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-/// A referral is made of many small pieces of memory: it takes a third less processor time with this allocator than with the
-/// system's (`cargo xtask bench`).
+/// A referral is made of many small pieces of memory: they took a quarter of an accept's processor time with the system's
+/// allocator, and half of that with this one.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

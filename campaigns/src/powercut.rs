@@ -15,14 +15,17 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 const CALLS: &str = "openat,pwrite64,fsync,fdatasync,ftruncate,unlink,rename";
 /// Cuts in one run: one in the first process, one in the next, which recovers from it.
 const LIVES: usize = 3;
 
-/// Looks at what strace writes.
-const LOOKS: u32 = 20_000;
+/// How long strace may take to write how a process ended: on a busy machine the tracer comes late.
+const LONGEST: Duration = Duration::from_secs(60);
+/// Between two looks at what it has written.
+const LOOK: Duration = Duration::from_millis(5);
 /// Lines at its end among which the leader's end is.
 const ENDS: usize = 4;
 
@@ -110,7 +113,8 @@ fn launch((call, nth): &(&str, u64)) -> Launch {
 
 /// Reads what strace wrote, once it has written that the process has ended: it may still be at it when the end is seen.
 fn whole(trace: &Path) -> Result<String> {
-    for _ in 0..LOOKS {
+    let begun = Instant::now();
+    while begun.elapsed() < LONGEST {
         let text = std::fs::read_to_string(trace).unwrap_or_default();
         let leader = text.split_whitespace().next().unwrap_or("-");
         // The leader is the last to be reported; strace pads the shorter of its process ids.
@@ -118,7 +122,7 @@ fn whole(trace: &Path) -> Result<String> {
         if last.any(|line| line.strip_prefix(leader).is_some_and(|rest| rest.trim_start().starts_with("+++ "))) {
             return Ok(text);
         }
-        std::thread::yield_now();
+        std::thread::sleep(LOOK);
     }
     bail!("strace did not write how the process ended")
 }

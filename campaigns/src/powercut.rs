@@ -24,8 +24,6 @@ const LIVES: usize = 3;
 
 /// How long strace may take to write how a process ended: on a busy machine the tracer comes late.
 const LONGEST: Duration = Duration::from_secs(60);
-/// Between two looks at what it has written.
-const LOOK: Duration = Duration::from_millis(5);
 /// Lines at its end among which the leader's end is.
 const ENDS: usize = 4;
 
@@ -122,7 +120,7 @@ fn whole(trace: &Path) -> Result<String> {
         if last.any(|line| line.strip_prefix(leader).is_some_and(|rest| rest.trim_start().starts_with("+++ "))) {
             return Ok(text);
         }
-        std::thread::sleep(LOOK);
+        std::thread::yield_now();
     }
     bail!("strace did not write how the process ended")
 }

@@ -15,8 +15,9 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 const CALLS: &str = "openat,pwrite64,fsync,fdatasync,ftruncate,unlink,rename";
 /// Cuts in one run: one in the first process, one in the next, which recovers from it.

@@ -222,37 +222,21 @@ async fn covered(
     // What cannot be read holds whatever may be in it.
     let holds = |one: &ResourceVersion| parse(one).is_none_or(|one| holds_withheld(&one, &decision.withheld, needs));
     let held = holds(stored) || given.iter().filter(|one| one.version != stored.version).any(|one| holds(one));
+    let referral = &view.standing.referral;
+    let adapter = AdapterVersion::of(platform.adapter.descriptor());
+    let reference = stored.key.reference();
+    let of = collecting(gateway, &platform, referral, &adapter, (&reference, stored.version), Some(&decision));
+    let task = view.standing.task();
     if decision.verdict == Verdict::Permit && !held {
         let checks = unchanged.into_iter().collect();
-        let mut lines = on_record(gateway, &platform, &view.standing.referral, Some(&decision), given, checks).await?;
-        let task = view.standing.task();
-        if !given.is_empty() && says_denied(&view.standing.referral, task.1) {
+        let mut lines = on_record(gateway, &platform, referral, Some(&decision), given, checks).await?;
+        if !given.is_empty() && says_denied(referral, task.1) {
             let before = gateway.store.audit(&referral.id).await?;
-            let adapter = AdapterVersion::of(platform.adapter.descriptor());
-            let (reference, decision) = (stored.key.reference(), Some(&decision));
-            let of = collecting(
-                gateway,
-                &platform,
-                &view.standing.referral,
-                &adapter,
-                (&reference, stored.version),
-                decision,
-            );
             lines.changes.extend(given_after_all(&of, task, &before));
         }
         return Ok(Covered::Yes(lines));
     }
     let before = gateway.store.audit(&referral.id).await?;
-    let adapter = AdapterVersion::of(platform.adapter.descriptor());
-    let reference = stored.key.reference();
-    let of = collecting(
-        gateway,
-        &platform,
-        &view.standing.referral,
-        &adapter,
-        (&reference, stored.version),
-        Some(&decision),
-    );
-    let changes = denied(&of, &decision, view.standing.task(), &before);
+    let changes = denied(&of, &decision, task, &before);
     Ok(Covered::No(Transaction { checks: unchanged.into_iter().collect(), changes }))
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
 mod access;
+mod adapters_page;
 mod admission;
 mod bad_input;
 mod bad_updates;

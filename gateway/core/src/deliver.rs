@@ -173,7 +173,8 @@ pub fn acknowledged(
             let status = (referral.sender != SenderState::Cancelled).then_some(TaskStatus::Requested);
             let step = TaskMove { status, business_status: Some("delivered".to_owned()), ..TaskMove::default() };
             referral.task_status = status.unwrap_or(referral.task_status);
-            referral.answer_due = Some(unanswered::due(job.task.1, job.now, job.answer));
+            referral.answer_due =
+                unanswered::is_heard(job.capabilities).then(|| unanswered::due(job.task.1, job.now, job.answer));
             changes.push(Change::PutResource(next_task(job, &step)));
         }
     }

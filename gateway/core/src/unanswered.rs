@@ -8,7 +8,7 @@ use crate::referral::Referral;
 use crate::resource::{ResourceKey, WriteMethod};
 use crate::task::{TaskMove, moved};
 use crate::urgency;
-use adapter_contract::TaskStatus;
+use adapter_contract::{Capabilities, TaskStatus};
 use gateway_fhir::{Json, instant};
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
@@ -19,6 +19,12 @@ const BUSINESS_STATUS: &str = "unacknowledged";
 /// What a person is told.
 pub const WORDS: &str = "The platform has this referral, and has not said in time whether anybody takes it on. Ask the \
                          organisation.";
+
+/// Whether anything is ever heard of this platform. Of one that can neither be asked nor speaks by itself, silence says
+/// nothing: its adapter says with the acknowledgement that nobody will tell (`sent-unmonitored`), and that stays.
+pub(crate) const fn is_heard(capabilities: Capabilities) -> bool {
+    capabilities.poll || capabilities.push
+}
 
 /// Until when a platform that has a referral since `delivered` is waited for: for so long, but not beyond the end of the
 /// time within which the sender wants the Task fulfilled (`Task.restriction.period.end`, R4).

@@ -1,8 +1,9 @@
 //! A platform that has a referral and says nothing: when a person is told, and when no longer.
 
 use crate::align_walk::{Scene, said};
-use crate::builders::{NOW, Stand, Wrote as _, business_status, delivered, ids, recalled, status_reason, task};
-use adapter_contract::{PlatformReferralId, Receipt, TaskStatus};
+use crate::builders::{ABLE, NOW, Stand, Wrote as _, business_status, delivered, ids, recalled, status_reason, task};
+use adapter_contract::{Capabilities, PlatformReferralId, Receipt, StatusReport, TaskStatus};
+use gateway_core::change::Change;
 use gateway_core::deliver::acknowledged;
 use gateway_core::outbox::Errand;
 use gateway_core::referral::{Delivery, Referral, SenderState};
@@ -46,6 +47,34 @@ fn the_acknowledgement_of_a_referral_sets_the_deadline_and_that_of_a_move_does_n
     let mut stand = Stand::new(Errand::Tell { sender_move });
     stand.referral = waiting(NOW);
     assert_eq!(acknowledged(&stand.job(), &receipt, &[], &mut ids()).referral().answer_due, Some(NOW));
+}
+
+#[test]
+fn nobody_waits_for_a_platform_of_which_nothing_is_ever_heard() {
+    let receipt = Receipt { platform_referral: PlatformReferralId("42".to_owned()), reports: Vec::new() };
+    for (poll, push) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut stand = Stand::new(Errand::Submit);
+        stand.capabilities = Capabilities { poll, push, ..ABLE };
+        let kept = acknowledged(&stand.job(), &receipt, &[], &mut ids()).referral();
+        assert_eq!(kept.answer_due.is_some(), poll || push, "poll {poll}, push {push}");
+    }
+}
+
+#[test]
+fn what_an_acknowledgement_says_of_itself_is_what_the_task_shows() {
+    let report = StatusReport {
+        business_status: "sent-unmonitored".to_owned(),
+        ..said("added", Some(TaskStatus::Requested), 1)
+    };
+    let receipt = Receipt { platform_referral: report.platform_referral.clone(), reports: vec![report] };
+    let written = acknowledged(&Stand::new(Errand::Submit).job(), &receipt, &[], &mut ids());
+    let recorded = written.changes.iter().find_map(|change| match change {
+        Change::RecordReport(record) => Some(record.report.clone()),
+        _ => None,
+    });
+    let mut scene = Scene { referral: written.referral(), ..Scene::new(TaskStatus::Requested) };
+    let shown = scene.hear(&recorded.expect("the report is kept")).task().expect("the Task shows it");
+    assert_eq!((shown.text("status"), business_status(&shown)), (Some("requested"), "sent-unmonitored"));
 }
 
 fn waiting(due: OffsetDateTime) -> Referral {

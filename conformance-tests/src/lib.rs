@@ -12,6 +12,7 @@
 //! - [`platform::FhirPlatform`] is a charity platform with a FHIR server (Gravity "Direct");
 //! - [`direct_light::DirectLightClient`] is one without (Gravity "Direct Light");
 //! - [`connect_families::ConnectFamilies`] is a double of the referral API of "Connect families to support".
+//! - [`simulator::Simulator`] is the frame of simulated platforms: socket, record, faults, clock, namespaces;
 //! - [`front::Front`] stands in front of several gateways.
 //! - [`postgres::PostgresServer`] runs a private PostgreSQL, where it is installed.
 //! - [`request_tracker::RequestTracker`] runs the real Request Tracker 5, where it is installed.
@@ -26,3 +27,4 @@ pub mod gp_system;
 pub mod platform;
 pub mod postgres;
 pub mod request_tracker;
+pub mod simulator;

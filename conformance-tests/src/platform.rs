@@ -30,7 +30,7 @@ use tokio::task::JoinHandle;
 use connection::{BreakableListener, Connection, OpenConnections};
 use state::State;
 
-pub use faults::{Fault, FaultKind, Faults, Match};
+pub use faults::{Fault, FaultKind, Faults, Match, Weather};
 pub use in_process::InProcess;
 pub use notify::{NotificationRecord, Notify, Payload};
 pub use state::{PlatformTask, RecordedRequest};

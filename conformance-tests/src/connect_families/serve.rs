@@ -75,9 +75,14 @@ async fn faulty(inner: &Inner, connection: &Connection, asked: &Asked, fault: Op
             respond(&answer)
         }
         Some(FaultKind::WrongContentType) => respond(&Answer { content_type: "text/plain", ..handle() }),
-        // A refusal of Tasks means nothing here, and there are no notifications.
+        // Nobody asks these of this double.
         Some(
-            FaultKind::RefuseTask(_)
+            FaultKind::ErrorInSuccess
+            | FaultKind::HugeBody
+            | FaultKind::ExpireSessions
+            | FaultKind::SchemaDrift
+            | FaultKind::StallInBody
+            | FaultKind::RefuseTask(_)
             | FaultKind::DuplicateNotification
             | FaultKind::ReorderNotifications
             | FaultKind::LoseNotification,

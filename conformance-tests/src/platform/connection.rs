@@ -19,6 +19,10 @@ enum Mode {
     Whole,
     /// Send the head of the next answer and half of its body, then reset.
     CutBody,
+    /// Send the head of the next answer and half of its body, then nothing until the other side goes.
+    StallBody,
+    /// Sends nothing, and is not closed.
+    Silent,
     /// Send nothing more.
     Reset,
 }
@@ -47,6 +51,11 @@ impl Connection {
     /// Lets the next answer out up to the middle of its body.
     pub(crate) fn cut_next_body(&self) {
         self.set(Mode::CutBody);
+    }
+
+    /// Lets the next answer out up to the middle of its body, and keeps the connection open.
+    pub(crate) fn stall_in_next_body(&self) {
+        self.set(Mode::StallBody);
     }
 
     fn set(&self, mode: Mode) {
@@ -163,14 +172,18 @@ impl AsyncWrite for Breakable {
         if this.is_reset(cx.waker(), true) {
             return Poll::Ready(Err(this.broken()));
         }
-        if this.connection.mode() != Mode::CutBody {
-            return Pin::new(&mut this.stream).poll_write(cx, bytes);
+        let mode = this.connection.mode();
+        match mode {
+            Mode::Whole | Mode::Reset => return Pin::new(&mut this.stream).poll_write(cx, bytes),
+            // Whoever resets it wakes the writer; the other side's going away is seen by the reader.
+            Mode::Silent => return Poll::Pending,
+            Mode::CutBody | Mode::StallBody => {}
         }
         let head = bytes.windows(4).position(|four| four == b"\r\n\r\n").map_or(0, |at| at + 4);
         let half = bytes.get(..head + (bytes.len() - head) / 2).unwrap_or(bytes);
         let written = Pin::new(&mut this.stream).poll_write(cx, half);
         if written.is_ready() {
-            this.connection.reset();
+            this.connection.set(if mode == Mode::CutBody { Mode::Reset } else { Mode::Silent });
         }
         written
     }

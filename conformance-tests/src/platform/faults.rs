@@ -5,7 +5,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rand::Rng as _;
+use rand::seq::IteratorRandom as _;
 use serde::{Deserialize, Serialize};
+
+use crate::clock::chance;
 
 /// Which requests a fault is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +86,14 @@ pub enum FaultKind {
     },
     /// Answered 200 with a web page, as a captive portal does; nothing is stored.
     HtmlPage,
+    /// Answered 200 with the body that says, in the platform's own format, that it failed; nothing is stored. Simulators only.
+    ErrorInSuccess,
+    /// Handled, and the body of the answer is 64 MiB. Simulators only.
+    HugeBody,
+    /// Every session that the platform has given out ends before this request is looked at. Simulators only.
+    ExpireSessions,
+    /// Handled, and numbers of the answer are texts, its texts objects. Simulators only.
+    SchemaDrift,
     /// Handled, and the answer breaks off in the middle of its body.
     TruncatedBody,
     /// Handled, and the answer says `text/plain`.
@@ -90,6 +102,8 @@ pub enum FaultKind {
     Stall,
     /// Handled and never answered, until the caller hangs up or [`Faults::release`].
     StallAfterStoring,
+    /// Handled, and the answer stops in the middle of its body for as long as the caller waits. Simulators only.
+    StallInBody,
     /// The connection is reset; nothing is stored.
     ResetBeforeStoring,
     /// Handled, and the connection is reset instead of an answer.
@@ -127,10 +141,36 @@ impl Fault {
     }
 }
 
+/// Faults by seeded chance: the same seed and the same requests give the same faults.
+#[derive(Debug, Clone)]
+pub struct Weather {
+    /// The seed.
+    pub seed: u64,
+    /// How many of a thousand requests are struck.
+    pub per_mille: u32,
+    /// What strikes; each as likely as the others.
+    pub kinds: Vec<FaultKind>,
+}
+
 #[derive(Debug, Default)]
 struct Queue {
     waiting: Vec<(Fault, u32)>,
     struck: Vec<(String, FaultKind)>,
+    /// With the requests that were looked at since it began.
+    weather: Option<(Weather, u64)>,
+}
+
+impl Queue {
+    /// What chance has for this request.
+    fn by_chance(&mut self, of_notification: bool) -> Option<FaultKind> {
+        let (weather, seen) = self.weather.as_mut()?;
+        let mut rng = chance(weather.seed, *seen);
+        *seen += 1;
+        if !rng.random_ratio(weather.per_mille.min(1000), 1000) {
+            return None;
+        }
+        weather.kinds.iter().filter(|kind| kind.is_of_notification() == of_notification).choose(&mut rng).cloned()
+    }
 }
 
 /// The faults of one platform. Clones share the queue.
@@ -144,6 +184,11 @@ impl Faults {
     /// Adds a fault to come.
     pub fn push(&self, fault: Fault) {
         self.lock().waiting.push((fault, 0));
+    }
+
+    /// From now on requests that no fault of the queue strikes are struck by chance.
+    pub fn set_weather(&self, weather: Weather) {
+        self.lock().weather = Some((weather, 0));
     }
 
     /// Those that have struck: `METHOD path` and what happened, in order.
@@ -187,6 +232,7 @@ impl Faults {
             }
         }
         queue.waiting.retain(|(fault, seen)| seen.saturating_add(1) < fault.on.nth.saturating_add(fault.on.times));
+        let found = found.or_else(|| queue.by_chance(of_notification));
         if let Some(kind) = &found {
             queue.struck.push((format!("{method} {path}"), kind.clone()));
         }
@@ -230,6 +276,21 @@ mod tests {
         let strike = |correlation| faults.strike("GET", "/fhir/Task", correlation);
         assert_eq!((strike(None), strike(Some("other"))), (None, None));
         assert_eq!(strike(Some("talk")), Some(FaultKind::Stall));
+    }
+
+    #[test]
+    fn weather_is_the_same_for_the_same_seed_and_strikes_its_share() {
+        let strikes = |seed| {
+            let faults = Faults::default();
+            let kinds = vec![FaultKind::HtmlPage, FaultKind::Stall, FaultKind::LoseNotification];
+            faults.set_weather(Weather { seed, per_mille: 200, kinds });
+            (0..1000).map(|_| faults.strike("GET", "/", None)).collect::<Vec<_>>()
+        };
+        assert_eq!(strikes(1), strikes(1));
+        assert_ne!(strikes(1), strikes(2));
+        let struck = strikes(1).into_iter().flatten().collect::<Vec<_>>();
+        assert!((150..250).contains(&struck.len()), "{}", struck.len());
+        assert!(!struck.contains(&FaultKind::LoseNotification), "that is none of a request");
     }
 
     #[test]

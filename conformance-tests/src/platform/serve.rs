@@ -70,7 +70,16 @@ async fn faulty(inner: &Inner, connection: &Connection, asked: &Asked, fault: Op
         Some(FaultKind::WrongContentType) => respond(&handle(inner, asked, None), "text/plain"),
         Some(FaultKind::RefuseTask(reason)) => respond(&handle(inner, asked, Some(reason)), FHIR_JSON),
         // The faults of notifications never strike a request.
-        Some(FaultKind::DuplicateNotification | FaultKind::ReorderNotifications | FaultKind::LoseNotification)
+        Some(
+            FaultKind::ErrorInSuccess
+            | FaultKind::HugeBody
+            | FaultKind::ExpireSessions
+            | FaultKind::SchemaDrift
+            | FaultKind::StallInBody
+            | FaultKind::DuplicateNotification
+            | FaultKind::ReorderNotifications
+            | FaultKind::LoseNotification,
+        )
         | None => respond(&handle(inner, asked, None), FHIR_JSON),
     }
 }

@@ -9,4 +9,5 @@ mod gp;
 mod life;
 mod refusals;
 mod request_tracker;
+mod simulator;
 mod support;

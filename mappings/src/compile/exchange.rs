@@ -201,20 +201,34 @@ impl<'t> Compiler<'t> {
                 let fault = "This is never reached: the outcome before it always holds.";
                 self.fault(Code::Unreachable, outcome.at, fault, "Give the one before a `when`, or remove this one.");
             }
-            closed = closed || (outcome.has("then") && always(outcome.text("when")));
+            let fits_all = !outcome.has("shape") && always(outcome.text("when"));
+            closed = closed || (outcome.has("then") && fits_all);
+            let (own, env) = self.own_shape(outcome, &env);
+            let env = &env;
             let target = format!("{}.{}.outcomes[{number}]", this.key, step.text);
             let when = outcome.text("when");
             let rule = self
                 .rule(outcome.at, Says { target: &target, text: when.map_or("", |when| when.text), ..Says::default() });
-            let condition = when.map(|when| self.condition(when, &env, Some(rule)));
-            let then = self.then(outcome, this, &target, &env);
+            let condition = when.map(|when| self.condition(when, env, Some(rule)));
+            let then = self.then(outcome, this, &target, env);
+            let shape = own;
             match (condition, then) {
                 (Some(None), _) | (_, None) => {}
-                (Some(Some(when)), Some(then)) => outcomes.push(Outcome { rule, when: Some(when), then }),
-                (None, Some(then)) => outcomes.push(Outcome { rule, when: None, then }),
+                (Some(Some(when)), Some(then)) => outcomes.push(Outcome { rule, shape, when: Some(when), then }),
+                (None, Some(then)) => outcomes.push(Outcome { rule, shape, when: None, then }),
             }
         }
         Some(Answer { body: shape.is_some(), shape, outcomes })
+    }
+
+    /// The shape of one outcome, and what its paths may use.
+    fn own_shape(&mut self, outcome: &'t Node, env: &Env) -> (Option<Arc<crate::fhirpath::Shape>>, Env) {
+        let Some(name) = outcome.text("shape") else { return (None, env.clone()) };
+        let shape = self.shape_named(name);
+        let mut env = env.clone();
+        env.broken = shape.is_none();
+        env.context = shape.as_ref().map(|shape| Type::Shape(Arc::clone(shape)));
+        (shape, env)
     }
 
     pub(super) fn shape_named(&mut self, name: Text<'_>) -> Option<Arc<crate::fhirpath::Shape>> {

@@ -20,6 +20,8 @@ pub struct Answer {
 pub struct Outcome {
     /// Its rule.
     pub rule: RuleId,
+    /// The shape that the body has to fit, where it is another than that of the answer.
+    pub shape: Option<Arc<Shape>>,
     /// Absent = always.
     pub when: Option<Expression>,
     /// What follows.

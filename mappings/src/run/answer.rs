@@ -12,8 +12,9 @@ use super::shape;
 use super::statements::{ReadStatement, statements};
 use super::store::{Answered, Given, Store};
 use crate::document::Document;
-use crate::fhirpath::{Expression, Item, NoTrace, Node, NodeType};
+use crate::fhirpath::{Expression, Item, NoTrace, Node, NodeType, Shape};
 use crate::program::{self, Answer, ExchangeName, Failure, Program, Then};
+use std::borrow::Cow;
 
 /// What follows an answer.
 #[derive(Clone, PartialEq, Eq)]
@@ -88,12 +89,35 @@ pub(super) fn recorded<R: Record>(
         Err(problem) => Err(problem.clone()),
     };
     let body = read_body(declared, parsed.as_ref());
+    let own_texts = own_texts(http.body, declared);
+    let own: Vec<_> =
+        own_texts.iter().map(|text| text.as_deref().and_then(|text| Document::parse(text).ok())).collect();
     let answered = Answered { status: i64::from(http.status), headers: http.headers };
     let given = Given { program, inputs, answered: Some(answered), foreseen: &[] };
     let store = Store::new(program);
     let slots = store.bindings(given);
     let mut run = Run::new(given, &slots, &store, record);
-    Reader { run: &mut run, body, believed: (200..300).contains(&http.status) }.outcome(declared)
+    let mut reader = Reader { run: &mut run, body: body.clone(), believed: (200..300).contains(&http.status) };
+    if let (true, Err(problem)) = (reader.believed, &body) {
+        return Ok(Outcome::Unreadable { problem: problem.clone() });
+    }
+    for (outcome, own) in declared.outcomes.iter().zip(&own) {
+        reader.body = match outcome.shape.as_deref() {
+            None => body.clone(),
+            Some(shape) => match own.as_ref().and_then(|document| fitting(document, shape)) {
+                Some(item) => Ok(Some(item)),
+                // A body of another shape is what another outcome is about.
+                None => continue,
+            },
+        };
+        match reader.tried(outcome) {
+            Ok(None) => {}
+            Ok(Some(found)) => return Ok(found),
+            Err(Stop::Unreadable(problem)) => return Ok(Outcome::Unreadable { problem }),
+            Err(Stop::Refused(refusal)) => return Err(refusal),
+        }
+    }
+    Ok(Outcome::HttpFailure)
 }
 
 /// The item from which paths into the body start, or why there is none.
@@ -103,7 +127,21 @@ fn read_body<'e>(declared: &Answer, parsed: Result<&'e Document<'e>, &String>) -
     let Some(shape) = declared.shape.as_deref().filter(|_| declared.body) else { return Ok(None) };
     let document = parsed.map_err(Clone::clone)?;
     shape::fits(document, document.root(), shape)?;
-    Ok(Some(Item::Node(Node::new(document, document.root(), NodeType::Shape(shape.kind())))))
+    Ok(Some(root(document, shape)))
+}
+
+/// For each outcome with a shape of its own, the text in which its paths look.
+fn own_texts<'t>(body: &'t [u8], declared: &Answer) -> Vec<Option<Cow<'t, str>>> {
+    let text = |outcome: &program::Outcome| shape::text(body, Some(outcome.shape.as_deref()?)).ok();
+    declared.outcomes.iter().map(text).collect()
+}
+
+fn fitting<'e>(document: &'e Document<'e>, shape: &Shape) -> Option<Item<'e>> {
+    shape::fits(document, document.root(), shape).ok().map(|()| root(document, shape))
+}
+
+fn root<'e>(document: &'e Document<'e>, shape: &Shape) -> Item<'e> {
+    Item::Node(Node::new(document, document.root(), NodeType::Shape(shape.kind())))
 }
 
 struct Reader<'a, 'e, 'r, R> {
@@ -126,21 +164,6 @@ impl From<Box<Refusal>> for Stop {
 }
 
 impl<'e, R: Record> Reader<'_, 'e, '_, R> {
-    fn outcome(&mut self, declared: &'e Answer) -> Result<Outcome, Box<Refusal>> {
-        if let (true, Err(problem)) = (self.believed, &self.body) {
-            return Ok(Outcome::Unreadable { problem: problem.clone() });
-        }
-        for outcome in &declared.outcomes {
-            match self.tried(outcome) {
-                Ok(None) => {}
-                Ok(Some(found)) => return Ok(found),
-                Err(Stop::Unreadable(problem)) => return Ok(Outcome::Unreadable { problem }),
-                Err(Stop::Refused(refusal)) => return Err(refusal),
-            }
-        }
-        Ok(Outcome::HttpFailure)
-    }
-
     fn tried(&mut self, outcome: &'e program::Outcome) -> Result<Option<Outcome>, Stop> {
         if let Some(when) = &outcome.when {
             let focus = self.body.clone().ok().flatten();

@@ -133,6 +133,21 @@ exchanges:
 "#,
     ),
     top(
+        "outcome",
+        "A platform that gives the id by itself or in an object",
+        r#"shapes:
+  Id: { data: integer }
+  Record: { data: { id: integer } }
+exchanges:
+  submit:
+    - step: create
+      answer:
+        outcomes:
+          - { shape: Id, when: "%status = 200 and data.exists()", then: delivered, platform-referral: "data.toString()" }
+          - { shape: Record, when: "%status = 200 and data.id.exists()", then: delivered, platform-referral: "data.id.toString()" }
+"#,
+    ),
+    top(
         "reports",
         "Reading one referral's status",
         r#"shapes:

@@ -248,7 +248,12 @@ static OUTCOME: Form = Form {
     exactly_one: &[],
     and: None,
     keys: &[
-        key("when", Kind::Path, "The condition; without it the outcome always holds."),
+        key(
+            "shape",
+            Kind::Name,
+            "Another shape that the body may have: the outcome holds only for a body that fits it, and its paths look into that.",
+        ),
+        key("when", Kind::Path, "The condition; without it the outcome always holds, or wherever its shape fits."),
         needed("then", Kind::Choice(THENS), "What follows."),
         key("platform-referral", Kind::Path, "delivered: the platform's name for the referral."),
         key("reports", Kind::Form(&REPORTS), "delivered, reports: what the answer says of the status."),

@@ -78,6 +78,10 @@ pub(crate) const CASES: &[Case] = &[
     // Names.
     body("One: { use: adress } #! M020"),
     over("exchanges:\n  submit:\n    - step: create\n      answer: { shape: Created } #! M020\n"),
+    over(
+        "exchanges:\n  submit:\n    - step: create\n      answer:\n        outcomes:\n\
+          \x20         - { then: delivered, shape: Bogus, platform-referral: id } #! M020\n",
+    ),
     body("Sex: { from: \"%patient.gender\", map: sex, unmapped: refuse, class: demographic } #! M020"),
     over(
         "fragments:\n  a: { fields: { A: { use: b } } } #! M021\n  b: { fields: { B: { use: a } } }\n\

@@ -58,6 +58,35 @@ fn a_success_without_a_believable_body_is_unreadable() {
 }
 
 #[test]
+fn an_answer_of_several_shapes_is_read_by_the_one_that_it_fits() {
+    let several = FAMILIES
+        .replace("Created: { id: integer, serviceName: string }", "Created: { data: integer }\n  Record: { data: { id: integer } }\n  Records: [ { id: integer } ]")
+        .replacen(
+            "        shape: Created\n        outcomes:\n          - { when: \"%status = 200 or %status = 201\", then: delivered, platform-referral: \"id.toString()\" }\n",
+            "        outcomes:\n\
+            \x20         - { shape: Created, when: \"%status = 200 and data.exists()\", then: delivered, platform-referral: data.toString() }\n\
+            \x20         - { shape: Record, when: \"%status = 200 and data.id.exists()\", then: delivered, platform-referral: data.id.toString() }\n\
+            \x20         - { shape: Records, when: \"%status = 200\", then: delivered, platform-referral: items.id.first().toString() }\n",
+            1,
+        );
+    let several = program(&several);
+    let made = |status: u16, body: &str| says(&several, ExchangeName::Submit, (status, &[], body));
+    for (body, name) in [
+        (r#"{"data":123}"#, "123"),
+        (r#"{"data":{"id":124,"attend":true}}"#, "124"),
+        (r#"[{"id":125},{"id":126}]"#, "125"),
+    ] {
+        let expected = Outcome::Delivered { platform_referral: name.to_owned(), reports: Vec::new() };
+        assert!(made(200, body) == expected, "{body}");
+        assert!(made(500, body) == Outcome::HttpFailure, "{body}: the condition holds as well");
+    }
+    // What fits none, or fits and says nothing, is what none of them is about.
+    for body in [r#"{"data":"123"}"#, r#"{"data":[123]}"#, r#"{"msg":"Done"}"#, "<html>OK</html>", ""] {
+        assert!(made(200, body) == Outcome::HttpFailure, "{body}");
+    }
+}
+
+#[test]
 fn a_page_of_a_poll_is_read_with_its_cursor() {
     let families = program(FAMILIES);
     let body = r#"{"items":[{"id":1,"status":{"name":"New"},"lastUpdated":"2026-03-01T10:00:00Z"},

@@ -29,8 +29,9 @@ const TENANT: &str = "example-flood";
 const CONNECTIONS: u64 = 64;
 /// Requests that the flooding client may have under way at the same time.
 const AT_ONCE: u64 = 8;
-/// Errands that may wait.
-const BACKLOG: usize = 24;
+/// Errands that may wait. The flooding client's tenant may have three quarters; of the rest the well-behaved client, which sends
+/// 22 referrals altogether, may have all but a quarter, so that it is never refused however slow this machine is.
+const BACKLOG: usize = 160;
 /// Bytes of a body, and values in it, that the gateway takes (`DoorLimits`).
 const BODY: usize = 5 << 20;
 const VALUES: usize = 200_000;
@@ -285,8 +286,8 @@ fn is_lost(outcome: &SubmitOutcome) -> bool {
     matches!(outcome, SubmitOutcome::Unreachable { last, .. } if !last.starts_with("status "))
 }
 
-/// Two platforms take requests and do not answer, and the flooding client sends until no more may wait. Reads and a cancellation of
-/// the other tenant go on; its new referral may be refused as well, for the backlog is everybody's. Then the platforms answer.
+/// Two platforms take requests and do not answer, and the flooding client sends until it may have no more waiting. Reads, a new
+/// referral and a cancellation of the other tenant are taken. Then the platforms answer.
 async fn full(
     clients: &mut Clients,
     scene: &Scene,
@@ -310,7 +311,7 @@ async fn full(
         }
     }
     if !full {
-        wrong.push(format!("{} referrals, and the backlog of {BACKLOG} was never full", 10 * BACKLOG));
+        wrong.push(format!("{} referrals, and its part of the backlog of {BACKLOG} was never full", 10 * BACKLOG));
     }
     let mine = clients.well.records();
     for record in mine.iter().rev().take(6) {
@@ -319,18 +320,14 @@ async fn full(
         }
         outcome.count("reads of the well-behaved client while the backlog was full", 1);
     }
-    // One that the stuck platform does not have yet is still its sender's to stop.
+    // The flood has its part of the backlog, and no other's. What the stuck platform does not have yet is still its sender's to stop.
     let referral = scene.referral(Kind::Unkeyed, Scene::number_of(Expectation::Delivered, parts.len()));
     parts.push(Part { kind: Kind::Unkeyed, referral: referral.clone(), sender: Move::None });
-    let turned_away = match clients.well.submit(&referral).await {
-        SubmitOutcome::Accepted { .. } => 0,
-        SubmitOutcome::Unreachable { last, .. } if last == "status 503" => 1,
-        other => {
-            wrong.push(format!("a full backlog was answered with {other:?}"));
-            0
-        }
-    };
-    outcome.count("new referrals of the well-behaved client refused for the full backlog (503)", turned_away);
+    let other = clients.well.submit(&referral).await;
+    if !matches!(other, SubmitOutcome::Accepted { .. }) {
+        wrong.push(format!("while the other tenant's backlog was full a new referral was answered with {other:?}"));
+    }
+    outcome.count("new referrals of the well-behaved client while the backlog was full", 1);
     // Where its Task moves on between read and write it is read again, as any sender does.
     if let Some(record) = mine.iter().rev().find(|record| !ended(record.status())) {
         let mut cancelled = clients.well.cancel(&record.task_url).await;
@@ -343,15 +340,6 @@ async fn full(
     }
     outcome.count("cancellations of the well-behaved client while the backlog was full", 1);
     stuck.iter().for_each(|faults| faults.clear());
-    // There is room again: it is taken, under the same id.
-    let mut beat = tokio::time::interval(SLOW);
-    for _ in 0..TRIES {
-        if matches!(clients.well.submit(&referral).await, SubmitOutcome::Accepted { .. }) {
-            return Ok(wrong);
-        }
-        beat.tick().await;
-    }
-    wrong.push("once there was room again, the well-behaved client's referral was not taken".to_owned());
     Ok(wrong)
 }
 

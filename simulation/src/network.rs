@@ -19,6 +19,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use url::form_urlencoded;
 use vcse_gateway::gateway::Platform;
+use vcse_gateway::transport::access::Authorization;
 use vcse_gateway::transport::{Names, Transport};
 
 /// The longest that a request or an answer travels.
@@ -329,7 +330,7 @@ fn outgoing(platform: &Platform, request: &HttpRequest, names: &Names) -> Result
     for (name, value) in &request.headers {
         builder = builder.header(name, value);
     }
-    if let Some(authorization) = &platform.authorization {
+    if let Some(Authorization::Fixed(authorization)) = &platform.access.credentials.authorization {
         builder = builder.header("authorization", authorization.reveal());
     }
     builder = builder.header("x-request-id", &names.request_id).header("x-correlation-id", &names.correlation);

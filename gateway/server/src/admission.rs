@@ -5,6 +5,7 @@
 
 use crate::clock::Clock;
 use crate::store::{Store, StoreError};
+use gateway_core::backlog::{Backlog, Room};
 use gateway_core::identity::{Client, ClientId, PlatformId, TenantId};
 use gateway_core::refusal::Refusal;
 use gateway_fhir::{Issue, IssueCode};
@@ -15,7 +16,7 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -45,7 +46,7 @@ pub struct Admission {
     clients: BTreeMap<ClientId, Caller>,
     tenants: BTreeMap<TenantId, Limiter>,
     platforms: BTreeMap<PlatformId, Caller>,
-    backlog: Backlog,
+    backlog: Waiting,
 }
 
 /// Held while a request is under way.
@@ -60,7 +61,8 @@ struct Caller {
 }
 
 impl Admission {
-    /// With these shares; `most_waiting` is the number of errands beyond which no new referral is taken.
+    /// With these shares; `most_waiting` is the number of errands beyond which no new referral is taken, `alone` that there is one
+    /// tenant only.
     #[must_use]
     pub fn new(
         clock: &Arc<dyn Clock>,
@@ -68,6 +70,7 @@ impl Admission {
         tenants: impl IntoIterator<Item = (TenantId, Rate)>,
         platforms: impl IntoIterator<Item = (PlatformId, Share)>,
         most_waiting: u64,
+        alone: bool,
     ) -> Self {
         let caller = |share: Share| Caller {
             rate: Limiter::new(share.rate, clock),
@@ -77,7 +80,7 @@ impl Admission {
             clients: clients.into_iter().map(|(id, share)| (id, caller(share))).collect(),
             tenants: tenants.into_iter().map(|(id, rate)| (id, Limiter::new(rate, clock))).collect(),
             platforms: platforms.into_iter().map(|(id, share)| (id, caller(share))).collect(),
-            backlog: Backlog { most: most_waiting, clock: Arc::clone(clock), seen: Mutex::default() },
+            backlog: Waiting { most: most_waiting, alone, clock: Arc::clone(clock), seen: Mutex::default() },
         }
     }
 
@@ -99,16 +102,20 @@ impl Admission {
         self.platforms.get(platform).map_or(Ok(Place { _place: None }), |caller| caller.admit("platform"))
     }
 
-    /// Whether new referrals are taken.
+    /// Whether a new referral of this tenant is taken.
     ///
     /// # Errors
     /// `503` when too much waits to be delivered; a fault of the store as it is.
-    pub async fn new_work(&self, store: &dyn Store) -> Result<Result<(), Refusal>, StoreError> {
-        if !self.backlog.is_full(store).await? {
-            return Ok(Ok(()));
-        }
-        let words = "Too many referrals wait to be delivered, and no more are taken for now. Nothing of this one was \
-                     stored. Cancellations and withdrawals of consent are taken as always.";
+    pub async fn new_work(&self, tenant: &TenantId, store: &dyn Store) -> Result<Result<(), Refusal>, StoreError> {
+        let what = match self.backlog.room(tenant, store).await? {
+            Room::Free => return Ok(Ok(())),
+            Room::TenantFull => "Too many referrals of this customer wait",
+            Room::Full => "Too many referrals wait",
+        };
+        let words = format!(
+            "{what} to be delivered, and no more are taken for now. Nothing of this one was stored. Cancellations and withdrawals of \
+             consent are taken as always."
+        );
         Ok(Err(Refusal::wait(503, Issue::general(IssueCode::Transient, words), 30)))
     }
 }
@@ -166,26 +173,36 @@ impl GovernorClock for Ticks {
     }
 }
 
-/// How much waits to be delivered, looked at once a second at most.
-struct Backlog {
+/// How much waits to be delivered, looked at once a second at most. What is let in between two looks is counted as waiting.
+struct Waiting {
     most: u64,
+    /// There is one tenant only.
+    alone: bool,
     clock: Arc<dyn Clock>,
-    /// When it was looked at, and whether it was full.
-    seen: Mutex<Option<(Duration, bool)>>,
+    /// When it was looked at, and what has been waiting since.
+    seen: Mutex<Option<(Duration, Backlog)>>,
 }
 
-impl Backlog {
-    async fn is_full(&self, store: &dyn Store) -> Result<bool, StoreError> {
+impl Waiting {
+    async fn room(&self, tenant: &TenantId, store: &dyn Store) -> Result<Room, StoreError> {
         let now = self.clock.elapsed();
-        let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, full)) = seen
-            && now.saturating_sub(at) < LOOK
-        {
-            return Ok(full);
+        let is_fresh =
+            |seen: &Option<(Duration, Backlog)>| seen.as_ref().is_some_and(|(at, _)| now.saturating_sub(*at) < LOOK);
+        if !is_fresh(&self.seen()) {
+            let looked = store.backlog(self.most).await?;
+            *self.seen() = Some((now, looked));
         }
-        let full = store.backlog(self.most).await? >= self.most;
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, full));
-        Ok(full)
+        let mut seen = self.seen();
+        let Some((_, backlog)) = seen.as_mut() else { return Ok(Room::Free) };
+        let room = backlog.room(tenant, self.most, self.alone);
+        if room == Room::Free {
+            backlog.add(tenant, 1);
+        }
+        Ok(room)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Option<(Duration, Backlog)>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,6 +6,7 @@ mod backup;
 mod config;
 mod dead_letters;
 mod disclosures;
+pub(crate) mod logging;
 mod needs;
 mod referrals;
 mod route;

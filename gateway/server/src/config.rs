@@ -1,6 +1,7 @@
 //! The configuration: one TOML file, unknown keys refused, every fault named with key, line and mend. The server does
 //! not start on one that is unsafe or contradicts itself.
 
+mod access;
 mod build;
 mod people;
 mod policy;
@@ -9,13 +10,15 @@ mod sections;
 mod share;
 mod store;
 
+pub use access::{
+    AuthorizationSection, BasicSection, CertificateSection, ClientAuthWord, GrantWord, NamedSecret, OAuth2Section,
+};
 pub(crate) use build::clients;
 pub use build::{build, rules};
 pub use policy::{BranchSection, ClassSetting, Decided, DirectCareSection, NotesSetting, PolicySection, TenantSection};
 pub use retention::{RetentionSection, kept_for_ever};
 pub use sections::{
-    AuthorizationSection, ClientSection, Config, LossGrade, LossSection, PlatformSection, RetrySection, SecretSource,
-    ServerSection,
+    ClientSection, Config, LossGrade, LossSection, PlatformSection, RetrySection, SecretSource, ServerSection,
 };
 pub use share::{LimitsSection, RateSection};
 pub use store::{StoreSection, address, open_store, open_store_to_read, store_file};
@@ -24,6 +27,7 @@ use crate::adapters::{self, FolderReader, Registry};
 use std::path::Path;
 use std::sync::Arc;
 use toml::Spanned;
+use url::{Host, Url};
 
 /// One fault of a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +46,16 @@ impl std::fmt::Display for Fault {
             0 => write!(f, "{}: {}", self.key, self.words),
             line => write!(f, "line {line}: {}: {}", self.key, self.words),
         }
+    }
+}
+
+/// Whether an address is this machine's.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
     }
 }
 

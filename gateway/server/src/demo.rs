@@ -35,7 +35,7 @@ pub async fn run_withdrawal(seed: u64) -> Exit {
 
 async fn finished(play: impl Future<Output = anyhow::Result<Exit>>) -> Exit {
     if let Ok(filter) = tracing_subscriber::EnvFilter::try_from_default_env() {
-        let _ = tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+        crate::cli::logging::start(filter);
     }
     match play.await {
         Ok(exit) => exit,

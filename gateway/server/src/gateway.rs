@@ -9,6 +9,7 @@ use crate::limits::Limits;
 use crate::pace::Pace;
 use crate::store::{CommitError, Store, StoreError};
 use crate::transport::Transport;
+use crate::transport::access::Access;
 use adapter_contract::{Adapter, Settings};
 use gateway_core::accept::Rules;
 use gateway_core::change::Transaction;
@@ -33,8 +34,8 @@ pub struct Platform {
     pub adapter: Arc<dyn Adapter>,
     /// Base address without trailing slash; empty for a platform that collects from us.
     pub base_url: String,
-    /// `Authorization` header value for requests to it.
-    pub authorization: Option<Secret>,
+    /// How it is reached, and with which credentials.
+    pub access: Arc<Access>,
     /// SHA-256 (hex) of the bearer token with which it reports to us.
     pub report_token_sha256: Option<String>,
     /// What the adapter is given.

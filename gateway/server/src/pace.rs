@@ -359,7 +359,7 @@ fn sign(outcome: &Result<Answer, DeliveryError>) -> Sign {
 
 /// How long an answer asks to be left alone: `Retry-After` of 429 and 503 (RFC 9110 10.2.3: seconds or a date), 429 without one
 /// for a second, and a quota of which nothing is left (`RateLimit` of the IETF draft, and its older forms).
-fn asked_to_wait(status: u16, headers: &[(String, String)], now: OffsetDateTime) -> Option<Duration> {
+pub(crate) fn asked_to_wait(status: u16, headers: &[(String, String)], now: OffsetDateTime) -> Option<Duration> {
     let header = |name: &str| {
         let mut found = headers.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name));
         found.next().map(|(_, value)| value.trim())

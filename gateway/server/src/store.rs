@@ -29,6 +29,7 @@ pub use chain::{AuditChain, BrokenLine, ChainFault};
 
 use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use async_trait::async_trait;
+use gateway_core::backlog::Backlog;
 use gateway_core::change::{AuditRecord, CheckFailure, RawReport, Received, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::lane::{Lane, LeaveLane, TakeLane, Taken};
@@ -185,8 +186,9 @@ pub trait Store: Send + Sync {
     /// When the next row of these platforms is due (a time past means now), or a lease runs out.
     async fn next_due(&self, platforms: &[PlatformId]) -> Result<Option<OffsetDateTime>, StoreError>;
 
-    /// How many rows wait for their time or are leased, counted up to `most`: what it costs is bounded.
-    async fn backlog(&self, most: u64) -> Result<u64, StoreError>;
+    /// How many rows of each tenant wait for their time or are leased, counted until they are `most` altogether: what it costs is
+    /// bounded. Below `most` nobody is missing.
+    async fn backlog(&self, most: u64) -> Result<Backlog, StoreError>;
 
     /// Platforms for which anything waits for its time or is leased, by name. What it costs grows with the platforms alone.
     async fn busy_platforms(&self) -> Result<Vec<PlatformId>, StoreError>;

@@ -1,10 +1,21 @@
-//! The way to platforms over HTTP. The only module that holds an HTTP client; redirects are never followed, answers are
-//! cut off at the adapter's limit, and what went wrong is told as a code, never as a guess.
+//! The way to platforms over HTTP. The only module that holds an HTTP client; redirects are never followed, only addresses that
+//! may be dialled are, answers are cut off at the adapter's limit, and what went wrong is told as a code, never as a guess.
 
-use crate::gateway::Platform;
+pub mod access;
+pub mod dial;
+pub mod oauth2;
+
+use crate::chance::Chance;
+use crate::clock::{Clock, SystemClock};
+use crate::gateway::{Platform, Secret};
+use access::{Authorization, Tls};
 use adapter_contract::{Answer, DeliveryError, FailureCode, HttpRequest, Method};
 use async_trait::async_trait;
+use dial::{Allowed, Forbidden, Guard, Lookup, SystemLookup};
+use oauth2::{OAuth2, Token};
+use std::sync::Arc;
 use std::time::Duration;
+use url::Url;
 
 /// Sends one request to one platform.
 #[async_trait]
@@ -26,53 +37,116 @@ pub struct Names {
 }
 
 /// HTTP through reqwest.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct HttpTransport {
-    client: reqwest::Client,
+    shared: reqwest::Client,
+    lookup: Arc<dyn Lookup>,
+    clock: Arc<dyn Clock>,
+    chance: Arc<Chance>,
 }
 
 impl HttpTransport {
-    /// A client with no redirects, no proxy and no cookies.
+    /// By the machine's clock and chance.
     ///
     /// # Errors
     /// When the TLS library cannot start.
     pub fn new() -> Result<Self, reqwest::Error> {
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .connect_timeout(Duration::from_secs(10))
-            .user_agent(concat!("vcse-gateway/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self { client })
+        Self::with(Arc::new(SystemLookup), Arc::new(SystemClock), Arc::new(Chance::from_system()))
+    }
+
+    /// With names looked up, tokens aged and assertions signed by these.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with(lookup: Arc<dyn Lookup>, clock: Arc<dyn Clock>, chance: Arc<Chance>) -> Result<Self, reqwest::Error> {
+        let guard = Guard { lookup: Arc::clone(&lookup), allowed: Allowed::default() };
+        Ok(Self { shared: access::client(&Tls::default(), guard)?, lookup, clock, chance })
+    }
+
+    async fn once(
+        &self,
+        client: &reqwest::Client,
+        platform: &Platform,
+        request: &HttpRequest,
+        names: &Names,
+        token: Option<&Token>,
+    ) -> Result<Answer, DeliveryError> {
+        let limits = platform.adapter.descriptor().limits;
+        let outgoing = build(client, platform, request, names, token)?;
+        let budget = Duration::from_secs(u64::from(limits.answer_seconds));
+        let response =
+            client.execute(with_timeout(outgoing, budget)).await.map_err(|error| without_answer(&error, "platform"))?;
+        let status = response.status().as_u16();
+        let mut headers = headers(&response);
+        let mut body = body(response, limits.answer_bytes as usize).await.map_err(|cut| match cut {
+            Cut::TooLong => DeliveryError::new(
+                unreadable(status),
+                format!("The answer is longer than {} bytes and was cut off.", limits.answer_bytes),
+            ),
+            Cut::Off => DeliveryError::new(unreadable(status), "The answer broke off before its end."),
+        })?;
+        platform.access.credentials.scrub(token, &mut headers, &mut body);
+        Ok(Answer::Http { status, headers, body })
     }
 }
 
 #[async_trait]
 impl Transport for HttpTransport {
     async fn send(&self, platform: &Platform, request: &HttpRequest, names: &Names) -> Result<Answer, DeliveryError> {
-        let limits = platform.adapter.descriptor().limits;
-        let outgoing = build(&self.client, platform, request, names)?;
-        let budget = Duration::from_secs(u64::from(limits.answer_seconds));
-        let mut response =
-            self.client.execute(with_timeout(outgoing, budget)).await.map_err(|error| without_answer(&error))?;
-        let status = response.status().as_u16();
-        let headers = response
-            .headers()
-            .iter()
-            .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
-            .collect();
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|_| cut_off(status))? {
-            body.extend_from_slice(&chunk);
-            if body.len() > limits.answer_bytes as usize {
-                return Err(DeliveryError::new(
-                    unreadable(status),
-                    format!("The answer is longer than {} bytes and was cut off.", limits.answer_bytes),
-                ));
-            }
+        let access = &platform.access;
+        let client = access.client(&self.shared, &self.lookup).map_err(|_| {
+            DeliveryError::new(
+                FailureCode::TlsRefused,
+                "The certificates that are configured for this platform do not work.",
+            )
+        })?;
+        let Some(Authorization::OAuth2(oauth2)) = &access.credentials.authorization else {
+            return self.once(&client, platform, request, names, None).await;
+        };
+        let token = self.token(oauth2, &client, platform).await?;
+        let answer = self.once(&client, platform, request, names, Some(&token)).await?;
+        // A token may end before its time. 401 says that nothing was done (RFC 9110, 15.5.2), so that one renewal is safe.
+        if !matches!(answer, Answer::Http { status: 401, .. }) {
+            return Ok(answer);
         }
-        Ok(Answer::Http { status, headers, body })
+        oauth2.refused(&token).await;
+        let token = self.token(oauth2, &client, platform).await?;
+        self.once(&client, platform, request, names, Some(&token)).await
     }
+}
+
+impl HttpTransport {
+    async fn token(
+        &self,
+        oauth2: &OAuth2,
+        client: &reqwest::Client,
+        platform: &Platform,
+    ) -> Result<Token, DeliveryError> {
+        oauth2.token(client, &platform.base_url, self.clock.as_ref(), &self.chance).await
+    }
+}
+
+fn headers(response: &reqwest::Response) -> Vec<(String, String)> {
+    let headers = response.headers().iter();
+    headers.filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))).collect()
+}
+
+/// Why a body is not whole.
+enum Cut {
+    TooLong,
+    Off,
+}
+
+/// The body, if it is whole and no longer than this.
+async fn body(mut response: reqwest::Response, most: usize) -> Result<Vec<u8>, Cut> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|_| Cut::Off)? {
+        if body.len() + chunk.len() > most {
+            return Err(Cut::TooLong);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
 }
 
 fn with_timeout(mut request: reqwest::Request, budget: Duration) -> reqwest::Request {
@@ -85,6 +159,7 @@ fn build(
     platform: &Platform,
     request: &HttpRequest,
     names: &Names,
+    token: Option<&Token>,
 ) -> Result<reqwest::Request, DeliveryError> {
     let method = match request.method {
         Method::Get => reqwest::Method::GET,
@@ -98,59 +173,96 @@ fn build(
     } else {
         format!("{}/{}", platform.base_url, request.path)
     };
+    let credentials = &platform.access.credentials;
     let mut builder = client.request(method, address);
     if !request.query.is_empty() {
         builder = builder.query(&request.query);
     }
+    if !credentials.query.is_empty() {
+        let query: Vec<_> = credentials.query.iter().map(|(name, secret)| (name, secret.reveal())).collect();
+        builder = builder.query(&query);
+    }
     for (name, value) in &request.headers {
         builder = builder.header(name, value);
     }
-    if let Some(authorization) = &platform.authorization {
-        builder = builder.header("authorization", authorization.reveal());
+    let authorization = match (&credentials.authorization, token) {
+        (Some(Authorization::Fixed(secret)), _) => Some(secret.clone()),
+        (_, token) => token.map(Token::authorization),
+    };
+    let own = authorization.iter().map(|secret| ("authorization", secret));
+    let own = own.chain(credentials.headers.iter().map(|(name, secret)| (name.as_str(), secret)));
+    for (name, secret) in own {
+        builder = builder.header(name, sensitive(secret)?);
     }
     builder = builder.header("x-request-id", &names.request_id).header("x-correlation-id", &names.correlation);
     if let Some(body) = &request.body {
         builder = builder.body(body.clone());
     }
-    builder.build().map_err(|_| {
+    let built = builder.build().map_err(|_| {
         DeliveryError::new(FailureCode::Untranslatable, "The adapter made a request that is not valid HTTP.")
-    })
+    })?;
+    if !is_below(built.url(), &platform.base_url) {
+        let words = "The adapter made an address that is not below the platform's base address; nothing was sent.";
+        return Err(DeliveryError::new(FailureCode::Untranslatable, words));
+    }
+    Ok(built)
+}
+
+/// A header value that no library prints.
+fn sensitive(secret: &Secret) -> Result<reqwest::header::HeaderValue, DeliveryError> {
+    let mut value = reqwest::header::HeaderValue::from_str(secret.reveal()).map_err(|_| {
+        DeliveryError::new(
+            FailureCode::HttpStatus(401),
+            "A secret of this platform cannot stand in a header; nothing was sent.",
+        )
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Whether an address is the platform's own: what an answer names, and `..` in a path, must not lead elsewhere.
+fn is_below(url: &Url, base: &str) -> bool {
+    let Ok(base) = Url::parse(base) else { return false };
+    let inside = url.path().strip_prefix(base.path().trim_end_matches('/'));
+    url.origin() == base.origin() && inside.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// reqwest's errors name the address, and addresses may hold what an adapter should not have put there: the words are ours.
-fn without_answer(error: &reqwest::Error) -> DeliveryError {
+fn without_answer(error: &reqwest::Error, who: &str) -> DeliveryError {
     if error.is_connect() {
-        if source_names(error, "certificate") || source_names(error, "tls") {
-            return DeliveryError::new(
-                FailureCode::TlsRefused,
-                "The platform's certificate was not accepted, so nothing was sent.",
+        if is_forbidden(error) {
+            let words = format!(
+                "The {who}'s name leads to an address that may not be dialled, so nothing was sent. If it is in your own network, list the \
+                 network in `addresses` of this [[platform]]."
             );
+            return DeliveryError::new(FailureCode::NotConnected, words);
         }
-        return DeliveryError::new(FailureCode::NotConnected, "No connection to the platform: nothing was sent.");
+        if source_names(error, "certificate") || source_names(error, "tls") {
+            let words = format!("The {who}'s certificate was not accepted, or ours was not, so nothing was sent.");
+            return DeliveryError::new(FailureCode::TlsRefused, words);
+        }
+        return DeliveryError::new(FailureCode::NotConnected, format!("No connection to the {who}: nothing was sent."));
     }
     let words = if error.is_timeout() {
-        "The platform did not answer in time."
+        format!("The {who} did not answer in time.")
     } else {
-        "The connection ended before the platform had answered."
+        format!("The connection ended before the {who} had answered.")
     };
     DeliveryError::new(FailureCode::NoAnswer, words)
 }
 
+fn sources(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(std::error::Error::source(error), |error| error.source())
+}
+
 fn source_names(error: &reqwest::Error, word: &str) -> bool {
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        if inner.to_string().to_lowercase().contains(word) {
-            return true;
-        }
-        source = inner.source();
-    }
-    false
+    sources(error).any(|source| source.to_string().to_lowercase().contains(word))
+}
+
+fn is_forbidden(error: &reqwest::Error) -> bool {
+    sources(error).any(|source| source.is::<Forbidden>())
 }
 
 fn unreadable(status: u16) -> FailureCode {
     if (200..300).contains(&status) { FailureCode::UnreadableSuccess } else { FailureCode::HttpStatus(status) }
-}
-
-fn cut_off(status: u16) -> DeliveryError {
-    DeliveryError::new(unreadable(status), "The answer broke off before its end.")
 }

@@ -17,9 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 pub(super) async fn run(file: &Path, resume: bool) -> Exit {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    // Only the first subscriber of a process counts; there is one.
-    let _ = tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    super::logging::start(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")));
     match start(file, resume).await {
         Ok(exit) => exit,
         Err(error) => {

@@ -1,10 +1,10 @@
 //! From a checked configuration to a gateway that can run.
 
-use super::{Config, ConfigError, Fault, PlatformSection, RetentionSection, SecretSource};
+use super::{Config, ConfigError, RetentionSection, SecretSource};
 use crate::adapters::Watch;
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::gateway::{Gateway, LatestTime, OutboxBell, Platform, Platforms, Secret};
+use crate::gateway::{Gateway, LatestTime, OutboxBell, Platform, Platforms};
 use crate::limits::Limits;
 use crate::pace::Pace;
 use crate::store::Store;
@@ -44,7 +44,7 @@ pub fn build(
     for section in &config.platform {
         let id = PlatformId(section.id.get_ref().clone());
         let Some(adapter) = config.adapters.find(section.adapter.get_ref()) else { continue };
-        let authorization = authorization(section, &mut faults);
+        let access = super::access::access(section, &mut faults);
         let base = section.base_url.as_ref().map(|url| url.get_ref().trim_end_matches('/').to_owned());
         let mut settings = section.settings.clone();
         if let Some(base) = &base {
@@ -65,7 +65,7 @@ pub fn build(
             adapter,
             poll: poll.filter(|_| base.is_some()),
             base_url: base.unwrap_or_default(),
-            authorization,
+            access: Arc::new(access),
             report_token_sha256: section.report_token_sha256.as_ref().map(|hash| hash.get_ref().clone()),
             settings,
             publish_to: section.publish_to.clone(),
@@ -124,22 +124,6 @@ pub fn rules(config: &Config) -> Rules {
     }
 }
 
-/// The `Authorization` header of requests to a platform.
-fn authorization(section: &PlatformSection, faults: &mut Vec<Fault>) -> Option<Secret> {
-    let (key, scheme, source) = match (&section.token, &section.authorization) {
-        (Some(source), _) => ("token", "Bearer", source.clone()),
-        (None, Some(other)) => ("authorization", other.get_ref().scheme.as_str(), other.get_ref().source()?),
-        (None, None) => return None,
-    };
-    match read_secret(&source) {
-        Ok(secret) => Some(Secret::new(format!("{scheme} {secret}"))),
-        Err(words) => {
-            faults.push(Fault { line: 0, key: format!("platform {}: {key}", section.id.get_ref()), words });
-            None
-        }
-    }
-}
-
 /// Who may call, by the SHA-256 (hex) of the token.
 pub(crate) fn clients(config: &Config) -> BTreeMap<String, Client> {
     config
@@ -173,34 +157,5 @@ pub(super) fn read_secret(source: &SecretSource) -> Result<String, String> {
         SecretSource::File(path) => std::fs::read_to_string(path)
             .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
             .map_err(|error| format!("{}: {error}", path.display())),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_secret_is_sent_under_the_scheme_that_the_platform_wants() {
-        let home = tempfile::tempdir().expect("a folder");
-        let file = home.path().join("secret");
-        std::fs::write(&file, "s3cret\n").expect("is written");
-        let header = |keys: &str| {
-            let text = super::super::EXAMPLE.replacen("# poll-seconds = 900", keys, 1);
-            let config = crate::config::parse(&text).expect("a valid configuration");
-            let mut faults = Vec::new();
-            let secret = authorization(&config.platform[0], &mut faults);
-            (secret.map(|secret| secret.reveal().to_owned()), faults.len())
-        };
-        let file = file.display();
-        for (keys, expected) in [
-            (format!("token = {{ file = \"{file}\" }}"), (Some("Bearer s3cret"), 0)),
-            (format!("authorization = {{ scheme = \"token\", file = \"{file}\" }}"), (Some("token s3cret"), 0)),
-            ("authorization = { scheme = \"token\", file = \"/no/such/file\" }".to_owned(), (None, 1)),
-            ("# none".to_owned(), (None, 0)),
-        ] {
-            let (secret, faults) = header(&keys);
-            assert_eq!((secret.as_deref(), faults), expected, "{keys}");
-        }
     }
 }

@@ -1,10 +1,11 @@
 //! The sections of the file, and what must hold between them.
 
+use super::access::{AuthorizationSection, BasicSection, CertificateSection, NamedSecret, OAuth2Section};
 use super::policy::{Decided, PolicySection, TenantSection};
 use super::retention::RetentionSection;
 use super::share::{LimitsSection, RateSection};
 use super::store::StoreSection;
-use super::{Fault, line};
+use super::{Fault, is_loopback, line};
 use crate::adapters::Registry;
 use adapter_contract::Grade;
 use gateway_core::identity::{Profile, Role, TenantId};
@@ -117,6 +118,23 @@ pub struct PlatformSection {
     pub token: Option<SecretSource>,
     /// The same under another scheme than `Bearer`.
     pub authorization: Option<Spanned<AuthorizationSection>>,
+    /// HTTP Basic instead.
+    pub basic: Option<Spanned<BasicSection>>,
+    /// A token that a server gives out instead.
+    pub oauth2: Option<Spanned<OAuth2Section>>,
+    /// Headers with a secret each.
+    #[serde(default)]
+    pub secret_headers: Vec<Spanned<NamedSecret>>,
+    /// Query parameters with a secret each.
+    #[serde(default)]
+    pub secret_query: Vec<Spanned<NamedSecret>>,
+    /// What the gateway shows of itself (mutual TLS).
+    pub certificate: Option<CertificateSection>,
+    /// PEM file of those who vouch for the platform; absent = whom the operating system trusts.
+    pub authority: Option<PathBuf>,
+    /// Networks beside the internet into which its names may lead.
+    #[serde(default)]
+    pub addresses: Vec<Spanned<String>>,
     /// What losses in translation lead to.
     #[serde(default)]
     pub loss: LossSection,
@@ -156,30 +174,6 @@ impl TryFrom<toml::Value> for SecretSource {
             (Some(name), _) => Ok(Self::Env(name)),
             (None, Some(path)) => Ok(Self::File(path.into())),
             (None, None) => Err("a secret never stands here itself; write { env = \"NAME\" } or { file = \"PATH\" }"),
-        }
-    }
-}
-
-/// `authorization` of a platform: `scheme`, then the secret.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct AuthorizationSection {
-    /// Word before the secret in the `Authorization` header.
-    pub scheme: String,
-    /// The secret stands in this environment variable.
-    pub env: Option<String>,
-    /// The secret stands in this file; a line end after it is not part of it.
-    pub file: Option<PathBuf>,
-}
-
-impl AuthorizationSection {
-    /// Where the secret stands; `None` unless it is exactly one place.
-    #[must_use]
-    pub fn source(&self) -> Option<SecretSource> {
-        match (&self.env, &self.file) {
-            (Some(name), None) => Some(SecretSource::Env(name.clone())),
-            (None, Some(path)) => Some(SecretSource::File(path.clone())),
-            _ => None,
         }
     }
 }
@@ -448,29 +442,8 @@ impl Check<'_> {
         }
     }
 
-    fn authorization(&mut self, platform: &PlatformSection) {
-        let Some(section) = &platform.authorization else { return };
-        let key = "platform.authorization";
-        if platform.token.is_some() {
-            self.at(
-                section,
-                key,
-                "stands beside `token`; a request carries one Authorization header: keep one of them",
-            );
-        }
-        let scheme = &section.get_ref().scheme;
-        // RFC 9110, "token".
-        let word = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-        if scheme.is_empty() || !scheme.bytes().all(word) {
-            self.at(section, key, "`scheme` is one word without spaces, for example `Bearer` or `token`");
-        }
-        if section.get_ref().source().is_none() {
-            self.at(section, key, "says not where the secret stands; give either `env` or `file`");
-        }
-    }
-
     fn platform(&mut self, platform: &PlatformSection, adapters: &Registry) {
-        self.authorization(platform);
+        self.access(platform);
         let adapter = adapters.find(platform.adapter.get_ref());
         if adapter.is_none() {
             let known: Vec<String> = adapters.all().iter().map(|adapter| adapter.descriptor().name.clone()).collect();
@@ -533,19 +506,13 @@ impl Check<'_> {
             self.at(base, key, "not a URL");
             return;
         };
-        let loopback = match url.host() {
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            Some(url::Host::Domain(name)) => name == "localhost",
-            None => false,
-        };
         if !url.username().is_empty() || url.password().is_some() {
             self.at(base, key, "credentials do not belong into an address; use `token`");
         }
         if url.query().is_some() || url.fragment().is_some() {
             self.at(base, key, "a base address has no query and no fragment");
         }
-        if url.scheme() != "https" && !(url.scheme() == "http" && loopback) {
+        if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
             self.at(base, key, "patient data leaves through https only; http is for loopback");
         }
     }

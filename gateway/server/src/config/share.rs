@@ -9,6 +9,7 @@ use adapter_contract::{LAST_MINUTE, Pace};
 use gateway_core::identity::{ClientId, PlatformId};
 use gateway_core::quota;
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use toml::Spanned;
@@ -153,7 +154,8 @@ pub(super) fn admission(config: &Config, clock: &Arc<dyn Clock>) -> Admission {
     });
     let platforms = config.platform.iter();
     let platforms = platforms.map(|one| (PlatformId(one.id.get_ref().clone()), limits.share(None)));
-    Admission::new(clock, clients, tenants, platforms, limits.backlog)
+    let served: BTreeSet<_> = config.client.iter().map(|one| &one.tenant).collect();
+    Admission::new(clock, clients, tenants, platforms, limits.backlog, served.len() < 2)
 }
 
 #[cfg(test)]

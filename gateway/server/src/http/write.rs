@@ -73,7 +73,8 @@ async fn write(
 ) -> Result<Reply, Refusal> {
     // A repetition has had its answer before this, and what stops a referral is taken however much waits.
     if submission.drafts.iter().any(brings_work) {
-        gateway.admission.new_work(gateway.store.as_ref()).await.map_err(|error| store_fault(&error))??;
+        let room = gateway.admission.new_work(&context.client.tenant, gateway.store.as_ref()).await;
+        room.map_err(|error| store_fault(&error))??;
     }
     let mut tries = 0;
     loop {

@@ -14,6 +14,7 @@ use super::{
 };
 use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use async_trait::async_trait;
+use gateway_core::backlog::Backlog;
 use gateway_core::change::{Disposition, RawReport, Received, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::lane::{Lane, LeaveLane, TakeLane, Taken};
@@ -73,8 +74,8 @@ impl Store for MemoryStore {
         Ok(claim::next_due(&*self.state()?, platforms))
     }
 
-    async fn backlog(&self, most: u64) -> Result<u64, StoreError> {
-        Ok(claim::backlog(&*self.state()?).min(most))
+    async fn backlog(&self, most: u64) -> Result<Backlog, StoreError> {
+        Ok(claim::backlog(&*self.state()?, most))
     }
 
     async fn busy_platforms(&self) -> Result<Vec<PlatformId>, StoreError> {

@@ -32,6 +32,7 @@ use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use async_trait::async_trait;
 use connect::Scope;
 use fault::Fault;
+use gateway_core::backlog::Backlog;
 use gateway_core::change::{RawReport, Received, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::lane::{Lane, LeaveLane, TakeLane, Taken};
@@ -292,7 +293,7 @@ impl Store for PostgresStore {
         read!(self.all(), on => claim::next_due(on, platforms))
     }
 
-    async fn backlog(&self, most: u64) -> Result<u64, StoreError> {
+    async fn backlog(&self, most: u64) -> Result<Backlog, StoreError> {
         read!(self.all(), on => claim::backlog(on, most))
     }
 

@@ -31,6 +31,7 @@ use crate::store::{
 };
 use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use async_trait::async_trait;
+use gateway_core::backlog::Backlog;
 use gateway_core::change::{RawReport, Received, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::lane::{Lane, LeaveLane, TakeLane, Taken};
@@ -133,7 +134,7 @@ impl Store for SqliteStore {
         self.readers.run(move |file| claim::next_due(file, &platforms)).await
     }
 
-    async fn backlog(&self, most: u64) -> Result<u64, StoreError> {
+    async fn backlog(&self, most: u64) -> Result<Backlog, StoreError> {
         self.readers.run(move |file| claim::backlog(file, most)).await
     }
 

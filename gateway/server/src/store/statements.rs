@@ -144,9 +144,10 @@ pub(super) const WAITS: &str = "UPDATE outbox SET waits = 1 - waits
         SELECT 1 FROM outbox e
         WHERE e.referral = outbox.referral AND e.sequence > 0 AND e.sequence < outbox.sequence
           AND e.state IN ('ready', 'leased', 'held', 'dead')) THEN 1 ELSE 0 END";
-/// How many rows wait for their time or are leased, counted up to a number. `INDEXED BY` makes another plan an error.
+/// How many rows of a tenant wait for their time at a platform or are leased, counted up to a number.
 pub(super) const BACKLOG: &str = "SELECT count(*) FROM (
-    SELECT 1 FROM outbox INDEXED BY outbox_turn WHERE due IS NOT NULL AND waits = 0 LIMIT ?1) waiting";
+    SELECT 1 FROM outbox o
+    WHERE o.platform = ?1 AND o.tenant = ?2 AND o.due IS NOT NULL AND o.waits = 0 LIMIT ?3) waiting";
 pub(super) const LAST: &str = "SELECT number, hash FROM audit WHERE tenant = ?1 ORDER BY number DESC LIMIT 1";
 pub(super) const WALK: &str =
     "SELECT number, hash, at, actor, action, referral, detail FROM audit WHERE tenant = ?1 ORDER BY number, place";

@@ -4,6 +4,7 @@
 use super::{AuditChain, AuditLine, CommitError, Counts, Page, ReferralFilter, SearchQuery, Store, StoreError, Wakes};
 use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use async_trait::async_trait;
+use gateway_core::backlog::Backlog;
 use gateway_core::change::{RawReport, Received, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::lane::{Lane, LeaveLane, TakeLane, Taken};
@@ -86,7 +87,7 @@ impl<W: Watcher> Store for Watched<W> {
         self.inner.next_due(platforms).await
     }
 
-    async fn backlog(&self, most: u64) -> Result<u64, StoreError> {
+    async fn backlog(&self, most: u64) -> Result<Backlog, StoreError> {
         self.watcher.reading("backlog").await;
         self.inner.backlog(most).await
     }

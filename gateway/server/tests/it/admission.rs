@@ -135,6 +135,24 @@ async fn a_full_backlog_takes_no_referral_and_every_cancellation() {
 }
 
 #[tokio::test]
+async fn whoever_fills_the_backlog_shuts_out_nobody_else() {
+    let clock = clock();
+    let world = world("burst = 100\nbacklog = 8", "", &clock).await;
+    // Three quarters of eight, within one look as well.
+    for nth in 0..6 {
+        world.submit(&bundle(nth)).await;
+    }
+    let refused = world.post(GP, "/fhir", bundle(6).to_string()).await;
+    assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "30"), "{}", refused.text);
+    assert!(refused.text.contains("referrals of this customer wait"), "{}", refused.text);
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(world.post(GP, "/fhir", bundle(6).to_string()).await.status, 503, "another look finds the same");
+    let other = world.post(crate::support::FOREIGN, "/fhir", bundle(7).to_string()).await;
+    assert_eq!(other.status, 201, "{}", other.text);
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn a_head_that_does_not_come_ends_its_connection() {
     let world = World::start(Setup { limits: "head-seconds = 1\nconnections = 1", ..Setup::default() }).await;
     // Nothing at all, the beginning of what might be HTTP/2, a preface without a request, half a head.

@@ -1,9 +1,11 @@
 //! The gateway in process on loopback: what its HTTP interface promises, and what becomes of a referral behind it.
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
+mod access;
 mod admission;
 mod bad_input;
 mod bad_updates;
+mod certificates;
 mod connect_families;
 mod decided_again;
 mod delivery;

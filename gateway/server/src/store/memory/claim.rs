@@ -3,6 +3,7 @@
 use super::lane;
 use super::state::{KeptRow, State};
 use crate::store::StoreError;
+use gateway_core::backlog::Backlog;
 use gateway_core::fair::{Class, Waiting};
 use gateway_core::identity::PlatformId;
 use gateway_core::outbox::{ClaimRequest, Claimed, OutboxRow, OutboxState};
@@ -76,10 +77,16 @@ pub(super) fn ahead(state: &State, outbox: &str, now: OffsetDateTime) -> Ahead {
     }
 }
 
-/// How many rows wait for nothing but their time, or are leased.
-pub(super) fn backlog(state: &State) -> u64 {
+/// How many rows of each tenant wait for nothing but their time, or are leased; platform by platform, as the other stores count.
+pub(super) fn backlog(state: &State, most: u64) -> Backlog {
     let waits = waits(state);
-    state.outbox.iter().filter(|kept| kept.due.is_some() && !waits(kept)).count() as u64
+    let mut open: Vec<_> = state.outbox.iter().filter(|kept| kept.due.is_some() && !waits(kept)).collect();
+    open.sort_by_key(|kept| (&kept.row.platform, &kept.row.tenant));
+    let mut backlog = Backlog::default();
+    open.into_iter()
+        .take(usize::try_from(most).unwrap_or(usize::MAX))
+        .for_each(|kept| backlog.add(&kept.row.tenant, 1));
+    backlog
 }
 
 /// For which platforms anything waits for its time or is leased, by name.

@@ -6,8 +6,9 @@ use super::lane;
 use super::sql::{Bind as _, all, ask, one, run};
 use crate::store::StoreError;
 use crate::store::rows::Columns as _;
-use crate::store::statements::{BACKLOG, BEFORE, LEFT, PLATFORM, STANDS, URGENT_BEFORE};
+use crate::store::statements::{BACKLOG, BEFORE, LEFT, PLATFORM, STANDS, TENANT, URGENT_BEFORE};
 use crate::store::values::{integer, json, micros, time};
+use gateway_core::backlog::Backlog;
 use gateway_core::fair::{Class, Waiting};
 use gateway_core::identity::{PlatformId, TenantId};
 use gateway_core::outbox::{ClaimRequest, Claimed, OutboxRow};
@@ -160,10 +161,19 @@ pub(super) async fn ahead(on: &mut PgConnection, outbox: &str, now: OffsetDateTi
     Ok(ahead)
 }
 
-/// How many rows wait or are leased, counted up to a number.
-pub(super) async fn backlog(on: &mut PgConnection, most: u64) -> Result<u64, Fault> {
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
-    Ok(one(on, ask(BACKLOG).number(most), |row| row.natural(0)).await?.unwrap_or(0))
+/// How many rows of each tenant wait or are leased, counted up to a number of all.
+pub(super) async fn backlog(on: &mut PgConnection, most: u64) -> Result<Backlog, Fault> {
+    let mut backlog = Backlog::default();
+    for platform in busy_platforms(on).await? {
+        let mut last = String::new();
+        while let Some(tenant) = one(on, ask(TENANT).text(&platform.0).text(&last), |row| row.string(0)).await? {
+            let left = i64::try_from(most.saturating_sub(backlog.all())).unwrap_or(i64::MAX);
+            let rows = ask(BACKLOG).text(&platform.0).text(&tenant).number(left);
+            backlog.add(&TenantId(tenant.clone()), one(on, rows, |row| row.natural(0)).await?.unwrap_or(0));
+            last = tenant;
+        }
+    }
+    Ok(backlog)
 }
 
 /// When the first row of these platforms that nothing blocks is due.

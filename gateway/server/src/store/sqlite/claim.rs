@@ -7,6 +7,7 @@ use crate::store::StoreError;
 pub(super) use crate::store::statements::{
     BACKLOG, BEFORE, DUE, LEFT, NEXT, PLATFORM, STANDS, TENANT, URGENT, URGENT_BEFORE,
 };
+use gateway_core::backlog::Backlog;
 use gateway_core::fair::{Class, Waiting};
 use gateway_core::identity::{PlatformId, TenantId};
 use gateway_core::outbox::{ClaimRequest, Claimed, OutboxRow};
@@ -117,11 +118,18 @@ pub(super) fn ahead(file: &Connection, outbox: &str, now: OffsetDateTime, most: 
     Ok(ahead)
 }
 
-/// How many rows wait or are leased, counted up to a number.
-pub(super) fn backlog(file: &Connection, most: u64) -> Result<u64, StoreError> {
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let rows: i64 = file.prepare_cached(BACKLOG)?.query_row([most], |row| row.get(0))?;
-    Ok(rows.unsigned_abs())
+/// How many rows of each tenant wait or are leased, counted up to a number of all.
+pub(super) fn backlog(file: &Connection, most: u64) -> Result<Backlog, StoreError> {
+    let mut backlog = Backlog::default();
+    for platform in busy_platforms(file)? {
+        for tenant in tenants(file, &platform)? {
+            let left = i64::try_from(most.saturating_sub(backlog.all())).unwrap_or(i64::MAX);
+            let rows: i64 =
+                file.prepare_cached(BACKLOG)?.query_row((&platform.0, &tenant.0, left), |row| row.get(0))?;
+            backlog.add(&tenant, rows.unsigned_abs());
+        }
+    }
+    Ok(backlog)
 }
 
 /// When the first row of these platforms that nothing blocks is due.

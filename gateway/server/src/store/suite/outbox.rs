@@ -373,22 +373,33 @@ pub(super) async fn next_due_counts_only_what_a_claim_would_get(store: Shared) {
 }
 
 pub(super) async fn the_backlog_is_what_waits_or_is_leased(store: Shared) {
-    assert_eq!(must(store.backlog(10).await), 0);
+    let waiting = async |most| must(store.backlog(most).await).all();
+    assert_eq!(waiting(10).await, 0);
     assert_eq!(must(store.busy_platforms().await), []);
     write(&store, vec![put_errand(errand("a", 1, 40)), put_errand(elsewhere(errand("a", 2, 5)))]).await;
     write(&store, vec![put_errand(elsewhere(errand("b", 1, 35)))]).await;
-    assert_eq!(must(store.backlog(10).await), 2, "also what is not due yet; not what waits for something else");
-    assert_eq!(must(store.backlog(1).await), 1, "no more is counted than is asked");
+    assert_eq!(waiting(10).await, 2, "also what is not due yet; not what waits for something else");
+    assert_eq!(waiting(1).await, 1, "no more is counted than is asked");
     let busy = must(store.busy_platforms().await);
     assert_eq!(busy, [errand("a", 1, 40).platform, elsewhere(errand("b", 1, 35)).platform], "by name");
     must(store.claim(claim("food-bank", 40, 1)).await);
-    assert_eq!(must(store.backlog(10).await), 2, "a leased row is not done");
-    for (state, waiting) in
+    assert_eq!(waiting(10).await, 2, "a leased row is not done");
+    for (state, left) in
         [(OutboxState::Done, 2), (OutboxState::Held, 1), (OutboxState::Dead, 1), (OutboxState::Dropped, 2)]
     {
         write(&store, vec![put_errand(OutboxRow { state, ..errand("a", 1, 40) })]).await;
-        assert_eq!(must(store.backlog(10).await), waiting, "{state:?}");
+        assert_eq!(waiting(10).await, left, "{state:?}");
     }
+    let theirs = OutboxRow { tenant: TenantId("other".to_owned()), ..elsewhere(errand("c", 1, 50)) };
+    let mine = theirs_of(&store).await;
+    write(&store, vec![put_errand(theirs.clone()), put_errand(elsewhere(errand("d", 1, 50)))]).await;
+    let both = must(store.backlog(10).await);
+    assert_eq!((both.of(&theirs.tenant), both.of(&errand("a", 1, 40).tenant), both.all()), (1, mine + 1, mine + 2));
+}
+
+/// How much waits of the tenant of these tests.
+async fn theirs_of(store: &Shared) -> u64 {
+    must(store.backlog(10).await).of(&errand("a", 1, 40).tenant)
 }
 
 pub(super) async fn concurrent_claims_never_share_a_row(store: Shared) {

@@ -37,11 +37,11 @@ fn check(file: &Connection, sql: &str) {
     }
 }
 
-/// It reads the index alone, from its beginning, and no more of it than is asked: `LIMIT` bounds what it costs.
+/// It reads the index alone, and no more of it than is asked: `LIMIT` bounds what it costs.
 #[test]
 fn the_backlog_is_counted_in_an_index() {
     let plan = plan(&file(), claim::BACKLOG);
-    assert!(plan.iter().any(|step| step == "SCAN outbox USING COVERING INDEX outbox_turn"), "{plan:#?}");
+    assert!(plan.iter().any(|step| step.starts_with("SEARCH o USING COVERING INDEX outbox_turn")), "{plan:#?}");
     assert!(plan.iter().all(|step| step != "SCAN outbox" && !step.contains("TEMP B-TREE")), "{plan:#?}");
 }
 

@@ -160,7 +160,11 @@ pub(crate) fn doors() -> Vec<Door> {
                 ("poll-from", "2026-11-01"),
             ]),
         ),
-        ("lamplight", settings(&[("send-date-of-birth", "true"), ("send-gender", "true")])),
+        (
+            // Without an id for the referrer it sends nothing where the requester is withheld.
+            "lamplight",
+            settings(&[("referrer-id", "77"), ("send-date-of-birth", "true"), ("send-gender", "true")]),
+        ),
         ("ticket-rt", settings(&[("queue", "Referrals"), ("requestor", "team@example.org")])),
     ];
     for (name, settings) in known {

@@ -40,6 +40,7 @@ mod sender;
 mod status_back;
 mod store_away;
 mod support;
+mod terminology;
 mod torn;
 mod transactions;
 mod unanswered;

@@ -12,6 +12,7 @@
 //! - [`platform::FhirPlatform`] is a charity platform with a FHIR server (Gravity "Direct");
 //! - [`direct_light::DirectLightClient`] is one without (Gravity "Direct Light");
 //! - [`connect_families::ConnectFamilies`] is a double of the referral API of "Connect families to support".
+//! - [`salesforce::Salesforce`] is a simulated Salesforce organisation;
 //! - [`simulator::Simulator`] is the frame of simulated platforms: socket, record, faults, clock, namespaces;
 //! - [`front::Front`] stands in front of several gateways.
 //! - [`postgres::PostgresServer`] runs a private PostgreSQL, where it is installed.
@@ -27,4 +28,5 @@ pub mod gp_system;
 pub mod platform;
 pub mod postgres;
 pub mod request_tracker;
+pub mod salesforce;
 pub mod simulator;

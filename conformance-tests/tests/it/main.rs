@@ -9,5 +9,6 @@ mod gp;
 mod life;
 mod refusals;
 mod request_tracker;
+mod salesforce;
 mod simulator;
 mod support;

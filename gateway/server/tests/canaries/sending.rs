@@ -134,7 +134,7 @@ pub(crate) fn doors() -> Vec<Door> {
     for folder in shipped() {
         files.insert(folder.name().to_owned(), load(&folder).unwrap());
     }
-    let known: [(&'static str, Settings); 2] = [
+    let known: [(&'static str, Settings); 3] = [
         (
             "connect-families",
             settings(&[
@@ -149,6 +149,7 @@ pub(crate) fn doors() -> Vec<Door> {
                 ("account-phone", "01134960001"),
             ]),
         ),
+        ("salesforce", settings(&[("external-id-field", "VcseReferralKey__c"), ("category", "Food")])),
         ("ticket-rt", settings(&[("queue", "Referrals"), ("requestor", "team@example.org")])),
     ];
     for (name, settings) in known {

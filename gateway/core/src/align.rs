@@ -410,11 +410,15 @@ fn tidied(report: &StatusReport) -> StatusReport {
 }
 
 fn tidy_concept(word: &Concept) -> Concept {
-    let one_word = |text: &String| tidy(text).filter(|text| !text.contains(char::is_whitespace));
-    let code = word.code.as_ref().and_then(one_word);
-    // Only one word goes for a code; of several ("In Review") the words are kept.
-    let words = word.text.as_deref().or(word.code.as_deref().filter(|_| code.is_none()));
-    Concept { system: word.system.as_ref().and_then(one_word), text: words.and_then(tidy), code }
+    let one_word = |text: &String| !text.contains(char::is_whitespace);
+    let code = word.code.as_deref().and_then(tidy);
+    // A status of several words is shown as words: it is no code, and nobody may miss it.
+    let words = code.clone().filter(|code| !one_word(code));
+    Concept {
+        system: word.system.as_deref().and_then(tidy).filter(one_word),
+        code: code.filter(one_word),
+        text: word.text.as_deref().and_then(tidy).or(words),
+    }
 }
 
 /// Without control characters and outer blanks, at most a page; `None` if nothing is left.

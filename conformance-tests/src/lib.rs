@@ -14,6 +14,7 @@
 //! - [`connect_families::ConnectFamilies`] is a double of the referral API of "Connect families to support".
 //! - [`charitylog::Charitylog`] is a double of the Dizions API of Charitylog;
 //! - [`lamplight::Lamplight`] is a double of the Lamplight API;
+//! - [`salesforce::Salesforce`] is a simulated Salesforce organisation;
 //! - [`simulator::Simulator`] is the frame of simulated platforms: socket, record, faults, clock, namespaces;
 //! - [`front::Front`] stands in front of several gateways.
 //! - [`postgres::PostgresServer`] runs a private PostgreSQL, where it is installed.
@@ -31,4 +32,5 @@ pub mod lamplight;
 pub mod platform;
 pub mod postgres;
 pub mod request_tracker;
+pub mod salesforce;
 pub mod simulator;

@@ -19,6 +19,9 @@ pub enum FailureCode {
     HttpStatus(u16),
     /// The platform understood and refused in its own words: asking again would not help.
     Refused,
+    /// The platform said, in words of its own, that it takes nothing up now: to be asked again later, whatever its HTTP status
+    /// would mean. How long the platform is left alone stands beside it.
+    Busy,
     /// The platform kept a part.
     PartlyStored,
     /// The adapter cannot say this referral in the platform's format.

@@ -77,12 +77,14 @@ pub(crate) fn resume(
             Step::Reports(ReportPage { readings: report::readings(made, statements), cursor: kept(cursor), more })
         }
         Outcome::Failed { code, diagnostic } => {
-            let code = match code {
-                Failure::Refused => FailureCode::Refused,
-                Failure::PartlyStored => FailureCode::PartlyStored,
-                Failure::Unreadable => FailureCode::UnreadableSuccess,
+            let (code, wait) = match code {
+                Failure::Refused => (FailureCode::Refused, None),
+                Failure::PartlyStored => (FailureCode::PartlyStored, None),
+                Failure::Unreadable => (FailureCode::UnreadableSuccess, None),
+                Failure::Busy { wait_seconds } => (FailureCode::Busy, Some(wait_seconds)),
             };
-            Step::Failed(failure(code, diagnostic, answer))
+            let error = failure(code, diagnostic, answer);
+            Step::Failed(DeliveryError { retry_after_seconds: error.retry_after_seconds.or(wait), ..error })
         }
         Outcome::Unreadable { problem } => Step::Failed(unbelieved(*status, &problem, answer)),
         Outcome::HttpFailure => {

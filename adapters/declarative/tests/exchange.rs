@@ -60,6 +60,7 @@ exchanges:
         shape: Ticket
         outcomes:
           - { when: "%status = 201", then: delivered, platform-referral: id.toString() }
+          - { when: "%status = 403", then: failed, code: busy, wait-seconds: 7200, diagnostic: "The day's limit." }
   read:
     - step: read
       request: { method: GET, path: "tickets/{%platformReferral}", repeat: safe }
@@ -186,6 +187,23 @@ fn progress_of_a_mapping_that_was_changed_is_refused_in_words() {
         assert!(error.reason.contains("was changed"), "{error}");
         let published = Answer::Published(Vec::new());
         assert!(adapter.resume(exchange, &Progress::at("person"), &published).is_err());
+    });
+}
+
+#[test]
+fn a_platform_that_is_busy_in_its_own_words_is_left_alone_for_as_long_as_the_mapping_says() {
+    let referral = referral();
+    let mut at = Progress::at("ticket");
+    at.notes.insert("person".to_owned(), "42".to_owned());
+    with(Purpose::Submit { referral: &referral }, None, |adapter, exchange| {
+        let end = |answer: Answer| failed(adapter.resume(exchange, &at, &answer).unwrap());
+        assert_eq!(end(http(403, &[], "[]")), (FailureCode::Busy, Some(7200)));
+        assert_eq!(
+            end(http(403, &[("Retry-After", "60")], "")),
+            (FailureCode::Busy, Some(60)),
+            "its own wait goes before"
+        );
+        assert_eq!(end(http(404, &[], "[]")), (FailureCode::HttpStatus(404), None));
     });
 }
 

@@ -11,5 +11,6 @@ mod lamplight;
 mod life;
 mod refusals;
 mod request_tracker;
+mod salesforce;
 mod simulator;
 mod support;

@@ -90,6 +90,7 @@ impl Sign {
             // Something answered, though not readably.
             FailureCode::UnreadableSuccess => Self::Well,
             FailureCode::Refused
+            | FailureCode::Busy
             | FailureCode::PartlyStored
             | FailureCode::Untranslatable
             | FailureCode::UnsafeToSend

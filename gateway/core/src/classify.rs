@@ -37,7 +37,7 @@ impl Class {
 #[must_use]
 pub const fn class(code: &FailureCode) -> Class {
     match code {
-        FailureCode::NotConnected => Class::Transient,
+        FailureCode::NotConnected | FailureCode::Busy => Class::Transient,
         FailureCode::NoAnswer | FailureCode::UnreadableSuccess | FailureCode::Interrupted => Class::Ambiguous,
         FailureCode::HttpStatus(status) => class_of_status(*status),
         FailureCode::TlsRefused
@@ -74,6 +74,7 @@ pub fn failure_word(code: &FailureCode) -> String {
         FailureCode::UnreadableSuccess => "unreadable-success".to_owned(),
         FailureCode::HttpStatus(status) => format!("http-{status}"),
         FailureCode::Refused => "refused".to_owned(),
+        FailureCode::Busy => "busy".to_owned(),
         FailureCode::PartlyStored => "partly-stored".to_owned(),
         FailureCode::Untranslatable => "untranslatable".to_owned(),
         FailureCode::UnsafeToSend => "unsafe-to-send".to_owned(),
@@ -104,6 +105,10 @@ pub const fn advice(code: &FailureCode) -> &'static str {
         FailureCode::Refused => {
             "The platform refused it in its own words, shown with the attempt. Correct what it names, or agree another \
              recipient with the sender."
+        }
+        FailureCode::Busy => {
+            "The platform said in its own words, shown with the attempt, that it takes nothing more for now. Have its \
+             administrator look at the limit; redrive when it takes requests again."
         }
         FailureCode::PartlyStored => {
             "The platform kept only a part. Have the platform remove or complete it by the key before redriving."
@@ -166,12 +171,13 @@ mod tests {
     use super::*;
     use Class::{Ambiguous, Permanent, Transient};
 
-    const OTHERS: [(FailureCode, Class); 10] = [
+    const OTHERS: [(FailureCode, Class); 11] = [
         (FailureCode::NotConnected, Transient),
         (FailureCode::TlsRefused, Permanent),
         (FailureCode::NoAnswer, Ambiguous),
         (FailureCode::UnreadableSuccess, Ambiguous),
         (FailureCode::Refused, Permanent),
+        (FailureCode::Busy, Transient),
         (FailureCode::PartlyStored, Permanent),
         (FailureCode::Untranslatable, Permanent),
         (FailureCode::UnsafeToSend, Permanent),
@@ -233,6 +239,7 @@ mod tests {
             assert_eq!(class_of(&code, Some(Repeat::Safe)), Transient, "{code:?}");
         }
         assert_eq!(class_of(&FailureCode::NotConnected, Some(Repeat::LookUpFirst)), Transient);
+        assert_eq!(class_of(&FailureCode::Busy, Some(Repeat::LookUpFirst)), Transient, "it was not taken up");
     }
 
     #[test]

@@ -347,6 +347,16 @@ impl Pace {
         drop(standing);
         outcome
     }
+
+    /// An adapter has read in an answer that the platform takes nothing up for now: it is left alone, by all errands.
+    pub fn read(&self, error: &DeliveryError) {
+        let Some(seconds) = error.retry_after_seconds.filter(|_| error.code == FailureCode::Busy) else { return };
+        let until = self.clock.now() + Duration::from_secs(u64::from(seconds.min(LONGEST_SECONDS)));
+        let mut standing = self.standing();
+        standing.lane.pause = standing.lane.pause.max(Some(until));
+        self.hold.keep();
+        drop(standing);
+    }
 }
 
 fn sign(outcome: &Result<Answer, DeliveryError>) -> Sign {
@@ -420,6 +430,24 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
     use time::macros::datetime;
+
+    #[test]
+    fn a_platform_that_is_busy_in_its_own_words_is_left_alone_by_all() {
+        let manual = Arc::new(ManualClock::at(datetime!(2026-06-15 12:00 UTC)));
+        let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&manual);
+        let breaker = Settings { failures: 7, first_seconds: 2, longest_seconds: 60, probe_seconds: 30 };
+        let pace = Pace::new(Bounds::default(), breaker, &clock, &Arc::new(Chance::seeded(1)));
+        let said = |code, wait| DeliveryError { retry_after_seconds: wait, ..DeliveryError::new(code, "x") };
+        let pause = || pace.standing().lane.pause;
+        pace.read(&said(FailureCode::Refused, Some(60)));
+        pace.read(&said(FailureCode::Busy, None));
+        assert_eq!(pause(), None);
+        pace.read(&said(FailureCode::Busy, Some(14_400)));
+        pace.read(&said(FailureCode::Busy, Some(2)));
+        assert_eq!(pause(), Some(datetime!(2026-06-15 16:00 UTC)), "the longer one");
+        pace.read(&said(FailureCode::Busy, Some(u32::MAX)));
+        assert_eq!(pause(), Some(datetime!(2026-06-16 12:00 UTC)), "a day at most");
+    }
 
     #[test]
     fn an_errand_that_was_tried_before_goes_only_as_far_as_the_budget() {

@@ -261,6 +261,7 @@ impl<'t> Compiler<'t> {
             "next" => &["step", "notes"],
             "reports" if this.name == ExchangeName::Poll => &["reports", "cursor", "more"],
             "reports" => &["reports"],
+            "failed" if busy(node) => &["code", "diagnostic", "wait-seconds"],
             "failed" => &["code", "diagnostic"],
             "unreadable" => &["diagnostic"],
             "absent" | "http-failure" => &[],
@@ -291,6 +292,10 @@ impl<'t> Compiler<'t> {
                 let code = match node.text("code").map(|text| text.text) {
                     Some("refused") => Failure::Refused,
                     Some("partly-stored") => Failure::PartlyStored,
+                    Some("busy") => {
+                        let wait = node.text("wait-seconds").and_then(|text| text.text.parse().ok());
+                        Failure::Busy { wait_seconds: wait? }
+                    }
                     _ => Failure::Unreadable,
                 };
                 let usual = "The platform's answer is not what was agreed.";
@@ -312,6 +317,7 @@ impl<'t> Compiler<'t> {
         let needed: &[&str] = match word.text {
             "next" => &["step"],
             "reports" => &["reports"],
+            "failed" if busy(node) => &["code", "diagnostic", "wait-seconds"],
             "failed" => &["code", "diagnostic"],
             _ => &[],
         };
@@ -404,8 +410,12 @@ impl<'t> Compiler<'t> {
     }
 }
 
-const OUTCOME_KEYS: [&str; 8] =
-    ["platform-referral", "reports", "step", "notes", "cursor", "more", "code", "diagnostic"];
+const OUTCOME_KEYS: [&str; 9] =
+    ["platform-referral", "reports", "step", "notes", "cursor", "more", "code", "diagnostic", "wait-seconds"];
+
+fn busy(outcome: &Node) -> bool {
+    outcome.text("code").is_some_and(|code| code.text == "busy")
+}
 
 fn outcomes_of(step: &Node) -> &[Node] {
     step.get("answer").map(|answer| answer.list("outcomes")).unwrap_or_default()

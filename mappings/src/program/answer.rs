@@ -76,6 +76,11 @@ pub enum Failure {
     PartlyStored,
     /// A success that cannot be believed.
     Unreadable,
+    /// Not taken up: to be asked again after this time.
+    Busy {
+        /// How long the platform is left alone.
+        wait_seconds: u32,
+    },
 }
 
 /// How statements of a platform are read.

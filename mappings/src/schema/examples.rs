@@ -134,6 +134,27 @@ exchanges:
     ),
     top(
         "outcome",
+        "A platform that answers errors as an array, and says by 403 that a limit of hours is reached",
+        r#"shapes:
+  Made: { id: string }
+  Errors: [ { errorCode: string } ]
+exchanges:
+  submit:
+    - step: create
+      answer:
+        shape: Made
+        outcomes:
+          - { when: "%status = 201", then: delivered, platform-referral: id }
+          - shape: Errors
+            when: "items.where(errorCode = 'REQUEST_LIMIT_EXCEEDED').exists()"
+            then: failed
+            code: busy
+            wait-seconds: 14400
+            diagnostic: "The limit of requests is reached; nothing is asked for four hours."
+"#,
+    ),
+    top(
+        "outcome",
         "A platform that gives the id by itself or in an object",
         r#"shapes:
   Id: { data: integer }

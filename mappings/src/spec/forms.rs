@@ -271,6 +271,11 @@ static OUTCOME: Form = Form {
         key("more", Kind::Path, "reports of a poll: whether the next page is waiting."),
         key("code", Kind::Choice(FAILURES), "failed: which failure."),
         key("diagnostic", Kind::Words, "failed: constant words for the operator. No patient data."),
+        key(
+            "wait-seconds",
+            Kind::Count,
+            "failed with `code: busy`: for how long the whole platform is left alone. The platform's own `Retry-After` goes before it.",
+        ),
     ],
 };
 
@@ -287,6 +292,7 @@ const THENS: &[Word] = &[
 const FAILURES: &[Word] = &[
     Word("refused", "understood and refused: asking again would not help"),
     Word("partly-stored", "a part was kept"),
+    Word("busy", "not taken up, and not for ever: asked again later, whatever the HTTP status would mean"),
     Word("unreadable", "a success that cannot be believed"),
 ];
 

@@ -268,6 +268,13 @@ pub(crate) const CASES: &[Case] = &[
           \x20   - { step: e, request: { method: GET, path: a, repeat: safe }, answer: { outcomes: [ { then: next, step: f } ] } }\n\
           \x20   - { step: f, request: { method: GET, path: a, repeat: safe }, answer: { outcomes: [ { then: delivered, platform-referral: \"%header.location\" } ] } }\n\n",
     ),
+    over(
+        "exchanges:\n  submit:\n    - step: create\n      answer:\n        outcomes:\n\
+          \x20         - { when: \"%status = 201\", then: delivered, platform-referral: \"%header.location\" }\n\
+          \x20         - { when: \"%status = 404\", then: failed, code: busy, diagnostic: x } #! M011\n\
+          \x20         - { when: \"%status = 405\", then: failed, code: refused, diagnostic: x, wait-seconds: 5 } #! M012\n\
+          \x20         - { when: \"%status = 406\", then: failed, code: busy, diagnostic: x, wait-seconds: 0 } #! M017\n",
+    ),
     over("exchanges:\n  submit: #! M086\n    - step: create\n      answer: { outcomes: [ { then: http-failure } ] }\n"),
     over("exchanges:\n  submit:\n    - step: create\n      request:\n        body: #! M087\n          format: text\n"),
     over("exchanges:\n  submit:\n    - step: create\n      request: { path: \"/api\" } #! M088\n"),

@@ -163,6 +163,7 @@ exchanges:
             diagnostic: "The platform answered 200 with an error."
           - { when: "%status = 404", then: http-failure }
           - { when: "%status = 409 and message = 'kept'", then: failed, code: partly-stored, diagnostic: "A part was kept." }
+          - { when: "%status = 403 and message = 'limit'", then: failed, code: busy, wait-seconds: 14400, diagnostic: "The limit." }
     - step: attach
       request:
         method: PUT
@@ -198,6 +199,9 @@ fn each_outcome_means_what_it_says() {
     let kept = Outcome::Failed { code: Failure::PartlyStored, diagnostic: "A part was kept.".to_owned() };
     assert!(made(409, &[], r#"{"message":"kept"}"#) == kept);
     assert!(made(409, &[], "conflict") == Outcome::HttpFailure, "what cannot be read says nothing");
+    let busy = Outcome::Failed { code: Failure::Busy { wait_seconds: 14_400 }, diagnostic: "The limit.".to_owned() };
+    assert!(made(403, &[], r#"{"message":"limit"}"#) == busy);
+    assert!(made(403, &[], r#"{"message":"no right"}"#) == Outcome::HttpFailure);
     assert!(made(500, &[], "") == Outcome::HttpFailure);
 }
 

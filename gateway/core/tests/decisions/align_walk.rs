@@ -251,6 +251,16 @@ fn an_unknown_word_is_shown_beside_the_status_that_stands() {
 }
 
 #[test]
+fn a_word_of_the_platform_is_shown_as_it_came_also_where_it_is_no_code() {
+    for word in ["Authorized", "In Review", " Waiting list "] {
+        let mut scene = Scene::new(TaskStatus::Requested);
+        let platform_status = Concept { code: Some(word.to_owned()), ..Concept::default() };
+        scene.hear(&StatusReport { platform_status, ..said("a", Some(TaskStatus::Received), 1) });
+        assert_eq!(scene.task.get("businessStatus").unwrap().text("text"), Some(word.trim()));
+    }
+}
+
+#[test]
 fn a_final_state_stays_and_who_contradicts_it_is_a_conflict() {
     let mut scene = Scene::new(TaskStatus::Requested);
     scene.hear(&said("a", Some(TaskStatus::Completed), 1));

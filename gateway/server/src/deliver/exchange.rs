@@ -212,7 +212,10 @@ impl Exchanger<'_> {
                 Ok(Step::Delivered(receipt)) => return Ok(End::Delivered(receipt)),
                 Ok(Step::Absent) => return Ok(End::Absent),
                 Ok(Step::Reports(page)) => return Ok(End::Reports(statuses(page.readings))),
-                Ok(Step::Failed(error)) => return Ok(failed(error, position, repeat)),
+                Ok(Step::Failed(error)) => {
+                    self.platform.pace.read(&error);
+                    return Ok(failed(error, position, repeat));
+                }
                 Ok(Step::Send(request, progress)) => (request, progress),
             };
             // First the turn, then the decision that lets it leave: nothing leaves on a decision that waited.

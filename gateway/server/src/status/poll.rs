@@ -94,7 +94,10 @@ async fn one_page(
         let (request, progress) = match step {
             Ok(Step::Reports(page)) => return Ok(page),
             Ok(Step::Send(PlatformRequest::Http(request), progress)) => (request, progress),
-            Ok(Step::Failed(error)) => return Err(error),
+            Ok(Step::Failed(error)) => {
+                platform.pace.read(&error);
+                return Err(error);
+            }
             Ok(_) => {
                 return Err(DeliveryError::new(
                     FailureCode::Untranslatable,

@@ -134,7 +134,7 @@ pub(crate) fn doors() -> Vec<Door> {
     for folder in shipped() {
         files.insert(folder.name().to_owned(), load(&folder).unwrap());
     }
-    let known: [(&'static str, Settings); 4] = [
+    let known: [(&'static str, Settings); 5] = [
         (
             "connect-families",
             settings(&[
@@ -165,6 +165,7 @@ pub(crate) fn doors() -> Vec<Door> {
             "lamplight",
             settings(&[("referrer-id", "77"), ("send-date-of-birth", "true"), ("send-gender", "true")]),
         ),
+        ("salesforce", settings(&[("external-id-field", "VcseReferralKey__c"), ("category", "Food")])),
         ("ticket-rt", settings(&[("queue", "Referrals"), ("requestor", "team@example.org")])),
     ];
     for (name, settings) in known {

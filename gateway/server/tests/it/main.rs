@@ -36,6 +36,7 @@ mod reload;
 mod request_tracker;
 mod restricted;
 mod retention;
+mod salesforce;
 mod scripted;
 mod sender;
 mod status_back;

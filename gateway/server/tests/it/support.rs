@@ -90,9 +90,9 @@ pub(crate) struct Besides {
     pub(crate) adapter: &'static str,
     /// Its address.
     pub(crate) base: String,
-    /// Scheme of its `Authorization`.
+    /// Scheme of its `Authorization`; or a line of configuration, in which `BASE` and `SECRET` stand for the address and the file.
     pub(crate) scheme: &'static str,
-    /// The secret behind the scheme.
+    /// The secret behind it.
     pub(crate) token: String,
     /// `name = "value"`, divided by commas.
     pub(crate) settings: &'static str,
@@ -103,12 +103,17 @@ impl Besides {
         let Self { ods, adapter, base, scheme, settings, .. } = self;
         let identifier =
             format!("[{{ system = \"https://fhir.nhs.uk/Id/ods-organization-code\", value = \"{ods}\" }}]");
+        let secret = secret.display().to_string();
+        let credentials = if scheme.contains('=') {
+            scheme.replace("BASE", base).replace("SECRET", &secret)
+        } else {
+            format!("authorization = {{ scheme = \"{scheme}\", file = \"{secret}\" }}")
+        };
         format!(
             "\n[[platform]]\nid = \"besides\"\nname = \"Another platform\"\nadapter = \"{adapter}\"\n\
-             base-url = \"{base}\"\nauthorization = {{ scheme = \"{scheme}\", file = \"{}\" }}\npoll-seconds = 1\n\
+             base-url = \"{base}\"\n{credentials}\npoll-seconds = 1\n\
              identifiers = {identifier}\nsettings = {{ {settings} }}\n\n\
-             [[route]]\nname = \"besides\"\nplatform = \"besides\"\nrecipients = {identifier}\n",
-            secret.display()
+             [[route]]\nname = \"besides\"\nplatform = \"besides\"\nrecipients = {identifier}\n"
         )
     }
 }

@@ -344,6 +344,11 @@ impl Changes {
     }
 
     fn outcome(&mut self, outcome: &Outcome) {
+        if let Then::Failed { code: Failure::Busy { wait_seconds }, diagnostic } = &outcome.then {
+            let code = Failure::Busy { wait_seconds: wait_seconds.saturating_add(1) };
+            let then = Then::Failed { code, diagnostic: diagnostic.clone() };
+            self.add("another wait", Change::Then(Box::new(then)));
+        }
         let (words, then) = match &outcome.then {
             Then::Absent => ("taken for a failure", Then::HttpFailure),
             Then::Failed { code, diagnostic } => {

@@ -8,37 +8,37 @@ use std::fmt;
 
 /// An object's members in their order, each value as its text.
 #[derive(Debug, Clone)]
-pub(crate) struct Object<'a>(Vec<(String, &'a RawValue)>);
+pub struct Object<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'a> Object<'a> {
     /// Reads one object; `None` if the text is something else or names a member twice.
-    pub(crate) fn read(text: &'a str) -> Option<Self> {
+    pub fn read(text: &'a str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
 
     /// Text of a member's value.
-    pub(crate) fn raw(&self, name: &str) -> Option<&'a str> {
+    pub fn raw(&self, name: &str) -> Option<&'a str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.get())
     }
 
     /// A member that is a string.
-    pub(crate) fn string(&self, name: &str) -> Option<String> {
+    pub fn string(&self, name: &str) -> Option<String> {
         serde_json::from_str(self.raw(name)?).ok()
     }
 
     /// The texts of a member that is an array.
-    pub(crate) fn array(&self, name: &str) -> Vec<&'a str> {
+    pub fn array(&self, name: &str) -> Vec<&'a str> {
         self.raw(name).map(array).unwrap_or_default()
     }
 
     /// All members.
-    pub(crate) fn members(&self) -> impl Iterator<Item = (&str, &'a str)> {
+    pub fn members(&self) -> impl Iterator<Item = (&str, &'a str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.get()))
     }
 }
 
 /// The texts of an array's values; empty if the text is something else.
-pub(crate) fn array(text: &str) -> Vec<&str> {
+pub fn array(text: &str) -> Vec<&str> {
     let values: Vec<&RawValue> = serde_json::from_str(text).unwrap_or_default();
     values.into_iter().map(RawValue::get).collect()
 }
@@ -71,16 +71,16 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
 
 /// Writes an object member by member, values as text.
 #[derive(Debug)]
-pub(crate) struct Writer(String);
+pub struct Writer(String);
 
 impl Writer {
     /// An object without members yet.
-    pub(crate) fn new() -> Self {
+    pub fn object() -> Self {
         Self("{".to_owned())
     }
 
     /// A member whose value is JSON text already.
-    pub(crate) fn raw(&mut self, name: &str, text: &str) {
+    pub fn raw(&mut self, name: &str, text: &str) {
         if self.0.len() > 1 {
             self.0.push(',');
         }
@@ -90,28 +90,39 @@ impl Writer {
     }
 
     /// A member of which the value is at hand.
-    pub(crate) fn value(&mut self, name: &str, value: &Value) {
+    pub fn value(&mut self, name: &str, value: &Value) {
         self.raw(name, &value.to_string());
     }
 
     /// The finished text.
-    pub(crate) fn finish(mut self) -> String {
+    pub fn finish(mut self) -> String {
         self.0.push('}');
         self.0
     }
 }
 
+/// Copies members, and their `_` siblings that hold a primitive's extensions, as they are written.
+pub fn carry(writer: &mut Writer, from: &Object<'_>, names: &[&str]) {
+    for name in names {
+        for name in [(*name).to_owned(), format!("_{name}")] {
+            if let Some(text) = from.raw(&name) {
+                writer.raw(&name, text);
+            }
+        }
+    }
+}
+
 /// A string as JSON text.
-pub(crate) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
 
 /// A resource with one more `identifier`, all else as it was written. `None` where the resource has an identifier that
 /// is no list (`QuestionnaireResponse`), so that a second one has no place.
-pub(crate) fn with_identifier(resource: &str, identifier: &Value) -> Option<String> {
+pub fn with_identifier(resource: &str, identifier: &Value) -> Option<String> {
     let object = Object::read(resource)?;
     let single = object.string("resourceType").as_deref() == Some("QuestionnaireResponse");
-    let mut writer = Writer::new();
+    let mut writer = Writer::object();
     for (name, text) in object.members() {
         match (name, single) {
             ("identifier", true) => return None,
@@ -132,9 +143,9 @@ pub(crate) fn with_identifier(resource: &str, identifier: &Value) -> Option<Stri
 }
 
 /// A resource without its `id`.
-pub(crate) fn without_id(resource: &str) -> String {
+pub fn without_id(resource: &str) -> String {
     let Some(object) = Object::read(resource) else { return resource.to_owned() };
-    let mut writer = Writer::new();
+    let mut writer = Writer::object();
     for (name, text) in object.members().filter(|(name, _)| *name != "id") {
         writer.raw(name, text);
     }
@@ -142,7 +153,7 @@ pub(crate) fn without_id(resource: &str) -> String {
 }
 
 /// True if `wanted` stands anywhere in the text as a string value (whatever its escapes).
-pub(crate) fn holds_string(text: &str, wanted: &str) -> bool {
+pub fn holds_string(text: &str, wanted: &str) -> bool {
     fn walk(value: &Value, wanted: &str) -> bool {
         match value {
             Value::String(text) => text == wanted,
@@ -155,7 +166,7 @@ pub(crate) fn holds_string(text: &str, wanted: &str) -> bool {
 }
 
 /// Every literal reference in the text (`Reference.reference`), at any depth.
-pub(crate) fn references(text: &str) -> Vec<String> {
+pub fn references(text: &str) -> Vec<String> {
     fn walk(value: &Value, found: &mut Vec<String>) {
         match value {
             Value::Array(values) => values.iter().for_each(|value| walk(value, found)),

@@ -10,32 +10,32 @@ const CONTACT_PROHIBITED: &str = "contacting-subject-prohibited";
 
 /// The referral's parts, as text of the sender's writing.
 #[derive(Debug)]
-pub(crate) struct Referral<'a> {
+pub struct Referral<'a> {
     /// Entry 0.
-    pub(crate) order: Part<'a>,
+    pub order: Part<'a>,
     /// Entry 1.
-    pub(crate) patient: Part<'a>,
+    pub patient: Part<'a>,
     /// The sender's Task, if it may be known.
-    pub(crate) task: Option<Part<'a>>,
+    pub task: Option<Part<'a>>,
     /// What these refer to.
-    pub(crate) others: Vec<Part<'a>>,
+    pub others: Vec<Part<'a>>,
     /// The whole Bundle, for checks that concern all of it.
     text: &'a str,
 }
 
 /// One entry of the Bundle.
 #[derive(Debug)]
-pub(crate) struct Part<'a> {
+pub struct Part<'a> {
     /// Place in the Bundle, from 0.
-    pub(crate) index: usize,
+    pub index: usize,
     /// `urn:uuid:…`, by which the other entries refer to it.
-    pub(crate) full_url: String,
+    pub full_url: String,
     /// Resource type.
-    pub(crate) kind: String,
+    pub kind: String,
     /// The resource's text.
-    pub(crate) text: &'a str,
+    pub text: &'a str,
     /// Its members.
-    pub(crate) object: Object<'a>,
+    pub object: Object<'a>,
 }
 
 #[derive(Deserialize)]
@@ -58,7 +58,7 @@ impl<'a> Referral<'a> {
     /// # Errors
     /// [`TranslateError`] for a Bundle of another shape, a referral that says not what is asked for, and modifiers
     /// that this adapter does not know.
-    pub(crate) fn read(minimised: &'a MinimisedReferral) -> Result<Self, TranslateError> {
+    pub fn read(minimised: &'a MinimisedReferral) -> Result<Self, TranslateError> {
         let text = minimised.bundle();
         let bundle: Bundle<'a> = serde_json::from_str(text)
             .map_err(|_| TranslateError::new("Bundle", "is not a collection of resources"))?;
@@ -83,7 +83,7 @@ impl<'a> Referral<'a> {
     }
 
     /// True if the referral says anywhere that the person must not be contacted.
-    pub(crate) fn prohibits_contact(&self) -> bool {
+    pub fn prohibits_contact(&self) -> bool {
         holds_string(self.text, CONTACT_PROHIBITED)
     }
 
@@ -92,7 +92,7 @@ impl<'a> Referral<'a> {
     ///
     /// # Errors
     /// [`TranslateError::unsafe_to_send`].
-    pub(crate) fn guard_contact(&self, honoured: bool, outgoing: &[&str]) -> Result<(), TranslateError> {
+    pub fn guard_contact(&self, honoured: bool, outgoing: &[&str]) -> Result<(), TranslateError> {
         if !self.prohibits_contact() {
             return Ok(());
         }
@@ -109,7 +109,7 @@ impl<'a> Referral<'a> {
 
     /// The other entries that `roots` reach by reference, in the Bundle's order. The rest, such as the sender's own
     /// requester, is nothing to the platform and stays.
-    pub(crate) fn reached_from(&self, roots: &[&str]) -> Vec<&Part<'a>> {
+    pub fn reached_from(&self, roots: &[&str]) -> Vec<&Part<'a>> {
         let mut reached = vec![false; self.others.len()];
         let mut texts: Vec<&str> = roots.to_vec();
         while let Some(text) = texts.pop() {

@@ -15,6 +15,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("gateway-core", &["gateway-fhir", "mappings", "adapter-contract"]),
     ("adapter-declarative", &["adapter-contract", "mappings"]),
     ("adapter-fhir", &["adapter-contract"]),
+    ("adapter-fhir-message", &["adapter-contract", "adapter-fhir", "mappings"]),
     ("adapter-fhir-task", &["adapter-contract", "adapter-fhir", "mappings"]),
     ("conformance-tests", &[]),
     (
@@ -26,6 +27,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
             "mappings",
             "adapter-contract",
             "adapter-declarative",
+            "adapter-fhir-message",
             "adapter-fhir-task",
             "conformance-tests",
         ],

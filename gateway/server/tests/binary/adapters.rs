@@ -339,5 +339,9 @@ fn the_page_on_what_recipients_may_receive_is_what_the_adapters_declare() {
     assert!(needs.len() > 20 && kept.contains("`Patient.name`\\*"), "needed elements are marked");
     let unknown = run(&["adapter", "needs", "nowhere"]);
     assert_eq!(unknown.status.code(), Some(2));
-    assert!(stderr(&unknown).contains("There are: connect-families, fhir-task, ticket-rt."), "{}", stderr(&unknown));
+    assert!(
+        stderr(&unknown).contains("There are: connect-families, fhir-message, fhir-task, ticket-rt."),
+        "{}",
+        stderr(&unknown)
+    );
 }

@@ -13,6 +13,7 @@
 //! - [`direct_light::DirectLightClient`] is one without (Gravity "Direct Light");
 //! - [`connect_families::ConnectFamilies`] is a double of the referral API of "Connect families to support".
 //! - [`simulator::Simulator`] is the frame of simulated platforms: socket, record, faults, clock, namespaces;
+//! - [`message_platform::MessagePlatform`] takes referrals as FHIR messages, and answers and tells in messages.
 //! - [`front::Front`] stands in front of several gateways.
 //! - [`postgres::PostgresServer`] runs a private PostgreSQL, where it is installed.
 //! - [`request_tracker::RequestTracker`] runs the real Request Tracker 5, where it is installed.
@@ -24,6 +25,7 @@ pub mod fhir;
 pub mod front;
 pub mod generator;
 pub mod gp_system;
+pub mod message_platform;
 pub mod platform;
 pub mod postgres;
 pub mod request_tracker;

@@ -7,6 +7,7 @@ mod exchange;
 mod faults;
 mod gp;
 mod life;
+mod message_platform;
 mod refusals;
 mod request_tracker;
 mod simulator;

@@ -33,6 +33,7 @@
 //! Nothing here knows HTTP libraries, FHIR models or the server.
 
 mod account;
+pub mod business_status;
 mod descriptor;
 mod exchange;
 mod failure;

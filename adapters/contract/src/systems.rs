@@ -6,3 +6,9 @@ pub const REFERRAL_KEY: &str = "https://vcse-gateway.example/fhir/Id/referral-ke
 
 /// Code system of `Task.businessStatus` (docs/status.md lists its codes).
 pub const BUSINESS_STATUS: &str = "https://vcse-gateway.example/fhir/CodeSystem/business-status";
+
+/// Code system of the status words of an adapter's platform: `Task.businessStatus.coding` has the platform's own word under it.
+#[must_use]
+pub fn platform_status(adapter: &str) -> String {
+    format!("https://vcse-gateway.example/fhir/CodeSystem/platform-status/{adapter}")
+}

@@ -25,6 +25,5 @@ pub use adapter::DeclarativeAdapter;
 pub use fault::{Excerpt, Fault};
 pub use folder::{Folder, FolderError, content_hash, folders_in};
 pub use load::load;
-pub use manifest::BUSINESS_STATUSES;
 pub use shipped::shipped;
 pub use template::Template;

@@ -7,47 +7,16 @@ mod table;
 
 use crate::fault::Fault;
 use crate::folder::{Folder, MANIFEST};
+use adapter_contract::business_status::BUSINESS_STATUSES;
 use adapter_contract::{Capabilities, LAST_MINUTE, Limits, Pace, StatusRow, TaskStatus};
 use std::collections::BTreeMap;
 use table::{Place, Table};
 use toml::de::DeTable;
 
-/// Codes of the gateway's business-status code system that an adapter may use (docs/status.md says what each means).
-pub const BUSINESS_STATUSES: [&str; 33] = [
-    "queued",
-    "sent",
-    "sent-unmonitored",
-    "delivered",
-    "seen",
-    "staged",
-    "triage",
-    "info-needed",
-    "on-hold",
-    "waitlisted",
-    "accepted",
-    "claimed",
-    "rerouted",
-    "contact-failed",
-    "booked",
-    "booking-cancelled",
-    "attended",
-    "did-not-attend",
-    "in-support",
-    "outcome-recorded",
-    "helped",
-    "not-helped",
-    "left-early",
-    "person-declined",
-    "declined-ineligible",
-    "declined-capacity",
-    "declined-other",
-    "withdrawn-by-referrer",
-    "revoked",
-    "expired-no-response",
-    "undeliverable",
-    "error",
-    "unmapped",
-];
+/// Codes of the gateway's business-status code system that an adapter may use.
+fn business_statuses() -> Vec<&'static str> {
+    BUSINESS_STATUSES.iter().filter(|one| one.for_adapters).map(|one| one.code).collect()
+}
 
 /// A manifest that holds together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -228,10 +197,10 @@ fn status(mut table: Table<'_>, place: &mut Place<'_>) -> (Option<String>, Optio
     });
     let business = table.text("business-status", place);
     if let Some((code, at)) = &business
-        && !BUSINESS_STATUSES.contains(&code.as_str())
+        && !business_statuses().contains(&code.as_str())
     {
         let words = format!("`{code}` is no code of the gateway's business-status code system (docs/status.md)");
-        place.suggest(*at, words, code, &BUSINESS_STATUSES);
+        place.suggest(*at, words, code, &business_statuses());
     }
     table.end(place);
     let word = platform.as_ref().map(|(word, _)| word.clone());

@@ -11,6 +11,7 @@ pub mod breaker;
 pub mod budget;
 pub mod classify;
 pub mod consent;
+pub mod crosswalk;
 pub mod deliver;
 pub mod disclose;
 pub mod fair;

@@ -11,6 +11,7 @@ mod needs;
 mod referrals;
 mod route;
 mod serve;
+mod statuses;
 mod store;
 mod translate;
 
@@ -127,6 +128,11 @@ enum Command {
         #[command(subcommand)]
         action: ReferralsAction,
     },
+    /// What platforms' status words mean, and which are unknown.
+    Statuses {
+        #[command(subcommand)]
+        action: StatusesAction,
+    },
     /// Says why a referral goes where it goes. Sends nothing.
     Route {
         #[command(subcommand)]
@@ -223,6 +229,25 @@ enum ReferralsAction {
         config: PathBuf,
         /// `text` or `json`.
         #[arg(long, default_value = "text", value_parser = ["text", "json"])]
+        format: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum StatusesAction {
+    /// Writes the business statuses as CodeSystem and the words of every adapter's platform as ConceptMaps, in one Bundle.
+    Export {
+        /// Folder whose subfolders are adapters, beside those of this build.
+        #[arg(long)]
+        adapters: Option<PathBuf>,
+    },
+    /// Lists the words that platforms have said and no adapter knew. Read from the store; a gateway may be running meanwhile.
+    Unmapped {
+        /// The configuration of the gateway.
+        #[arg(long)]
+        config: PathBuf,
+        /// `table` or `json`.
+        #[arg(long, default_value = "table", value_parser = ["table", "json"])]
         format: String,
     },
 }
@@ -439,6 +464,7 @@ pub async fn run() -> ExitCode {
         Command::Config { action: ConfigAction::Example } => config::example(),
         Command::Audit { action: AuditAction::Verify { config, format } } => audit::verify(&config, &format).await,
         Command::DeadLetters { action } => dead_letters::run(&action).await,
+        Command::Statuses { action } => statuses::run(&action).await,
         Command::Referrals { action: ReferralsAction::Show { id, config, format } } => {
             referrals::show(&config, &id, format == "json").await
         }

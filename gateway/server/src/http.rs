@@ -13,6 +13,7 @@ mod reply;
 mod reports;
 mod routes;
 mod search;
+mod terminology;
 mod update;
 mod write;
 
@@ -159,6 +160,14 @@ async fn run(
         Interaction::SearchByPost(routes::AUDIT_EVENT) => {
             let form = context.form(gateway, &parts, body).await?;
             disclosures::search(gateway, &context, &form).await
+        }
+        Interaction::Read(kind) if routes::TERMINOLOGY.contains(&kind) => terminology::read(gateway, kind, &id()),
+        Interaction::Search(kind) if routes::TERMINOLOGY.contains(&kind) => {
+            terminology::search(gateway, &context, kind, parts.uri.query().unwrap_or_default())
+        }
+        Interaction::SearchByPost(kind) if routes::TERMINOLOGY.contains(&kind) => {
+            let form = context.form(gateway, &parts, body).await?;
+            terminology::search(gateway, &context, kind, &form)
         }
         Interaction::InstanceOperation(..) => {
             let html = context::prefers_html(&parts.headers, &parts.uri);

@@ -303,6 +303,22 @@ async fn try_align(gateway: &Gateway, id: &ReferralId) -> Result<bool, AlignErro
     });
     // What the person has kept from the practice since then is not shown either.
     transaction.checks.extend(view.unchanged(&consents));
+    let unknown = transaction.changes.iter().filter(|change| is_unknown_word(change)).count();
     gateway.commit(transaction).await?;
+    if unknown > 0 {
+        // The word itself is the platform's, and stays in the store.
+        let (platform, adapter) = (&platform.id.0, &platform.adapter.descriptor().name);
+        tracing::warn!(
+            platform,
+            adapter,
+            referral = id.0,
+            unknown,
+            "a status word is unknown and moves nothing: see `statuses unmapped`"
+        );
+    }
     Ok(true)
+}
+
+fn is_unknown_word(change: &Change) -> bool {
+    matches!(change, Change::DisposeReport { disposition: Disposition::Unmapped, .. })
 }

@@ -269,6 +269,9 @@ pub trait Store: Send + Sync {
         key: &IdempotencyKey,
     ) -> Result<Vec<ReportRecord>, StoreError>;
 
+    /// Statements whose word their platform's adapter did not know, the newest first.
+    async fn unmapped(&self, limit: u32) -> Result<Vec<ReportRecord>, StoreError>;
+
     /// Referrals with statements that are recorded and not yet applied, oldest statement first; without those whose
     /// delivery is still queued, for their acknowledgement comes first.
     async fn referrals_to_align(&self, limit: u32) -> Result<Vec<ReferralId>, StoreError>;

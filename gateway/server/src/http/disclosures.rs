@@ -106,7 +106,7 @@ fn entry(base: &str, referral: &gateway_core::referral::Referral, told: &disclos
     format!("{{\"fullUrl\":\"{url}\",\"resource\":{event},\"search\":{{\"mode\":\"match\"}}}}")
 }
 
-fn searchset(total: usize, links: &[(&str, String)], entries: &[String]) -> Reply {
+pub(super) fn searchset(total: usize, links: &[(&str, String)], entries: &[String]) -> Reply {
     let links: Vec<String> =
         links.iter().map(|(relation, url)| format!("{{\"relation\":\"{relation}\",\"url\":\"{url}\"}}")).collect();
     let mut body = format!(

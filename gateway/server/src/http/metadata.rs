@@ -1,6 +1,6 @@
 //! The CapabilityStatement, made from the table of routes and the table of search parameters.
 
-use super::routes::{self, AUDIT_EVENT, Interaction};
+use super::routes::{self, AUDIT_EVENT, Interaction, TERMINOLOGY};
 use super::search::{Form, parameters};
 use crate::gateway::Gateway;
 use gateway_core::ingest::{GATEWAY_WRITES, STAND_ALONE, STORED};
@@ -12,8 +12,13 @@ pub(super) fn statement(gateway: &Gateway) -> Json {
     let routes = routes::all();
     let takes_transactions = routes.iter().any(|route| route.interaction == Interaction::Transaction);
     let transaction = if takes_transactions { json!([{ "code": "transaction" }]) } else { json!([]) };
-    let resources: Vec<Value> =
-        STORED.iter().chain(&GATEWAY_WRITES).chain([&AUDIT_EVENT]).map(|kind| resource(kind, &routes)).collect();
+    let resources: Vec<Value> = STORED
+        .iter()
+        .chain(&GATEWAY_WRITES)
+        .chain([&AUDIT_EVENT])
+        .chain(&TERMINOLOGY)
+        .map(|kind| resource(kind, &routes))
+        .collect();
     json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -115,5 +120,6 @@ fn form(form: Form) -> &'static str {
         Form::Code | Form::Identifier | Form::Id => "token",
         Form::Reference(_) => "reference",
         Form::Updated => "date",
+        Form::Uri => "uri",
     }
 }

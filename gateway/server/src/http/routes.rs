@@ -92,9 +92,11 @@ pub(super) struct Route {
 
 /// Not stored: made from the lines of audit when it is asked for.
 pub(super) const AUDIT_EVENT: &str = "AuditEvent";
+/// Nor are these: made from the tables of codes and adapters.
+pub(super) const TERMINOLOGY: [&str; 2] = ["CodeSystem", "ConceptMap"];
 
 /// Addresses that stand for themselves; those of each type are added by [`all`].
-pub(super) const ROUTES: [(&str, &str, Interaction); 15] = [
+pub(super) const ROUTES: [(&str, &str, Interaction); 21] = [
     ("GET", "/fhir/metadata", Interaction::Metadata),
     ("POST", "/fhir", Interaction::Transaction),
     ("POST", "/fhir/", Interaction::Transaction),
@@ -107,6 +109,12 @@ pub(super) const ROUTES: [(&str, &str, Interaction); 15] = [
     ("GET", "/fhir/AuditEvent/{id}", Interaction::Read(AUDIT_EVENT)),
     ("GET", "/fhir/AuditEvent", Interaction::Search(AUDIT_EVENT)),
     ("POST", "/fhir/AuditEvent/_search", Interaction::SearchByPost(AUDIT_EVENT)),
+    ("GET", "/fhir/CodeSystem/{id}", Interaction::Read("CodeSystem")),
+    ("GET", "/fhir/CodeSystem", Interaction::Search("CodeSystem")),
+    ("POST", "/fhir/CodeSystem/_search", Interaction::SearchByPost("CodeSystem")),
+    ("GET", "/fhir/ConceptMap/{id}", Interaction::Read("ConceptMap")),
+    ("GET", "/fhir/ConceptMap", Interaction::Search("ConceptMap")),
+    ("POST", "/fhir/ConceptMap/_search", Interaction::SearchByPost("ConceptMap")),
     ("POST", "/platforms/{platform}/reports", Interaction::Reports),
     ("GET", "/health/live", Interaction::Live),
     ("GET", "/health/ready", Interaction::Ready),

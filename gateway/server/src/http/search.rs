@@ -41,6 +41,8 @@ pub(crate) enum Form {
     Updated,
     /// `_id`.
     Id,
+    /// A canonical address, whole.
+    Uri,
 }
 
 const ID: Parameter = Parameter { name: "_id", form: Form::Id, says: "Logical id." };
@@ -76,6 +78,8 @@ const OTHERS: [Parameter; 3] = [ID, UPDATED, IDENTIFIER];
 const AUDIT_EVENT: [Parameter; 2] =
     [PATIENT, Parameter { name: "date", form: Form::Updated, says: "When it was recorded, with ge, gt, le, lt, eq." }];
 
+const TERMINOLOGY: [Parameter; 2] = [ID, Parameter { name: "url", form: Form::Uri, says: "Its canonical address." }];
+
 /// The parameters of a type.
 pub(crate) fn parameters(kind: &str) -> &'static [Parameter] {
     match kind {
@@ -84,6 +88,7 @@ pub(crate) fn parameters(kind: &str) -> &'static [Parameter] {
         "Consent" => &CONSENT,
         "Provenance" => &PROVENANCE,
         "AuditEvent" => &AUDIT_EVENT,
+        "CodeSystem" | "ConceptMap" => &TERMINOLOGY,
         _ => &OTHERS,
     }
 }

@@ -345,6 +345,7 @@ async fn compare(dice: &mut Dice, model: &MemoryStore, engine: &dyn Store) {
     assert_eq!(must(engine.received(before, limit).await), must(model.received(before, limit).await));
     assert_eq!(must(engine.answers(before, 50).await.map(by_id)), must(model.answers(before, 50).await.map(by_id)));
     assert_eq!(must(engine.raw_reports(before, limit).await), must(model.raw_reports(before, limit).await));
+    assert_eq!(must(engine.unmapped(limit).await), must(model.unmapped(limit).await));
     assert_eq!(must(engine.parked(before, limit).await), must(model.parked(before, limit).await));
     assert_eq!(must(engine.referrals_to_align(limit).await), must(model.referrals_to_align(limit).await));
     assert_eq!(must(engine.unread_reports(limit).await), must(model.unread_reports(limit).await));

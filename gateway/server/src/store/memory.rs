@@ -278,6 +278,12 @@ impl Store for MemoryStore {
         Ok(oldest(all, |row| row.received, before, limit))
     }
 
+    async fn unmapped(&self, limit: u32) -> Result<Vec<ReportRecord>, StoreError> {
+        let state = self.state()?;
+        let newest = state.reports.iter().rev().filter(|row| row.disposition == Disposition::Unmapped);
+        Ok(newest.take(limit as usize).cloned().collect())
+    }
+
     async fn parked(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<ReportRecord>, StoreError> {
         let state = self.state()?;
         let all = state.reports.iter().filter(|row| row.disposition == Disposition::Parked).cloned();

@@ -425,6 +425,10 @@ impl Store for PostgresStore {
         read!(self.all(), on => reads::raw_reports(on, before, limit))
     }
 
+    async fn unmapped(&self, limit: u32) -> Result<Vec<ReportRecord>, StoreError> {
+        read!(self.all(), on => reads::unmapped(on, limit))
+    }
+
     async fn parked(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<ReportRecord>, StoreError> {
         read!(self.all(), on => reads::parked(on, before, limit))
     }

@@ -280,6 +280,10 @@ impl Store for SqliteStore {
         self.readers.run(move |file| kept::raw_reports(file, before, limit)).await
     }
 
+    async fn unmapped(&self, limit: u32) -> Result<Vec<ReportRecord>, StoreError> {
+        self.readers.run(move |file| reads::unmapped(file, limit)).await
+    }
+
     async fn parked(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<ReportRecord>, StoreError> {
         self.readers.run(move |file| kept::parked(file, before, limit)).await
     }

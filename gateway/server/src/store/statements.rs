@@ -56,6 +56,11 @@ pub(super) const UNREAD: &str = "SELECT r.id, r.platform, r.source, r.content_ty
 pub(super) const REPORTS: &str =
     "SELECT r.id, r.platform, r.referral, r.source, r.received, r.body, r.disposition, k.key
     FROM report r CROSS JOIN subject_key k ON k.id = r.sealed_by WHERE r.referral = ?1 ORDER BY r.place";
+/// What had a word that no adapter knew, the newest first.
+pub(super) const UNMAPPED: &str =
+    "SELECT r.id, r.platform, r.referral, r.source, r.received, r.body, r.disposition, k.key
+    FROM report r CROSS JOIN subject_key k ON k.id = r.sealed_by
+    WHERE r.disposition = 'unmapped' ORDER BY r.place DESC LIMIT ?1";
 pub(super) const PARKED_BY: [&str; 2] = [
     "SELECT r.id, r.platform, r.referral, r.source, r.received, r.body, r.disposition, k.key, r.place
      FROM report r CROSS JOIN subject_key k ON k.id = r.sealed_by

@@ -142,6 +142,11 @@ impl<W: Watcher> Store for Watched<W> {
         self.inner.raw_reports(before, limit).await
     }
 
+    async fn unmapped(&self, limit: u32) -> Result<Vec<ReportRecord>, StoreError> {
+        self.watcher.reading("unmapped").await;
+        self.inner.unmapped(limit).await
+    }
+
     async fn parked(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<ReportRecord>, StoreError> {
         self.watcher.reading("parked").await;
         self.inner.parked(before, limit).await

@@ -38,6 +38,7 @@ mod sender;
 mod status_back;
 mod store_away;
 mod support;
+mod terminology;
 mod torn;
 mod transactions;
 mod unanswered;

@@ -7,7 +7,8 @@ use crate::store::contents::Tables;
 use crate::store::rows::{self, Columns as _, a_numbered_line};
 use crate::store::statements::{
     ANSWER, ANSWERS, AUDIT, AUDIT_LINE, BELONGING, BY_KEY, BY_NAME, BY_TASK, COUNTS, DEAD, HISTORY, IDLE, LATEST,
-    OUTBOX, PARKED, PARKED_BY, RAW_REPORTS, RECEIVED, REPORTS, RESOURCE, TO_ALIGN, UNANSWERED, UNREAD, WALK, listing,
+    OUTBOX, PARKED, PARKED_BY, RAW_REPORTS, RECEIVED, REPORTS, RESOURCE, TO_ALIGN, UNANSWERED, UNMAPPED, UNREAD, WALK,
+    listing,
 };
 use crate::store::values::{bound, micros, time};
 use crate::store::{AuditLine, Counts, ReferralFilter, StoreError, canonical};
@@ -153,6 +154,10 @@ pub(super) async fn parked_reports(
         by_place.extend(all(on, found, |row| Ok((row.natural(8)?, rows::report(row)?))).await?);
     }
     Ok(by_place.into_values().collect())
+}
+
+pub(super) async fn unmapped(on: &mut PgConnection, limit: u32) -> Result<Vec<ReportRecord>, Fault> {
+    all(on, ask(UNMAPPED).number(limit.into()), rows::report).await
 }
 
 pub(super) async fn referrals_to_align(on: &mut PgConnection, limit: u32) -> Result<Vec<ReferralId>, Fault> {

@@ -3,7 +3,7 @@
 use super::rows::{self, a_numbered_line, body, natural};
 pub(super) use crate::store::statements::{
     ANSWER, AUDIT, AUDIT_LINE, BY_KEY, BY_NAME, BY_TASK, COUNTS, DEAD, HISTORY, LATEST, OUTBOX, PARKED_BY, REPORTS,
-    RESOURCE, TO_ALIGN, UNANSWERED, UNREAD, listing,
+    RESOURCE, TO_ALIGN, UNANSWERED, UNMAPPED, UNREAD, listing,
 };
 use crate::store::{AuditLine, Counts, ReferralFilter, StoreError};
 use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
@@ -162,6 +162,10 @@ pub(super) fn parked_reports(
         by_place.extend(found);
     }
     Ok(by_place.into_values().collect())
+}
+
+pub(super) fn unmapped(file: &Connection, limit: u32) -> Result<Vec<ReportRecord>, StoreError> {
+    all(file, UNMAPPED, [limit], |row| rows::report(row))
 }
 
 pub(super) fn referrals_to_align(file: &Connection, limit: u32) -> Result<Vec<ReferralId>, StoreError> {

@@ -95,4 +95,7 @@ pub(super) async fn alignment_goes_by_the_oldest_statement(store: Shared) {
     assert_eq!(must(store.referrals_to_align(10).await), waiting(&["c"]));
     let kept: Vec<_> = must(store.reports(&referral_id("b")).await).iter().map(|row| row.disposition).collect();
     assert_eq!(kept, [Disposition::Applied, Disposition::Unmapped]);
+    write(&store, vec![record(of("a", Disposition::Unmapped, report("5", "fb-1", "5")))]).await;
+    let unknown = async |limit| must(store.unmapped(limit).await).into_iter().map(|row| row.id).collect::<Vec<_>>();
+    assert_eq!((unknown(10).await, unknown(1).await), (vec!["5".to_owned(), "3".to_owned()], vec!["5".to_owned()]));
 }

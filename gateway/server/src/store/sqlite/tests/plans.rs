@@ -80,6 +80,7 @@ fn fixed_statements_go_by_an_index() {
         reads::OUTBOX,
         reads::UNREAD,
         reads::REPORTS,
+        reads::UNMAPPED,
         reads::TO_ALIGN,
         reads::AUDIT,
         reads::AUDIT_LINE,

@@ -12,12 +12,15 @@
 //! - [`platform::FhirPlatform`] is a charity platform with a FHIR server (Gravity "Direct");
 //! - [`direct_light::DirectLightClient`] is one without (Gravity "Direct Light");
 //! - [`connect_families::ConnectFamilies`] is a double of the referral API of "Connect families to support".
+//! - [`charitylog::Charitylog`] is a double of the Dizions API of Charitylog;
+//! - [`lamplight::Lamplight`] is a double of the Lamplight API;
 //! - [`simulator::Simulator`] is the frame of simulated platforms: socket, record, faults, clock, namespaces;
 //! - [`message_platform::MessagePlatform`] takes referrals as FHIR messages, and answers and tells in messages.
 //! - [`front::Front`] stands in front of several gateways.
 //! - [`postgres::PostgresServer`] runs a private PostgreSQL, where it is installed.
 //! - [`request_tracker::RequestTracker`] runs the real Request Tracker 5, where it is installed.
 
+pub mod charitylog;
 pub mod clock;
 pub mod connect_families;
 pub mod direct_light;
@@ -25,6 +28,7 @@ pub mod fhir;
 pub mod front;
 pub mod generator;
 pub mod gp_system;
+pub mod lamplight;
 pub mod message_platform;
 pub mod platform;
 pub mod postgres;

@@ -5,6 +5,7 @@
 //! (cargo-deny, the R4 examples) it puts below `target/`; Request Tracker and PostgreSQL alone are installed on the machine, by
 //! root and if they are missing.
 
+mod adapters;
 mod bench;
 mod campaigns;
 mod check;
@@ -42,6 +43,9 @@ enum Task {
         /// Leaves out what needs the official R4 examples, for work without a network.
         #[arg(long)]
         without_examples: bool,
+        /// Each adapter alone instead: what its folder proves, and its life through the whole gateway.
+        #[arg(long, conflicts_with = "without_examples")]
+        adapters: bool,
     },
     /// Measures the gateway beside its baselines (`--quick`, `--small`, `--only NAME`, `--record`), and translation beside
     /// hand-written code.
@@ -123,28 +127,26 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
             check::run(steps)?;
             steps.command("layout", cargo().args(["test", "--package", "xtask"]))
         }
-        Task::Test { without_examples } => {
+        Task::Test { without_examples, adapters } => {
             campaigns::prepare();
             let examples = if without_examples { None } else { Some(steps.step("R4 examples", examples::fetch)?) };
+            let mut variables: Vec<(&str, String)> = Vec::new();
+            variables.extend(examples.map(|folder| (examples::VARIABLE, folder.display().to_string())));
+            let required = |is_there: bool| is_there.then(|| "required".to_owned());
             let request_tracker = steps.step("Request Tracker", || Ok(request_tracker::prepare()))?;
+            variables.extend(required(request_tracker).map(|word| (request_tracker::VARIABLE, word)));
             let postgres = steps.step("PostgreSQL", || Ok(postgres::prepare()))?;
+            variables.extend(required(postgres).map(|word| (postgres::VARIABLE, word)));
+            if adapters {
+                return adapters::run(steps, &variables);
+            }
             let fhirpath_js = steps.step("FHIRPath in JavaScript", || Ok(fhirpath_js::prepare()))?;
+            variables.extend(fhirpath_js.map(|folder| (fhirpath_js::VARIABLE, folder.display().to_string())));
             check::run(steps)?;
             let mut tests = cargo();
             // The layout tests are among them. Benches have a command of their own.
             tests.args(["test", "--workspace", "--no-fail-fast", "--locked"]);
-            if let Some(folder) = examples {
-                tests.env(examples::VARIABLE, folder);
-            }
-            if let Some(folder) = fhirpath_js {
-                tests.env(fhirpath_js::VARIABLE, folder);
-            }
-            if request_tracker {
-                tests.env(request_tracker::VARIABLE, "required");
-            }
-            if postgres {
-                tests.env(postgres::VARIABLE, "required");
-            }
+            tests.envs(variables);
             steps.command("tests", &mut tests)
         }
         Task::Bench(rest) => bench::run(steps, &rest),

@@ -410,11 +410,14 @@ fn tidied(report: &StatusReport) -> StatusReport {
 }
 
 fn tidy_concept(word: &Concept) -> Concept {
-    let one_word = |text: &String| tidy(text).filter(|text| !text.contains(char::is_whitespace));
+    let one_word = |text: &String| !text.contains(char::is_whitespace);
+    let code = word.code.as_deref().and_then(tidy);
+    // A status of several words is shown as words: it is no code, and nobody may miss it.
+    let words = code.clone().filter(|code| !one_word(code));
     Concept {
-        system: word.system.as_ref().and_then(one_word),
-        code: word.code.as_ref().and_then(one_word),
-        text: word.text.as_deref().and_then(tidy),
+        system: word.system.as_deref().and_then(tidy).filter(one_word),
+        code: code.filter(one_word),
+        text: word.text.as_deref().and_then(tidy).or(words),
     }
 }
 

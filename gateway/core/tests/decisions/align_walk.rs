@@ -242,6 +242,12 @@ fn an_unknown_word_is_shown_beside_the_status_that_stands() {
     scene.hear(&said("b", None, 2));
     assert_eq!((scene.task.text("status"), business_status(&scene.task)), (Some("accepted"), "unmapped"));
     assert_eq!(scene.task.get("businessStatus").unwrap().text("text"), Some("word-b"));
+    // A charity's own word may be several words: no code, but it is shown as it came.
+    let words = Concept { code: Some(" Awaiting panel ".to_owned()), ..Concept::default() };
+    scene.hear(&StatusReport { platform_status: words, ..said("c", None, 3) });
+    let shown = scene.task.get("businessStatus").unwrap();
+    assert_eq!(shown.text("text"), Some("Awaiting panel"));
+    assert!(!shown.to_text().contains("\"code\":\"Awaiting"), "{}", shown.to_text());
 }
 
 #[test]

@@ -147,7 +147,7 @@ pub(crate) fn doors() -> Vec<Door> {
     for folder in shipped() {
         files.insert(folder.name().to_owned(), load(&folder).unwrap());
     }
-    let known: [(&'static str, Settings); 2] = [
+    let known: [(&'static str, Settings); 4] = [
         (
             "connect-families",
             settings(&[
@@ -161,6 +161,22 @@ pub(crate) fn doors() -> Vec<Door> {
                 ("account-team", "Team"),
                 ("account-phone", "01134960001"),
             ]),
+        ),
+        (
+            "charitylog",
+            settings(&[
+                ("org-type-id", "7"),
+                ("project", "8"),
+                ("source", "1"),
+                ("referral-role", "1"),
+                ("poll-projects", "8"),
+                ("poll-from", "2026-11-01"),
+            ]),
+        ),
+        (
+            // Without an id for the referrer it sends nothing where the requester is withheld.
+            "lamplight",
+            settings(&[("referrer-id", "77"), ("send-date-of-birth", "true"), ("send-gender", "true")]),
         ),
         ("ticket-rt", settings(&[("queue", "Referrals"), ("requestor", "team@example.org")])),
     ];

@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
 mod access;
+mod adapters_page;
 mod admission;
 mod bad_input;
 mod bad_updates;
 mod certificates;
+mod charitylog;
 mod connect_families;
 mod decided_again;
 mod delivery;
@@ -14,12 +16,14 @@ mod erasure;
 mod fhir_message;
 mod hanging_up;
 mod instances;
+mod lamplight;
 mod lanes;
 mod losses;
 mod notes;
 mod official_examples;
 mod outcome;
 mod overrides_end;
+mod own_credentials;
 mod pace;
 mod policies;
 mod preview;

@@ -16,6 +16,7 @@
 //! - [`lamplight::Lamplight`] is a double of the Lamplight API;
 //! - [`salesforce::Salesforce`] is a simulated Salesforce organisation;
 //! - [`simulator::Simulator`] is the frame of simulated platforms: socket, record, faults, clock, namespaces;
+//! - [`message_platform::MessagePlatform`] takes referrals as FHIR messages, and answers and tells in messages.
 //! - [`front::Front`] stands in front of several gateways.
 //! - [`postgres::PostgresServer`] runs a private PostgreSQL, where it is installed.
 //! - [`request_tracker::RequestTracker`] runs the real Request Tracker 5, where it is installed.
@@ -29,6 +30,7 @@ pub mod front;
 pub mod generator;
 pub mod gp_system;
 pub mod lamplight;
+pub mod message_platform;
 pub mod platform;
 pub mod postgres;
 pub mod request_tracker;

@@ -33,6 +33,7 @@ pub use refusal::{Cause, Refusal};
 pub use request::Rendered;
 pub use settings::check_settings;
 pub use statements::{ReadStatement, ReadStatus, read_report};
+pub use text::plain_text;
 pub use watch::{Watch, answer_watched, read_report_watched, request_watched};
 
 use crate::account::Account;

@@ -37,7 +37,7 @@ fn each_issue_code_is_explained() {
 
 #[test]
 fn each_business_status_of_an_adapter_is_explained() {
-    let table = text("adapters/fhir-task/adapter.toml");
+    let table = ["fhir-message", "fhir-task"].map(|name| text(&format!("adapters/{name}/adapter.toml"))).concat();
     let codes: Vec<String> = table
         .lines()
         .filter_map(|line| line.trim().strip_prefix("business-status = \"")?.strip_suffix('"').map(str::to_owned))

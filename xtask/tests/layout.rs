@@ -14,7 +14,9 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("adapter-contract", &[]),
     ("gateway-core", &["gateway-fhir", "mappings", "adapter-contract"]),
     ("adapter-declarative", &["adapter-contract", "mappings"]),
-    ("adapter-fhir-task", &["adapter-contract", "mappings"]),
+    ("adapter-fhir", &["adapter-contract"]),
+    ("adapter-fhir-message", &["adapter-contract", "adapter-fhir", "mappings"]),
+    ("adapter-fhir-task", &["adapter-contract", "adapter-fhir", "mappings"]),
     ("conformance-tests", &[]),
     (
         "vcse-gateway",
@@ -25,6 +27,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
             "mappings",
             "adapter-contract",
             "adapter-declarative",
+            "adapter-fhir-message",
             "adapter-fhir-task",
             "conformance-tests",
         ],
@@ -160,8 +163,9 @@ fn every_crate_takes_the_lints_of_the_workspace() {
 #[test]
 fn one_list_names_the_adapters() {
     let metadata = metadata();
-    // The contract is what adapters are made against, and the declarative one is made of folders: neither is a platform.
-    let no_platform = ["adapter-contract", "adapter-declarative"];
+    // The contract is what adapters are made against, the declarative one is made of folders, and the FHIR one is what
+    // two adapters share: none is a platform.
+    let no_platform = ["adapter-contract", "adapter-declarative", "adapter-fhir"];
     let is_adapter =
         |package: &&&Package| package.name.starts_with("adapter-") && !no_platform.contains(&package.name.as_str());
     let adapters: Vec<(String, String)> = metadata

@@ -2,14 +2,13 @@
 //! written; what is not is listed here, so that nothing goes unsaid.
 
 use crate::descriptor;
-use crate::json::{Object, array};
 use crate::order::Making;
-use crate::referral::{Part, Referral};
 use crate::settings::Config;
 use crate::submit;
-use adapter_contract::{
-    Account, DataClass, Exchange, FieldLine, Grade, Loss, LossReason, MinimisedReferral, TranslateError,
-};
+use adapter_contract::{Account, Exchange, FieldLine, Grade, LossReason, MinimisedReferral, TranslateError};
+use adapter_fhir::account::{AS_WRITTEN, constant, count, is_content, lost};
+use adapter_fhir::json::Object;
+use adapter_fhir::referral::{Part, Referral};
 
 /// Elements of the sender's ServiceRequest that are in the order, besides its subject.
 const IN_ORDER: [&str; 10] = [
@@ -24,8 +23,6 @@ const IN_ORDER: [&str; 10] = [
     "reasonReference",
     "supportingInfo",
 ];
-
-const AS_WRITTEN: &str = "carried as it was written";
 
 /// The account of one submission.
 ///
@@ -54,10 +51,6 @@ pub(crate) fn account(
     order(&referral, &mut account);
     task(&referral, &mut account);
     Ok(account)
-}
-
-fn is_content(name: &str) -> bool {
-    !matches!(name, "resourceType" | "id")
 }
 
 /// The gateway's order.
@@ -104,45 +97,6 @@ fn identified(sent: &Part<'_>, target: &str, account: &mut Account) {
     }
 }
 
-fn count(text: &str) -> u32 {
-    let list = text.trim_start().starts_with('[');
-    if list { u32::try_from(array(text).len()).unwrap_or(u32::MAX) } else { 1 }
-}
-
 fn line(from: &Part<'_>, name: &str, kind: &str, target: &str, step: &str) -> FieldLine {
-    let element = format!("{}.{}", from.kind, name.trim_start_matches('_'));
-    FieldLine {
-        target: format!("{kind}.{}", target.trim_start_matches('_')),
-        class: class(&element),
-        sources: vec![element],
-        rule: String::new(),
-        steps: vec![step.to_owned()],
-        value: from.object.raw(name).unwrap_or_default().to_owned(),
-    }
-}
-
-fn constant(target: &str, words: &str) -> FieldLine {
-    FieldLine {
-        target: target.to_owned(),
-        sources: Vec::new(),
-        rule: String::new(),
-        steps: vec![format!("constant: {words}")],
-        class: DataClass::Administrative,
-        value: String::new(),
-    }
-}
-
-/// As the element is declared. What is there without being declared is the code that forbids contact.
-fn class(element: &str) -> DataClass {
-    let covers = |path: &str| {
-        // Extensions are declared by their URL.
-        let path = path.split('(').next().unwrap_or(path);
-        element.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    };
-    let needs = descriptor().data_needs.iter();
-    needs.filter(|need| covers(&need.path)).map(|need| need.class).max().unwrap_or(DataClass::Safeguarding)
-}
-
-fn lost(element: &str, reason: LossReason, grade: Grade, count: u32) -> Loss {
-    Loss { element: element.to_owned(), reason, grade, count, detail: None, rule: None, because: None }
+    adapter_fhir::account::line(descriptor(), from, name, kind, target, step)
 }

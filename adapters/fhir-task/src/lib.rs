@@ -10,12 +10,10 @@
 
 mod account;
 mod http;
-mod json;
 mod look_up;
 mod order;
 mod poll;
 mod read;
-mod referral;
 mod report;
 mod settings;
 mod status;

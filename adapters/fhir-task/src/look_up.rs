@@ -1,10 +1,12 @@
 //! Asking whether the platform has the referral, by our key: `GET Task?identifier=system|key`.
 
-use crate::http::{get, key_token, success, unreadable};
-use crate::json::Object;
+use crate::http::{get, key_token};
 use crate::settings::Config;
-use crate::task::{Known, bundle_entries, key, read_task};
+use crate::task::{Known, key, read_task};
 use adapter_contract::{Answer, DeliveryError, Exchange, FailureCode, PlatformRequest, Progress, Step};
+use adapter_fhir::answer::{success, unreadable};
+use adapter_fhir::json::Object;
+use adapter_fhir::read::bundle_entries;
 
 /// Step whose answer is the search's.
 pub(crate) const SEARCH: &str = "look-up";

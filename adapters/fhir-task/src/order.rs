@@ -1,10 +1,10 @@
 //! The gateway's own order and Task at the platform: `filler-order` ServiceRequest and fulfilment Task of a
 //! coordination platform (HL7 SDOH Clinical Care, "Referral workflow": `basedOn` and `partOf` the sender's).
 
-use crate::json::{Object, Writer, array};
-use crate::referral::{Part, Referral};
 use crate::settings::Config;
 use adapter_contract::{Exchange, TranslateError, systems};
+use adapter_fhir::json::{Object, Writer, array, carry};
+use adapter_fhir::referral::{Part, Referral};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -41,7 +41,7 @@ impl Making<'_> {
     /// The order, as JSON text. Its subject is the Patient's full URL; other references are as in the referral.
     pub(crate) fn order(&self) -> String {
         let sent = &self.referral.order;
-        let mut order = Writer::new();
+        let mut order = Writer::object();
         order.value("resourceType", &json!("ServiceRequest"));
         order.value("identifier", &json!([self.identifier("")]));
         order.value("basedOn", &json!([self.reference_to(sent, "Referral as the gateway received it")]));
@@ -59,7 +59,7 @@ impl Making<'_> {
     /// The Task, as JSON text. `input` is that of [`Making::inputs`], with the references that hold at the platform.
     pub(crate) fn task(&self, focus: &str, patient: &str, input: Option<&str>) -> String {
         let sent = self.referral.task.as_ref();
-        let mut task = Writer::new();
+        let mut task = Writer::object();
         task.value("resourceType", &json!("Task"));
         task.value("identifier", &json!([self.identifier("")]));
         if let Some(sent) = sent {
@@ -82,7 +82,7 @@ impl Making<'_> {
         }
         let restriction = sent.and_then(|sent| Object::read(sent.object.raw("restriction")?));
         if let Some(period) = restriction.as_ref().and_then(|restriction| restriction.raw("period")) {
-            let mut bound = Writer::new();
+            let mut bound = Writer::object();
             bound.raw("period", period);
             task.raw("restriction", &bound.finish());
         }
@@ -133,16 +133,5 @@ impl Making<'_> {
     fn requester(&self) -> Value {
         let (ods, name) = self.config.requester;
         json!({"type": "Organization", "identifier": {"system": ODS_SYSTEM, "value": ods}, "display": name})
-    }
-}
-
-/// Copies members, and their `_` siblings that hold a primitive's extensions, as they are written.
-fn carry(writer: &mut Writer, from: &Object<'_>, names: &[&str]) {
-    for name in names {
-        for name in [(*name).to_owned(), format!("_{name}")] {
-            if let Some(text) = from.raw(&name) {
-                writer.raw(&name, text);
-            }
-        }
     }
 }

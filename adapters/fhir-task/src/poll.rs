@@ -5,14 +5,16 @@
 //! [`OVERLAP`] before the newest update seen. So updates that became visible late, or share an instant with the last
 //! one, are shown again rather than lost, and the gateway drops what it has by the report's event.
 
-use crate::http::{get, status, success, unreadable};
-use crate::json::{Object, array};
+use crate::http::get;
 use crate::settings::Config;
-use crate::task::{Known, bundle_entries, is_id, key, read_task};
+use crate::task::{Known, key, read_task};
 use adapter_contract::{
     Answer, Cursor, DeliveryError, FailureCode, PlatformReferralId, PlatformRequest, Progress, Reading, ReportPage,
     Step, TranslateError,
 };
+use adapter_fhir::answer::{status, success, unreadable};
+use adapter_fhir::json::{Object, array};
+use adapter_fhir::read::{bundle_entries, is_id};
 use time::format_description::well_known::{Rfc2822, Rfc3339};
 use time::{Duration, OffsetDateTime, UtcOffset};
 

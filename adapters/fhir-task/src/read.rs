@@ -3,14 +3,16 @@
 //! The outputs are asked for in one batch together with the Task itself, so that one answer holds both and nothing of
 //! the first answer has to be kept.
 
-use crate::http::{failure, get, send, status, success, unreadable};
-use crate::json::Object;
+use crate::http::{get, send};
 use crate::settings::Config;
-use crate::task::{Known, TaskReading, bundle_entries, is_id, read_task};
+use crate::task::{Known, TaskReading, read_task};
 use adapter_contract::{
     Answer, DeliveryError, Method, PlatformReferralId, PlatformRequest, Progress, Reading, Repeat, ReportPage, Step,
     TranslateError,
 };
+use adapter_fhir::answer::{failure, status, success, unreadable};
+use adapter_fhir::json::Object;
+use adapter_fhir::read::{bundle_entries, is_id};
 use serde_json::json;
 
 /// Step whose answer is the Task.

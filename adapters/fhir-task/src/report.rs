@@ -1,9 +1,10 @@
 //! What a platform sends by itself: a notification of a topic Subscription (HL7 Subscriptions R5 Backport, in the form
 //! for R4), or its Task (*Direct Light*, and rest-hook Subscriptions with a payload).
 
-use crate::json::Object;
-use crate::task::{Known, bundle_entries, is_id, local_reference, read_task};
+use crate::task::{Known, read_task};
 use adapter_contract::{PlatformReferralId, Reading, Report, ReportSource, TranslateError};
+use adapter_fhir::json::Object;
+use adapter_fhir::read::{bundle_entries, is_id, local_reference};
 use serde_json::Value;
 use std::collections::HashSet;
 

@@ -1,16 +1,18 @@
 //! Submission. *Direct*: a transaction stores person, context and order at the platform, then the Task starts the work.
 //! *Direct Light*: the same four kinds of resource are published on the gateway for the platform to collect.
 
-use crate::http::{key_condition, send, success, unreadable};
-use crate::json::{Writer, quoted, references, with_identifier, without_id};
+use crate::http::{key_condition, send};
 use crate::order::Making;
-use crate::referral::{Part, Referral};
 use crate::settings::Mode;
-use crate::task::{Known, local_reference, read_task};
+use crate::task::{Known, read_task};
 use adapter_contract::{
     Answer, DeliveryError, Exchange, FailureCode, Method, MinimisedReferral, PlatformReferralId, PlatformRequest,
     Progress, Publication, PublishedResource, Receipt, Repeat, Step, TranslateError,
 };
+use adapter_fhir::answer::{success, unreadable};
+use adapter_fhir::json::{Writer, quoted, references, with_identifier, without_id};
+use adapter_fhir::read::local_reference;
+use adapter_fhir::referral::{Part, Referral};
 use serde_json::Value;
 
 /// Step whose answer is the transaction's.
@@ -113,7 +115,7 @@ fn transaction(making: &Making<'_>) -> Result<Step, TranslateError> {
     let mut entries = Vec::new();
     for (full_url, kind, text) in outgoing(making)? {
         let part = std::iter::once(&referral.patient).chain(&referral.others).find(|part| part.full_url == full_url);
-        let mut request = Writer::new();
+        let mut request = Writer::object();
         request.raw("method", &quoted("POST"));
         request.raw("url", &quoted(&kind));
         if making.config.conditional_create {

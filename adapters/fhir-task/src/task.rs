@@ -1,11 +1,12 @@
 //! A platform's Task, read as a status report.
 
-use crate::json::{Object, array};
 use crate::status::{self, TASK_STATUS};
 use adapter_contract::{
     Concept, IdempotencyKey, OutputValue, PlatformOrder, PlatformReferralId, Receipt, ReportedOutput, StatusReport,
     systems,
 };
+use adapter_fhir::json::Object;
+use adapter_fhir::read::{concept, is_id, local_reference, string};
 use serde_json::Value;
 use std::collections::HashMap;
 
@@ -192,19 +193,6 @@ fn enrolment(output: &ReportedOutput) -> Option<status::Enrolment> {
     }
 }
 
-/// A `CodeableConcept` as one concept: its first coding, and its text or that coding's display.
-fn concept(value: &Value) -> Option<Concept> {
-    let coding = value.pointer("/coding/0");
-    let part = |name: &str| coding.and_then(|coding| string(coding, name));
-    let concept =
-        Concept { system: part("system"), code: part("code"), text: string(value, "text").or_else(|| part("display")) };
-    (concept != Concept::default()).then_some(concept)
-}
-
-fn string(value: &Value, name: &str) -> Option<String> {
-    value.get(name).and_then(Value::as_str).map(str::to_owned)
-}
-
 /// `Type/id` of a reference that the platform itself can answer for: relative, or absolute below its base.
 fn own_reference(reference: &str, base_url: Option<&str>) -> Option<String> {
     let absolute = reference.starts_with("https://") || reference.starts_with("http://");
@@ -213,35 +201,6 @@ fn own_reference(reference: &str, base_url: Option<&str>) -> Option<String> {
         _ => !absolute && reference.contains(':'),
     };
     if foreign { None } else { local_reference(reference) }
-}
-
-/// `Type/id` at the end of a reference or `Location`, without a version; `None` if it does not end so.
-pub(crate) fn local_reference(reference: &str) -> Option<String> {
-    let unversioned = reference.split_once("/_history").map_or(reference, |(before, _)| before);
-    let mut segments = unversioned.rsplit('/');
-    let (id, kind) = (segments.next()?, segments.next()?);
-    let is_type = kind.starts_with(|first: char| first.is_ascii_uppercase())
-        && kind.bytes().all(|byte| byte.is_ascii_alphabetic());
-    (is_type && is_id(id)).then(|| format!("{kind}/{id}"))
-}
-
-/// R4 `id`: what may stand in a path without more ado.
-pub(crate) fn is_id(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
-        && !text.bytes().all(|byte| byte == b'.')
-}
-
-/// The texts of a Bundle's entries: full URL and resource. `None` if it is no Bundle of this type.
-pub(crate) fn bundle_entries<'a>(body: &'a str, kind: &str) -> Option<Vec<(Option<String>, Object<'a>)>> {
-    let bundle = Object::read(body)?;
-    let is = |name: &str, wanted: &str| bundle.string(name).as_deref() == Some(wanted);
-    if !is("resourceType", "Bundle") || !is("type", kind) {
-        return None;
-    }
-    let entries = bundle.raw("entry").map(array).unwrap_or_default();
-    // An entry that is no object is passed over: one malformed entry does not stop those behind it.
-    Some(entries.into_iter().filter_map(Object::read).map(|entry| (entry.string("fullUrl"), entry)).collect())
 }
 
 #[cfg(test)]

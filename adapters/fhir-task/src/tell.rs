@@ -1,13 +1,15 @@
 //! Telling the platform of a withdrawal: read the Task, then put it back as cancelled, held by its version.
 
-use crate::http::{get, send, status, success, unreadable};
-use crate::json::{Object, Writer};
+use crate::http::{get, send};
 use crate::settings::{Config, Mode};
-use crate::task::{Known, is_id, read_task};
+use crate::task::{Known, read_task};
 use adapter_contract::{
     Answer, Concept, DeliveryError, FailureCode, Method, PlatformOrder, PlatformReferralId, PlatformRequest, Progress,
     Receipt, Repeat, SenderMove, StatusReport, Step, TaskAmendment, TaskStatus, TranslateError,
 };
+use adapter_fhir::answer::{status, success, unreadable};
+use adapter_fhir::json::{Object, Writer};
+use adapter_fhir::read::is_id;
 use serde_json::json;
 
 /// Step whose answer is the Task as it stands.
@@ -110,7 +112,7 @@ fn answered(config: &Config<'_>, telling: Telling<'_>, reads: u32, answer: &Answ
 /// All of the platform's Task, unknown members too, with the new status. `lastModified` is left out: there is no clock
 /// here, and the old time would be untrue; the platform's `meta.lastUpdated` has it.
 fn cancelled(task: &Object<'_>, reason: &str) -> String {
-    let mut writer = Writer::new();
+    let mut writer = Writer::object();
     for (name, text) in task.members() {
         match name {
             "status" => {

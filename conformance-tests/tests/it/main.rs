@@ -9,6 +9,7 @@ mod faults;
 mod gp;
 mod lamplight;
 mod life;
+mod message_platform;
 mod refusals;
 mod request_tracker;
 mod salesforce;

@@ -85,6 +85,12 @@ fn skip_one(text: &str) -> &str {
     characters.as_str()
 }
 
+/// What people wrote, out of a text that may hold mark-up: `strip-html` and `trim`, for adapters with code.
+#[must_use]
+pub fn plain_text(text: &str) -> String {
+    strip_html(text).trim().to_owned()
+}
+
 /// Takes tags, comments, scripts and style sheets away and decodes entities. A `<` that opens no tag stays, and so does an
 /// `&` that begins no known entity.
 fn strip_html(text: &str) -> String {

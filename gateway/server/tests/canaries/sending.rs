@@ -124,12 +124,25 @@ fn settings(pairs: &[(&str, &str)]) -> Settings {
 pub(crate) fn doors() -> Vec<Door> {
     let own = [("requester-ods", "X26"), ("requester-name", "Gateway"), ("base-url", "https://platform.example/fhir")];
     let light = [own.as_slice(), &[("mode", "direct-light")]].concat();
-    let code = |name, pairs: &[(&str, &str)]| Door {
+    let message = [
+        own.as_slice(),
+        &[
+            ("source-endpoint", "https://gateway.example/fhir"),
+            ("recipient-identifier-system", "https://platform.example/Id/service"),
+            ("recipient-identifier-value", "S-1"),
+        ],
+    ]
+    .concat();
+    let code = |name, adapter, pairs: &[(&str, &str)]| Door {
         name,
-        kind: Kind::Code(find("fhir-task").unwrap()),
+        kind: Kind::Code(find(adapter).unwrap()),
         settings: settings(pairs),
     };
-    let mut doors = vec![code("fhir-task", &own), code("fhir-task, Direct Light", &light)];
+    let mut doors = vec![
+        code("fhir-message", "fhir-message", &message),
+        code("fhir-task", "fhir-task", &own),
+        code("fhir-task, Direct Light", "fhir-task", &light),
+    ];
     let mut files: BTreeMap<String, Arc<DeclarativeAdapter>> = BTreeMap::new();
     for folder in shipped() {
         files.insert(folder.name().to_owned(), load(&folder).unwrap());

@@ -13,6 +13,7 @@ mod decided_again;
 mod delivery;
 mod disclosures;
 mod erasure;
+mod fhir_message;
 mod hanging_up;
 mod instances;
 mod lamplight;

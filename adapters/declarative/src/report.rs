@@ -5,7 +5,7 @@ use crate::adapter::Made;
 use crate::exchange::refused;
 use adapter_contract::{
     Concept, IdempotencyKey, OutputValue, PlatformOrder, PlatformReferralId, Reading, Report, ReportedOutput,
-    StatusReport, TranslateError,
+    StatusReport, TranslateError, systems,
 };
 use mappings::run::{self, ReadStatement, ReadStatus};
 use std::collections::BTreeMap;
@@ -50,7 +50,12 @@ fn status_report(made: Made<'_>, read: ReadStatus) -> StatusReport {
         order: PlatformOrder { version: read.version, instant: read.instant },
         status: row.and_then(|row| row.status),
         business_status: row.map_or(UNMAPPED, |row| row.business_status.as_str()).to_owned(),
-        platform_status: Concept { code: Some(read.status).filter(|word| !word.is_empty()), ..Concept::default() },
+        platform_status: Concept {
+            // A word that nobody knows is only words: what somebody typed there is no code of anything.
+            system: row.map(|_| systems::platform_status(&made.descriptor.name)),
+            code: Some(read.status).filter(|word| !word.is_empty()),
+            text: None,
+        },
         reason: read.reason,
         outputs: read.outputs.into_iter().map(output).collect(),
     }

@@ -268,7 +268,10 @@ async fn everything_listed_is_there_and_nothing_else_is() {
     assert_eq!(rest["interaction"], json!([{ "code": "transaction" }]));
     let listed = rest["resource"].as_array().unwrap();
     let types: BTreeSet<&str> = listed.iter().map(|resource| resource["type"].as_str().unwrap()).collect();
-    assert_eq!(types, STORED.into_iter().chain(GATEWAY_WRITES).chain(["AuditEvent"]).collect());
+    assert_eq!(
+        types,
+        STORED.into_iter().chain(GATEWAY_WRITES).chain(["AuditEvent", "CodeSystem", "ConceptMap"]).collect()
+    );
     let operations: Vec<(&str, &str)> = listed
         .iter()
         .flat_map(|resource| {

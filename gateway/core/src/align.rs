@@ -270,10 +270,24 @@ impl Walk {
 
 /// Moves the Task from where it is shown to where the statements say it stands.
 fn walk(from: &Alignment<'_>, folded: &Folded, statements: &[StatusReport], outputs: &[Json], task: &mut Walk) {
-    let Some(target) = folded.status else { return };
     let platform_author = platform_author(from.referral);
     let decisive = folded.decisive.and_then(|index| statements.get(index));
     let shown = from.referral.task_status;
+    let Some(target) = folded.status else {
+        // All that was said moves nothing. It is shown beside the status that stands, unless a person is told something else there.
+        let stands = shown == TaskStatus::Requested && matches!(from.referral.delivery, Delivery::Delivered { .. });
+        if let Some(report) = decisive.filter(|_| stands) {
+            let step = TaskMove {
+                status: None,
+                business_status: Some(report.business_status.clone()),
+                platform_word: Some(report.platform_status.clone()),
+                reason: report.reason.clone().or_else(|| existing_reason(&task.document)),
+                outputs: None,
+            };
+            task.step(from, &step, &platform_author);
+        }
+        return;
+    };
     if from.referral.sender == SenderState::Cancelled {
         // The sender's withdrawal stands; what the platform made of it is said beside it.
         let step = TaskMove {

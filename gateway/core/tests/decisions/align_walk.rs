@@ -251,6 +251,22 @@ fn an_unknown_word_is_shown_beside_the_status_that_stands() {
 }
 
 #[test]
+fn an_unknown_word_is_shown_also_where_nothing_else_was_said() {
+    let mut scene = Scene::new(TaskStatus::Requested);
+    scene.hear(&said("a", None, 1));
+    assert_eq!((scene.task.text("status"), business_status(&scene.task)), (Some("requested"), "unmapped"));
+    assert_eq!(scene.task.get("businessStatus").unwrap().text("text"), Some("word-a"));
+    let before = scene.task.to_text();
+    scene.hear(&said("a", None, 1));
+    assert_eq!(scene.task.to_text(), before, "the same again changes nothing");
+    // Where a person is told something, that stays.
+    let mut held = Scene::new(TaskStatus::OnHold);
+    let before = held.task.to_text();
+    held.hear(&said("a", None, 1));
+    assert_eq!(held.task.to_text(), before);
+}
+
+#[test]
 fn a_word_of_the_platform_is_shown_as_it_came_also_where_it_is_no_code() {
     for word in ["Authorized", "In Review", " Waiting list "] {
         let mut scene = Scene::new(TaskStatus::Requested);

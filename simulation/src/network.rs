@@ -330,7 +330,8 @@ fn outgoing(platform: &Platform, request: &HttpRequest, names: &Names) -> Result
     for (name, value) in &request.headers {
         builder = builder.header(name, value);
     }
-    if let Some(Authorization::Fixed(authorization)) = &platform.access.credentials.authorization {
+    let authorization = platform.access.credentials.authorization.as_ref();
+    if let Some(authorization) = authorization.and_then(Authorization::header) {
         builder = builder.header("authorization", authorization.reveal());
     }
     builder = builder.header("x-request-id", &names.request_id).header("x-correlation-id", &names.correlation);

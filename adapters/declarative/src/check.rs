@@ -22,7 +22,7 @@ use case::Case;
 use compare::{Comparison, compare};
 use coverage::Part;
 use mappings::program::{self, Program};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -165,6 +165,25 @@ pub fn check(folder: &Folder) -> Checked {
     checked
 }
 
+/// `conformance.toml`: which requirement is shown where, and against what the adapter was tested. Nothing here reads more of it than that
+/// it is whole.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+struct Claims {
+    adapter: BTreeMap<String, String>,
+    gateway: BTreeMap<String, String>,
+    not_applicable: BTreeMap<String, String>,
+    tested: Option<Tested>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Tested {
+    against: String,
+    real: bool,
+    tests: Vec<String>,
+}
+
 /// What people need beside the machine.
 fn papers(folder: &Folder) -> Vec<Fault> {
     let wanted = [
@@ -174,12 +193,13 @@ fn papers(folder: &Folder) -> Vec<Fault> {
     let missing = wanted.into_iter().filter(|(file, _)| folder.get(file).is_none());
     let mut faults: Vec<Fault> = missing.map(|(file, words)| Fault::of_file(file, words)).collect();
     let text = folder.get(CONFORMANCE).map(String::from_utf8_lossy).unwrap_or_default();
-    if let Err(error) = toml::from_str::<BTreeMap<String, BTreeMap<String, String>>>(&text) {
+    if let Err(error) = toml::from_str::<Claims>(&text) {
         let at = error.span().map_or(0, |span| span.start);
         let fault = Fault::at(CONFORMANCE, &text, at, error.message());
         faults.push(
             fault.mend(
-                "write [adapter], [gateway] and [not-applicable], each with lines of AD-… = \"where it is shown\"",
+                "write [adapter], [gateway] and [not-applicable], each with lines of AD-… = \"where it is shown\"; and [tested] with \
+                 `against`, `real` and `tests`, or leave that out",
             ),
         );
     }

@@ -155,7 +155,8 @@ async fn claim(
     let (steps, answer) = (u64::from(declared.limits.steps), u64::from(declared.limits.answer_seconds));
     // An attempt may hold two exchanges: the look-up and the errand.
     let wait = platform.pace.longest_wait(gateway.limits.platform_concurrency);
-    let each = Duration::from_secs(answer) + wait * 2;
+    let answer = Duration::from_secs(answer);
+    let each = answer + platform.access.longest_wait(answer) + wait * 2;
     let longest = each * u32::try_from(2 * (steps + 1)).unwrap_or(u32::MAX) + Duration::from_secs(10);
     let lease = gateway.limits.lease.max(longest);
     let request = ClaimRequest {

@@ -20,6 +20,16 @@ use url::Url;
 /// Sends one request to one platform.
 #[async_trait]
 pub trait Transport: Send + Sync {
+    /// Makes ready what a request to this platform needs and that may take its time, such as a token. The platform is sent nothing, so
+    /// that it comes before the decision that lets a request leave.
+    ///
+    /// # Errors
+    /// [`DeliveryError`] when it cannot be had.
+    async fn prepare(&self, platform: &Platform) -> Result<(), DeliveryError> {
+        let _ = platform;
+        Ok(())
+    }
+
     /// The platform's answer, whatever its status.
     ///
     /// # Errors
@@ -92,15 +102,17 @@ impl HttpTransport {
 
 #[async_trait]
 impl Transport for HttpTransport {
+    async fn prepare(&self, platform: &Platform) -> Result<(), DeliveryError> {
+        if let Some(Authorization::OAuth2(oauth2)) = &platform.access.credentials.authorization {
+            let client = self.client(platform)?;
+            self.token(oauth2, &client, platform).await?;
+        }
+        Ok(())
+    }
+
     async fn send(&self, platform: &Platform, request: &HttpRequest, names: &Names) -> Result<Answer, DeliveryError> {
-        let access = &platform.access;
-        let client = access.client(&self.shared, &self.lookup).map_err(|_| {
-            DeliveryError::new(
-                FailureCode::TlsRefused,
-                "The certificates that are configured for this platform do not work.",
-            )
-        })?;
-        let Some(Authorization::OAuth2(oauth2)) = &access.credentials.authorization else {
+        let client = self.client(platform)?;
+        let Some(Authorization::OAuth2(oauth2)) = &platform.access.credentials.authorization else {
             return self.once(&client, platform, request, names, None).await;
         };
         let token = self.token(oauth2, &client, platform).await?;
@@ -109,13 +121,23 @@ impl Transport for HttpTransport {
         if !matches!(answer, Answer::Http { status: 401, .. }) {
             return Ok(answer);
         }
-        oauth2.refused(&token).await;
+        if !oauth2.refused(&token, self.clock.as_ref()).await {
+            return Ok(answer);
+        }
         let token = self.token(oauth2, &client, platform).await?;
+        // That may have taken its time.
+        platform.pace.is_ours()?;
         self.once(&client, platform, request, names, Some(&token)).await
     }
 }
 
 impl HttpTransport {
+    fn client(&self, platform: &Platform) -> Result<reqwest::Client, DeliveryError> {
+        let words = "The certificates that are configured for this platform do not work.";
+        let client = platform.access.client(&self.shared, &self.lookup);
+        client.map_err(|_| DeliveryError::new(FailureCode::TlsRefused, words))
+    }
+
     async fn token(
         &self,
         oauth2: &OAuth2,
@@ -186,8 +208,8 @@ fn build(
         builder = builder.header(name, value);
     }
     let authorization = match (&credentials.authorization, token) {
-        (Some(Authorization::Fixed(secret)), _) => Some(secret.clone()),
-        (_, token) => token.map(Token::authorization),
+        (_, Some(token)) => Some(token.authorization()),
+        (authorization, None) => authorization.as_ref().and_then(Authorization::header).cloned(),
     };
     let own = authorization.iter().map(|secret| ("authorization", secret));
     let own = own.chain(credentials.headers.iter().map(|(name, secret)| (name.as_str(), secret)));
@@ -237,7 +259,7 @@ fn without_answer(error: &reqwest::Error, who: &str) -> DeliveryError {
             );
             return DeliveryError::new(FailureCode::NotConnected, words);
         }
-        if source_names(error, "certificate") || source_names(error, "tls") {
+        if is_refused_by_tls(error) {
             let words = format!("The {who}'s certificate was not accepted, or ours was not, so nothing was sent.");
             return DeliveryError::new(FailureCode::TlsRefused, words);
         }
@@ -255,8 +277,26 @@ fn sources(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Err
     std::iter::successors(std::error::Error::source(error), |error| error.source())
 }
 
-fn source_names(error: &reqwest::Error, word: &str) -> bool {
-    sources(error).any(|source| source.to_string().to_lowercase().contains(word))
+/// Whether a certificate, or what TLS is to be spoken with, was refused. A handshake that only broke off is a connection that was not made.
+fn is_refused_by_tls(error: &reqwest::Error) -> bool {
+    use tokio_rustls::rustls::Error as Tls;
+    let refused = |tls: &Tls| {
+        matches!(
+            tls,
+            Tls::InvalidCertificate(_)
+                | Tls::InvalidCertRevocationList(_)
+                | Tls::AlertReceived(_)
+                | Tls::NoCertificatesPresented
+                | Tls::UnsupportedNameType
+                | Tls::PeerIncompatible(_)
+                | Tls::NoApplicationProtocol
+        )
+    };
+    sources(error).any(|source| {
+        // An I/O error shows what it holds, and not as its source.
+        let held = source.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        source.downcast_ref::<Tls>().or_else(|| held?.downcast_ref::<Tls>()).is_some_and(refused)
+    })
 }
 
 fn is_forbidden(error: &reqwest::Error) -> bool {

@@ -86,16 +86,22 @@ async fn unmapped(config: &Path, as_json: bool) -> Result<Exit, Exit> {
         ]);
     }
     say(&table.to_string());
+    if reports.len() == MOST as usize {
+        say(&format!(
+            "Only the newest {MOST} statements with an unknown word were looked at: there may be more words."
+        ));
+    }
     say("Each of these moved nothing. Give it a row in `[[statuses]]` of the platform's adapter, or ask its author.");
     Ok(Exit::Done)
 }
 
-/// The words by platform. What a platform writes where a status belongs is shown to an operator's terminal without control characters.
+/// The words by platform. What a platform writes where a status belongs is shown to an operator's terminal as letters, digits and
+/// ASCII's marks alone.
 fn by_word(reports: &[ReportRecord]) -> BTreeMap<(String, String), Unknown> {
     let mut words: BTreeMap<(String, String), Unknown> = BTreeMap::new();
     for report in reports {
-        let word: String =
-            said(&report.report.platform_status).chars().filter(|char| !char.is_control()).take(80).collect();
+        let shown = |char: char| if char.is_alphanumeric() || char.is_ascii_graphic() { char } else { ' ' };
+        let word: String = said(&report.report.platform_status).chars().map(shown).take(80).collect();
         let at = report.received;
         let known = words.entry((report.platform.0.clone(), word)).or_insert(Unknown { times: 0, first: at, last: at });
         known.times += 1;

@@ -272,7 +272,7 @@ impl Reader<'_> {
         }
         if let Some(basic) = section.basic.as_ref().map(Spanned::get_ref) {
             let password = self.secret("basic", source(basic.env.as_ref(), basic.file.as_ref()))?;
-            return Some(Authorization::basic(&basic.username, &password));
+            return Some(Authorization::basic(&basic.username, password));
         }
         let oauth2 = section.oauth2.as_ref()?.get_ref();
         self.oauth2(oauth2).map(|oauth2| Authorization::OAuth2(Box::new(oauth2)))
@@ -362,11 +362,8 @@ pub(super) fn access(section: &PlatformSection, faults: &mut Vec<Fault>) -> Acce
     let tls = reader.tls(section);
     let beside = section.addresses.iter().filter_map(|text| network(text.get_ref()));
     let mut allowed = Allowed::also(beside.collect());
-    let oauth2 = section.oauth2.as_ref().map(|oauth2| oauth2.get_ref().token_url.as_str());
-    for url in section.base_url.iter().map(|url| url.get_ref().as_str()).chain(oauth2) {
-        if let Ok(url) = Url::parse(url) {
-            allowed = allowed.with_localhost(&url);
-        }
+    if let Some(Ok(base)) = section.base_url.as_ref().map(|url| Url::parse(url.get_ref())) {
+        allowed = allowed.with_localhost(&base);
     }
     Access::new(credentials, tls, allowed)
 }

@@ -220,6 +220,9 @@ impl Exchanger<'_> {
             };
             // First the turn, then the decision that lets it leave: nothing leaves on a decision that waited.
             if !is_ours(&request) {
+                if let Err(error) = self.gateway.transport.prepare(self.platform).await {
+                    return Ok(failed(error, if answered { Some(progress) } else { at }, Repeat::Safe));
+                }
                 let pace = &self.platform.pace;
                 let budgeted = if begins { pace.may_try(attempt) } else { Ok(()) };
                 // What has begun is brought to its end, also at the end of a day's quota.

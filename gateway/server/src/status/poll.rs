@@ -107,6 +107,7 @@ async fn one_page(
             Err(error) => return Err(DeliveryError::new(FailureCode::Untranslatable, error.to_string())),
         };
         let names = Names { request_id: gateway.new_id(), correlation: correlation.clone() };
+        gateway.transport.prepare(platform).await?;
         platform.pace.leave(gateway.limits.platform_concurrency, false).await?;
         platform.pace.is_ours()?;
         let answer = gateway.transport.send(platform, &request, &names).await;

@@ -2,10 +2,11 @@
 //! only part of the gateway that holds a platform's secrets.
 
 use super::dial::{Allowed, Guard, Lookup};
-use super::oauth2::{OAuth2, Token};
+use super::oauth2::{OAuth2, PATIENCE, Token};
 use crate::gateway::Secret;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ pub struct Credentials {
 pub enum Authorization {
     /// It is always the same.
     Fixed(Secret),
+    /// HTTP Basic: the header, and the password that is in it.
+    Basic(Secret, Secret),
     /// A token that a server gives out.
     OAuth2(Box<OAuth2>),
 }
@@ -50,8 +53,18 @@ pub enum Authorization {
 impl Authorization {
     /// HTTP Basic (RFC 7617).
     #[must_use]
-    pub fn basic(username: &str, password: &str) -> Self {
-        Self::Fixed(Secret::new(format!("Basic {}", BASE64.encode(format!("{username}:{password}")))))
+    pub fn basic(username: &str, password: String) -> Self {
+        let pair = BASE64.encode(format!("{username}:{password}"));
+        Self::Basic(Secret::new(format!("Basic {pair}")), Secret::new(password))
+    }
+
+    /// The header, where it is always the same.
+    #[must_use]
+    pub const fn header(&self) -> Option<&Secret> {
+        match self {
+            Self::Fixed(header) | Self::Basic(header, _) => Some(header),
+            Self::OAuth2(_) => None,
+        }
     }
 }
 
@@ -65,6 +78,15 @@ pub struct Tls {
 }
 
 impl Access {
+    /// How much longer than its answer one request may take: a token before it, and once more after one that was refused.
+    #[must_use]
+    pub fn longest_wait(&self, answer: Duration) -> Duration {
+        match &self.credentials.authorization {
+            Some(Authorization::OAuth2(_)) => PATIENCE * 2 + answer,
+            _ => Duration::ZERO,
+        }
+    }
+
     /// With these.
     #[must_use]
     pub fn new(credentials: Credentials, tls: Tls, allowed: Allowed) -> Self {
@@ -111,22 +133,33 @@ pub(super) fn client(tls: &Tls, guard: Guard) -> Result<reqwest::Client, reqwest
 impl Credentials {
     /// Takes out of an answer what a platform repeats of its secrets: answers are kept as evidence, and adapters read them.
     pub(super) fn scrub(&self, token: Option<&Token>, headers: &mut [(String, String)], body: &mut Vec<u8>) {
-        let fixed = match &self.authorization {
-            // After the scheme.
-            Some(Authorization::Fixed(secret)) => secret.reveal().split_once(' ').map(|(_, secret)| secret),
+        // After the scheme.
+        let header = self.authorization.as_ref().and_then(Authorization::header);
+        let fixed = header.and_then(|header| header.reveal().split_once(' ')).map(|(_, secret)| secret);
+        let password = match &self.authorization {
+            Some(Authorization::Basic(_, password)) => Some(password.reveal()),
             _ => None,
         };
         let named = self.headers.iter().chain(&self.query).map(|(_, secret)| secret.reveal());
-        let secrets = fixed.into_iter().chain(token.map(|token| token.value().reveal())).chain(named);
-        for secret in secrets.filter(|secret| secret.len() >= FINDABLE) {
+        let secrets = fixed.into_iter().chain(password).chain(token.map(|token| token.value().reveal())).chain(named);
+        for secret in secrets.filter(|secret| secret.len() >= FINDABLE).flat_map(written) {
             if let Some(clean) = without(body, secret.as_bytes()) {
                 *body = clean;
             }
-            for (_, value) in headers.iter_mut().filter(|(_, value)| value.contains(secret)) {
-                *value = value.replace(secret, "[secret]");
+            for (_, value) in headers.iter_mut().filter(|(_, value)| value.contains(&secret)) {
+                *value = value.replace(&secret, "[secret]");
             }
         }
     }
+}
+
+/// The ways in which a platform may write a secret that it repeats: as it is, in an address by either custom, and in JSON with `/` escaped.
+fn written(secret: &str) -> BTreeSet<String> {
+    let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    let percent = percent_encoding::utf8_percent_encode(secret, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let json = secret.replace('\\', "\\\\").replace('"', "\\\"");
+    let escaped = json.replace('/', "\\/");
+    BTreeSet::from([secret.to_owned(), form.replace('+', "%20"), form, percent, json, escaped])
 }
 
 /// The same with [`SCRUBBED`] in each place of `secret`; `None` if it is nowhere.

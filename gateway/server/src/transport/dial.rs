@@ -119,7 +119,12 @@ fn unwrapped(address: IpAddr) -> IpAddr {
 }
 
 fn is_public(address: IpAddr) -> bool {
-    !SPECIAL.iter().filter_map(|net| net.parse::<IpNet>().ok()).any(|net| net.contains(&address))
+    // Of IPv6 only what is given out for the internet (RFC 4291, 2.4; IANA): 2000::/3.
+    let is_given_out = match address {
+        IpAddr::V4(_) => true,
+        IpAddr::V6(six) => six.octets().first().is_some_and(|first| first >> 5 == 1),
+    };
+    is_given_out && !SPECIAL.iter().filter_map(|net| net.parse::<IpNet>().ok()).any(|net| net.contains(&address))
 }
 
 /// A name with an address that may not be dialled.

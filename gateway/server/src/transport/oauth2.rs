@@ -16,8 +16,8 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use url::Url;
 
-/// The token server is given so long to answer.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// A token is waited for so long, whether this request asks for it or another one does.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 /// Longest answer of a token server, bytes.
 const ANSWER: usize = 256 << 10;
 /// A token is renewed so long before its end, so that it does not end on its way.
@@ -26,6 +26,10 @@ const AHEAD: Duration = Duration::from_secs(30);
 const ASSERTION: i64 = 180;
 /// A token whose end is not said is asked for anew after so long, or when it is refused.
 const UNSAID: Duration = Duration::from_secs(3600);
+/// However soon it is said to end, it is used for so long; and however late, no longer than that.
+const LIVES: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(24 * 3600));
+/// A token that the platform refuses is renewed no sooner after the last time.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// How the token server knows the client.
 #[derive(Debug, Clone)]
@@ -119,7 +123,15 @@ pub struct OAuth2 {
     /// `audience`, if the server wants one beside the grant.
     pub audience: Option<String>,
     /// The token; whoever renews it holds the lock, so that the others wait for what it brings.
-    pub held: Mutex<Option<Token>>,
+    pub held: Mutex<Held>,
+}
+
+/// What is kept of one client.
+#[derive(Default)]
+pub struct Held {
+    token: Option<Token>,
+    /// When one was last renewed because the platform refused it, by [`Clock::elapsed`].
+    renewed: Option<Duration>,
 }
 
 /// A token as it is kept.
@@ -166,22 +178,33 @@ impl OAuth2 {
         clock: &dyn Clock,
         chance: &Chance,
     ) -> Result<Token, DeliveryError> {
-        let mut held = self.held.lock().await;
-        if let Some(token) = held.as_ref().filter(|token| token.until > clock.elapsed()) {
-            return Ok(token.clone());
-        }
-        *held = None;
-        let token = self.ask(client, base, clock, chance).await?;
-        *held = Some(token.clone());
-        Ok(token)
+        let had = async {
+            let mut held = self.held.lock().await;
+            if let Some(token) = held.token.as_ref().filter(|token| token.until > clock.elapsed()) {
+                return Ok(token.clone());
+            }
+            held.token = None;
+            let token = self.ask(client, base, clock, chance).await?;
+            held.token = Some(token.clone());
+            Ok(token)
+        };
+        let late = |_| unreachable("The token server did not answer in time.");
+        tokio::time::timeout(PATIENCE, had).await.map_err(late)?
     }
 
-    /// Forgets a token that the platform refused, unless it has been renewed since.
-    pub async fn refused(&self, token: &Token) {
+    /// Forgets a token that the platform refused, unless it has been renewed since. False: none is asked for now, for the last was
+    /// renewed a moment ago, and the platform refused that one as well.
+    pub async fn refused(&self, token: &Token, clock: &dyn Clock) -> bool {
         let mut held = self.held.lock().await;
-        if held.as_ref().is_some_and(|held| held.value.reveal() == token.value.reveal()) {
-            *held = None;
+        if held.token.as_ref().is_none_or(|held| held.value.reveal() != token.value.reveal()) {
+            return true;
         }
+        let now = clock.elapsed();
+        if held.renewed.is_some_and(|renewed| now.saturating_sub(renewed) < AGAIN) {
+            return false;
+        }
+        *held = Held { token: None, renewed: Some(now) };
+        true
     }
 
     async fn ask(
@@ -203,7 +226,7 @@ impl OAuth2 {
         }
         let optional = [("scope", &self.scope), ("audience", &self.audience)];
         fields.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
-        let mut request = client.post(self.token_url.clone()).timeout(PATIENCE).header("accept", "application/json");
+        let mut request = client.post(self.token_url.clone()).header("accept", "application/json");
         match &self.auth {
             ClientAuth::Basic(secret) => {
                 let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
@@ -243,14 +266,10 @@ impl OAuth2 {
             super::body(response, ANSWER).await.map_err(|_| unreachable("The token server's answer broke off."))?;
         match status {
             200 => {}
-            // RFC 6749, 5.2: the credential, or what was asked for with it, is refused. Asking again would not help.
-            400 | 401 | 403 => {
-                let words = format!(
-                    "The token server refused the gateway's credential ({status}). Check client id, secret or key, and scope; nothing \
-                     was sent to the platform."
-                );
-                return Err(DeliveryError::new(FailureCode::HttpStatus(401), words));
-            }
+            // RFC 6749, 5.2: the credential, or what was asked for with it, is refused. Asking again would not help. Any other 400 or 403
+            // may be a proxy's.
+            401 => return Err(refused(status)),
+            400 | 403 if is_refusal(&body) => return Err(refused(status)),
             _ => {
                 let words = format!("The token server answered {status}; nothing was sent to the platform.");
                 let retry_after_seconds = wait.and_then(|wait| u32::try_from(wait.as_secs()).ok());
@@ -270,9 +289,29 @@ impl OAuth2 {
             return Err(DeliveryError::new(FailureCode::HttpStatus(421), words));
         }
         let lives = granted.expires_in.map_or(UNSAID, Duration::from_secs);
-        let until = began + lives.saturating_sub(AHEAD.min(lives / 2));
+        let lives = lives.saturating_sub(AHEAD.min(lives / 2)).clamp(LIVES.0, LIVES.1);
+        let until = began.saturating_add(lives);
         Ok(Token { value: Secret::new(granted.access_token), until })
     }
+}
+
+/// What a token server says in its body where it refuses (RFC 6749, 5.2).
+#[derive(Deserialize)]
+struct Denied {
+    error: String,
+}
+
+fn is_refusal(body: &[u8]) -> bool {
+    let codes = ["invalid_client", "invalid_grant", "unauthorized_client", "invalid_scope", "unsupported_grant_type"];
+    serde_json::from_slice::<Denied>(body).is_ok_and(|denied| codes.contains(&denied.error.as_str()))
+}
+
+fn refused(status: u16) -> DeliveryError {
+    let words = format!(
+        "The token server refused the gateway's credential ({status}). Check client id, secret or key, and scope; nothing was sent to \
+         the platform."
+    );
+    DeliveryError::new(FailureCode::HttpStatus(401), words)
 }
 
 fn same_origin(one: &str, other: &str) -> bool {

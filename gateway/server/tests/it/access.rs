@@ -137,8 +137,11 @@ async fn a_token_that_is_refused_is_renewed_once() {
     base.reset().await;
     platform_takes(&base, "second", 401).await;
     platform_takes(&base, "third", 401).await;
+    assert_eq!(way.status("Task").await, 401);
+    assert_eq!(base.received_requests().await.unwrap().len(), 1, "it was renewed a moment ago: no other is asked for");
+    way.clock.advance(Duration::from_secs(60));
     assert_eq!(way.status("Task").await, 401, "whoever is refused with a new one as well is refused");
-    assert_eq!(base.received_requests().await.unwrap().len(), 2);
+    assert_eq!(base.received_requests().await.unwrap().len(), 3);
 }
 
 #[tokio::test]
@@ -155,7 +158,10 @@ async fn without_a_token_nothing_reaches_the_platform() {
     let unavailable = ResponseTemplate::new(503).insert_header("retry-after", "77");
     assert_eq!(failed(unavailable).await, (FailureCode::NotConnected, Some(77)));
     assert_eq!(failed(ResponseTemplate::new(302)).await, (FailureCode::NotConnected, None));
-    assert_eq!(failed(ResponseTemplate::new(400)).await, (FailureCode::HttpStatus(401), None));
+    assert_eq!(failed(ResponseTemplate::new(400)).await, (FailureCode::NotConnected, None), "it may be a proxy's");
+    assert_eq!(failed(ResponseTemplate::new(403)).await, (FailureCode::NotConnected, None));
+    let denied = ResponseTemplate::new(400).set_body_json(json!({ "error": "invalid_client" }));
+    assert_eq!(failed(denied).await, (FailureCode::HttpStatus(401), None));
     assert_eq!(failed(ResponseTemplate::new(401)).await, (FailureCode::HttpStatus(401), None));
     let page = ResponseTemplate::new(200).set_body_string("<html>sign in</html>");
     assert_eq!(failed(page).await, (FailureCode::NotConnected, None));
@@ -171,6 +177,23 @@ async fn without_a_token_nothing_reaches_the_platform() {
     let server = MockServer::start().await;
     grants(&server, granted("tok-1", &json!({ "instance_url": base.uri() })), 1).await;
     assert_eq!(way(&format!("{}/fhir", base.uri()), &oauth2(&server, CLIENT_CREDENTIALS)).status("Task").await, 200);
+}
+
+#[tokio::test]
+async fn no_end_of_a_token_is_beyond_belief() {
+    for seconds in [0_u64, 5, u64::MAX] {
+        let (server, base) = (MockServer::start().await, MockServer::start().await);
+        let answer = granted("tok-1", &json!({ "expires_in": seconds }));
+        Mock::given(path("/token")).respond_with(answer).mount(&server).await;
+        platform_takes(&base, "tok-1", 200).await;
+        let way = way(&format!("{}/fhir", base.uri()), &oauth2(&server, CLIENT_CREDENTIALS));
+        way.clock.advance(Duration::from_secs(90));
+        assert_eq!((way.status("Task").await, way.status("Task").await), (200, 200));
+        assert_eq!(server.received_requests().await.unwrap().len(), 1, "{seconds}: both within ten seconds");
+        way.clock.advance(Duration::from_secs(24 * 3600));
+        assert_eq!(way.status("Task").await, 200);
+        assert_eq!(server.received_requests().await.unwrap().len(), 2, "{seconds}: a day later");
+    }
 }
 
 #[tokio::test]
@@ -219,9 +242,10 @@ async fn a_client_is_known_by_its_key() {
 #[tokio::test]
 async fn secrets_go_where_they_belong_and_do_not_come_back() {
     let base = MockServer::start().await;
-    let echo = ResponseTemplate::new(200)
-        .insert_header("location", format!("/x?key={SECRET}").as_str())
-        .set_body_string(format!("you said {SECRET}, twice {SECRET}."));
+    let echo =
+        ResponseTemplate::new(200).insert_header("location", format!("/x?key={SECRET}").as_str()).set_body_string(
+            format!("you said {SECRET}, {} and {}.", "a%20secret%2Bof%2Fits%3Down", "a secret+of\\/its=own"),
+        );
     Mock::given(path("/fhir/Task"))
         .and(header("org", SECRET))
         .and(query_param("key", SECRET))
@@ -235,7 +259,7 @@ async fn secrets_go_where_they_belong_and_do_not_come_back() {
                 secret-query = [{ name = \"key\", {secret} }]";
     let answer = way(&format!("{}/fhir", base.uri()), keys).send("Task").await.unwrap();
     let Answer::Http { status: 200, body, .. } = &answer else { panic!("{answer:?}") };
-    assert_eq!(body, b"you said [secret], twice [secret].");
+    assert_eq!(body, b"you said [secret], [secret] and [secret].");
     assert_eq!(answer.header("location"), Some("/x?key=[secret]"));
 }
 

@@ -132,6 +132,20 @@ async fn the_gateway_shows_its_certificate_where_it_has_one() {
 }
 
 #[tokio::test]
+async fn a_handshake_that_breaks_off_refuses_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("https://platform.example:{}/fhir", listener.local_addr().unwrap().port());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            // A load balancer with nobody behind it.
+            let _ = stream.read_u8().await;
+        }
+    });
+    let way = Way::to(&base, "addresses = [\"127.0.0.1\"]", leads(&["127.0.0.1"]));
+    assert_eq!(way.send("Task").await.unwrap_err().code, FailureCode::NotConnected);
+}
+
+#[tokio::test]
 async fn a_name_that_leads_into_the_own_network_leads_nowhere() {
     let home = tempfile::tempdir().unwrap();
     let own = Authority::new();

@@ -66,7 +66,7 @@ pub(super) const RECIPIENTS: &[Recipient] = &[
         ods: "VCSE5",
         adapter: "charitylog",
         settings: "org-type-id = \"7\", project = \"8\", poll-projects = \"8\", poll-from = \"2026-06-01\"",
-        poll_seconds: Some(3),
+        poll_seconds: Some(1),
     },
     Recipient {
         id: SILENT,

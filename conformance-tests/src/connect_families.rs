@@ -27,20 +27,15 @@ mod auth;
 mod exchange;
 mod in_process;
 mod referral;
-mod serve;
 mod store;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::Router;
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
-use tokio::task::JoinHandle;
 
-use crate::platform::connection::{BreakableListener, Connection, OpenConnections};
 use crate::platform::{Faults, RecordedRequest};
+use crate::simulator::{Namespace, START, Simulator};
 use store::State;
 
 pub use auth::Role;
@@ -52,16 +47,13 @@ pub use store::Status;
 pub struct ConnectFamiliesConfig {
     /// The symmetric key that callers sign their tokens with (`BearerTokenSigningKey`).
     pub signing_key: String,
-    /// What the simulated clock shows at first.
+    /// What the simulated clock shows at first; behind a socket not before [`START`].
     pub start: OffsetDateTime,
 }
 
 impl Default for ConnectFamiliesConfig {
     fn default() -> Self {
-        Self {
-            signing_key: "connect-families-signing-key-of-a-test".to_owned(),
-            start: time::macros::datetime!(2026-06-15 12:00 UTC),
-        }
+        Self { signing_key: "connect-families-signing-key-of-a-test".to_owned(), start: START }
     }
 }
 
@@ -74,46 +66,32 @@ pub struct Quirks {
     pub status_in_lower_case: bool,
 }
 
-/// What the server and the handle share.
-struct Inner {
-    state: Mutex<State>,
-    faults: Faults,
-}
-
-impl Inner {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// A running platform; it ends when the handle is dropped.
 pub struct ConnectFamilies {
-    inner: Arc<Inner>,
-    address: SocketAddr,
-    open: OpenConnections,
-    server: Mutex<Option<JoinHandle<()>>>,
+    simulator: Simulator<State>,
+    root: Namespace<State>,
+    start: OffsetDateTime,
 }
 
 impl ConnectFamilies {
     /// Starts a platform on a free port of the loopback interface. Ready when this returns.
     pub async fn start(config: ConnectFamiliesConfig) -> io::Result<Self> {
-        let open = OpenConnections::default();
-        let listener = BreakableListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), open.clone()).await?;
-        let address = listener.address()?;
-        let state = Mutex::new(State::new(config.signing_key, config.start));
-        let inner = Arc::new(Inner { state, faults: Faults::default() });
-        let app = Router::new().fallback(serve::serve).with_state(Arc::clone(&inner));
-        let service = app.into_make_service_with_connect_info::<Connection>();
-        let server = tokio::spawn(async move {
-            // It serves until it is aborted; accepting does not fail (see the listener).
-            let _ = axum::serve(listener, service).await;
-        });
-        Ok(Self { inner, address, open, server: Mutex::new(Some(server)) })
+        let key = config.signing_key;
+        let simulator = Simulator::start(move || State::new(key.clone())).await?;
+        let platform = Self { root: simulator.root(), simulator, start: config.start };
+        platform.root.advance(platform.start - START);
+        Ok(platform)
+    }
+
+    /// As at first: no referrals, no record, no faults, no quirks, the clock at its start.
+    pub fn reset(&self) {
+        self.root.reset();
+        self.root.advance(self.start - START);
     }
 
     /// What the addresses of the publication (`api/referrals`) are relative to: `http://127.0.0.1:port/`.
     pub fn base_url(&self) -> String {
-        format!("http://{}/", self.address)
+        format!("{}/", self.root.base_url())
     }
 
     /// A token for a caller, without an end.
@@ -123,27 +101,27 @@ impl ConnectFamilies {
 
     /// A token with these claims, signed with the platform's key.
     pub fn sign(&self, claims: &Value) -> String {
-        auth::sign(&self.inner.state().key, claims)
+        self.root.with(|state, _| auth::sign(&state.key, claims))
     }
 
     /// The faults to come. Those of notifications and of FHIR Tasks do nothing here.
     pub fn faults(&self) -> &Faults {
-        &self.inner.faults
+        self.root.faults()
     }
 
     /// Answers in these ways from now on.
     pub fn set_quirks(&self, quirks: Quirks) {
-        self.inner.state().quirks = quirks;
+        self.root.with(|state, _| state.quirks = quirks);
     }
 
     /// The simulated time.
     pub fn now(&self) -> OffsetDateTime {
-        self.inner.state().clock.now()
+        self.root.now()
     }
 
     /// Lets time pass.
     pub fn advance(&self, step: Duration) {
-        self.inner.state().clock.advance(step);
+        self.root.advance(step);
     }
 
     /// Somebody at the charity looks at a referral. False if there is none of this id.
@@ -163,62 +141,45 @@ impl ConnectFamilies {
 
     /// Sets any status from any other, as the platform lets people do. False if there is no referral of this id.
     pub fn set_status(&self, id: i64, status: Status, reason: Option<&str>) -> bool {
-        self.inner.state().set_status(id, status, reason.map(str::to_owned))
+        self.root.with(|state, now| state.set_status(id, status, reason.map(str::to_owned), now))
     }
 
     /// The referrals that arrived, oldest first, as the API shows them.
     pub fn received(&self) -> Vec<Value> {
-        let state = self.inner.state();
-        state.all().map(|one| state.shown(one)).collect()
+        self.root.with(|state, _| state.all().map(|one| state.shown(one)).collect())
     }
 
     /// One referral, as the API shows it.
     pub fn referral(&self, id: i64) -> Option<Value> {
-        let state = self.inner.state();
-        state.get(id).map(|one| state.shown(one))
+        self.root.with(|state, _| state.get(id).map(|one| state.shown(one)))
     }
 
     /// The ids of the referrals that hold `text` in one of the two texts that people read.
     pub fn holding(&self, text: &str) -> Vec<i64> {
-        let state = self.inner.state();
         let holds =
             |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().contains(text);
-        let found = state.all().filter(|one| {
-            let referral = &one.accepted.referral;
-            holds(referral, "reasonForSupport") || holds(referral, "engageWithFamily")
-        });
-        found.map(|one| one.id).collect()
+        self.root.with(|state, _| {
+            let found = state.all().filter(|one| {
+                let referral = &one.accepted.referral;
+                holds(referral, "reasonForSupport") || holds(referral, "engageWithFamily")
+            });
+            found.map(|one| one.id).collect()
+        })
     }
 
     /// What a referral's sender wrote that the platform has no member for and did not keep, by path.
     pub fn ignored(&self, id: i64) -> Vec<String> {
-        self.inner.state().get(id).map(|one| one.accepted.ignored.clone()).unwrap_or_default()
+        self.root.with(|state, _| state.get(id).map(|one| one.accepted.ignored.clone()).unwrap_or_default())
     }
 
     /// Every request so far, verbatim, in order of arrival.
     pub fn requests(&self) -> Vec<RecordedRequest> {
-        self.inner.state().requests.clone()
+        self.root.requests()
     }
 
     /// Stops as a crash would: the port closes, open connections are reset.
     pub async fn stop(&self) {
-        let server = self.server.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(server) = server {
-            server.abort();
-            // An aborted task ends with an error that says so.
-            let _ = server.await;
-        }
-        self.open.reset_all();
-        self.inner.faults.release();
-    }
-}
-
-impl Drop for ConnectFamilies {
-    fn drop(&mut self) {
-        if let Some(server) = self.server.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            server.abort();
-        }
-        self.open.reset_all();
+        self.simulator.stop().await;
     }
 }
 

@@ -95,6 +95,8 @@ pub struct DirectLightClient {
     config: DirectLightConfig,
     clock: Mutex<SimClock>,
     held: Mutex<BTreeMap<String, Held>>,
+    /// System of the sender's identifiers, by which plans are drawn; absent = by the Task's id.
+    living_by: Option<String>,
 }
 
 impl DirectLightClient {
@@ -103,7 +105,14 @@ impl DirectLightClient {
         let client = Client::builder().no_proxy().timeout(std::time::Duration::from_secs(30)).build()?;
         config.fhir_base = config.fhir_base.trim_end_matches('/').to_owned();
         let clock = Mutex::new(SimClock::starting(config.start));
-        Ok(Self { client, config, clock, held: Mutex::default() })
+        Ok(Self { client, config, clock, held: Mutex::default(), living_by: None })
+    }
+
+    /// The same, drawing what becomes of a Task from the identifier of this system of what its ServiceRequest is based on, where
+    /// it is said: the Task's id is another in each run.
+    #[must_use]
+    pub fn living_by(self, system: &str) -> Self {
+        Self { living_by: Some(system.to_owned()), ..self }
     }
 
     /// What is held, by id.
@@ -143,7 +152,8 @@ impl DirectLightClient {
         let (service_request, _) = self.get(&self.address(text("/focus/reference")), "GET ServiceRequest").await?;
         let (patient, _) = self.get(&self.address(text("/for/reference")), "GET Patient").await?;
         let priority = fhir::text_at(task, "/priority").unwrap_or("routine");
-        let life = life::plan(self.config.seed, &id, priority, None);
+        let named = self.living_by.as_deref().and_then(|system| based_on(&service_request, system));
+        let life = life::plan(self.config.seed, named.unwrap_or(&id), priority, None);
         let status = text("/status").to_owned();
         let task = HeldTask { id: id.clone(), status, service_request, patient, conflicts: 0 };
         self.held().insert(id, Held { task, life });
@@ -247,6 +257,14 @@ impl DirectLightClient {
         let put = self.client.put(url).bearer_auth(&self.config.token).header("content-type", FHIR_JSON);
         Ok(put.header("if-match", etag).body(task.to_string()).send().await?)
     }
+}
+
+/// The identifier of this system of the request that another is based on.
+fn based_on<'v>(service_request: &'v Value, system: &str) -> Option<&'v str> {
+    let references = service_request.get("basedOn")?.as_array()?.iter();
+    let mut identifiers = references.filter_map(|reference| reference.get("identifier"));
+    let identifier = identifiers.find(|one| fhir::text_at(one, "/system") == Some(system))?;
+    fhir::text_at(identifier, "/value")
 }
 
 fn refused(response: &Response, what: &str) -> DirectLightError {

@@ -89,6 +89,8 @@ pub struct SeenVersion {
     pub status: String,
     /// `businessStatus`: its text, else the first code.
     pub business_status: Option<String>,
+    /// The first code of `businessStatus`.
+    pub business_code: Option<String>,
     /// `statusReason`: its text, else the first code.
     pub status_reason: Option<String>,
     /// `meta.lastUpdated`.
@@ -130,6 +132,11 @@ impl GpRecord {
     /// The newest business status.
     pub fn business_status(&self) -> Option<&str> {
         self.latest().and_then(|seen| seen.business_status.as_deref())
+    }
+
+    /// The first code of the newest business status.
+    pub fn business_code(&self) -> Option<&str> {
+        self.latest().and_then(|seen| seen.business_code.as_deref())
     }
 
     /// The newest status reason.

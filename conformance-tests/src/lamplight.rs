@@ -165,6 +165,13 @@ impl Lamplight {
         self.people.len() < before
     }
 
+    /// Staff remove a referral; false if there is none.
+    pub fn remove_referral(&mut self, id: i64) -> bool {
+        let before = self.referrals.len();
+        self.referrals.retain(|referral| referral.id != id);
+        self.referrals.len() < before
+    }
+
     fn add(&mut self, role: String, fields: Vec<(String, String)>) -> i64 {
         self.last_id += 1;
         self.people.push(Person { id: self.last_id, role, fields });

@@ -245,6 +245,17 @@ impl FhirPlatform {
         known && self.inner.state().set_life(task_id, moves.collect())
     }
 
+    /// Draws what is to come of an open Task anew, from the seed and this name: the key that the Task bears is another in each
+    /// run. False where the Task is unknown or has ended.
+    pub fn live_by(&self, task_id: &str, name: &str) -> bool {
+        self.inner.state().live_by(task_id, name)
+    }
+
+    /// What will have been measured of the person, from 0 to 10 each: given as one more output when the Task is completed.
+    pub fn measure(&self, task_id: &str, what: &str, scores: &[(&str, u8)]) {
+        self.inner.state().measure(task_id, what, scores);
+    }
+
     /// Forgets everything but the settings.
     pub fn reset(&self) {
         self.inner.reset();

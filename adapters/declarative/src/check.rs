@@ -178,6 +178,7 @@ struct Claims {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[expect(dead_code, reason = "it is read to be checked")]
 struct Tested {
     against: String,
     real: bool,

@@ -1,91 +1,75 @@
 //! The calls of the platform: which address does what, for which role, and what is refused.
 //!
-//! It works on parsed requests under one lock and knows nothing of sockets or faults; [`super::serve`] does.
+//! It works on parsed requests under one lock and knows nothing of sockets or faults; [`crate::simulator`] does.
 
 use std::collections::BTreeMap;
 
 use percent_encoding::percent_decode_str;
-use serde_json::{Value, json};
+use serde_json::json;
+use time::OffsetDateTime;
 use url::form_urlencoded;
 
 use super::auth::{self, Caller};
 use super::referral;
 use super::store::{Listing, Order, State, Status, Stored};
+use crate::simulator::{Answer, Api, Asked};
 
 /// Most characters of a reason for declining.
 const REASON: usize = 500;
 
-/// A request as far as the platform is concerned.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Asked {
-    pub(super) method: String,
-    /// As sent, still percent-encoded.
-    pub(super) path: String,
-    pub(super) query: String,
-    pub(super) authorization: Option<String>,
-    pub(super) content_type: Option<String>,
-    pub(super) body: Vec<u8>,
+impl Api for State {
+    fn answer(&mut self, asked: &Asked, now: OffsetDateTime) -> Answer {
+        let answer = answer(self, asked, now);
+        // Those of 401 and 403 have no body.
+        if answer.status == 401 { answer.with("www-authenticate", "Bearer") } else { answer }
+    }
+
+    fn unwell(&self, status: u16) -> Answer {
+        problem(status, "The platform is not well", &[])
+    }
 }
 
-/// An answer. Those of 401 and 403 have no body.
-#[derive(Debug, Clone)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) content_type: &'static str,
-    pub(super) body: String,
+/// Problem details (RFC 9457) with the faults by member.
+fn problem(status: u16, title: &str, faults: &[(&str, String)]) -> Answer {
+    let mut errors: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (path, words) in faults {
+        errors.entry(path).or_default().push(words);
+    }
+    let mut body = json!({ "type": "about:blank", "title": title, "status": status });
+    if !errors.is_empty() {
+        body["errors"] = json!(errors);
+    }
+    Answer::of(status, "application/problem+json; charset=utf-8", body.to_string())
 }
 
-impl Answer {
-    fn json(body: &Value) -> Self {
-        Self { status: 200, content_type: "application/json; charset=utf-8", body: body.to_string() }
-    }
+fn not_found(what: &str) -> Answer {
+    problem(404, &format!("{what} was not found"), &[])
+}
 
-    fn bare(status: u16) -> Self {
-        Self { status, content_type: "", body: String::new() }
-    }
-
-    /// Problem details (RFC 9457) with the faults by member.
-    pub(super) fn problem(status: u16, title: &str, faults: &[(&str, String)]) -> Self {
-        let mut errors: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for (path, words) in faults {
-            errors.entry(path).or_default().push(words);
-        }
-        let mut body = json!({ "type": "about:blank", "title": title, "status": status });
-        if !errors.is_empty() {
-            body["errors"] = json!(errors);
-        }
-        Self { status, content_type: "application/problem+json; charset=utf-8", body: body.to_string() }
-    }
-
-    fn not_found(what: &str) -> Self {
-        Self::problem(404, &format!("{what} was not found"), &[])
-    }
-
-    fn bad(path: &str, words: &str) -> Self {
-        Self::problem(400, "One or more validation errors occurred.", &[(path, words.to_owned())])
-    }
+fn bad(path: &str, words: &str) -> Answer {
+    problem(400, "One or more validation errors occurred.", &[(path, words.to_owned())])
 }
 
 /// Answers one request.
-pub(super) fn answer(state: &mut State, asked: &Asked) -> Answer {
+fn answer(state: &mut State, asked: &Asked, now: OffsetDateTime) -> Answer {
     // The empty segments of `//` stay: an empty reason is no reason, and an address with one more segment is another.
     let segments: Vec<&str> = asked.path.trim_start_matches('/').split('/').collect();
-    let Some(route) = route(&asked.method, &segments) else { return Answer::not_found("The address") };
-    let Some(caller) = auth::caller(&state.key, state.clock.now(), asked.authorization.as_deref()) else {
+    let Some(route) = route(&asked.method, &segments) else { return not_found("The address") };
+    let Some(caller) = auth::caller(&state.key, now, asked.header("authorization")) else {
         return Answer::bare(401);
     };
     if !route.is_for(&caller) {
         return Answer::bare(403);
     }
     match route {
-        Route::Create => create(state, asked),
+        Route::Create => create(state, asked, now),
         Route::Read(id) => read(state, &caller, id),
         Route::ByReferrer(account) => list(state, asked, account, |one, account| one.accepted.account == account),
         Route::ByOrganisation(id) => list(state, asked, id, |one, id| one.accepted.organisation == id),
-        Route::SetStatus(id, status, reason) => set_status(state, &caller, id, status, reason),
+        Route::SetStatus(id, status, reason) => set_status(state, &caller, (id, status, reason), now),
         Route::Statuses => {
             let all = Status::ALL.map(|status| json!({ "id": status.number(), "name": status.as_str() }));
-            Answer::json(&json!(all))
+            Answer::json(200, &json!(all))
         }
     }
 }
@@ -125,57 +109,62 @@ fn route<'a>(method: &str, segments: &[&'a str]) -> Option<Route<'a>> {
     }
 }
 
-fn create(state: &mut State, asked: &Asked) -> Answer {
-    let media = asked.content_type.as_deref().and_then(|header| header.split(';').next()).unwrap_or_default();
+fn create(state: &mut State, asked: &Asked, now: OffsetDateTime) -> Answer {
+    let media = asked.header("content-type").and_then(|header| header.split(';').next()).unwrap_or_default();
     if !media.trim().eq_ignore_ascii_case("application/json") {
-        return Answer::problem(415, "The body must be application/json", &[]);
+        return problem(415, "The body must be application/json", &[]);
     }
-    let Ok(body) = serde_json::from_slice(&asked.body) else { return Answer::bad("$", "is not JSON") };
+    let Ok(body) = serde_json::from_slice(&asked.body) else { return bad("$", "is not JSON") };
     match referral::read(&body) {
-        Err(faults) => Answer::problem(400, "One or more validation errors occurred.", &faults),
+        Err(faults) => problem(400, "One or more validation errors occurred.", &faults),
         Ok(accepted) => {
-            let stored = state.add(accepted);
+            let stored = state.add(accepted, now);
             let service = stored.accepted.referral.pointer("/referralServiceDto/name");
-            Answer::json(&json!({
-                "id": stored.id,
-                "serviceName": service,
-                "organisationId": stored.accepted.organisation,
-            }))
+            Answer::json(
+                200,
+                &json!({
+                    "id": stored.id,
+                    "serviceName": service,
+                    "organisationId": stored.accepted.organisation,
+                }),
+            )
         }
     }
 }
 
 fn read(state: &State, caller: &Caller, id: &str) -> Answer {
-    let Ok(id) = id.parse::<i64>() else { return Answer::bad("id", "must be a number") };
-    let Some(stored) = state.get(id) else { return Answer::not_found("The referral") };
+    let Ok(id) = id.parse::<i64>() else { return bad("id", "must be a number") };
+    let Some(stored) = state.get(id) else { return not_found("The referral") };
     let own = if caller.role.is_some_and(auth::Role::refers) {
         caller.account == stored.accepted.account
     } else {
         caller.organisation == stored.accepted.organisation
     };
-    if own { Answer::json(&state.shown(stored)) } else { Answer::bare(403) }
+    if own { Answer::json(200, &state.shown(stored)) } else { Answer::bare(403) }
 }
 
-fn set_status(state: &mut State, caller: &Caller, id: &str, status: &str, reason: Option<&str>) -> Answer {
-    let Ok(id) = id.parse::<i64>() else { return Answer::bad("id", "must be a number") };
-    let Some(stored) = state.get(id) else { return Answer::not_found("The referral") };
+/// `asked` is the id, the status and the reason, as they stand in the address.
+fn set_status(state: &mut State, caller: &Caller, asked: (&str, &str, Option<&str>), now: OffsetDateTime) -> Answer {
+    let (id, status, reason) = asked;
+    let Ok(id) = id.parse::<i64>() else { return bad("id", "must be a number") };
+    let Some(stored) = state.get(id) else { return not_found("The referral") };
     if stored.accepted.organisation != caller.organisation {
         return Answer::bare(403);
     }
     let Some(status) = segment(status).as_deref().and_then(Status::named) else {
-        return Answer::not_found("The status");
+        return not_found("The status");
     };
     let reason = match reason.map(segment) {
         None => None,
-        Some(None) => return Answer::bad("reason", "is not UTF-8"),
-        Some(Some(text)) if text.is_empty() => return Answer::not_found("The address"),
+        Some(None) => return bad("reason", "is not UTF-8"),
+        Some(Some(text)) if text.is_empty() => return not_found("The address"),
         Some(Some(text)) if referral::count(&text) > REASON => {
-            return Answer::bad("reason", &format!("must be {REASON} characters or fewer"));
+            return bad("reason", &format!("must be {REASON} characters or fewer"));
         }
         Some(Some(text)) => Some(text),
     };
-    state.set_status(id, status, reason);
-    Answer { status: 200, content_type: "text/plain; charset=utf-8", body: status.as_str().to_owned() }
+    state.set_status(id, status, reason, now);
+    Answer::of(200, "text/plain; charset=utf-8", status.as_str())
 }
 
 /// A path segment decoded; none if it is no UTF-8. An encoded slash stays encoded, as the platform's web server has it.
@@ -188,10 +177,10 @@ fn segment(raw: &str) -> Option<String> {
 }
 
 fn list(state: &State, asked: &Asked, owner: &str, belongs: fn(&Stored, i64) -> bool) -> Answer {
-    let Ok(owner) = owner.parse::<i64>() else { return Answer::bad("id", "must be a number") };
+    let Ok(owner) = owner.parse::<i64>() else { return bad("id", "must be a number") };
     match listing(&asked.query) {
-        Ok(listing) => Answer::json(&state.list(listing, |one| belongs(one, owner))),
-        Err((name, words)) => Answer::bad(name, words),
+        Ok(listing) => Answer::json(200, &state.list(listing, |one| belongs(one, owner))),
+        Err((name, words)) => bad(name, words),
     }
 }
 

@@ -1,24 +1,30 @@
 //! The platform without a socket, as [`crate::platform::InProcess`] is one.
 
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use serde_json::Value;
 use time::OffsetDateTime;
 
+use super::ConnectFamiliesConfig;
 use super::auth::{self, Role};
 use super::store::{State, Status};
-use super::{ConnectFamiliesConfig, exchange, serve};
+use crate::clock::SimClock;
+use crate::fhir;
 use crate::platform::RecordedRequest;
+use crate::simulator::{Api, Asked};
 
 /// A platform that answers a function call.
 pub struct InProcess {
     state: State,
+    clock: SimClock,
+    requests: Vec<RecordedRequest>,
 }
 
 impl InProcess {
     /// A platform.
     #[must_use]
     pub fn new(config: ConnectFamiliesConfig) -> Self {
-        Self { state: State::new(config.signing_key, config.start) }
+        let clock = SimClock::starting(config.start);
+        Self { state: State::new(config.signing_key), clock, requests: Vec::new() }
     }
 
     /// A token for a caller, without an end.
@@ -30,26 +36,45 @@ impl InProcess {
     /// Answers one request.
     pub fn answer(&mut self, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
         let (parts, body) = request.into_parts();
-        serve::record(&mut self.state, &parts, &body);
-        let asked = serve::asked(&parts, body);
-        let answer = exchange::answer(&mut self.state, &asked);
-        let mut response = Response::new(answer.body.into_bytes());
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let headers: Vec<(String, String)> =
+            parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
+        self.requests.push(RecordedRequest {
+            at: fhir::instant(self.clock.now()),
+            method: parts.method.to_string(),
+            path: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+            headers: headers.clone(),
+            body: String::from_utf8_lossy(&body).into_owned(),
+        });
+        let asked = Asked {
+            method: parts.method.to_string(),
+            path: parts.uri.path().to_owned(),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            headers,
+            body,
+        };
+        let now = self.clock.stamp();
+        let answer = self.state.answer(&asked, now);
+        let mut response = Response::new(answer.body);
         *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        if !answer.content_type.is_empty() {
-            response.headers_mut().insert("content-type", HeaderValue::from_static(answer.content_type));
+        for (name, value) in &answer.headers {
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) {
+                response.headers_mut().append(name, value);
+            }
         }
         response
     }
 
     /// Moves its clock to this time; a clock of a double never goes back.
     pub fn pass_to(&mut self, now: OffsetDateTime) {
-        let step = now - self.state.clock.now();
-        self.state.clock.advance(step);
+        let step = now - self.clock.now();
+        self.clock.advance(step);
     }
 
     /// Sets any status from any other, as the platform lets people do. False if there is no referral of this id.
     pub fn set_status(&mut self, id: i64, status: Status, reason: Option<&str>) -> bool {
-        self.state.set_status(id, status, reason.map(str::to_owned))
+        let now = self.clock.stamp();
+        self.state.set_status(id, status, reason.map(str::to_owned), now)
     }
 
     /// The referrals that arrived, oldest first, as the API shows them.
@@ -61,7 +86,7 @@ impl InProcess {
     /// Every request so far, verbatim, in order of arrival.
     #[must_use]
     pub fn requests(&self) -> &[RecordedRequest] {
-        &self.state.requests
+        &self.requests
     }
 }
 

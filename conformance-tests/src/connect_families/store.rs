@@ -1,4 +1,4 @@
-//! What the platform holds: referrals with their status, the pages of its lists, the clock.
+//! What the platform holds: referrals with their status, the pages of its lists.
 //!
 //! No socket in here, and no roles: who may do what is decided by [`super::exchange`].
 
@@ -8,8 +8,6 @@ use time::macros::format_description;
 
 use super::Quirks;
 use super::referral::Accepted;
-use crate::clock::SimClock;
-use crate::platform::RecordedRequest;
 
 /// The four statuses. Any may follow any; there is no end and no outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,21 +79,17 @@ pub(super) enum Order {
 /// What the platform holds.
 pub(super) struct State {
     pub(super) key: String,
-    pub(super) clock: SimClock,
     pub(super) quirks: Quirks,
-    pub(super) requests: Vec<RecordedRequest>,
     referrals: Vec<Stored>,
 }
 
 impl State {
-    pub(super) fn new(key: String, start: OffsetDateTime) -> Self {
-        let clock = SimClock::starting(start);
-        Self { key, clock, quirks: Quirks::default(), requests: Vec::new(), referrals: Vec::new() }
+    pub(super) fn new(key: String) -> Self {
+        Self { key, quirks: Quirks::default(), referrals: Vec::new() }
     }
 
-    /// Stores a referral as the newest.
-    pub(super) fn add(&mut self, accepted: Accepted) -> &Stored {
-        let at = self.clock.stamp();
+    /// Stores a referral as the newest, as of this instant: a later one than any before.
+    pub(super) fn add(&mut self, accepted: Accepted, at: OffsetDateTime) -> &Stored {
         let id = self.referrals.last().map_or(1, |last| last.id + 1);
         self.referrals.push(Stored { id, accepted, created: at, modified: at });
         self.referrals.last().expect("one was pushed on the line above")
@@ -111,8 +105,7 @@ impl State {
     }
 
     /// Sets the status; a reason that is not given is taken away. False if there is no such referral.
-    pub(super) fn set_status(&mut self, id: i64, status: Status, reason: Option<String>) -> bool {
-        let at = self.clock.stamp();
+    pub(super) fn set_status(&mut self, id: i64, status: Status, reason: Option<String>, at: OffsetDateTime) -> bool {
         let Some(stored) = self.referrals.iter_mut().find(|one| one.id == id) else { return false };
         stored.accepted.status = status;
         stored.accepted.reason = reason;

@@ -36,6 +36,12 @@ impl GpSystem {
         Ok(reply.body)
     }
 
+    /// Reads any other resource, by a reference that a Task has: `Observation/1`.
+    pub async fn resource(&self, reference: &str) -> Result<Value, WireError> {
+        let url = self.wire.url(reference);
+        Ok(self.wire.get(&url, &[], &self.other_request_id()).await?.successful()?.body)
+    }
+
     /// Cancels: reads the Task for its version, then patches `status` on condition that it is still that version.
     pub async fn cancel(&self, task_url: &str) -> Result<Value, WireError> {
         let reply = self.wire.get(task_url, &[], &self.other_request_id()).await?.successful()?;
@@ -132,6 +138,7 @@ fn note_task(book: &mut Book, task: &Value) -> bool {
         version,
         status: fhir::text_at(task, "/status").unwrap_or_default().to_owned(),
         business_status: words(task.get("businessStatus")),
+        business_code: fhir::text_at(task, "/businessStatus/coding/0/code").map(str::to_owned),
         status_reason: words(task.get("statusReason")),
         last_updated: fhir::text_at(task, "/meta/lastUpdated").unwrap_or_default().to_owned(),
         outputs: task.get("output").and_then(Value::as_array).map_or(0, Vec::len),

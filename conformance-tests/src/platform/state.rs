@@ -75,6 +75,8 @@ pub(super) struct State {
     step: Duration,
     seed: u64,
     lives: BTreeMap<String, Life>,
+    /// By Task: what will have been measured by its end.
+    measured: BTreeMap<String, Value>,
 }
 
 impl State {
@@ -95,6 +97,7 @@ impl State {
             step: config.step,
             seed: config.seed,
             lives: BTreeMap::new(),
+            measured: BTreeMap::new(),
         }
     }
 
@@ -105,6 +108,7 @@ impl State {
         self.requests.clear();
         self.changes.clear();
         self.lives.clear();
+        self.measured.clear();
         self.told = 0;
         self.clock = SimClock::starting(self.start);
     }
@@ -144,6 +148,28 @@ impl State {
         let Some(life) = self.lives.get_mut(id) else { return false };
         life.moves = moves.into();
         true
+    }
+
+    /// Draws what is still to come of a Task by another name than its key.
+    pub(super) fn live_by(&mut self, id: &str, name: &str) -> bool {
+        let Some(task) = self.store.get("Task", id) else { return false };
+        let priority = fhir::text_at(task, "/priority").unwrap_or("routine");
+        let Some(life) = self.lives.get_mut(id) else { return false };
+        *life = life::plan(self.seed, name, priority, None);
+        true
+    }
+
+    /// Keeps what the end of a Task will have measured.
+    pub(super) fn measure(&mut self, id: &str, what: &str, scores: &[(&str, u8)]) {
+        let component = |(name, score): &(&str, u8)| json!({ "code": { "text": name }, "valueInteger": score });
+        let observation = json!({
+            "resourceType": "Observation",
+            "status": "final",
+            "category": [concept("http://terminology.hl7.org/CodeSystem/observation-category", "survey", "Survey")],
+            "code": { "text": what },
+            "component": scores.iter().map(component).collect::<Vec<Value>>(),
+        });
+        self.measured.insert(id.to_owned(), observation);
     }
 
     fn tell(&mut self, task: Value) {
@@ -204,15 +230,22 @@ impl State {
             "effectiveDateTime": at,
             "valueCodeableConcept": concept(SDOHCC, "enrolled", "Enrolled"),
         });
+        let measured = self.measured.remove(fhir::text_at(task, "/id").unwrap_or_default()).map(|mut observation| {
+            observation["subject"] = subject.clone();
+            observation["effectiveDateTime"] = Value::from(at.as_str());
+            observation
+        });
         let mut output = |code: &str, display: &str, kind: &str, resource: Value| {
             let id = self.store.new_id();
             self.put(kind, &id, resource);
             json!({ "type": concept(SDOHCC, code, display), "valueReference": { "reference": format!("{kind}/{id}") } })
         };
-        json!([
+        let mut outputs = vec![
             output("resulting-activity", "Resulting Activity", "Procedure", procedure),
             output("additional-content", "Additional Content", "Observation", enrolment),
-        ])
+        ];
+        outputs.extend(measured.map(|one| output("additional-content", "Additional Content", "Observation", one)));
+        Value::Array(outputs)
     }
 
     /// Every Task, by id.

@@ -144,10 +144,11 @@ async fn a_referral_is_taken_and_shown_to_both_sides() {
         },
         "status": { "id": 1, "name": "New" },
         "reasonForDecliningSupport": null,
-        "created": "2026-06-15T12:00:00.001",
-        "lastModified": "2026-06-15T12:00:00.001",
+        "created": shown["lastModified"],
+        "lastModified": shown["lastModified"],
     });
     assert_eq!(shown, expected);
+    assert!(shown["created"].as_str().unwrap().starts_with("2026-06-15T12:00:00."), "{shown}");
     let seen = send(&platform, Method::GET, "api/referral/1", &charity(&platform), None).await.json();
     assert_eq!((seen, platform.referral(1), platform.received()), (shown.clone(), Some(shown.clone()), vec![shown]));
     assert_eq!((platform.ignored(1), platform.referral(2)), (Vec::new(), None));
@@ -314,6 +315,22 @@ async fn a_reason_is_one_segment_of_the_path() {
 }
 
 #[tokio::test]
+async fn after_a_reset_nothing_is_left() {
+    let start = time::macros::datetime!(2026-06-16 09:00 UTC);
+    let platform = ConnectFamilies::start(ConnectFamiliesConfig { start, ..Default::default() }).await.unwrap();
+    assert_eq!(platform.now(), start);
+    post(&platform, &whole("Would like company")).await;
+    platform.set_quirks(Quirks { status_in_lower_case: true, ..Quirks::default() });
+    platform.advance(Duration::hours(2));
+    assert_eq!((platform.received().len(), platform.requests().len()), (1, 1));
+    platform.reset();
+    assert_eq!(platform.now(), start);
+    assert_eq!((platform.received().len(), platform.requests().len()), (0, 0));
+    post(&platform, &whole("Would like company")).await;
+    assert_eq!(get(&platform, "api/referral/1").await.json()["status"]["name"], "New", "the quirk is gone");
+}
+
+#[tokio::test]
 async fn people_at_the_charity_move_what_the_sender_sees() {
     let platform = platform().await;
     post(&platform, &whole("Would like company")).await;
@@ -323,7 +340,9 @@ async fn people_at_the_charity_move_what_the_sender_sees() {
     };
     platform.advance(Duration::hours(2));
     assert!(platform.open(1));
-    assert_eq!(seen().await, (json!("Opened"), Value::Null, json!("2026-06-15T14:00:00.002")));
+    let (status, reason, modified) = seen().await;
+    assert_eq!((status, reason), (json!("Opened"), Value::Null));
+    assert!(modified.as_str().unwrap().starts_with("2026-06-15T14:00:00."), "{modified}");
     assert!(platform.accept(1));
     assert_eq!(seen().await.0, "Accepted");
     assert!(platform.decline(1, "No volunteers in this town"));

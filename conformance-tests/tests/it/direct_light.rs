@@ -50,6 +50,26 @@ async fn it_takes_up_what_is_requested_and_brings_it_to_an_end() {
 }
 
 #[tokio::test]
+async fn a_plan_can_follow_the_senders_identifier_whatever_the_task_is_called() {
+    let mut ends = Vec::new();
+    for run in ["a", "b"] {
+        let (base, stub) = gateway().await;
+        for n in 0..30 {
+            request(&stub, &format!("{run}{n:02}"));
+            let focus = json!({ "reference": format!("ServiceRequest/s{n}") });
+            stub.lock().unwrap().set(&format!("{run}{n:02}"), &[("focus", focus)]);
+        }
+        let client = client(&base).living_by("https://sender.example/Id/referral");
+        for _ in 0..13 {
+            client.step().await.unwrap();
+        }
+        ends.push(client.tasks().into_iter().map(|task| task.status).collect::<Vec<_>>());
+    }
+    assert_eq!(ends[0], ends[1]);
+    assert!(ends[0].iter().any(|status| *status != ends[0][0]), "they do not all end alike");
+}
+
+#[tokio::test]
 async fn a_conflict_is_read_again_and_a_cancelled_task_left_alone() {
     let (base, stub) = gateway().await;
     request(&stub, "t1");

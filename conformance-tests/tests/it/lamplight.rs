@@ -51,6 +51,8 @@ async fn a_person_a_referrer_and_a_referral_are_three_calls() {
         assert_eq!(lamplight.of_role("user")[0].field("postcode"), Some("LS1 1AA"));
     });
     assert_eq!(platform.requests().len(), 3);
+    assert!(platform.with(|lamplight, _| lamplight.remove_referral(653) && lamplight.referrals().is_empty()));
+    assert!(!platform.with(|lamplight, _| lamplight.remove_referral(653)), "it is gone");
     platform.reset();
     assert!(platform.with(|lamplight, _| lamplight.people().is_empty()) && platform.requests().is_empty());
 }

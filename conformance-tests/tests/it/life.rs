@@ -81,6 +81,46 @@ async fn a_tester_can_drive_any_life() {
     assert_eq!(watch(&platform).await["k1"], ["requested", "on-hold", "accepted", "failed"]);
 }
 
+#[tokio::test]
+async fn a_life_can_be_drawn_by_another_name_than_the_key() {
+    let mut ends = Vec::new();
+    for run in ["a", "b"] {
+        let platform = platform().await;
+        for n in 0..30 {
+            post(&platform, &referral(&format!("{run}{n:02}"))).await;
+        }
+        for task in platform.tasks() {
+            let key = task.key.unwrap();
+            assert!(platform.live_by(&task.id, &key[1..]));
+        }
+        let lives = watch(&platform).await;
+        ends.push(lives.into_values().collect::<Vec<_>>());
+        assert!(!platform.live_by(&platform.tasks()[0].id, "x"), "it has ended");
+    }
+    assert_eq!(ends[0], ends[1]);
+    assert!(!platform().await.live_by("nobody", "x"));
+}
+
+#[tokio::test]
+async fn what_was_measured_is_an_output_of_that_task_alone() {
+    let platform = with_tasks(3, 2).await;
+    let ids: Vec<String> = platform.tasks().into_iter().map(|task| task.id).collect();
+    for id in &ids {
+        assert!(platform.plan(id, &[("accepted", None), ("completed", None)]));
+    }
+    platform.measure(&ids[0], "Well-being", &[("Happiness", 6), ("Anxiety", 3)]);
+    assert!(platform.tick_until_settled(9).await);
+    let outputs = |id: &str| platform.resource("Task", id).unwrap()["output"].as_array().unwrap().clone();
+    assert_eq!((outputs(&ids[0]).len(), outputs(&ids[1]).len()), (3, 2));
+    let reference = outputs(&ids[0])[2]["valueReference"]["reference"].as_str().unwrap().to_owned();
+    let measured = platform.resource("Observation", reference.strip_prefix("Observation/").unwrap()).unwrap();
+    assert_eq!(
+        (&measured["code"]["text"], &measured["component"][1]["valueInteger"]),
+        (&json!("Well-being"), &json!(3))
+    );
+    assert_eq!(measured["subject"], platform.resource("Task", &ids[0]).unwrap()["for"]);
+}
+
 /// The Task statuses that a subscriber hears of, with full resources.
 async fn heard(kind: Option<FaultKind>) -> Vec<String> {
     let (base, stub) = gateway().await;

@@ -160,6 +160,11 @@ async fn serve(State(stub): State<Gateway>, method: Method, uri: Uri, headers: H
         }
         ("GET", ["Task"]) => page(&stub, &uri, headers.get("host").unwrap().to_str().unwrap()),
         ("GET", ["Task", id]) => answer(stub.tasks[*id].clone(), None),
+        ("GET", ["ServiceRequest", id]) => {
+            let identifier = json!({ "system": "https://sender.example/Id/referral", "value": id });
+            let based_on = json!([{ "type": "ServiceRequest", "identifier": identifier }]);
+            answer(json!({ "resourceType": "ServiceRequest", "id": id, "basedOn": based_on }), None)
+        }
         ("GET", [kind, id]) => answer(json!({ "resourceType": kind, "id": id }), None),
         ("PATCH" | "PUT", ["Task", id]) => write(&mut stub, &method, id, &headers, &text),
         _ => StatusCode::NOT_FOUND.into_response(),

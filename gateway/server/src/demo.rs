@@ -2,8 +2,11 @@
 //! processes of their own; everything that travels between them over HTTP as it would in earnest. The gateway is started from a configuration file like any
 //! other; nothing in it knows that this is a demonstration.
 
+mod charities;
 mod fleet;
+mod setup;
 mod show;
+mod tales;
 mod withdraw;
 mod world;
 
@@ -48,6 +51,7 @@ async fn finished(play: impl Future<Output = anyhow::Result<Exit>>) -> Exit {
 
 async fn play(referrals: u32, once: bool, seed: u64, engine: Engine, kill_every: Option<u32>) -> anyhow::Result<Exit> {
     let mut world = World::start(seed, engine).await?;
+    world.cast(referrals);
     say(&format!("FHIR base address   {}", world.gateway().base_url));
     say(&format!("GP client's token   {}", world::GP_TOKEN));
     for (name, address) in world.platform_addresses() {
@@ -58,7 +62,12 @@ async fn play(referrals: u32, once: bool, seed: u64, engine: Engine, kill_every:
         world.kill_every(Duration::from_secs(u64::from(seconds)));
     }
     submit_all(&world, referrals, &mut screen).await?;
-    // What the GP withdraws is withdrawn before the platforms begin to work: the race of both is a matter for tests.
+    // What the GP withdraws is withdrawn when it is delivered and before the platforms begin to work: the races are a matter for
+    // tests.
+    settle_outbox(&world, &mut screen).await?;
+    for task in world.to_withdraw() {
+        world::cancel(&world.gp_system(), &task).await?;
+    }
     settle_outbox(&world, &mut screen).await?;
     let settled = follow(&world, &mut screen).await?;
     screen.finish();
@@ -69,7 +78,8 @@ async fn play(referrals: u32, once: bool, seed: u64, engine: Engine, kill_every:
         say(&show::table(&rows));
     }
     say(&show::summary(&rows));
-    let doubled = world.doubled();
+    say(&show::tales(&told(&world).await?));
+    let doubled = world.doubled().await?;
     say(&format!("{settled} of {referrals} settled, {aligned} of {referrals} aligned, {doubled} doubled"));
     if kill_every.is_some() {
         say(&format!("{killed} instances killed"));
@@ -83,6 +93,17 @@ async fn play(referrals: u32, once: bool, seed: u64, engine: Engine, kill_every:
     Ok(if complete { Exit::Done } else { Exit::NotRight })
 }
 
+/// The tales, read as the GP reads them. Where instances were killed, one that was started again may not listen yet.
+async fn told(world: &World) -> anyhow::Result<Vec<tales::Told>> {
+    for _ in 0..PATIENCE {
+        match tales::told(world).await {
+            Err(_) if world.has_instances() => world.wait(ROUND).await,
+            told => return told,
+        }
+    }
+    tales::told(world).await
+}
+
 async fn submit_all(world: &World, referrals: u32, screen: &mut show::Screen) -> anyhow::Result<()> {
     let mut running: JoinSet<anyhow::Result<()>> = JoinSet::new();
     for number in 0..u64::from(referrals) {
@@ -90,17 +111,12 @@ async fn submit_all(world: &World, referrals: u32, screen: &mut show::Screen) ->
             && let Some(done) = running.join_next().await
         {
             done??;
-            screen.show(&world.referrals().await?);
+            screen.show(world, &world.referrals().await?);
         }
         let (gp, referral) = (world.gp_system(), world.referral(number));
         running.spawn(async move {
             match gp.submit(&referral).await {
-                SubmitOutcome::Accepted { task_url, .. } => {
-                    if referral.expectation == conformance_tests::generator::Expectation::CancelledBySender {
-                        world::cancel(&gp, &task_url).await?;
-                    }
-                    Ok(())
-                }
+                SubmitOutcome::Accepted { .. } => Ok(()),
                 SubmitOutcome::Refused { status, outcome } => {
                     anyhow::bail!("the gateway refused {} with {status}: {outcome}", referral.placer_id)
                 }
@@ -116,7 +132,7 @@ async fn submit_all(world: &World, referrals: u32, screen: &mut show::Screen) ->
 
 async fn settle_outbox(world: &World, screen: &mut show::Screen) -> anyhow::Result<()> {
     for _ in 0..PATIENCE * 10 {
-        screen.show(&world.referrals().await?);
+        screen.show(world, &world.referrals().await?);
         if world.outbox_is_idle().await? {
             return Ok(());
         }
@@ -137,8 +153,8 @@ async fn follow(world: &World, screen: &mut show::Screen) -> anyhow::Result<usiz
             }
         }
         let referrals = world.referrals().await?;
-        screen.show(&referrals);
-        let settled = referrals.iter().filter(|referral| referral.is_settled()).count();
+        screen.show(world, &referrals);
+        let settled = referrals.iter().filter(|referral| world.is_settled(referral)).count();
         if settled == world.submitted()
             && (world
                 .is_followed_up()

@@ -77,6 +77,7 @@ pub fn build(
         return Err(ConfigError::Faults(faults));
     }
     let admission = super::share::admission(config, &clock);
+    let usual = Limits::default();
     let limits = Limits {
         connections: config.limits.connections.get() as usize,
         head: Duration::from_secs(u64::from(config.limits.head_seconds.get())),
@@ -85,7 +86,9 @@ pub fn build(
         settle: time::Duration::seconds(i64::from(config.retry.settle_seconds)),
         recall: time::Duration::seconds(i64::from(config.retry.recall_seconds)),
         answer: time::Duration::seconds(i64::from(config.retry.answer_seconds)),
-        ..Limits::default()
+        // Who wants to be told within seconds is not told a minute later.
+        unanswered_look: usual.unanswered_look.min(Duration::from_secs(u64::from(config.retry.answer_seconds.max(1)))),
+        ..usual
     };
     Ok(Gateway {
         store,

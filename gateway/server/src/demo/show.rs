@@ -1,6 +1,7 @@
 //! What the demonstration shows: a live bar with counts on a terminal, plain lines elsewhere, and the table at the end.
 
-use super::world::Row;
+use super::tales::Told;
+use super::world::{Row, World};
 use crate::cli::say;
 use comfy_table::{ContentArrangement, Table, presets};
 use gateway_core::referral::Referral;
@@ -31,7 +32,7 @@ impl Screen {
     }
 
     /// Shows how many referrals stand where, and what happened last.
-    pub(super) fn show(&mut self, referrals: &[Referral]) {
+    pub(super) fn show(&mut self, world: &World, referrals: &[Referral]) {
         let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
         for referral in referrals {
             *counts.entry((referral.delivery.word(), referral.task_status.code())).or_default() += 1;
@@ -40,7 +41,7 @@ impl Screen {
         let counts: Vec<String> =
             counts.iter().map(|((delivery, status), number)| format!("{delivery}/{status} {number}")).collect();
         let line = counts.join("   ");
-        let settled = referrals.iter().filter(|referral| referral.is_settled()).count();
+        let settled = referrals.iter().filter(|referral| world.is_settled(referral)).count();
         self.bar.set_position(settled as u64);
         if self.live {
             let events: Vec<&str> = self.events.iter().map(String::as_str).collect();
@@ -86,7 +87,7 @@ pub(super) fn table(rows: &[Row]) -> String {
         "GP Task",
         "business status",
         "gateway",
-        "platform Task",
+        "platform says",
         "aligned",
     ]);
     for row in rows {
@@ -102,6 +103,18 @@ pub(super) fn table(rows: &[Row]) -> String {
         ]);
     }
     table.to_string()
+}
+
+/// What is worth a look, two lines each.
+pub(super) fn tales(told: &[Told]) -> String {
+    let mut lines = vec!["Worth a look".to_owned()];
+    for Told { title, task, words } in told {
+        lines.push(format!("  {title:<20} {task}\n  {:<20} {words}", ""));
+    }
+    if told.is_empty() {
+        lines.push("  Nothing in a run as small as this.".to_owned());
+    }
+    lines.join("\n")
 }
 
 /// How many ended how.

@@ -1,6 +1,10 @@
-//! The simulated world around one gateway, or three: two platforms with a FHIR server, one without, and a GP system.
+//! The simulated world around one gateway, or three: two platforms with a FHIR server, one without, three charities with products
+//! of their own, and a GP system.
 
+use super::charities::{CASEWORK, Charities, FAMILIES, SILENT, Stand};
 use super::fleet::Fleet;
+use super::setup::{self, Recipient};
+use super::tales::{self, Case, MEASURED, Tale};
 use crate::chance::Chance;
 use crate::clock::{SystemClock, sleep};
 use crate::config;
@@ -8,25 +12,28 @@ use crate::gateway::Gateway;
 use crate::serve::{self, Running};
 use crate::store::ReferralFilter;
 use crate::transport::HttpTransport;
+use adapter_contract::{Capabilities, TaskStatus};
 use conformance_tests::direct_light::{DirectLightClient, DirectLightConfig};
 use conformance_tests::front::Front;
-use conformance_tests::generator::{Generator, PRACTICE_ODS, RecipientSpec, SyntheticReferral};
+use conformance_tests::generator::{
+    Expectation, Generator, PLACER_SYSTEM, PRACTICE_ODS, RecipientSpec, SyntheticReferral,
+};
 use conformance_tests::gp_system::{GpConfig, GpSystem, Pause, Paused, WireError};
 use conformance_tests::platform::{FhirPlatform, Notify, PlatformConfig};
 use conformance_tests::postgres::PostgresServer;
 use gateway_core::align::is_aligned;
 use gateway_core::identity::{Compartment, Owner, PlatformId};
-use gateway_core::referral::Referral;
-use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use gateway_core::referral::{Delivery, Referral, SenderState};
+use gateway_core::unanswered;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// The GP system's bearer token. Everything listens on loopback and ends with the process.
 pub(super) const GP_TOKEN: &str = "demo-gp-system";
-const REPORT_TOKEN: &str = "demo-food-bank-reports";
-const COLLECT_TOKEN: &str = "demo-advice-centre";
+pub(super) const REPORT_TOKEN: &str = "demo-food-bank-reports";
+pub(super) const COLLECT_TOKEN: &str = "demo-advice-centre";
 
 /// One referral at the end.
 pub(super) struct Row {
@@ -59,6 +66,11 @@ pub(super) struct World {
     _front: Option<Front>,
     platforms: BTreeMap<String, FhirPlatform>,
     collector: DirectLightClient,
+    charities: Charities,
+    /// Which referrals are worth a look, by the sender's id.
+    tales: BTreeMap<String, Tale>,
+    /// Tasks of platforms whose course is drawn already.
+    drawn: Mutex<BTreeSet<String>>,
     gp: Arc<GpSystem>,
     generator: Generator,
     clock: SystemClock,
@@ -79,7 +91,7 @@ impl World {
                 let file = folder.path().join("database");
                 std::fs::write(&file, started.database()?)?;
                 server = Some(started);
-                format!("[store]\npostgres = {{ file = \"{}\" }}\n{SHORT}", file.display())
+                format!("[store]\npostgres = {{ file = \"{}\" }}", file.display())
             }
         };
         let front = if engine == Engine::Postgres { Some(Front::start().await?) } else { None };
@@ -93,8 +105,16 @@ impl World {
 
         let token_file = folder.path().join("platform-token");
         std::fs::write(&token_file, PlatformConfig::default().token)?;
-        let (at_food, at_befriending) = (food.base_url(), befriending.base_url());
-        let text = |listen: &str| configuration(listen, &base, &place, &token_file, [&at_food, &at_befriending]);
+        let charities = Charities::start(seed + 3).await?;
+        let token = format!("token = {{ file = \"{}\" }}", token_file.display());
+        let mut credentials = charities.credentials(folder.path())?;
+        credentials.insert("food-bank", token.clone());
+        credentials.insert("befriending", token);
+        let mut addresses = charities.addresses();
+        addresses.insert("food-bank", food.base_url());
+        addresses.insert("befriending", befriending.base_url());
+        let retry = if engine == Engine::Postgres { SHORT } else { "" };
+        let text = |listen: &str| setup::configuration(listen, &base, &place, retry, &addresses, &credentials);
         let (mut running, mut fleet) = (None, None);
         let gateway = match &front {
             None => {
@@ -125,15 +145,10 @@ impl World {
             seed: seed + 2,
             start: PlatformConfig::default().start,
             count: 20,
-        })?;
-        let generator = Generator::new(
-            seed,
-            vec![
-                RecipientSpec::new("VCSE1", "Example Food Bank", &[]),
-                RecipientSpec::new("VCSE2", "Example Befriending", &[]),
-                RecipientSpec::new("VCSE3", "Example Advice Centre", &[]),
-            ],
-        );
+        })?
+        .living_by(PLACER_SYSTEM);
+        let recipients = setup::RECIPIENTS.iter().map(|Recipient { ods, name, .. }| RecipientSpec::new(ods, name, &[]));
+        let generator = Generator::new(seed, recipients.collect());
         let platforms = BTreeMap::from([("food-bank".to_owned(), food), ("befriending".to_owned(), befriending)]);
         Ok(Self {
             gateway,
@@ -142,12 +157,20 @@ impl World {
             _front: front,
             platforms,
             collector,
+            charities,
+            tales: BTreeMap::new(),
+            drawn: Mutex::default(),
             gp: Arc::new(gp),
             generator,
             clock: SystemClock,
             _folder: folder,
             _server: server,
         })
+    }
+
+    /// Decides which of so many referrals play a part that is worth a look.
+    pub(super) fn cast(&mut self, referrals: u32) {
+        self.tales = tales::cast((0..u64::from(referrals)).map(|number| self.generator.referral(number)));
     }
 
     /// From now on an instance dies every so often.
@@ -171,8 +194,14 @@ impl World {
     }
 
     /// How many referrals a platform holds twice.
-    pub(super) fn doubled(&self) -> usize {
-        self.platforms.values().map(|platform| platform.duplicates().len()).sum()
+    pub(super) async fn doubled(&self) -> anyhow::Result<usize> {
+        let of_charities: usize = self.cases().await?.iter().map(|case| self.charities.doubled(case)).sum();
+        Ok(of_charities + self.platforms.values().map(|platform| platform.duplicates().len()).sum::<usize>())
+    }
+
+    /// What a person was told of the referral that was taken up again.
+    pub(super) fn told_of_reopening(&self) -> Option<String> {
+        self.charities.told_of_reopening()
     }
 
     pub(super) fn gateway(&self) -> &Gateway {
@@ -182,6 +211,7 @@ impl World {
     pub(super) fn platform_addresses(&self) -> Vec<(String, String)> {
         let mut all: Vec<(String, String)> =
             self.platforms.iter().map(|(name, platform)| (name.clone(), platform.base_url())).collect();
+        all.extend(self.charities.addresses().into_iter().map(|(name, address)| (name.to_owned(), address)));
         all.push(("advice-centre".to_owned(), "has no server: it collects from the gateway".to_owned()));
         all
     }
@@ -213,6 +243,80 @@ impl World {
         Ok(self.gateway().store.referrals(&filter).await?)
     }
 
+    /// Every referral that the GP system knows to be taken, in the order of submission.
+    pub(super) async fn cases(&self) -> anyhow::Result<Vec<Case>> {
+        let mut by_task: BTreeMap<String, Referral> =
+            self.referrals().await?.into_iter().map(|referral| (referral.task.clone(), referral)).collect();
+        let records = self.gp.records().into_iter();
+        let cases = records.filter_map(|record| {
+            let referral = by_task.remove(&record.task_id)?;
+            let tale = self.tales.get(&record.placer_id).copied();
+            Some(Case { referral, placer: record.placer_id, tale })
+        });
+        Ok(cases.collect())
+    }
+
+    /// The addresses of the Tasks that their sender will withdraw.
+    pub(super) fn to_withdraw(&self) -> Vec<String> {
+        let records = self.gp.records().into_iter();
+        records.filter(|one| one.expectation == Expectation::CancelledBySender).map(|one| one.task_url).collect()
+    }
+
+    /// What can be done with the platform of a referral, and whether its adapter knows a word for a good end.
+    fn can(&self, referral: &Referral) -> Option<(Capabilities, bool)> {
+        let platform = self.gateway.platforms.get(referral.platform.as_ref()?)?;
+        let descriptor = platform.adapter.descriptor();
+        let ends = descriptor.statuses.iter().any(|row| row.status == Some(TaskStatus::Completed));
+        Some((descriptor.capabilities, ends))
+    }
+
+    /// True when nothing more will happen by itself. Of a platform that says nothing that is so once its acknowledgement is on the
+    /// Task; of one whose last word is that it accepts, then; and wherever a person was told that nobody answers.
+    pub(super) fn is_settled(&self, referral: &Referral) -> bool {
+        let Some((can, ends)) = self.can(referral) else { return referral.is_settled() };
+        let heard = match referral.platform_status {
+            Some(_) if !can.poll && !can.push => true,
+            Some(said) => !ends && said == TaskStatus::Accepted,
+            None => false,
+        };
+        let told = referral.attention.as_deref() == Some(unanswered::WORDS);
+        referral.is_settled() || (matches!(referral.delivery, Delivery::Delivered { .. }) && (heard || told))
+    }
+
+    /// Whether what a platform shows is what the gateway shows, as far as the platform can be told and asked.
+    fn is_aligned(&self, referral: &Referral, shown: Option<TaskStatus>) -> bool {
+        match (&referral.delivery, self.can(referral)) {
+            // It may be there or not, nobody can ask by machine, and this is what the Task says.
+            (Delivery::DeadLetter { .. }, Some((can, _))) if !can.look_up => true,
+            // It was told by telephone. It has no word for that, but has stopped.
+            (Delivery::Delivered { .. }, Some((can, _)))
+                if !can.cancel && referral.sender == SenderState::Cancelled =>
+            {
+                shown.is_none_or(TaskStatus::is_final)
+            }
+            _ => is_aligned(referral, shown),
+        }
+    }
+
+    /// Draws what becomes of the Tasks that have come to the platforms with a FHIR server since this was last called.
+    fn draw(&self, cases: &[Case]) {
+        let by_key: BTreeMap<&str, &Case> = cases.iter().map(|case| (case.referral.key.0.as_str(), case)).collect();
+        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        for platform in self.platforms.values() {
+            for task in platform.tasks() {
+                let Some(case) = task.key.as_deref().and_then(|key| by_key.get(key)) else { continue };
+                if !drawn.insert(case.referral.key.0.clone()) {
+                    continue;
+                }
+                platform.live_by(&task.id, &case.placer);
+                if case.tale == Some(Tale::Scored) {
+                    platform.plan(&task.id, &[("accepted", None), ("in-progress", None), ("completed", None)]);
+                    platform.measure(&task.id, MEASURED.0, MEASURED.1);
+                }
+            }
+        }
+    }
+
     /// True when no errand is due or under way.
     pub(super) async fn outbox_is_idle(&self) -> anyhow::Result<bool> {
         let all: Vec<PlatformId> = self.gateway().platforms.ids();
@@ -221,6 +325,9 @@ impl World {
 
     /// Time passes at the platforms, and the GP system looks what is new.
     pub(super) async fn round(&self) -> anyhow::Result<()> {
+        let cases = self.cases().await?;
+        self.draw(&cases);
+        self.charities.act(&cases);
         for platform in self.platforms.values() {
             platform.tick().await;
         }
@@ -233,13 +340,13 @@ impl World {
     pub(super) async fn is_followed_up(&self) -> anyhow::Result<bool> {
         self.gp.poll().await?;
         let idle = self.outbox_is_idle().await?;
-        let at_rest = self.platforms.values().all(FhirPlatform::settled) && self.collector.settled();
-        Ok(idle && at_rest && self.rows().await?.iter().all(|row| row.gp_status == row.gateway_status))
+        let at_rest = self.platforms.values().all(FhirPlatform::settled)
+            && self.collector.settled()
+            && self.charities.at_rest(&self.cases().await?);
+        Ok(idle && at_rest && self.rows().await?.iter().all(|row| row.aligned))
     }
 
     pub(super) async fn rows(&self) -> anyhow::Result<Vec<Row>> {
-        let by_task: BTreeMap<String, Referral> =
-            self.referrals().await?.into_iter().map(|referral| (referral.task.clone(), referral)).collect();
         let mut at_platforms: BTreeMap<String, String> = BTreeMap::new();
         for platform in self.platforms.values() {
             for task in platform.tasks() {
@@ -251,8 +358,9 @@ impl World {
         let collected: BTreeMap<String, String> =
             self.collector.tasks().into_iter().map(|task| (task.id, task.status)).collect();
         let mut rows = Vec::new();
-        for record in self.gp.records() {
-            let Some(referral) = by_task.get(&record.task_id) else { continue };
+        for case in self.cases().await? {
+            let referral = &case.referral;
+            let Some(record) = self.gp.record(&case.placer) else { continue };
             let mut platform = at_platforms.get(&referral.key.0).cloned();
             if let (None, Some(name)) = (&platform, &referral.platform_referral) {
                 // The collecting platform's own note, or what it would read if it came now.
@@ -263,16 +371,22 @@ impl World {
             }
             let gp = record.status().unwrap_or("-").to_owned();
             let gateway = referral.task_status.code().to_owned();
-            let known = platform.as_deref().map(str::parse).transpose();
-            let aligned = gp == gateway && known.is_ok_and(|status| is_aligned(referral, status));
+            let stand = match case.platform() {
+                FAMILIES | CASEWORK | SILENT => self.charities.stand(&case),
+                _ => platform.map(|word| Stand::of(&word, word.parse().ok())),
+            };
+            // A word that means nothing is not the same as no word.
+            let understood = stand.as_ref().is_none_or(|stand| stand.means.is_some());
+            let shown = stand.as_ref().and_then(|stand| stand.means);
+            let aligned = gp == gateway && understood && self.is_aligned(referral, shown);
             rows.push(Row {
                 placer: record.placer_id.clone(),
                 recipient: referral.platform.as_ref().map_or("-".to_owned(), |platform| platform.0.clone()),
                 delivery: referral.delivery.word(),
-                business_status: record.business_status().unwrap_or("-").to_owned(),
+                business_status: record.business_code().unwrap_or("-").to_owned(),
                 gp_status: gp,
                 gateway_status: gateway,
-                platform_status: platform.unwrap_or_else(|| "-".to_owned()),
+                platform_status: stand.map_or_else(|| "-".to_owned(), |stand| stand.word),
                 aligned,
             });
         }
@@ -293,6 +407,7 @@ impl World {
         for platform in self.platforms.values() {
             platform.stop().await;
         }
+        self.charities.stop().await;
         drop(self.fleet);
         if let Some(running) = self.running {
             running.stop().await;
@@ -310,7 +425,7 @@ async fn gateway(text: &str, base: &str) -> anyhow::Result<Gateway> {
 }
 
 /// So short that what a dead instance left is taken up while one looks on.
-const SHORT: &str = "[retry]\ndelays-seconds = [1]\nsettle-seconds = 2\nlane-seconds = 3\n";
+const SHORT: &str = "delays-seconds = [1]\nsettle-seconds = 2\nlane-seconds = 3\n";
 
 /// Attempts of the GP system at a submission where instances die, [`Beat`] apart.
 const ATTEMPTS: u32 = 2_000;
@@ -342,107 +457,4 @@ pub(super) async fn cancel(gp: &GpSystem, task_url: &str) -> anyhow::Result<()> 
         }
     }
     anyhow::bail!("a cancellation met newer versions and dead instances all the time")
-}
-
-fn sha256(token: &str) -> String {
-    Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn configuration(
-    address: &str,
-    base: &str,
-    place: &str,
-    token: &std::path::Path,
-    [food, befriending]: [&str; 2],
-) -> String {
-    const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
-    let token = token.display();
-    let (gp, reports, collect) = (sha256(GP_TOKEN), sha256(REPORT_TOKEN), sha256(COLLECT_TOKEN));
-    let requester = "requester-ods = \"X26\", requester-name = \"Demo PCN referral gateway\"";
-    format!(
-        r#"
-[server]
-listen = "{address}"
-base-url = "{base}"
-{place}
-
-[limits]
-requests-per-minute = 4000000
-burst = 1000000
-at-once = 1000
-
-[[client]]
-id = "gp-system"
-tenant = "demo-pcn"
-organisation = "{PRACTICE_ODS}"
-token-sha256 = "{gp}"
-roles = ["referrer"]
-
-[[client]]
-id = "advice-centre"
-tenant = "demo-pcn"
-organisation = "VCSE3"
-token-sha256 = "{collect}"
-roles = ["platform"]
-platform = "advice-centre"
-
-[[platform]]
-id = "food-bank"
-name = "Example Food Bank"
-adapter = "fhir-task"
-base-url = "{food}"
-identifiers = [{{ system = "{ODS}", value = "VCSE1" }}]
-token = {{ file = "{token}" }}
-report-token-sha256 = "{reports}"
-poll-seconds = 2
-settings = {{ conditional-create = "true", {requester} }}
-
-[[platform]]
-id = "befriending"
-name = "Example Befriending"
-adapter = "fhir-task"
-base-url = "{befriending}"
-identifiers = [{{ system = "{ODS}", value = "VCSE2" }}]
-token = {{ file = "{token}" }}
-poll-seconds = 1
-settings = {{ {requester} }}
-
-[[platform]]
-id = "advice-centre"
-name = "Example Advice Centre"
-adapter = "fhir-task"
-identifiers = [{{ system = "{ODS}", value = "VCSE3" }}]
-settings = {{ mode = "direct-light", {requester} }}
-
-[[route]]
-name = "food"
-platform = "food-bank"
-recipients = [{{ system = "{ODS}", value = "VCSE1" }}]
-
-[[route]]
-name = "befriending"
-platform = "befriending"
-recipients = [{{ system = "{ODS}", value = "VCSE2" }}]
-
-[[route]]
-name = "advice"
-platform = "advice-centre"
-recipients = [{{ system = "{ODS}", value = "VCSE3" }}]
-
-[[policy]]
-tenant = "demo-pcn"
-platform = "food-bank"
-notes = "send"
-
-[[policy]]
-tenant = "demo-pcn"
-platform = "befriending"
-notes = "send"
-
-[[policy]]
-tenant = "demo-pcn"
-platform = "advice-centre"
-notes = "send"
-"#
-    )
 }

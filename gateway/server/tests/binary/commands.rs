@@ -125,12 +125,47 @@ fn wrong_usage_ends_with_2() {
 
 #[test]
 fn the_demo_ends_with_everything_aligned() {
-    let output = run(&["demo", "--referrals", "12", "--once"]);
+    let output = run(&["demo", "--referrals", "24", "--once"]);
     let said = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{said}{}", stderr(&output));
-    assert!(said.contains("12 of 12 settled, 12 of 12 aligned"), "{said}");
-    assert_eq!(said.matches(" SP-00000001-").count(), 12, "a row for each: {said}");
+    assert!(said.contains("24 of 24 settled, 24 of 24 aligned, 0 doubled"), "{said}");
+    assert_eq!(said.matches(" SP-00000001-").count(), 24, "a row for each: {said}");
     assert!(!said.contains(" NO "), "{said}");
+    let rows = rows(&said);
+    for platform in ["food-bank", "befriending", "advice-centre", "family-support", "older-people", "community-garden"]
+    {
+        assert!(rows.iter().any(|row| row[1] == platform && row[2] == "delivered"), "{platform}: {said}");
+    }
+    // What each can say at most.
+    for row in rows.iter().filter(|row| row[2] == "delivered") {
+        let (said_by_platform, business) = (row[6].as_str(), row[4].as_str());
+        match row[1].as_str() {
+            "community-garden" => assert_eq!((row[3].as_str(), business), ("requested", "sent-unmonitored"), "{said}"),
+            "family-support" => assert!(["Accepted", "Declined"].contains(&said_by_platform), "{said}"),
+            "older-people" => assert_eq!(said_by_platform == "staged", business == "unacknowledged", "{said}"),
+            _ => assert_eq!(row[3], said_by_platform, "{said}"),
+        }
+    }
+    let worth = said.split("Worth a look").nth(1).unwrap();
+    for words in [
+        "family-support: rejected, declined-other\n",
+        "The organisation's reason, as the GP reads it: We are full until spring.\n",
+        "older-people: requested, unacknowledged\n",
+        "Ask the organisation.\n",
+        "A person was told: The platform reports accepted, which cannot follow rejected; rejected stays shown.",
+        "food-bank: completed, helped\n",
+        "Life satisfaction 7, Worthwhile 8, Happiness yesterday 6, Anxiety yesterday 3\n",
+    ] {
+        assert!(worth.contains(words), "{words}: {said}");
+    }
+    let again = run(&["demo", "--referrals", "24", "--once"]);
+    assert_eq!(self::rows(&stdout(&again)), rows, "the same seed, the same run");
+}
+
+/// The cells of the demonstration's table.
+fn rows(said: &str) -> Vec<Vec<String>> {
+    let rows = said.lines().filter(|line| line.contains(" SP-00000001-"));
+    rows.map(|row| row.trim_matches('│').split('┆').map(|cell| cell.trim().to_owned()).collect()).collect()
 }
 
 #[test]

@@ -6,7 +6,11 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use time::macros::datetime;
+use vcse_gateway::chance::Chance;
 use vcse_gateway::clock::ManualClock;
+use vcse_gateway::config::{self, EXAMPLE};
+use vcse_gateway::store::memory::MemoryStore;
+use vcse_gateway::transport::HttpTransport;
 
 async fn world() -> (World, FhirPlatform, Arc<ManualClock>) {
     let food = FhirPlatform::start(PlatformConfig::default()).await.unwrap();
@@ -59,4 +63,20 @@ async fn the_end_that_the_sender_set_counts_if_it_is_nearer() {
     })
     .await;
     world.stop().await;
+}
+
+#[tokio::test]
+async fn a_deadline_of_seconds_is_not_looked_at_a_minute_later() {
+    for (line, look) in
+        [("", 60), ("answer-seconds = 604800", 60), ("answer-seconds = 4", 4), ("answer-seconds = 0", 1)]
+    {
+        let retry = EXAMPLE.replacen("# [retry] ", "[retry]\n# ", 1);
+        let text = retry.lines().map(|at| if at.starts_with("# answer-seconds") { line } else { at });
+        let config = config::parse(&text.collect::<Vec<_>>().join("\n")).unwrap();
+        let clock = Arc::new(ManualClock::at(datetime!(2026-06-15 12:00 UTC)));
+        let (store, chance) = (Arc::new(MemoryStore::new()), Arc::new(Chance::seeded(1)));
+        let transport = Arc::new(HttpTransport::new().unwrap());
+        let built = config::build(&config, "http://127.0.0.1:1/fhir".to_owned(), store, clock, chance, transport);
+        assert_eq!(built.unwrap().limits.unanswered_look, Duration::from_secs(look), "{line}");
+    }
 }

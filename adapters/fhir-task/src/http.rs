@@ -124,7 +124,7 @@ pub(crate) fn success(answer: &Answer) -> Result<&str, DeliveryError> {
 pub(crate) fn status(answer: &Answer) -> u16 {
     match answer {
         Answer::Http { status, .. } => *status,
-        Answer::Published(_) | Answer::Amended(_) => 0,
+        Answer::Published(_) | Answer::Amended(_) | Answer::File(_) => 0,
     }
 }
 

@@ -15,6 +15,7 @@
 //! - [`simulator::Simulator`] is the frame of simulated platforms: socket, record, faults, clock, namespaces;
 //! - [`front::Front`] stands in front of several gateways.
 //! - [`postgres::PostgresServer`] runs a private PostgreSQL, where it is installed.
+//! - [`mesh_sandbox::MeshSandbox`] runs the real MESH sandbox, where it is installed.
 //! - [`request_tracker::RequestTracker`] runs the real Request Tracker 5, where it is installed.
 
 pub mod clock;
@@ -24,6 +25,7 @@ pub mod fhir;
 pub mod front;
 pub mod generator;
 pub mod gp_system;
+pub mod mesh_sandbox;
 pub mod platform;
 pub mod postgres;
 pub mod request_tracker;

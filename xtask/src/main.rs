@@ -13,6 +13,7 @@ mod debian;
 mod examples;
 mod fhirpath_js;
 mod links;
+mod mesh;
 mod postgres;
 mod r4_tables;
 mod request_tracker;
@@ -127,6 +128,7 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
             campaigns::prepare();
             let examples = if without_examples { None } else { Some(steps.step("R4 examples", examples::fetch)?) };
             let request_tracker = steps.step("Request Tracker", || Ok(request_tracker::prepare()))?;
+            let mesh = steps.step("MESH sandbox", || Ok(mesh::prepare()))?;
             let postgres = steps.step("PostgreSQL", || Ok(postgres::prepare()))?;
             let fhirpath_js = steps.step("FHIRPath in JavaScript", || Ok(fhirpath_js::prepare()))?;
             check::run(steps)?;
@@ -141,6 +143,9 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
             }
             if request_tracker {
                 tests.env(request_tracker::VARIABLE, "required");
+            }
+            if mesh {
+                tests.env(mesh::VARIABLE, "required");
             }
             if postgres {
                 tests.env(postgres::VARIABLE, "required");

@@ -15,6 +15,8 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("gateway-core", &["gateway-fhir", "mappings", "adapter-contract"]),
     ("adapter-declarative", &["adapter-contract", "mappings"]),
     ("adapter-fhir-task", &["adapter-contract", "mappings"]),
+    // What goes out is a mapping; what comes in is code.
+    ("adapter-batch-csv", &["adapter-contract", "adapter-declarative"]),
     ("conformance-tests", &[]),
     (
         "vcse-gateway",
@@ -26,6 +28,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
             "adapter-contract",
             "adapter-declarative",
             "adapter-fhir-task",
+            "adapter-batch-csv",
             "conformance-tests",
         ],
     ),

@@ -3,13 +3,14 @@
 
 pub mod access;
 pub mod dial;
+pub mod mesh;
 pub mod oauth2;
 
 use crate::chance::Chance;
 use crate::clock::{Clock, SystemClock};
 use crate::gateway::{Platform, Secret};
 use access::{Authorization, Tls};
-use adapter_contract::{Answer, DeliveryError, FailureCode, HttpRequest, Method};
+use adapter_contract::{Answer, DeliveryError, FailureCode, FileRequest, HttpRequest, Method};
 use async_trait::async_trait;
 use dial::{Allowed, Forbidden, Guard, Lookup, SystemLookup};
 use oauth2::{OAuth2, Token};
@@ -25,6 +26,51 @@ pub trait Transport: Send + Sync {
     /// # Errors
     /// [`DeliveryError`] when there was none that can be read.
     async fn send(&self, platform: &Platform, request: &HttpRequest, names: &Names) -> Result<Answer, DeliveryError>;
+
+    /// Does something with files at a platform.
+    ///
+    /// # Errors
+    /// [`DeliveryError`] when it was not done, or nobody knows whether it was.
+    async fn file(&self, platform: &Platform, request: &FileRequest, names: &Names) -> Result<Answer, DeliveryError> {
+        let _ = (platform, request, names);
+        Err(DeliveryError::new(FailureCode::Refused, NO_FILES))
+    }
+}
+
+/// Said where files are wanted and nothing carries them.
+const NO_FILES: &str = "Nothing is configured that carries files to this platform; give its [[platform]] a `mesh`.";
+
+/// What one request shows of us, beside what every request to its platform does.
+#[derive(Clone, Copy)]
+enum Shown<'a> {
+    /// Nothing.
+    Nothing,
+    /// A token.
+    Token(&'a Token),
+    /// An `Authorization` that holds for this request alone.
+    Signed(&'a Secret),
+}
+
+impl<'a> Shown<'a> {
+    const fn token(self) -> Option<&'a Token> {
+        match self {
+            Self::Token(token) => Some(token),
+            Self::Nothing | Self::Signed(_) => None,
+        }
+    }
+}
+
+/// No answer that can be read.
+struct Unread {
+    error: DeliveryError,
+    /// Whether it was longer than it may be.
+    too_long: bool,
+}
+
+impl From<DeliveryError> for Unread {
+    fn from(error: DeliveryError) -> Self {
+        Self { error, too_long: false }
+    }
 }
 
 /// Names that go with each request.
@@ -69,23 +115,23 @@ impl HttpTransport {
         platform: &Platform,
         request: &HttpRequest,
         names: &Names,
-        token: Option<&Token>,
-    ) -> Result<Answer, DeliveryError> {
+        shown: Shown<'_>,
+    ) -> Result<Answer, Unread> {
         let limits = platform.adapter.descriptor().limits;
-        let outgoing = build(client, platform, request, names, token)?;
+        let outgoing = build(client, platform, request, names, shown)?;
         let budget = Duration::from_secs(u64::from(limits.answer_seconds));
         let response =
             client.execute(with_timeout(outgoing, budget)).await.map_err(|error| without_answer(&error, "platform"))?;
         let status = response.status().as_u16();
         let mut headers = headers(&response);
         let mut body = body(response, limits.answer_bytes as usize).await.map_err(|cut| match cut {
-            Cut::TooLong => DeliveryError::new(
-                unreadable(status),
-                format!("The answer is longer than {} bytes and was cut off.", limits.answer_bytes),
-            ),
-            Cut::Off => DeliveryError::new(unreadable(status), "The answer broke off before its end."),
+            Cut::TooLong => {
+                let words = format!("The answer is longer than {} bytes and was cut off.", limits.answer_bytes);
+                Unread { error: DeliveryError::new(unreadable(status), words), too_long: true }
+            }
+            Cut::Off => DeliveryError::new(unreadable(status), "The answer broke off before its end.").into(),
         })?;
-        platform.access.credentials.scrub(token, &mut headers, &mut body);
+        platform.access.credentials.scrub(shown.token(), &mut headers, &mut body);
         Ok(Answer::Http { status, headers, body })
     }
 }
@@ -93,29 +139,41 @@ impl HttpTransport {
 #[async_trait]
 impl Transport for HttpTransport {
     async fn send(&self, platform: &Platform, request: &HttpRequest, names: &Names) -> Result<Answer, DeliveryError> {
-        let access = &platform.access;
-        let client = access.client(&self.shared, &self.lookup).map_err(|_| {
-            DeliveryError::new(
-                FailureCode::TlsRefused,
-                "The certificates that are configured for this platform do not work.",
-            )
-        })?;
-        let Some(Authorization::OAuth2(oauth2)) = &access.credentials.authorization else {
-            return self.once(&client, platform, request, names, None).await;
+        let client = self.client_of(platform)?;
+        let once = |shown| self.once(&client, platform, request, names, shown);
+        let Some(Authorization::OAuth2(oauth2)) = &platform.access.credentials.authorization else {
+            return once(Shown::Nothing).await.map_err(|unread| unread.error);
         };
         let token = self.token(oauth2, &client, platform).await?;
-        let answer = self.once(&client, platform, request, names, Some(&token)).await?;
+        let answer = once(Shown::Token(&token)).await.map_err(|unread| unread.error)?;
         // A token may end before its time. 401 says that nothing was done (RFC 9110, 15.5.2), so that one renewal is safe.
         if !matches!(answer, Answer::Http { status: 401, .. }) {
             return Ok(answer);
         }
         oauth2.refused(&token).await;
         let token = self.token(oauth2, &client, platform).await?;
-        self.once(&client, platform, request, names, Some(&token)).await
+        once(Shown::Token(&token)).await.map_err(|unread| unread.error)
+    }
+
+    async fn file(&self, platform: &Platform, request: &FileRequest, names: &Names) -> Result<Answer, DeliveryError> {
+        match &platform.access.mesh {
+            Some(mesh) => mesh::carry(self, platform, mesh, request, names).await,
+            None => Err(DeliveryError::new(FailureCode::Refused, NO_FILES)),
+        }
     }
 }
 
 impl HttpTransport {
+    /// The HTTP client of this platform.
+    fn client_of(&self, platform: &Platform) -> Result<reqwest::Client, DeliveryError> {
+        platform.access.client(&self.shared, &self.lookup).map_err(|_| {
+            DeliveryError::new(
+                FailureCode::TlsRefused,
+                "The certificates that are configured for this platform do not work.",
+            )
+        })
+    }
+
     async fn token(
         &self,
         oauth2: &OAuth2,
@@ -159,7 +217,7 @@ fn build(
     platform: &Platform,
     request: &HttpRequest,
     names: &Names,
-    token: Option<&Token>,
+    shown: Shown<'_>,
 ) -> Result<reqwest::Request, DeliveryError> {
     let method = match request.method {
         Method::Get => reqwest::Method::GET,
@@ -185,9 +243,10 @@ fn build(
     for (name, value) in &request.headers {
         builder = builder.header(name, value);
     }
-    let authorization = match (&credentials.authorization, token) {
+    let authorization = match (&credentials.authorization, shown) {
+        (_, Shown::Signed(secret)) => Some(secret.clone()),
         (Some(Authorization::Fixed(secret)), _) => Some(secret.clone()),
-        (_, token) => token.map(Token::authorization),
+        (_, shown) => shown.token().map(Token::authorization),
     };
     let own = authorization.iter().map(|secret| ("authorization", secret));
     let own = own.chain(credentials.headers.iter().map(|(name, secret)| (name.as_str(), secret)));

@@ -232,7 +232,7 @@ impl Check<'_> {
 }
 
 /// Reads secrets and files, and says what cannot be had.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     platform: &'a str,
     faults: &'a mut Vec<Fault>,
 }
@@ -242,7 +242,7 @@ impl Reader<'_> {
         self.faults.push(Fault { line: 0, key: format!("platform {}: {key}", self.platform), words });
     }
 
-    fn secret(&mut self, key: &str, source: Option<SecretSource>) -> Option<String> {
+    pub(super) fn secret(&mut self, key: &str, source: Option<SecretSource>) -> Option<String> {
         match read_secret(&source?) {
             Ok(secret) => Some(secret),
             Err(words) => {
@@ -359,7 +359,7 @@ pub(super) fn access(section: &PlatformSection, faults: &mut Vec<Fault>) -> Acce
         headers: reader.named("secret-headers", &section.secret_headers),
         query: reader.named("secret-query", &section.secret_query),
     };
-    let tls = reader.tls(section);
+    let (tls, mesh) = (reader.tls(section), reader.mesh(section));
     let beside = section.addresses.iter().filter_map(|text| network(text.get_ref()));
     let mut allowed = Allowed::also(beside.collect());
     let oauth2 = section.oauth2.as_ref().map(|oauth2| oauth2.get_ref().token_url.as_str());
@@ -368,7 +368,7 @@ pub(super) fn access(section: &PlatformSection, faults: &mut Vec<Fault>) -> Acce
             allowed = allowed.with_localhost(&url);
         }
     }
-    Access::new(credentials, tls, allowed)
+    Access::new(credentials, tls, allowed).with_mesh(mesh)
 }
 
 #[cfg(test)]

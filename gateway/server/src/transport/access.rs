@@ -2,6 +2,7 @@
 //! only part of the gateway that holds a platform's secrets.
 
 use super::dial::{Allowed, Guard, Lookup};
+use super::mesh::Mesh;
 use super::oauth2::{OAuth2, Token};
 use crate::gateway::Secret;
 use base64::Engine as _;
@@ -25,6 +26,8 @@ pub struct Access {
     pub tls: Tls,
     /// Where its names may lead.
     pub allowed: Allowed,
+    /// The mailboxes, if files go over MESH.
+    pub mesh: Option<Mesh>,
     client: OnceLock<reqwest::Client>,
 }
 
@@ -68,7 +71,13 @@ impl Access {
     /// With these.
     #[must_use]
     pub fn new(credentials: Credentials, tls: Tls, allowed: Allowed) -> Self {
-        Self { credentials, tls, allowed, client: OnceLock::new() }
+        Self { credentials, tls, allowed, mesh: None, client: OnceLock::new() }
+    }
+
+    /// The same, with files over MESH.
+    #[must_use]
+    pub fn with_mesh(self, mesh: Option<Mesh>) -> Self {
+        Self { mesh, ..self }
     }
 
     /// The HTTP client of this platform: the shared one, unless something is its own.

@@ -5,6 +5,7 @@ mod access;
 mod admission;
 mod bad_input;
 mod bad_updates;
+mod batch_csv;
 mod certificates;
 mod connect_families;
 mod decided_again;

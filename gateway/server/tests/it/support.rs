@@ -90,9 +90,9 @@ pub(crate) struct Besides {
     pub(crate) adapter: &'static str,
     /// Its address.
     pub(crate) base: String,
-    /// Scheme of its `Authorization`.
+    /// Scheme of its `Authorization`; empty where it is reached in another way.
     pub(crate) scheme: &'static str,
-    /// The secret behind the scheme.
+    /// The secret behind the scheme; without one, the keys that say how the platform is reached.
     pub(crate) token: String,
     /// `name = "value"`, divided by commas.
     pub(crate) settings: &'static str,
@@ -101,14 +101,18 @@ pub(crate) struct Besides {
 impl Besides {
     fn section(&self, secret: &Path) -> String {
         let Self { ods, adapter, base, scheme, settings, .. } = self;
+        let shown = if scheme.is_empty() {
+            self.token.clone()
+        } else {
+            format!("authorization = {{ scheme = \"{scheme}\", file = \"{}\" }}", secret.display())
+        };
         let identifier =
             format!("[{{ system = \"https://fhir.nhs.uk/Id/ods-organization-code\", value = \"{ods}\" }}]");
         format!(
             "\n[[platform]]\nid = \"besides\"\nname = \"Another platform\"\nadapter = \"{adapter}\"\n\
-             base-url = \"{base}\"\nauthorization = {{ scheme = \"{scheme}\", file = \"{}\" }}\npoll-seconds = 1\n\
+             base-url = \"{base}\"\n{shown}\npoll-seconds = 1\n\
              identifiers = {identifier}\nsettings = {{ {settings} }}\n\n\
-             [[route]]\nname = \"besides\"\nplatform = \"besides\"\nrecipients = {identifier}\n",
-            secret.display()
+             [[route]]\nname = \"besides\"\nplatform = \"besides\"\nrecipients = {identifier}\n"
         )
     }
 }

@@ -16,6 +16,7 @@
 //! - [`front::Front`] stands in front of several gateways.
 //! - [`postgres::PostgresServer`] runs a private PostgreSQL, where it is installed.
 //! - [`mesh_sandbox::MeshSandbox`] runs the real MESH sandbox, where it is installed.
+//! - [`sftp_server::SftpServer`] runs the real OpenSSH server, where it is installed.
 //! - [`request_tracker::RequestTracker`] runs the real Request Tracker 5, where it is installed.
 
 pub mod clock;
@@ -29,4 +30,5 @@ pub mod mesh_sandbox;
 pub mod platform;
 pub mod postgres;
 pub mod request_tracker;
+pub mod sftp_server;
 pub mod simulator;

@@ -17,6 +17,7 @@ mod mesh;
 mod postgres;
 mod r4_tables;
 mod request_tracker;
+mod sftp;
 mod simulation;
 mod steps;
 
@@ -129,6 +130,7 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
             let examples = if without_examples { None } else { Some(steps.step("R4 examples", examples::fetch)?) };
             let request_tracker = steps.step("Request Tracker", || Ok(request_tracker::prepare()))?;
             let mesh = steps.step("MESH sandbox", || Ok(mesh::prepare()))?;
+            let sftp = steps.step("OpenSSH", || Ok(sftp::prepare()))?;
             let postgres = steps.step("PostgreSQL", || Ok(postgres::prepare()))?;
             let fhirpath_js = steps.step("FHIRPath in JavaScript", || Ok(fhirpath_js::prepare()))?;
             check::run(steps)?;
@@ -146,6 +148,9 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
             }
             if mesh {
                 tests.env(mesh::VARIABLE, "required");
+            }
+            if sftp {
+                tests.env(sftp::VARIABLE, "required");
             }
             if postgres {
                 tests.env(postgres::VARIABLE, "required");

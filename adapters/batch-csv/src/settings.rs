@@ -25,7 +25,7 @@ impl Config {
     /// [`TranslateError`] with the path `settings.<name>`.
     pub(crate) fn checked(settings: &Settings) -> Result<Self, TranslateError> {
         if !settings.contains_key("files") {
-            return Err(TranslateError::new("mesh", "is missing: say how files reach this platform"));
+            return Err(TranslateError::new("mesh", "is missing, and so is `sftp`: say how files reach this platform"));
         }
         Self::read(settings)
     }
@@ -35,27 +35,26 @@ impl Config {
     /// # Errors
     /// As [`checked`](Self::checked).
     pub(crate) fn read(settings: &Settings) -> Result<Self, TranslateError> {
-        let word = |name: &str, words: [&str; 2]| match settings.get(name).map(String::as_str) {
+        let word = |name: &str, no: &str, yes: &str| match settings.get(name).map(String::as_str) {
             None => Ok(false),
-            Some(word) if word == words[0] => Ok(false),
-            Some(word) if word == words[1] => Ok(true),
-            Some(_) => {
-                let reason = format!("must be {} or {}", words[0], words[1]);
-                Err(TranslateError::new(format!("settings.{name}"), reason))
-            }
+            Some(word) if word == no => Ok(false),
+            Some(word) if word == yes => Ok(true),
+            Some(_) => Err(TranslateError::new(format!("settings.{name}"), format!("must be {no} or {yes}"))),
         };
         let repeat = match settings.get("files").map(String::as_str) {
             // MESH would deliver a second message. Where it is not known what carries files, that is the careful way.
             None | Some("mesh") => Repeat::LookUpFirst,
+            // A file of one name is one file.
+            Some("sftp") => Repeat::Keyed,
             Some(_) => {
                 return Err(TranslateError::new("settings.files", "is a way of which this adapter knows nothing"));
             }
         };
         Ok(Self {
             repeat,
-            bom: word("bom", ["no", "yes"])?,
-            totals_required: word("totals", ["optional", "required"])?,
-            problem_files: !word("problem-files", ["send", "none"])?,
+            bom: word("bom", "no", "yes")?,
+            totals_required: word("totals", "optional", "required")?,
+            problem_files: !word("problem-files", "send", "none")?,
         })
     }
 }

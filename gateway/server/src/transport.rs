@@ -5,6 +5,7 @@ pub mod access;
 pub mod dial;
 pub mod mesh;
 pub mod oauth2;
+pub mod sftp;
 
 use crate::chance::Chance;
 use crate::clock::{Clock, SystemClock};
@@ -38,7 +39,8 @@ pub trait Transport: Send + Sync {
 }
 
 /// Said where files are wanted and nothing carries them.
-const NO_FILES: &str = "Nothing is configured that carries files to this platform; give its [[platform]] a `mesh`.";
+const NO_FILES: &str =
+    "Nothing is configured that carries files to this platform; give its [[platform]] `mesh` or `sftp`.";
 
 /// What one request shows of us, beside what every request to its platform does.
 #[derive(Clone, Copy)]
@@ -156,9 +158,10 @@ impl Transport for HttpTransport {
     }
 
     async fn file(&self, platform: &Platform, request: &FileRequest, names: &Names) -> Result<Answer, DeliveryError> {
-        match &platform.access.mesh {
-            Some(mesh) => mesh::carry(self, platform, mesh, request, names).await,
-            None => Err(DeliveryError::new(FailureCode::Refused, NO_FILES)),
+        match (&platform.access.mesh, &platform.access.sftp) {
+            (Some(mesh), _) => mesh::carry(self, platform, mesh, request, names).await,
+            (None, Some(sftp)) => sftp::carry(self, platform, sftp, request).await,
+            (None, None) => Err(DeliveryError::new(FailureCode::Refused, NO_FILES)),
         }
     }
 }

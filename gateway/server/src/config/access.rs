@@ -238,7 +238,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn fault(&mut self, key: &str, words: String) {
+    pub(super) fn fault(&mut self, key: &str, words: String) {
         self.faults.push(Fault { line: 0, key: format!("platform {}: {key}", self.platform), words });
     }
 
@@ -359,16 +359,17 @@ pub(super) fn access(section: &PlatformSection, faults: &mut Vec<Fault>) -> Acce
         headers: reader.named("secret-headers", &section.secret_headers),
         query: reader.named("secret-query", &section.secret_query),
     };
-    let (tls, mesh) = (reader.tls(section), reader.mesh(section));
+    let (tls, mesh, sftp) = (reader.tls(section), reader.mesh(section), reader.sftp(section));
     let beside = section.addresses.iter().filter_map(|text| network(text.get_ref()));
     let mut allowed = Allowed::also(beside.collect());
     let oauth2 = section.oauth2.as_ref().map(|oauth2| oauth2.get_ref().token_url.as_str());
-    for url in section.base_url.iter().map(|url| url.get_ref().as_str()).chain(oauth2) {
+    let server = super::files::sftp_address(section);
+    for url in section.base_url.iter().map(|url| url.get_ref().as_str()).chain(oauth2).chain(server.as_deref()) {
         if let Ok(url) = Url::parse(url) {
             allowed = allowed.with_localhost(&url);
         }
     }
-    Access::new(credentials, tls, allowed).with_mesh(mesh)
+    Access::new(credentials, tls, allowed).with_files(mesh, sftp)
 }
 
 #[cfg(test)]

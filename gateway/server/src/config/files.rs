@@ -4,9 +4,10 @@ use super::access::Reader;
 use super::sections::{Check, PlatformSection, SecretSource};
 use crate::gateway::Secret;
 use crate::transport::mesh::Mesh;
+use crate::transport::sftp::{Login, Sftp};
 use adapter_contract::Settings;
 use serde::Deserialize;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 
 /// Bytes of one part of a message, unless the configuration says otherwise. MESH takes 100 MB.
 const CHUNK_BYTES: u32 = 20_000_000;
@@ -31,6 +32,41 @@ pub struct MeshSection {
     pub track_by_local_id: Option<bool>,
 }
 
+/// `sftp` of a platform.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SftpSection {
+    /// The server's name or address.
+    pub host: String,
+    /// Its port; absent = 22.
+    pub port: Option<NonZeroU16>,
+    /// Who we are there.
+    pub username: String,
+    /// Our private key.
+    pub key: SecretSource,
+    /// The hash of the server's key.
+    pub host_key: String,
+    /// The folder into which our files go; absent = `in`.
+    pub outbox: Option<String>,
+    /// The folder from which theirs come; absent = `out`.
+    pub inbox: Option<String>,
+    /// Whether a file is whole only with a `NAME.done` beside it.
+    #[serde(default)]
+    pub done_files: bool,
+}
+
+impl SftpSection {
+    fn port(&self) -> u16 {
+        self.port.map_or(22, NonZeroU16::get)
+    }
+}
+
+/// What stands for a base address where files go over SFTP.
+pub(super) fn sftp_address(section: &PlatformSection) -> Option<String> {
+    let sftp = section.sftp.as_ref()?.get_ref();
+    Some(format!("sftp://{}:{}", sftp.host, sftp.port()))
+}
+
 /// The settings that an adapter is given: those that are written, and what the gateway knows itself.
 pub(crate) fn settings(section: &PlatformSection) -> Settings {
     let mut settings = section.settings.clone();
@@ -39,6 +75,8 @@ pub(crate) fn settings(section: &PlatformSection) -> Settings {
     }
     if section.mesh.is_some() {
         settings.insert("files".to_owned(), "mesh".to_owned());
+    } else if section.sftp.is_some() {
+        settings.insert("files".to_owned(), "sftp".to_owned());
     }
     settings
 }
@@ -54,7 +92,51 @@ fn is_workflow(text: &str) -> bool {
     (1..=300).contains(&text.len()) && text.bytes().all(plain)
 }
 
+/// A name of DNS or an address.
+fn is_host(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:".contains(&byte);
+    (1..=253).contains(&text.len()) && text.bytes().all(plain)
+}
+
+/// `SHA256:` and 32 bytes in Base64 without padding.
+fn is_fingerprint(text: &str) -> bool {
+    text.strip_prefix("SHA256:").is_some_and(|hash| {
+        hash.len() == 43 && hash.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(&byte))
+    })
+}
+
+/// A folder, and none above it.
+fn is_folder(text: &str) -> bool {
+    !text.is_empty() && !text.contains(char::is_control) && text.split('/').all(|part| part != "..")
+}
+
 impl Check<'_> {
+    fn sftp(&mut self, platform: &PlatformSection) {
+        let Some(section) = &platform.sftp else { return };
+        let (key, sftp) = ("platform.sftp", section.get_ref());
+        if !is_host(&sftp.host) {
+            self.at(section, key, "`host` is a name or an address, without a scheme");
+        }
+        if sftp.username.is_empty() || sftp.username.contains(char::is_control) {
+            self.at(section, key, "`username` is empty");
+        }
+        if !is_fingerprint(&sftp.host_key) {
+            self.at(
+                section,
+                key,
+                "`host-key` is what `ssh-keygen -lf` shows of the server's key: SHA256: and 43 characters",
+            );
+        }
+        for folder in sftp.outbox.iter().chain(&sftp.inbox) {
+            if !is_folder(folder) {
+                self.at(section, key, "`outbox` and `inbox` are folders, without `..`");
+            }
+        }
+        if platform.base_url.is_some() || platform.mesh.is_some() {
+            self.at(section, key, "stands beside `base-url` or `mesh`; files go one way: keep one of them");
+        }
+    }
+
     /// What contradicts itself.
     pub(super) fn files(&mut self, platform: &PlatformSection) {
         if platform.settings.contains_key("files") {
@@ -64,6 +146,7 @@ impl Check<'_> {
                 "`files` is said by the gateway; write `mesh` beside `settings`",
             );
         }
+        self.sftp(platform);
         let Some(section) = &platform.mesh else { return };
         let key = "platform.mesh";
         let mesh = section.get_ref();
@@ -115,6 +198,33 @@ impl Reader<'_> {
     }
 }
 
+impl Reader<'_> {
+    /// The server with our key.
+    pub(super) fn sftp(&mut self, section: &PlatformSection) -> Option<Sftp> {
+        let sftp = section.sftp.as_ref()?.get_ref();
+        let key = self.secret("sftp.key", Some(sftp.key.clone()))?;
+        let login = match Login::key(&key) {
+            Ok(login) => login,
+            Err(words) => {
+                self.fault("sftp.key", words.to_owned());
+                return None;
+            }
+        };
+        let folder =
+            |folder: &Option<String>, usual: &str| folder.as_deref().unwrap_or(usual).trim_end_matches('/').to_owned();
+        Some(Sftp {
+            host: sftp.host.clone(),
+            port: sftp.port(),
+            username: sftp.username.clone(),
+            login,
+            host_key: sftp.host_key.clone(),
+            outbox: folder(&sftp.outbox, "in"),
+            inbox: folder(&sftp.inbox, "out"),
+            done_files: sftp.done_files,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::config::{ConfigError, EXAMPLE, parse};
@@ -149,5 +259,21 @@ mod tests {
         assert!(faults(beside).contains("signs each request itself"));
         let given = faults("settings = { files = \"mesh\" }");
         assert!(given.contains("said by the gateway") || given.contains("duplicate"), "{given}");
+    }
+
+    #[test]
+    fn a_server_that_cannot_be_is_told() {
+        let host_key = "host-key = \"SHA256:0123456789012345678901234567890123456789012\"";
+        let sftp = |rest: &str| faults(&format!("sftp = {{ username = \"gw\", key = {{ env = \"K\" }}, {rest} }}"));
+        for (rest, words) in [
+            (format!("host = \"sftp://x\", {host_key}"), "without a scheme"),
+            ("host = \"x.example\", host-key = \"MD5:aa\"".to_owned(), "ssh-keygen"),
+            (format!("host = \"x.example\", {host_key}, inbox = \"../other\""), "without `..`"),
+            (format!("host = \"x.example\", {host_key}, port = 0"), "nonzero"),
+            (format!("host = \"x.example\", {host_key}"), "stands beside `base-url`"),
+        ] {
+            let found = sftp(&rest);
+            assert!(found.contains(words), "{rest}: {found}");
+        }
     }
 }

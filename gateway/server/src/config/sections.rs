@@ -1,7 +1,7 @@
 //! The sections of the file, and what must hold between them.
 
 use super::access::{AuthorizationSection, BasicSection, CertificateSection, NamedSecret, OAuth2Section};
-use super::files::MeshSection;
+use super::files::{MeshSection, SftpSection};
 use super::policy::{Decided, PolicySection, TenantSection};
 use super::retention::RetentionSection;
 use super::share::{LimitsSection, RateSection};
@@ -138,6 +138,8 @@ pub struct PlatformSection {
     pub addresses: Vec<Spanned<String>>,
     /// Files over MESH; `base-url` is then the address of its API.
     pub mesh: Option<Spanned<MeshSection>>,
+    /// Files over SFTP, without a `base-url`.
+    pub sftp: Option<Spanned<SftpSection>>,
     /// What losses in translation lead to.
     #[serde(default)]
     pub loss: LossSection,
@@ -301,7 +303,7 @@ pub(super) fn check(config: &Config, text: &str) -> Vec<Fault> {
     for section in &config.platform {
         check.platform(section, &config.adapters);
     }
-    for section in config.platform.iter().filter(|section| section.base_url.is_none()) {
+    for section in config.platform.iter().filter(|section| section.base_url.is_none() && section.sftp.is_none()) {
         check.collector(section, &config.client);
     }
     check.policies(config, &platforms);

@@ -6,6 +6,7 @@ mod admission;
 mod bad_input;
 mod bad_updates;
 mod batch_csv;
+mod batch_csv_sftp;
 mod certificates;
 mod connect_families;
 mod decided_again;

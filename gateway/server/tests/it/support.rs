@@ -101,6 +101,7 @@ pub(crate) struct Besides {
 impl Besides {
     fn section(&self, secret: &Path) -> String {
         let Self { ods, adapter, base, scheme, settings, .. } = self;
+        let base = if base.is_empty() { String::new() } else { format!("base-url = \"{base}\"\n") };
         let shown = if scheme.is_empty() {
             self.token.clone()
         } else {
@@ -110,7 +111,7 @@ impl Besides {
             format!("[{{ system = \"https://fhir.nhs.uk/Id/ods-organization-code\", value = \"{ods}\" }}]");
         format!(
             "\n[[platform]]\nid = \"besides\"\nname = \"Another platform\"\nadapter = \"{adapter}\"\n\
-             base-url = \"{base}\"\n{shown}\npoll-seconds = 1\n\
+             {base}{shown}\npoll-seconds = 1\n\
              identifiers = {identifier}\nsettings = {{ {settings} }}\n\n\
              [[route]]\nname = \"besides\"\nplatform = \"besides\"\nrecipients = {identifier}\n"
         )

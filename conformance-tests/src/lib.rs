@@ -19,6 +19,8 @@
 //! - [`message_platform::MessagePlatform`] takes referrals as FHIR messages, and answers and tells in messages.
 //! - [`front::Front`] stands in front of several gateways.
 //! - [`postgres::PostgresServer`] runs a private PostgreSQL, where it is installed.
+//! - [`mesh_sandbox::MeshSandbox`] runs the real MESH sandbox, where it is installed.
+//! - [`sftp_server::SftpServer`] runs the real OpenSSH server, where it is installed.
 //! - [`request_tracker::RequestTracker`] runs the real Request Tracker 5, where it is installed.
 
 pub mod charitylog;
@@ -30,9 +32,11 @@ pub mod front;
 pub mod generator;
 pub mod gp_system;
 pub mod lamplight;
+pub mod mesh_sandbox;
 pub mod message_platform;
 pub mod platform;
 pub mod postgres;
 pub mod request_tracker;
 pub mod salesforce;
+pub mod sftp_server;
 pub mod simulator;

@@ -14,9 +14,11 @@ mod debian;
 mod examples;
 mod fhirpath_js;
 mod links;
+mod mesh;
 mod postgres;
 mod r4_tables;
 mod request_tracker;
+mod sftp;
 mod simulation;
 mod steps;
 
@@ -135,6 +137,10 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
             let required = |is_there: bool| is_there.then(|| "required".to_owned());
             let request_tracker = steps.step("Request Tracker", || Ok(request_tracker::prepare()))?;
             variables.extend(required(request_tracker).map(|word| (request_tracker::VARIABLE, word)));
+            let mesh = steps.step("MESH sandbox", || Ok(mesh::prepare()))?;
+            variables.extend(required(mesh).map(|word| (mesh::VARIABLE, word)));
+            let sftp = steps.step("OpenSSH", || Ok(sftp::prepare()))?;
+            variables.extend(required(sftp).map(|word| (sftp::VARIABLE, word)));
             let postgres = steps.step("PostgreSQL", || Ok(postgres::prepare()))?;
             variables.extend(required(postgres).map(|word| (postgres::VARIABLE, word)));
             if adapters {

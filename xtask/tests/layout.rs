@@ -17,6 +17,8 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("adapter-fhir", &["adapter-contract"]),
     ("adapter-fhir-message", &["adapter-contract", "adapter-fhir", "mappings"]),
     ("adapter-fhir-task", &["adapter-contract", "adapter-fhir", "mappings"]),
+    // What goes out is a mapping; what comes in is code.
+    ("adapter-batch-csv", &["adapter-contract", "adapter-declarative"]),
     ("conformance-tests", &[]),
     (
         "vcse-gateway",
@@ -29,6 +31,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
             "adapter-declarative",
             "adapter-fhir-message",
             "adapter-fhir-task",
+            "adapter-batch-csv",
             "conformance-tests",
         ],
     ),

@@ -37,6 +37,7 @@ pub mod business_status;
 mod descriptor;
 mod exchange;
 mod failure;
+mod file;
 mod report;
 mod request;
 mod status;
@@ -49,6 +50,7 @@ pub use exchange::{
     ReportPage, SenderMove, Settings, Step,
 };
 pub use failure::{DeliveryError, FailureCode, TranslateError};
+pub use file::{FileAnswer, FileFault, FilePut, FileRequest, ReceivedFile};
 pub use report::{Concept, OutputValue, PlatformOrder, Reading, Report, ReportSource, ReportedOutput, StatusReport};
 pub use request::{
     Answer, HttpRequest, Method, PlatformRequest, Publication, PublishedResource, Repeat, TaskAmendment,

@@ -1,6 +1,6 @@
 //! Requests and answers as data: what the gateway's transports carry.
 
-use crate::TaskStatus;
+use crate::{FileAnswer, FileRequest, TaskStatus};
 use serde::{Deserialize, Serialize};
 
 /// Something to send. The gateway adds the base address, credentials and its own headers.
@@ -12,6 +12,8 @@ pub enum PlatformRequest {
     Publish(Publication),
     /// A move of a Task that was published so.
     Amend(TaskAmendment),
+    /// Something to do with files.
+    File(FileRequest),
 }
 
 /// Verbs that platforms' published interfaces use.
@@ -102,6 +104,8 @@ pub enum Answer {
     Published(Vec<String>),
     /// The published Task now stands so: the new status, or the one it kept because it was final already.
     Amended(TaskStatus),
+    /// What came of a request about files.
+    File(FileAnswer),
 }
 
 impl Answer {
@@ -112,7 +116,7 @@ impl Answer {
             Self::Http { headers, .. } => {
                 headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
             }
-            Self::Published(_) | Self::Amended(_) => None,
+            Self::Published(_) | Self::Amended(_) | Self::File(_) => None,
         }
     }
 }

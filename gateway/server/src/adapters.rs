@@ -17,7 +17,11 @@ use std::sync::Arc;
 
 /// The adapters with code.
 fn with_code() -> Vec<Arc<dyn Adapter>> {
-    vec![Arc::from(adapter_fhir_message::adapter()), Arc::from(adapter_fhir_task::adapter())]
+    vec![
+        Arc::from(adapter_batch_csv::adapter()),
+        Arc::from(adapter_fhir_message::adapter()),
+        Arc::from(adapter_fhir_task::adapter()),
+    ]
 }
 
 /// All adapters of this build.

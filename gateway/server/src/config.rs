@@ -3,6 +3,7 @@
 
 mod access;
 mod build;
+pub(crate) mod files;
 mod people;
 mod policy;
 mod retention;

@@ -3,13 +3,15 @@
 
 pub mod access;
 pub mod dial;
+pub mod mesh;
 pub mod oauth2;
+pub mod sftp;
 
 use crate::chance::Chance;
 use crate::clock::{Clock, SystemClock};
 use crate::gateway::{Platform, Secret};
 use access::{Authorization, Tls};
-use adapter_contract::{Answer, DeliveryError, FailureCode, HttpRequest, Method};
+use adapter_contract::{Answer, DeliveryError, FailureCode, FileRequest, HttpRequest, Method};
 use async_trait::async_trait;
 use dial::{Allowed, Forbidden, Guard, Lookup, SystemLookup};
 use oauth2::{OAuth2, Token};
@@ -35,6 +37,52 @@ pub trait Transport: Send + Sync {
     /// # Errors
     /// [`DeliveryError`] when there was none that can be read.
     async fn send(&self, platform: &Platform, request: &HttpRequest, names: &Names) -> Result<Answer, DeliveryError>;
+
+    /// Does something with files at a platform.
+    ///
+    /// # Errors
+    /// [`DeliveryError`] when it was not done, or nobody knows whether it was.
+    async fn file(&self, platform: &Platform, request: &FileRequest, names: &Names) -> Result<Answer, DeliveryError> {
+        let _ = (platform, request, names);
+        Err(DeliveryError::new(FailureCode::Refused, NO_FILES))
+    }
+}
+
+/// Said where files are wanted and nothing carries them.
+const NO_FILES: &str =
+    "Nothing is configured that carries files to this platform; give its [[platform]] `mesh` or `sftp`.";
+
+/// What one request shows of us, beside what every request to its platform does.
+#[derive(Clone, Copy)]
+enum Shown<'a> {
+    /// Nothing.
+    Nothing,
+    /// A token.
+    Token(&'a Token),
+    /// An `Authorization` that holds for this request alone.
+    Signed(&'a Secret),
+}
+
+impl<'a> Shown<'a> {
+    const fn token(self) -> Option<&'a Token> {
+        match self {
+            Self::Token(token) => Some(token),
+            Self::Nothing | Self::Signed(_) => None,
+        }
+    }
+}
+
+/// No answer that can be read.
+struct Unread {
+    error: DeliveryError,
+    /// Whether it was longer than it may be.
+    too_long: bool,
+}
+
+impl From<DeliveryError> for Unread {
+    fn from(error: DeliveryError) -> Self {
+        Self { error, too_long: false }
+    }
 }
 
 /// Names that go with each request.
@@ -79,23 +127,23 @@ impl HttpTransport {
         platform: &Platform,
         request: &HttpRequest,
         names: &Names,
-        token: Option<&Token>,
-    ) -> Result<Answer, DeliveryError> {
+        shown: Shown<'_>,
+    ) -> Result<Answer, Unread> {
         let limits = platform.adapter.descriptor().limits;
-        let outgoing = build(client, platform, request, names, token)?;
+        let outgoing = build(client, platform, request, names, shown)?;
         let budget = Duration::from_secs(u64::from(limits.answer_seconds));
         let response =
             client.execute(with_timeout(outgoing, budget)).await.map_err(|error| without_answer(&error, "platform"))?;
         let status = response.status().as_u16();
         let mut headers = headers(&response);
         let mut body = body(response, limits.answer_bytes as usize).await.map_err(|cut| match cut {
-            Cut::TooLong => DeliveryError::new(
-                unreadable(status),
-                format!("The answer is longer than {} bytes and was cut off.", limits.answer_bytes),
-            ),
-            Cut::Off => DeliveryError::new(unreadable(status), "The answer broke off before its end."),
+            Cut::TooLong => {
+                let words = format!("The answer is longer than {} bytes and was cut off.", limits.answer_bytes);
+                Unread { error: DeliveryError::new(unreadable(status), words), too_long: true }
+            }
+            Cut::Off => DeliveryError::new(unreadable(status), "The answer broke off before its end.").into(),
         })?;
-        platform.access.credentials.scrub(token, &mut headers, &mut body);
+        platform.access.credentials.scrub(shown.token(), &mut headers, &mut body);
         Ok(Answer::Http { status, headers, body })
     }
 }
@@ -104,19 +152,20 @@ impl HttpTransport {
 impl Transport for HttpTransport {
     async fn prepare(&self, platform: &Platform) -> Result<(), DeliveryError> {
         if let Some(Authorization::OAuth2(oauth2)) = &platform.access.credentials.authorization {
-            let client = self.client(platform)?;
+            let client = self.client_of(platform)?;
             self.token(oauth2, &client, platform).await?;
         }
         Ok(())
     }
 
     async fn send(&self, platform: &Platform, request: &HttpRequest, names: &Names) -> Result<Answer, DeliveryError> {
-        let client = self.client(platform)?;
+        let client = self.client_of(platform)?;
+        let once = |shown| self.once(&client, platform, request, names, shown);
         let Some(Authorization::OAuth2(oauth2)) = &platform.access.credentials.authorization else {
-            return self.once(&client, platform, request, names, None).await;
+            return once(Shown::Nothing).await.map_err(|unread| unread.error);
         };
         let token = self.token(oauth2, &client, platform).await?;
-        let answer = self.once(&client, platform, request, names, Some(&token)).await?;
+        let answer = once(Shown::Token(&token)).await.map_err(|unread| unread.error)?;
         // A token may end before its time. 401 says that nothing was done (RFC 9110, 15.5.2), so that one renewal is safe.
         if !matches!(answer, Answer::Http { status: 401, .. }) {
             return Ok(answer);
@@ -127,12 +176,21 @@ impl Transport for HttpTransport {
         let token = self.token(oauth2, &client, platform).await?;
         // That may have taken its time.
         platform.pace.is_ours()?;
-        self.once(&client, platform, request, names, Some(&token)).await
+        once(Shown::Token(&token)).await.map_err(|unread| unread.error)
+    }
+
+    async fn file(&self, platform: &Platform, request: &FileRequest, names: &Names) -> Result<Answer, DeliveryError> {
+        match (&platform.access.mesh, &platform.access.sftp) {
+            (Some(mesh), _) => mesh::carry(self, platform, mesh, request, names).await,
+            (None, Some(sftp)) => sftp::carry(self, platform, sftp, request).await,
+            (None, None) => Err(DeliveryError::new(FailureCode::Refused, NO_FILES)),
+        }
     }
 }
 
 impl HttpTransport {
-    fn client(&self, platform: &Platform) -> Result<reqwest::Client, DeliveryError> {
+    /// The HTTP client of this platform.
+    fn client_of(&self, platform: &Platform) -> Result<reqwest::Client, DeliveryError> {
         let words = "The certificates that are configured for this platform do not work.";
         let client = platform.access.client(&self.shared, &self.lookup);
         client.map_err(|_| DeliveryError::new(FailureCode::TlsRefused, words))
@@ -181,7 +239,7 @@ fn build(
     platform: &Platform,
     request: &HttpRequest,
     names: &Names,
-    token: Option<&Token>,
+    shown: Shown<'_>,
 ) -> Result<reqwest::Request, DeliveryError> {
     let method = match request.method {
         Method::Get => reqwest::Method::GET,
@@ -207,9 +265,10 @@ fn build(
     for (name, value) in &request.headers {
         builder = builder.header(name, value);
     }
-    let authorization = match (&credentials.authorization, token) {
-        (_, Some(token)) => Some(token.authorization()),
-        (authorization, None) => authorization.as_ref().and_then(Authorization::header).cloned(),
+    let authorization = match (&credentials.authorization, shown) {
+        (_, Shown::Signed(secret)) => Some(secret.clone()),
+        (_, Shown::Token(token)) => Some(token.authorization()),
+        (authorization, Shown::Nothing) => authorization.as_ref().and_then(Authorization::header).cloned(),
     };
     let own = authorization.iter().map(|secret| ("authorization", secret));
     let own = own.chain(credentials.headers.iter().map(|(name, secret)| (name.as_str(), secret)));

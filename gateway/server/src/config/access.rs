@@ -232,17 +232,17 @@ impl Check<'_> {
 }
 
 /// Reads secrets and files, and says what cannot be had.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     platform: &'a str,
     faults: &'a mut Vec<Fault>,
 }
 
 impl Reader<'_> {
-    fn fault(&mut self, key: &str, words: String) {
+    pub(super) fn fault(&mut self, key: &str, words: String) {
         self.faults.push(Fault { line: 0, key: format!("platform {}: {key}", self.platform), words });
     }
 
-    fn secret(&mut self, key: &str, source: Option<SecretSource>) -> Option<String> {
+    pub(super) fn secret(&mut self, key: &str, source: Option<SecretSource>) -> Option<String> {
         match read_secret(&source?) {
             Ok(secret) => Some(secret),
             Err(words) => {
@@ -359,13 +359,17 @@ pub(super) fn access(section: &PlatformSection, faults: &mut Vec<Fault>) -> Acce
         headers: reader.named("secret-headers", &section.secret_headers),
         query: reader.named("secret-query", &section.secret_query),
     };
-    let tls = reader.tls(section);
+    let (tls, mesh, sftp) = (reader.tls(section), reader.mesh(section), reader.sftp(section));
     let beside = section.addresses.iter().filter_map(|text| network(text.get_ref()));
     let mut allowed = Allowed::also(beside.collect());
-    if let Some(Ok(base)) = section.base_url.as_ref().map(|url| Url::parse(url.get_ref())) {
-        allowed = allowed.with_localhost(&base);
+    let server = super::files::sftp_address(section);
+    let own = section.base_url.as_ref().map(|url| url.get_ref().as_str());
+    for url in own.into_iter().chain(server.as_deref()) {
+        if let Ok(url) = Url::parse(url) {
+            allowed = allowed.with_localhost(&url);
+        }
     }
-    Access::new(credentials, tls, allowed)
+    Access::new(credentials, tls, allowed).with_files(mesh, sftp)
 }
 
 #[cfg(test)]

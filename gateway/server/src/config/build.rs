@@ -46,10 +46,8 @@ pub fn build(
         let Some(adapter) = config.adapters.find(section.adapter.get_ref()) else { continue };
         let access = super::access::access(section, &mut faults);
         let base = section.base_url.as_ref().map(|url| url.get_ref().trim_end_matches('/').to_owned());
-        let mut settings = section.settings.clone();
-        if let Some(base) = &base {
-            settings.insert("base-url".to_owned(), base.clone());
-        }
+        let base = base.or_else(|| super::files::sftp_address(section));
+        let settings = super::files::settings(section);
         let declared = adapter.descriptor();
         let poll = match section.poll_seconds {
             Some(0) => None,

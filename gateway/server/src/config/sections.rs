@@ -1,6 +1,7 @@
 //! The sections of the file, and what must hold between them.
 
 use super::access::{AuthorizationSection, BasicSection, CertificateSection, NamedSecret, OAuth2Section};
+use super::files::{MeshSection, SftpSection};
 use super::policy::{Decided, PolicySection, TenantSection};
 use super::retention::RetentionSection;
 use super::share::{LimitsSection, RateSection};
@@ -135,6 +136,10 @@ pub struct PlatformSection {
     /// Networks beside the internet into which its names may lead.
     #[serde(default)]
     pub addresses: Vec<Spanned<String>>,
+    /// Files over MESH; `base-url` is then the address of its API.
+    pub mesh: Option<Spanned<MeshSection>>,
+    /// Files over SFTP, without a `base-url`.
+    pub sftp: Option<Spanned<SftpSection>>,
     /// What losses in translation lead to.
     #[serde(default)]
     pub loss: LossSection,
@@ -298,7 +303,7 @@ pub(super) fn check(config: &Config, text: &str) -> Vec<Fault> {
     for section in &config.platform {
         check.platform(section, &config.adapters);
     }
-    for section in config.platform.iter().filter(|section| section.base_url.is_none()) {
+    for section in config.platform.iter().filter(|section| section.base_url.is_none() && section.sftp.is_none()) {
         check.collector(section, &config.client);
     }
     check.policies(config, &platforms);
@@ -444,6 +449,7 @@ impl Check<'_> {
 
     fn platform(&mut self, platform: &PlatformSection, adapters: &Registry) {
         self.access(platform);
+        self.files(platform);
         let adapter = adapters.find(platform.adapter.get_ref());
         if adapter.is_none() {
             let known: Vec<String> = adapters.all().iter().map(|adapter| adapter.descriptor().name.clone()).collect();
@@ -461,11 +467,7 @@ impl Check<'_> {
             if let Some(words) = platform.pace.and_then(|own| super::share::contradicts(own, declared)) {
                 self.at(&platform.id, "platform.pace", words);
             }
-            let mut settings = platform.settings.clone();
-            if let Some(base) = &platform.base_url {
-                settings.insert("base-url".to_owned(), base.get_ref().trim_end_matches('/').to_owned());
-            }
-            if let Err(error) = adapter.check_settings(&settings) {
+            if let Err(error) = adapter.check_settings(&super::files::settings(platform)) {
                 self.at(&platform.id, &format!("platform.{}", error.path), error.reason);
             }
         }

@@ -311,6 +311,15 @@ impl Exchanger<'_> {
                 let answer = self.gateway.transport.send(self.platform, request, &names).await;
                 Ok(self.platform.pace.heard(answer))
             }
+            PlatformRequest::File(request) => {
+                let correlation = self.view.standing.referral.correlation.clone();
+                let names = Names { request_id: self.gateway.new_id(), correlation };
+                if let Err(error) = self.platform.pace.is_ours() {
+                    return Ok(Err(error));
+                }
+                let answer = self.gateway.transport.file(self.platform, request, &names).await;
+                Ok(self.platform.pace.heard(answer))
+            }
             PlatformRequest::Publish(publication) => self.publish(publication).await,
             PlatformRequest::Amend(amendment) => self.amend(amendment).await,
         }
@@ -428,6 +437,7 @@ fn is_ours(request: &PlatformRequest) -> bool {
 fn repeat_of(request: &PlatformRequest) -> Repeat {
     match request {
         PlatformRequest::Http(request) => request.repeat,
+        PlatformRequest::File(request) => request.repeat(),
         PlatformRequest::Publish(_) | PlatformRequest::Amend(_) => Repeat::Keyed,
     }
 }

@@ -93,7 +93,9 @@ async fn one_page(
     for _ in 0..=platform.adapter.descriptor().limits.steps {
         let (request, progress) = match step {
             Ok(Step::Reports(page)) => return Ok(page),
-            Ok(Step::Send(PlatformRequest::Http(request), progress)) => (request, progress),
+            Ok(Step::Send(request @ (PlatformRequest::Http(_) | PlatformRequest::File(_)), progress)) => {
+                (request, progress)
+            }
             Ok(Step::Failed(error)) => {
                 platform.pace.read(&error);
                 return Err(error);
@@ -110,7 +112,13 @@ async fn one_page(
         gateway.transport.prepare(platform).await?;
         platform.pace.leave(gateway.limits.platform_concurrency, false).await?;
         platform.pace.is_ours()?;
-        let answer = gateway.transport.send(platform, &request, &names).await;
+        let answer = match &request {
+            PlatformRequest::Http(request) => gateway.transport.send(platform, request, &names).await,
+            PlatformRequest::File(request) => gateway.transport.file(platform, request, &names).await,
+            PlatformRequest::Publish(_) | PlatformRequest::Amend(_) => {
+                Err(DeliveryError::new(FailureCode::Untranslatable, "A poll asked, and published something instead."))
+            }
+        };
         let answer: Answer = platform.pace.heard(answer)?;
         step = platform.adapter.resume(&exchange, &progress, &answer);
     }

@@ -2,7 +2,9 @@
 //! only part of the gateway that holds a platform's secrets.
 
 use super::dial::{Allowed, Guard, Lookup};
+use super::mesh::Mesh;
 use super::oauth2::{OAuth2, PATIENCE, Token};
+use super::sftp::Sftp;
 use crate::gateway::Secret;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -26,6 +28,10 @@ pub struct Access {
     pub tls: Tls,
     /// Where its names may lead.
     pub allowed: Allowed,
+    /// The mailboxes, if files go over MESH.
+    pub mesh: Option<Mesh>,
+    /// The server, if files go over SFTP.
+    pub sftp: Option<Sftp>,
     client: OnceLock<reqwest::Client>,
 }
 
@@ -90,7 +96,13 @@ impl Access {
     /// With these.
     #[must_use]
     pub fn new(credentials: Credentials, tls: Tls, allowed: Allowed) -> Self {
-        Self { credentials, tls, allowed, client: OnceLock::new() }
+        Self { credentials, tls, allowed, mesh: None, sftp: None, client: OnceLock::new() }
+    }
+
+    /// The same, with a way for files.
+    #[must_use]
+    pub fn with_files(self, mesh: Option<Mesh>, sftp: Option<Sftp>) -> Self {
+        Self { mesh, sftp, ..self }
     }
 
     /// The HTTP client of this platform: the shared one, unless something is its own.

@@ -1,8 +1,8 @@
 //! From a referral to the bytes that leave, in the gateway's own way: consent, minimise, translate. No network.
 
 use adapter_contract::{
-    Adapter, Answer, DataClass, DataNeed, Descriptor, Exchange, HttpRequest, IdempotencyKey, Keys, Method,
-    PlatformRequest, Progress, Purpose, Repeat, Settings, Step, TranslateError,
+    Adapter, Answer, DataClass, DataNeed, Descriptor, Exchange, FileAnswer, FileRequest, HttpRequest, IdempotencyKey,
+    Keys, Method, PlatformRequest, Progress, Purpose, Repeat, Settings, Step, TranslateError,
 };
 use adapter_declarative::{DeclarativeAdapter, load, shipped};
 use base64::Engine as _;
@@ -64,7 +64,11 @@ impl Door {
                     publication.resources.iter().for_each(|one| told += &decoded(&one.resource));
                     return Ok(told);
                 }
-                PlatformRequest::Amend(_) => return Ok(told),
+                PlatformRequest::File(FileRequest::Put(put)) => {
+                    told += &format!("{} {}\n{}\n", put.key, put.name, String::from_utf8_lossy(&put.content));
+                    Answer::File(FileAnswer::Put)
+                }
+                PlatformRequest::Amend(_) | PlatformRequest::File(_) => return Ok(told),
             };
             // What the platform answered ends this submission sooner or later.
             step = self.adapter().resume(exchange, &progress, &answer)?;
@@ -138,10 +142,16 @@ pub(crate) fn doors() -> Vec<Door> {
         kind: Kind::Code(find(adapter).unwrap()),
         settings: settings(pairs),
     };
+    let csv = Door {
+        name: "batch-csv",
+        kind: Kind::Code(find("batch-csv").unwrap()),
+        settings: settings(&[("files", "mesh"), ("service", "Befriending")]),
+    };
     let mut doors = vec![
         code("fhir-message", "fhir-message", &message),
         code("fhir-task", "fhir-task", &own),
         code("fhir-task, Direct Light", "fhir-task", &light),
+        csv,
     ];
     let mut files: BTreeMap<String, Arc<DeclarativeAdapter>> = BTreeMap::new();
     for folder in shipped() {

@@ -6,6 +6,8 @@ mod adapters_page;
 mod admission;
 mod bad_input;
 mod bad_updates;
+mod batch_csv;
+mod batch_csv_sftp;
 mod certificates;
 mod charitylog;
 mod connect_families;

@@ -90,7 +90,8 @@ pub(crate) struct Besides {
     pub(crate) adapter: &'static str,
     /// Its address.
     pub(crate) base: String,
-    /// Scheme of its `Authorization`; or a line of configuration, in which `BASE` and `SECRET` stand for the address and the file.
+    /// Scheme of its `Authorization`; or a line of configuration, in which `BASE` and `SECRET` stand for the address and the file; empty
+    /// where the keys of `token` say how it is reached.
     pub(crate) scheme: &'static str,
     /// The secret behind it.
     pub(crate) token: String,
@@ -101,17 +102,20 @@ pub(crate) struct Besides {
 impl Besides {
     fn section(&self, secret: &Path) -> String {
         let Self { ods, adapter, base, scheme, settings, .. } = self;
+        let address = if base.is_empty() { String::new() } else { format!("base-url = \"{base}\"\n") };
         let identifier =
             format!("[{{ system = \"https://fhir.nhs.uk/Id/ods-organization-code\", value = \"{ods}\" }}]");
         let secret = secret.display().to_string();
-        let credentials = if scheme.contains('=') {
+        let credentials = if scheme.is_empty() {
+            self.token.clone()
+        } else if scheme.contains('=') {
             scheme.replace("BASE", base).replace("SECRET", &secret)
         } else {
             format!("authorization = {{ scheme = \"{scheme}\", file = \"{secret}\" }}")
         };
         format!(
             "\n[[platform]]\nid = \"besides\"\nname = \"Another platform\"\nadapter = \"{adapter}\"\n\
-             base-url = \"{base}\"\n{credentials}\npoll-seconds = 1\n\
+             {address}{credentials}\npoll-seconds = 1\n\
              identifiers = {identifier}\nsettings = {{ {settings} }}\n\n\
              [[route]]\nname = \"besides\"\nplatform = \"besides\"\nrecipients = {identifier}\n"
         )

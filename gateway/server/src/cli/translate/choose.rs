@@ -135,9 +135,6 @@ fn configured(file: &Path, platform: &str, wanted: &Wanted) -> Result<(Settings,
         let words = format!("{}: there is no platform `{platform}`; there are: {}.", file.display(), ids.join(", "));
         return Err(Stop::Usage(words));
     };
-    let mut settings = section.settings.clone();
-    if let Some(base) = &section.base_url {
-        settings.insert("base-url".to_owned(), base.get_ref().trim_end_matches('/').to_owned());
-    }
+    let settings = config::files::settings(section);
     Ok((settings, Deciding::of(&config, platform, wanted)?))
 }

@@ -3,7 +3,7 @@
 use super::choose::Chosen;
 use super::decide::{Decided, UNDECIDED};
 use super::{Said, Translation, Wanted, fresh_key, say};
-use adapter_contract::{FieldLine, Grade, HttpRequest, Loss, PlatformRequest, Repeat};
+use adapter_contract::{FieldLine, FileRequest, Grade, HttpRequest, Loss, PlatformRequest, Repeat};
 use gateway_core::loss::{INCOMPLETE, LossReport, grade_word, reason_words};
 use hmac::{Hmac, Mac as _};
 use serde_json::{Value, json};
@@ -121,6 +121,12 @@ fn request_json(request: &PlatformRequest) -> Value {
         PlatformRequest::Amend(amendment) => {
             json!({ "amend": amendment.task, "status": amendment.status, "reason": amendment.reason })
         }
+        PlatformRequest::File(FileRequest::Put(put)) => json!({
+            "file": put.name, "key": put.key, "media-type": put.media_type, "repeat": put.repeat,
+            "content": String::from_utf8_lossy(&put.content),
+        }),
+        // A submission leaves files and nothing else.
+        PlatformRequest::File(_) => json!({ "file": null }),
     }
 }
 

@@ -6,7 +6,7 @@
 //! `appointment` and `communication` make statements of them, `outputs` bounds what Tasks say was done, and `status` says what
 //! their words mean.
 //!
-//! `account` says what a submission carries and what it does not.
+//! `patient` says what is sent of the person, `account` what a submission carries and what it does not.
 //!
 //! The README beside `adapter.toml` has format, settings and limits.
 
@@ -16,6 +16,7 @@ mod appointment;
 mod communication;
 mod message;
 mod outputs;
+mod patient;
 mod received;
 mod report;
 mod settings;

@@ -409,3 +409,22 @@ fn a_long_word_is_not_repeated_for_each_referral() {
         assert!(format!("{readings:?}").len() < body.len(), "said of each referral, and bounded");
     }
 }
+
+#[test]
+fn a_person_whose_names_are_all_old_keeps_them() {
+    let mut bundle: Value = serde_json::from_str(&full()).expect("JSON");
+    let old = json!([{"use": "old", "family": "Formername"}]);
+    bundle["entry"][1]["resource"]["name"] = old.clone();
+    bundle["entry"][1]["resource"]["address"] = json!([{"use": "old", "postalCode": "ZZ99 3VZ"}]);
+    let referral = MinimisedReferral::new(bundle.to_string());
+    with_exchange(Purpose::Submit { referral: &referral }, &settings(), |exchange| {
+        let adapter = adapter_fhir_message::adapter();
+        let (_, body, _) = sent(adapter.begin(exchange).expect("translates"));
+        let body: Value = serde_json::from_str(&body).expect("JSON");
+        let patient = &body["entry"][2]["resource"];
+        assert_eq!((&patient["name"], &patient["address"]), (&old, &Value::Null));
+        let account = adapter.account(exchange).expect("translates").expect("explains itself");
+        let lost: Vec<&str> = account.losses.iter().map(|loss| loss.element.as_str()).collect();
+        assert!(lost.contains(&"Patient.address") && !lost.contains(&"Patient.name"), "{lost:?}");
+    });
+}

@@ -3,9 +3,10 @@
 
 use crate::descriptor;
 use crate::message::Making;
+use crate::patient;
 use crate::settings::Config;
 use crate::submit::{self, CARRIED_AFTER_PERFORMER, CARRIED_BEFORE_SUBJECT, OCCURRENCE};
-use adapter_contract::{Account, Exchange, FieldLine, Grade, LossReason, MinimisedReferral, TranslateError};
+use adapter_contract::{Account, Exchange, FieldLine, Grade, Loss, LossReason, MinimisedReferral, TranslateError};
 use adapter_fhir::account::{AS_WRITTEN, constant, is_content, line, lost};
 use adapter_fhir::referral::{Part, Referral};
 
@@ -36,7 +37,10 @@ pub(crate) fn account(
     }
     account.fields.push(constant("ServiceRequest.requester", "the gateway's organisation, from the settings"));
     account.fields.push(constant("ServiceRequest.performer", "the service, from the settings"));
-    for part in std::iter::once(&referral.patient).chain(&referral.others) {
+    for (name, text) in referral.patient.object.members().filter(|(name, _)| is_content(name)) {
+        of_patient(Making { exchange, config }, &referral.patient, name, text, &mut account);
+    }
+    for part in &referral.others {
         if sent.iter().any(|(full_url, _)| *full_url == part.full_url) {
             let names = part.object.members().map(|(name, _)| name).filter(|name| is_content(name));
             account.fields.extend(names.map(|name| field(part, name, AS_WRITTEN)));
@@ -45,6 +49,21 @@ pub(crate) fn account(
         }
     }
     Ok(account)
+}
+
+/// One element of the Patient: what of it is sent, and what is left out.
+fn of_patient(making: Making<'_>, patient: &Part<'_>, name: &str, text: &str, account: &mut Account) {
+    let sent = patient::sent(making, name, text);
+    if let Some(value) = sent.text {
+        let step = if sent.left_out == 0 { AS_WRITTEN } else { "in part, and that as it was written" };
+        account.fields.push(FieldLine { value, ..field(patient, name, step) });
+    }
+    if sent.left_out > 0 {
+        let count = u32::try_from(sent.left_out).unwrap_or(u32::MAX);
+        let element = format!("Patient.{name}");
+        let loss = lost(&element, LossReason::NotChosen, Grade::Informational, count);
+        account.losses.push(Loss { because: Some(patient::LEFT_OUT.to_owned()), ..loss });
+    }
 }
 
 fn field(from: &Part<'_>, name: &str, step: &str) -> FieldLine {

@@ -3,9 +3,10 @@
 //! One file for each stage: `submit` gives the referral (add-service-request), `tell` withdraws it
 //! (revoke-service-request), `report` reads the messages that the platform sends. `message` makes the Bundles that leave,
 //! `answer` reads what comes back for them. `received` finds out which referral a resource of a message is about; `task`,
-//! `appointment` and `communication` make statements of them, and `status` says what their words mean.
+//! `appointment` and `communication` make statements of them, `outputs` bounds what Tasks say was done, and `status` says what
+//! their words mean.
 //!
-//! `account` says what a submission carries and what it does not.
+//! `patient` says what is sent of the person, `account` what a submission carries and what it does not.
 //!
 //! The README beside `adapter.toml` has format, settings and limits.
 
@@ -14,6 +15,8 @@ mod answer;
 mod appointment;
 mod communication;
 mod message;
+mod outputs;
+mod patient;
 mod received;
 mod report;
 mod settings;

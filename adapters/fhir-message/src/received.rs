@@ -9,6 +9,9 @@ use std::collections::{HashMap, HashSet};
 /// Entries of one message, at most: a person's referral with all that has accumulated has far fewer.
 const MOST_ENTRIES: usize = 500;
 
+/// Characters of a time, at most: every statement repeats the message's.
+const LONGEST_TIME: usize = 64;
+
 /// Characters of a key, at most.
 const LONGEST_KEY: usize = 200;
 
@@ -92,7 +95,8 @@ impl<'a> Received<'a> {
             resources.push(resource);
         }
         let kind = bundle.string("type").unwrap_or_default();
-        Ok(Self { kind, timestamp: bundle.string("timestamp"), resources, places })
+        let timestamp = bundle.string("timestamp").filter(|timestamp| timestamp.len() <= LONGEST_TIME);
+        Ok(Self { kind, timestamp, resources, places })
     }
 
     /// The resources of one type.

@@ -2,6 +2,7 @@
 
 use crate::appointment;
 use crate::communication::{self, EITHER, FROM_PROVIDER, FROM_REQUESTER};
+use crate::outputs::Outputs;
 use crate::received::{About, Received};
 use crate::statement::{report, timeless};
 use crate::status::{self, ERROR, Meaning, UNMAPPED, Vocabulary};
@@ -33,6 +34,9 @@ const BSER_EVENT: (&str, &str) = ("http://terminology.hl7.org/CodeSystem/v2-0003
 /// Statements of one message, at most.
 const MOST_STATEMENTS: usize = 200;
 
+/// Characters of a platform's word that is said of every referral of a message, at most.
+const LONGEST_WORD: usize = 1_000;
+
 /// Reads a pushed message.
 ///
 /// # Errors
@@ -49,6 +53,13 @@ pub(crate) fn read(pushed: &Report<'_>) -> Result<Vec<Reading>, TranslateError> 
     }
     let header = received.resources.first().filter(|first| first.kind() == "MessageHeader");
     let header = header.ok_or_else(|| wrong("does not begin with a MessageHeader"))?;
+    // Each of them is a statement, unless it comes again: how many there are is known before any of them is read.
+    let stating = received.resources.iter().filter(|one| matches!(one.kind(), "Task" | "Appointment"));
+    let stating: BTreeSet<&str> = stating.map(|one| one.text).collect();
+    let focus = header.value.get("focus").and_then(Value::as_array).map_or(0, Vec::len);
+    if stating.len().max(focus) > MOST_STATEMENTS {
+        return Err(wrong("says more than the gateway takes from one message"));
+    }
     let message = Message::of(&received, &header.value);
     let statements = message.statements();
     if statements.is_empty() {
@@ -115,12 +126,14 @@ impl<'m, 'a> Message<'m, 'a> {
             return self.abouts().iter().map(|about| Some(self.evidence(about))).collect();
         }
         let vocabulary = Vocabulary::of(self.system);
-        let mut said = Vec::new();
+        let (mut said, mut outputs) = (Vec::new(), Outputs::default());
         for (place, resource) in self.received.resources.iter().enumerate() {
             let in_focus = self.focus.contains(&place);
             let Some(about) = self.received.about_of(place) else { continue };
             match resource.kind() {
-                "Task" => said.push(Some(task::read(self.received, vocabulary, resource, &about, in_focus))),
+                "Task" => {
+                    said.push(Some(task::read(self.received, vocabulary, resource, &about, in_focus, &mut outputs)));
+                }
                 "Appointment" => {
                     let beside = appointment::stands_beside(self.received, &about);
                     said.push(Some(appointment::read(self.received, resource, &about, in_focus, beside)));
@@ -189,9 +202,9 @@ impl<'m, 'a> Message<'m, 'a> {
     fn evidence(&self, about: &About) -> StatusReport {
         let means = Meaning { status: None, business_status: UNMAPPED.to_owned(), contradiction: false };
         let order = PlatformOrder { version: None, instant: self.received.timestamp.clone() };
-        let code = Some(self.code.to_owned()).filter(|code| !code.is_empty());
+        let code = Some(bounded(self.code)).filter(|code| !code.is_empty());
         let text = code.is_none().then(|| "a message without an event".to_owned());
-        let word = Concept { system: self.system.map(str::to_owned).filter(|_| code.is_some()), code, text };
+        let word = Concept { system: self.system.map(bounded).filter(|_| code.is_some()), code, text };
         report(about, format!("event/{}/{}", about.name.0, short(self.code)), order, word, means)
     }
 
@@ -202,7 +215,7 @@ impl<'m, 'a> Message<'m, 'a> {
         }
         let means = Meaning { status: None, business_status: ERROR.to_owned(), contradiction: false };
         let order = PlatformOrder { version: None, instant: self.received.timestamp.clone() };
-        let word = Concept { code: Some(code.to_owned()), ..Concept::default() };
+        let word = Concept { code: Some(bounded(code)), ..Concept::default() };
         let mut said = report(about, format!("response/{}/{}", short(identifier), short(code)), order, word, means);
         said.reason = Some("The platform answered later that it could not process the message.".to_owned());
         Some(said)
@@ -212,6 +225,11 @@ impl<'m, 'a> Message<'m, 'a> {
 /// A word of the platform as a part of a name: bounded, whatever it is.
 fn short(word: &str) -> String {
     word.chars().filter(|one| one.is_ascii_alphanumeric() || matches!(one, '-' | '.' | ':')).take(80).collect()
+}
+
+/// The beginning of a word that is said again of each referral.
+fn bounded(word: &str) -> String {
+    word.chars().take(LONGEST_WORD).collect()
 }
 
 /// That the platform has the request: what is left of our own message when it comes back. It never has a time, so that it

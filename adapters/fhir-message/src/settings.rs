@@ -3,7 +3,7 @@
 use adapter_contract::{Settings, TranslateError};
 
 /// Every setting that may be given; another name is a mistake that must not pass in silence.
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 20] = [
     "base-url",
     "requester-ods",
     "requester-name",
@@ -23,6 +23,7 @@ const NAMES: [&str; 19] = [
     "answer-body",
     "recognises-repetition",
     "honours-contact-prohibition",
+    "patient-details",
 ];
 
 /// Code system of the events in Ontario's guide.
@@ -78,6 +79,8 @@ pub(crate) struct Config<'a> {
     pub(crate) recognises_repetition: bool,
     /// The platform has undertaken to honour `contacting-subject-prohibited`.
     pub(crate) honours_contact_prohibition: bool,
+    /// Old names, addresses and numbers of the person, and identifiers other than the NHS number, are sent too.
+    pub(crate) all_patient_details: bool,
 }
 
 impl<'a> Config<'a> {
@@ -126,6 +129,7 @@ impl<'a> Config<'a> {
             body_optional: either("answer-body", "expected", "optional")?,
             recognises_repetition: either("recognises-repetition", "false", "true")?,
             honours_contact_prohibition: either("honours-contact-prohibition", "false", "true")?,
+            all_patient_details: either("patient-details", "current", "all")?,
         })
     }
 }
@@ -161,6 +165,7 @@ mod tests {
         let given = settings(&[]);
         let config = Config::read(&given).expect("complete");
         assert!(!config.body_optional && !config.recognises_repetition && !config.honours_contact_prohibition);
+        assert!(!config.all_patient_details);
         assert_eq!((config.path, config.destination), ("$process-message", "https://p.example/fhir"));
         assert_eq!((config.focus, config.referral_id.1), (Focus::Reference, IdForm::String));
         assert_eq!((config.source.0, config.revoked_status, config.profile), ("Gateway", "active", None));
@@ -183,9 +188,11 @@ mod tests {
             ("answer-body", "optional"),
             ("recognises-repetition", "true"),
             ("honours-contact-prohibition", "true"),
+            ("patient-details", "all"),
         ]);
         let config = Config::read(&given).expect("complete");
         assert!(config.body_optional && config.recognises_repetition && config.honours_contact_prohibition);
+        assert!(config.all_patient_details);
         assert_eq!((config.path, config.destination), ("svc/fhir/v1/$process-messages", "https://d.example"));
         assert_eq!(
             (config.focus, config.referral_id),
@@ -211,6 +218,7 @@ mod tests {
             ("answer-body", "none"),
             ("recognises-repetition", "yes"),
             ("honours-contact-prohibition", "yes"),
+            ("patient-details", "old"),
             ("referral-id-form", "uri"),
             ("honour-contact-prohibition", "true"),
             ("process-message-path", "../$process-message"),

@@ -52,6 +52,11 @@ pub(crate) fn event(resource: &Resource<'_>, more: &[&str]) -> String {
     format!("{}/{}/{name}", resource.kind(), resource.id().unwrap_or("-"))
 }
 
+/// A short name of a content, whatever the order of its members.
+pub(crate) fn digest(content: &Value) -> Uuid {
+    Uuid::new_v5(&Uuid::NAMESPACE_URL, sorted(content.clone()).to_string().as_bytes())
+}
+
 /// The same value with its members in one order, so that a server that writes them in another says the same.
 fn sorted(value: Value) -> Value {
     match value {

@@ -62,12 +62,12 @@ pub(crate) fn word(word: &str) -> Option<Meaning> {
 
 /// What `Task.status` and `Task.businessStatus` say together.
 pub(crate) fn task(vocabulary: Vocabulary, status: &str, business: Option<&Concept>) -> Meaning {
-    let own = match vocabulary {
-        Vocabulary::Ontario => row(&format!("{status} (Ontario)")).or_else(|| row(status)),
-        Vocabulary::Common => row(status),
-    };
-    let Some(own) = own.filter(|_| status.parse::<TaskStatus>().is_ok()) else {
+    let Some(common) = row(status).filter(|_| status.parse::<TaskStatus>().is_ok()) else {
         return Meaning { status: None, business_status: UNMAPPED.to_owned(), contradiction: false };
+    };
+    let own = match vocabulary {
+        Vocabulary::Ontario => row(&format!("{status} (Ontario)")).unwrap_or(common),
+        Vocabulary::Common => common,
     };
     let Some(business) = business else { return Meaning::of(own) };
     if is_bser(business) {
@@ -75,9 +75,25 @@ pub(crate) fn task(vocabulary: Vocabulary, status: &str, business: Option<&Conce
     }
     let named = [&business.text, &business.code].into_iter().flatten().find_map(|word| sub_status(word));
     let Some(named) = named else { return Meaning::of(own) };
-    match (own.status, named.status) {
-        (Some(one), Some(other)) if one != other && (one.is_final() || other.is_final()) => Meaning::contradiction(),
-        _ => Meaning { status: own.status, ..Meaning::of(named) },
+    // Ontario's rows say in which of Ocean's folders a Task lies by its status, so they hold beside a folder's name. R4's own
+    // word is meant beside a word of Caredove, and where it and the folder say the same (a cancelled Task in Cancelled).
+    let is_folder = OCEAN_FOLDERS.contains(&named.platform.as_str());
+    let stated = if is_folder && named.status != common.status { own } else { common };
+    if contradict(stated, named) {
+        return Meaning::contradiction();
+    }
+    Meaning { status: stated.status, ..Meaning::of(named) }
+}
+
+/// Ocean's folders. Of the words for people the rest are Caredove's.
+const OCEAN_FOLDERS: [&str; 7] =
+    ["New", "Pending Booking", "Booking Unconfirmed", "Booking Confirmed", "Awaiting Reply", "Declined", "Cancelled"];
+
+/// Whether the two cannot both be so: they differ, and one of them is an end.
+fn contradict(one: &StatusRow, other: &StatusRow) -> bool {
+    match (one.status, other.status) {
+        (Some(one), Some(other)) => one != other && (one.is_final() || other.is_final()),
+        _ => false,
     }
 }
 
@@ -205,10 +221,16 @@ mod tests {
             ("cancelled", "Cancelled (by provider)", Cancelled, "revoked"),
             ("completed", "Archived", Completed, "outcome-recorded"),
         ] {
-            let seen = said(Vocabulary::Common, status, Some(words));
-            assert_eq!(seen, (Some(means), business.to_owned(), false), "{status} {words}");
+            // Ontario's event system is the default, and says nothing of Caredove's words.
+            for vocabulary in [Vocabulary::Common, Vocabulary::Ontario] {
+                let seen = said(vocabulary, status, Some(words));
+                assert_eq!(seen, (Some(means), business.to_owned(), false), "{vocabulary:?} {status} {words}");
+            }
         }
-        assert_eq!(said(Vocabulary::Common, "requested", Some("Failed (No show)")), (None, ERROR.to_owned(), true));
+        for vocabulary in [Vocabulary::Common, Vocabulary::Ontario] {
+            let seen = said(vocabulary, "requested", Some("Failed (No show)"));
+            assert_eq!(seen, (None, ERROR.to_owned(), true));
+        }
         assert_eq!(said(Vocabulary::Common, "completed", Some("Booked")), (None, ERROR.to_owned(), true));
     }
 

@@ -2,11 +2,12 @@
 
 use crate::answer::acknowledged;
 use crate::message::{Entry, Making};
+use crate::patient::patient;
 use crate::settings::Config;
 use adapter_contract::{Answer, Exchange, MinimisedReferral, Progress, Receipt, Repeat, Step, TranslateError};
 use adapter_fhir::json::{Writer, carry, references};
 use adapter_fhir::read::is_id;
-use adapter_fhir::referral::{Part, Referral};
+use adapter_fhir::referral::Referral;
 use serde_json::json;
 
 /// Step whose answer is that to the message; also the event's code.
@@ -56,7 +57,7 @@ pub(crate) fn resume(exchange: &Exchange<'_>, config: &Config<'_>, answer: &Answ
 /// [`TranslateError`] where a reference would point nowhere, or a prohibition of contact would be lost.
 pub(crate) fn outgoing(making: Making<'_>, referral: &Referral<'_>) -> Result<Vec<Entry>, TranslateError> {
     let request = service_request(making, referral);
-    let patient = claiming(making, &referral.patient);
+    let patient = patient(making, &referral.patient);
     let mut entries = vec![(referral.order.full_url.clone(), request), (referral.patient.full_url.clone(), patient)];
     entries.extend(making.parties());
     let roots: Vec<&str> = entries.iter().map(|(_, text)| text.as_str()).collect();
@@ -106,15 +107,4 @@ fn service_request(making: Making<'_>, referral: &Referral<'_>) -> String {
 pub(crate) fn parties(making: Making<'_>, request: &mut Writer) {
     request.value("requester", &json!({"reference": making.full_url("requester")}));
     request.value("performer", &json!([{"reference": making.full_url("recipient")}]));
-}
-
-/// The person as the gateway minimised it, with the profile that it is to claim.
-fn claiming(making: Making<'_>, part: &Part<'_>) -> String {
-    let mut writer = making.resource(&part.kind);
-    making.claim(&mut writer, &part.kind);
-    let replaced = |name: &str| name == "resourceType" || (name == "meta" && making.config.profile.is_some());
-    for (name, text) in part.object.members().filter(|(name, _)| !replaced(name)) {
-        writer.raw(name, text);
-    }
-    writer.finish()
 }

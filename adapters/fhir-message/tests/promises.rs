@@ -1,8 +1,9 @@
 //! What the contract asks of every adapter, held where a fixture cannot show it: canaries, exact text, hostile bodies.
 
 use adapter_contract::{
-    Answer, Exchange, FailureCode, IdempotencyKey, Keys, MinimisedReferral, PlatformReferralId, PlatformRequest,
-    Progress, Purpose, Reading, Report, ReportSource, SenderMove, Settings, Step, TaskStatus, TranslateError,
+    Answer, Exchange, FailureCode, IdempotencyKey, Keys, MinimisedReferral, OutputValue, PlatformReferralId,
+    PlatformRequest, Progress, Purpose, Reading, Report, ReportSource, SenderMove, Settings, Step, TaskStatus,
+    TranslateError,
 };
 use serde_json::{Value, json};
 
@@ -317,5 +318,113 @@ fn every_element_is_accounted_for_and_every_field_is_sent() {
             let there = |entry: &Value| entry["resource"]["resourceType"] == kind && !entry["resource"][name].is_null();
             assert!(entries.iter().any(there), "{} is not sent", line.target);
         }
+    });
+}
+
+/// A message of 190 Tasks with 50 outputs each, all of which point to one large resource.
+fn all_point_to(resource: &Value) -> String {
+    let key = json!([{"system": "https://vcse-gateway.example/fhir/Id/referral-key", "value": "key-1"}]);
+    let header = json!({"resourceType": "MessageHeader", "eventCoding": {"code": "notify-update-process-request"}});
+    let request = json!({"resourceType": "ServiceRequest", "id": "S-1", "identifier": key});
+    let to = format!("{}/1", resource["resourceType"].as_str().expect("a type"));
+    let outputs = vec![json!({"valueReference": {"reference": to}}); 50];
+    let task = |number: usize| {
+        json!({"resourceType": "Task", "id": format!("T-{number}"), "status": "completed",
+            "focus": {"reference": "ServiceRequest/S-1"}, "output": outputs})
+    };
+    let resources = [header, request, resource.clone()].into_iter().chain((0..190).map(task));
+    let entries: Vec<Value> = resources.map(|resource| json!({"resource": resource})).collect();
+    json!({"resourceType": "Bundle", "type": "message", "timestamp": "2026-11-22T10:00:00Z", "entry": entries})
+        .to_string()
+}
+
+#[test]
+fn what_every_output_points_to_comes_out_once() {
+    let long = "x".repeat(400_000);
+    for (resource, most) in [
+        (json!({"resourceType": "Observation", "id": "1", "valueString": long}), 1),
+        (json!({"resourceType": "DocumentReference", "id": "1", "description": long}), 0),
+        (json!({"resourceType": "Observation", "id": "1", "subject": {"reference": long}, "valueString": "x"}), 1),
+    ] {
+        let body = all_point_to(&resource);
+        assert!(body.len() < 1_000_000, "a webhook takes it");
+        let readings = pushed(body.as_bytes()).expect("reads");
+        assert_eq!(readings.len(), 190);
+        let outputs: Vec<_> = readings
+            .iter()
+            .flat_map(|reading| match reading {
+                Reading::Status(status) => status.outputs.as_slice(),
+                other => panic!("a status, not {other:?}"),
+            })
+            .map(|output| &output.value)
+            .collect();
+        // 500 are read, and each Task that has more says how many in one.
+        assert!(outputs.len() <= 500 + 190, "{}", outputs.len());
+        let carried = outputs.iter().filter(|value| matches!(value, OutputValue::Resource(_))).count();
+        assert_eq!(carried, most);
+        let size = format!("{readings:?}").len();
+        assert!(size < 2 * body.len(), "{size} bytes of {}", body.len());
+        // However little room there was, the statements keep their names.
+        assert_eq!(pushed(body.as_bytes()).expect("reads"), readings);
+    }
+}
+
+#[test]
+fn a_statement_is_named_by_what_it_points_to_not_by_what_there_was_room_for() {
+    let bundle = |value: &str, others: bool| {
+        let mut bundle: Value = serde_json::from_str(&all_point_to(
+            &json!({"resourceType": "Observation", "id": "1", "valueString": value}),
+        ))
+        .expect("JSON");
+        let entries = bundle["entry"].as_array_mut().expect("entries");
+        let last = entries.pop().expect("a Task");
+        entries.truncate(if others { 100 } else { 3 });
+        entries.push(last);
+        let readings = pushed(bundle.to_string().as_bytes()).expect("reads");
+        match readings.last() {
+            Some(Reading::Status(status)) => (status.event.clone(), status.outputs.len()),
+            other => panic!("a status, not {other:?}"),
+        }
+    };
+    let ((alone, outputs), (among, fewer)) = (bundle("helped", false), bundle("helped", true));
+    assert_eq!((outputs, fewer), (50, 1));
+    assert_eq!(alone, among);
+    assert_ne!(alone, bundle("corrected", false).0);
+}
+
+#[test]
+fn a_long_word_is_not_repeated_for_each_referral() {
+    let long = "x".repeat(300_000);
+    let requests =
+        (0..190).map(|number| json!({"resource": {"resourceType": "ServiceRequest", "id": format!("S-{number}")}}));
+    for header in [
+        json!({"resourceType": "MessageHeader", "eventCoding": {"system": long, "code": long}}),
+        json!({"resourceType": "MessageHeader", "response": {"identifier": long, "code": long}}),
+    ] {
+        let entries: Vec<Value> = std::iter::once(json!({"resource": header})).chain(requests.clone()).collect();
+        let body =
+            json!({"resourceType": "Bundle", "type": "message", "timestamp": long, "entry": entries}).to_string();
+        let readings = pushed(body.as_bytes()).expect("reads");
+        assert_eq!(readings.len(), 190);
+        assert!(format!("{readings:?}").len() < body.len(), "said of each referral, and bounded");
+    }
+}
+
+#[test]
+fn a_person_whose_names_are_all_old_keeps_them() {
+    let mut bundle: Value = serde_json::from_str(&full()).expect("JSON");
+    let old = json!([{"use": "old", "family": "Formername"}]);
+    bundle["entry"][1]["resource"]["name"] = old.clone();
+    bundle["entry"][1]["resource"]["address"] = json!([{"use": "old", "postalCode": "ZZ99 3VZ"}]);
+    let referral = MinimisedReferral::new(bundle.to_string());
+    with_exchange(Purpose::Submit { referral: &referral }, &settings(), |exchange| {
+        let adapter = adapter_fhir_message::adapter();
+        let (_, body, _) = sent(adapter.begin(exchange).expect("translates"));
+        let body: Value = serde_json::from_str(&body).expect("JSON");
+        let patient = &body["entry"][2]["resource"];
+        assert_eq!((&patient["name"], &patient["address"]), (&old, &Value::Null));
+        let account = adapter.account(exchange).expect("translates").expect("explains itself");
+        let lost: Vec<&str> = account.losses.iter().map(|loss| loss.element.as_str()).collect();
+        assert!(lost.contains(&"Patient.address") && !lost.contains(&"Patient.name"), "{lost:?}");
     });
 }

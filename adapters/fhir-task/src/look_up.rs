@@ -41,7 +41,7 @@ fn found(exchange: &Exchange<'_>, config: &Config<'_>, answer: &Answer) -> Resul
     match ours.as_slice() {
         [] => Ok(Step::Absent),
         [text] => {
-            let read = read_task(text, &Known::default(), Some(config.base_url)).map_err(unreadable)?;
+            let read = read_task(text, &mut Known::default(), Some(config.base_url)).map_err(unreadable)?;
             Ok(Step::Delivered(read.into_receipt()))
         }
         several => {

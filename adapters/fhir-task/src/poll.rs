@@ -115,7 +115,7 @@ fn page(config: &Config<'_>, stand: &Stand, answer: &Answer) -> Result<ReportPag
         let updated = task.raw("meta").and_then(Object::read).and_then(|meta| instant(&meta.string("lastUpdated")?));
         newest = newest.max(updated);
         if key(&task).is_some() {
-            readings.extend(reading(&task, text, &known, config));
+            readings.extend(reading(&task, text, &mut known, config));
         }
     }
     let next = next_page(config, body)?;
@@ -136,7 +136,7 @@ fn page(config: &Config<'_>, stand: &Stand, answer: &Answer) -> Result<ReportPag
 }
 
 /// One Task's reading. A malformed one is named, so that it is read by itself and fails alone.
-fn reading(task: &Object<'_>, text: &str, known: &Known, config: &Config<'_>) -> Option<Reading> {
+fn reading(task: &Object<'_>, text: &str, known: &mut Known, config: &Config<'_>) -> Option<Reading> {
     let changed = |id: String| is_id(&id).then_some(Reading::Changed(PlatformReferralId(id)));
     match read_task(text, known, Some(config.base_url)) {
         Ok(read) if read.unresolved.is_empty() => Some(Reading::Status(read.report)),

@@ -61,7 +61,7 @@ fn task(config: &Config<'_>, referral: &PlatformReferralId, answer: &Answer) -> 
     if matches!(status(answer), 404 | 410) {
         return Ok(Step::Absent);
     }
-    let read = read_task(success(answer)?, &Known::default(), Some(config.base_url)).map_err(unreadable)?;
+    let read = read_task(success(answer)?, &mut Known::default(), Some(config.base_url)).map_err(unreadable)?;
     settle(referral, read, &[], 0)
 }
 
@@ -131,7 +131,7 @@ fn task_with_outputs(
         }
     }
     let task = task.ok_or_else(|| unreadable("the batch-response has no Task"))?;
-    let read = read_task(task, &known, Some(config.base_url)).map_err(unreadable)?;
+    let read = read_task(task, &mut known, Some(config.base_url)).map_err(unreadable)?;
     let batches = progress.notes.get(BATCHES).and_then(|batches| batches.parse().ok()).unwrap_or(1);
     settle(referral, read, &asked, batches)
 }

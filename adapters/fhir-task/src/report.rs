@@ -17,7 +17,8 @@ pub(crate) fn read(report: &Report<'_>) -> Result<Vec<Reading>, TranslateError> 
     let resource = Object::read(body).ok_or_else(|| TranslateError::new("report", "is not a JSON object"))?;
     match resource.string("resourceType").as_deref() {
         Some("Task") => {
-            let read = read_task(body, &Known::default(), None).map_err(|what| TranslateError::new("Task", what))?;
+            let read =
+                read_task(body, &mut Known::default(), None).map_err(|what| TranslateError::new("Task", what))?;
             // A Task on the gateway's own API has its outputs there too: there is no platform to ask for them.
             let complete = read.unresolved.is_empty() || report.source == ReportSource::TaskUpdate;
             Ok(vec![if complete {
@@ -40,7 +41,7 @@ fn collected(body: &str) -> Result<Vec<Reading>, TranslateError> {
     let (_, task) = resources.next().ok_or_else(|| wrong("is empty"))?;
     let mut known = Known::default();
     resources.for_each(|(url, text)| known.add(url, text));
-    let read = read_task(task, &known, None).map_err(|what| TranslateError::new("Task", what))?;
+    let read = read_task(task, &mut known, None).map_err(|what| TranslateError::new("Task", what))?;
     Ok(vec![Reading::Status(read.report)])
 }
 
@@ -66,7 +67,7 @@ fn notification(body: &str) -> Result<Vec<Reading>, TranslateError> {
     let (mut readings, mut told) = (Vec::new(), HashSet::new());
     for (_, text) in resources().skip(1).filter(|(_, text)| is_task(text)) {
         // One malformed Task does not stop those behind it: it is asked for by its id.
-        match read_task(text, &known, None) {
+        match read_task(text, &mut known, None) {
             Ok(read) => {
                 told.insert(read.report.platform_referral.0.clone());
                 readings.push(if read.unresolved.is_empty() {

@@ -229,7 +229,7 @@ fn created(making: &Making<'_>, answer: &Answer) -> Result<Receipt, DeliveryErro
         let id = id.ok_or_else(|| unreadable("neither a Task nor the place of one"))?;
         return Ok(Receipt { platform_referral: PlatformReferralId(id.to_owned()), reports: Vec::new() });
     }
-    let read = read_task(body, &Known::default(), Some(making.config.base_url)).map_err(unreadable)?;
+    let read = read_task(body, &mut Known::default(), Some(making.config.base_url)).map_err(unreadable)?;
     let ours = making.exchange.keys.idempotency;
     if read.report.key.as_ref().is_some_and(|key| key != ours) {
         return Err(unreadable("the Task carries the key of another referral"));

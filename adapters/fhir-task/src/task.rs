@@ -6,27 +6,75 @@ use adapter_contract::{
     systems,
 };
 use adapter_fhir::json::Object;
+use adapter_fhir::outputs::Allowance;
 use adapter_fhir::read::{concept, is_id, local_reference, string};
 use serde_json::Value;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 /// Types that the guide names for `Task.output`: only these are ever read from a platform.
 const OUTPUT_TYPES: [&str; 6] = ["Procedure", "Observation", "QuestionnaireResponse", "CarePlan", "Condition", "Goal"];
 
-/// Resources that came with the Task, by full URL and by `Type/id`.
-#[derive(Debug, Default)]
-pub(crate) struct Known(HashMap<String, String>);
+/// Outputs of one Task, at most; the rest is named in words.
+const MOST_OUTPUTS: usize = 100;
+/// Outputs of all Tasks of one answer or report, at most.
+const MOST_TOGETHER: usize = 5_000;
+/// Bytes of what they point to, at most: many Tasks may point to one large resource. No answer is larger
+/// (`adapter.toml`, answer-bytes), so that each resource of an answer has room once.
+const MOST_BYTES: usize = 4 << 20;
+
+/// Resources that came with the Task, by full URL and by `Type/id`, and how much of them may be carried.
+#[derive(Debug)]
+pub(crate) struct Known {
+    resources: HashMap<String, Rc<Kept>>,
+    allowance: Allowance,
+}
+
+/// A resource, and what is to be known of it: found out once, however many outputs point to it.
+#[derive(Debug)]
+struct Kept {
+    text: String,
+    /// Whom it is about, if it says so.
+    subject: Option<String>,
+    enrolment: Option<status::Enrolment>,
+}
+
+impl Kept {
+    fn of(text: &str) -> Self {
+        let value: Value = serde_json::from_str(text).unwrap_or_default();
+        let subject = value.pointer("/subject/reference").and_then(Value::as_str).map(str::to_owned);
+        Self { text: text.to_owned(), subject, enrolment: status::enrolment(&value) }
+    }
+
+    /// Whether it names another subject than the person of the Task. One without a subject is taken as the Task's.
+    fn is_anothers(&self, person: Option<&str>) -> bool {
+        match (self.subject.as_deref(), person) {
+            (Some(subject), Some(person)) => {
+                // One may be written absolutely and the other relatively: the ends name the person.
+                !subject.starts_with('#') && local_reference(subject) != local_reference(person)
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self { resources: HashMap::new(), allowance: Allowance::new(MOST_TOGETHER, MOST_BYTES) }
+    }
+}
 
 impl Known {
     /// Adds a resource under its own name and, if there is one, its full URL.
     pub(crate) fn add(&mut self, full_url: Option<&str>, resource: &str) {
         let object = Object::read(resource);
         let part = |name: &str| object.as_ref().and_then(|object| object.string(name));
+        let kept = Rc::new(Kept::of(resource));
         if let Some((kind, id)) = part("resourceType").zip(part("id")) {
-            self.0.insert(format!("{kind}/{id}"), resource.to_owned());
+            self.resources.insert(format!("{kind}/{id}"), Rc::clone(&kept));
         }
         if let Some(url) = full_url {
-            self.0.insert(url.to_owned(), resource.to_owned());
+            self.resources.insert(url.to_owned(), kept);
         }
     }
 }
@@ -65,7 +113,7 @@ impl TaskReading {
 ///
 /// # Errors
 /// What is missing, in words without a value.
-pub(crate) fn read_task(text: &str, known: &Known, base_url: Option<&str>) -> Result<TaskReading, &'static str> {
+pub(crate) fn read_task(text: &str, known: &mut Known, base_url: Option<&str>) -> Result<TaskReading, &'static str> {
     let object = Object::read(text).ok_or("the Task is not a JSON object")?;
     if object.string("resourceType").as_deref() != Some("Task") {
         return Err("the resource is not a Task");
@@ -75,31 +123,42 @@ pub(crate) fn read_task(text: &str, known: &Known, base_url: Option<&str>) -> Re
     let value = |name: &str| object.raw(name).and_then(|text| serde_json::from_str::<Value>(text).ok());
     let (meta, business) = (value("meta").unwrap_or_default(), value("businessStatus"));
 
-    let contained: HashMap<String, &str> = object
-        .array("contained")
+    let all = object.array("output");
+    let contained = if all.is_empty() { Vec::new() } else { object.array("contained") };
+    let contained: HashMap<String, Rc<Kept>> = contained
         .into_iter()
-        .filter_map(|text| Some((format!("#{}", Object::read(text)?.string("id")?), text)))
+        .filter_map(|text| Some((format!("#{}", Object::read(text)?.string("id")?), Rc::new(Kept::of(text)))))
         .collect();
-    let mut unresolved = Vec::new();
+    let Known { resources, allowance } = known;
     let find = |reference: &str| {
         let local = own_reference(reference, base_url);
-        let found = contained.get(reference).copied().or_else(|| known.0.get(reference).map(String::as_str));
-        let found = found.or_else(|| known.0.get(local.as_ref()?).map(String::as_str));
-        (local, found)
+        let found = contained.get(reference).or_else(|| resources.get(reference));
+        let found = found.or_else(|| resources.get(local.as_ref()?));
+        (local, found.map(Rc::as_ref))
     };
     let person = value("for").as_ref().and_then(|person| string(person, "reference"));
-    let outputs = object
-        .array("output")
-        .into_iter()
-        .filter_map(|text| output(&Object::read(text)?, &find, &mut unresolved, person.as_deref()))
-        .collect::<Vec<_>>();
+    // What another Task carried is carried again, as long as there is room: each is about a referral of its own.
+    allowance.begin_again();
+    let granted = allowance.outputs(all.len().min(MOST_OUTPUTS));
+    let mut taking = Taking { allowance, unresolved: Vec::new(), enrolment: None, person: person.as_deref() };
+    let mut outputs = Vec::new();
+    for (number, text) in all.iter().enumerate() {
+        // What is only counted is read all the same: it may say how the referral ended.
+        let is_kept = number < granted;
+        let output = Object::read(text).and_then(|output| taking.output(&output, &find, is_kept));
+        outputs.extend(output.filter(|_| is_kept));
+    }
+    if all.len() > granted {
+        let rest = format!("{} further outputs, which are at the platform", all.len().saturating_sub(granted));
+        outputs.push(ReportedOutput { kind: Concept::default(), value: in_words(&rest) });
+    }
+    let Taking { unresolved, enrolment, .. } = taking;
 
     let mut meaning = status::meaning(&word);
     let mut words = business.as_ref().and_then(concept).and_then(|concept| concept.text.or(concept.code));
-    // The last in the Task's order stands for the newest: the guide gives no other rule.
-    if let Some(enrolment) = outputs.iter().rev().find_map(enrolment) {
-        meaning.refine(&enrolment);
-        words = words.or(enrolment.display);
+    if let Some(enrolment) = enrolment {
+        meaning.refine(enrolment);
+        words = words.or_else(|| enrolment.display.clone());
     }
     let reason = value("statusReason").as_ref().and_then(concept).and_then(|reason| reason.text);
     let report = StatusReport {
@@ -139,58 +198,59 @@ fn event(id: &str, word: &str, meta: &Value, modified: Option<&str>) -> String {
     }
 }
 
-/// Reads one `Task.output`. What cannot be carried is said in words, so that the GP sees that there was something.
-fn output<'k>(
-    output: &Object<'_>,
-    find: &impl Fn(&str) -> (Option<String>, Option<&'k str>),
-    unresolved: &mut Vec<String>,
-    person: Option<&str>,
-) -> Option<ReportedOutput> {
-    let kind = output.raw("type").and_then(|text| serde_json::from_str(text).ok()).as_ref().and_then(concept);
-    let (name, text) = output.members().find(|(name, _)| name.starts_with("value"))?;
-    let value: Value = serde_json::from_str(text).ok()?;
-    let in_words = |words: &str| OutputValue::Concept(Concept { text: Some(words.to_owned()), ..Concept::default() });
-    let value = match (name, value.as_str(), string(&value, "reference")) {
-        ("valueCodeableConcept", _, _) => OutputValue::Concept(concept(&value)?),
-        ("valueReference", _, Some(reference)) => match find(&reference) {
-            (_, Some(resource)) if is_anothers(resource, person) => {
-                in_words("a resource about another person than this Task, which was not taken over")
-            }
-            (_, Some(resource)) => OutputValue::Resource(resource.to_owned()),
-            (Some(local), None) => {
-                if OUTPUT_TYPES.iter().any(|kind| local.split('/').next() == Some(kind)) && !unresolved.contains(&local)
-                {
-                    unresolved.push(local.clone());
+/// The outputs of one Task, under way.
+struct Taking<'t, 'k> {
+    allowance: &'t mut Allowance,
+    /// `Type/id` of what can be asked for.
+    unresolved: Vec<String>,
+    /// The last in the Task's order stands for the newest: the guide gives no other rule.
+    enrolment: Option<&'k status::Enrolment>,
+    person: Option<&'t str>,
+}
+
+impl<'k> Taking<'_, 'k> {
+    /// Reads one `Task.output`. What cannot be carried is said in words, so that the GP sees that there was something.
+    fn output(
+        &mut self,
+        output: &Object<'_>,
+        find: &impl Fn(&str) -> (Option<String>, Option<&'k Kept>),
+        is_kept: bool,
+    ) -> Option<ReportedOutput> {
+        let kind = output.raw("type").and_then(|text| serde_json::from_str(text).ok()).as_ref().and_then(concept);
+        let (name, text) = output.members().find(|(name, _)| name.starts_with("value"))?;
+        let value: Value = serde_json::from_str(text).ok()?;
+        let value = match (name, value.as_str(), string(&value, "reference")) {
+            ("valueCodeableConcept", _, _) => OutputValue::Concept(concept(&value)?),
+            ("valueReference", _, Some(reference)) => match find(&reference) {
+                (_, Some(resource)) if resource.is_anothers(self.person) => {
+                    in_words("a resource about another person than this Task, which was not taken over")
                 }
-                in_words(&local)
-            }
-            (None, None) => in_words("a resource on another server, which the gateway does not read"),
-        },
-        (_, Some(words), _) => in_words(words),
-        _ => in_words("a value of a kind that the gateway does not carry"),
-    };
-    Some(ReportedOutput { kind: kind.unwrap_or_default(), value })
-}
-
-/// Whether a resource names another subject than the person of the Task. One without a subject is taken as the Task's.
-fn is_anothers(resource: &str, person: Option<&str>) -> bool {
-    let subject = serde_json::from_str::<Value>(resource)
-        .ok()
-        .and_then(|resource| resource.pointer("/subject/reference").and_then(Value::as_str).map(str::to_owned));
-    match (subject, person) {
-        (Some(subject), Some(person)) => {
-            // One may be written absolutely and the other relatively: the ends name the person.
-            !subject.starts_with('#') && local_reference(&subject) != local_reference(person)
-        }
-        _ => false,
+                (local, Some(resource)) => {
+                    self.enrolment = resource.enrolment.as_ref().or(self.enrolment);
+                    if is_kept && self.allowance.carries(&resource.text, resource.text.len()) {
+                        OutputValue::Resource(resource.text.clone())
+                    } else {
+                        in_words(&local.unwrap_or(reference))
+                    }
+                }
+                (Some(local), None) => {
+                    let is_read = OUTPUT_TYPES.iter().any(|kind| local.split('/').next() == Some(kind));
+                    if is_kept && is_read && !self.unresolved.contains(&local) {
+                        self.unresolved.push(local.clone());
+                    }
+                    in_words(&local)
+                }
+                (None, None) => in_words("a resource on another server, which the gateway does not read"),
+            },
+            (_, Some(words), _) => in_words(words),
+            _ => in_words("a value of a kind that the gateway does not carry"),
+        };
+        Some(ReportedOutput { kind: kind.unwrap_or_default(), value })
     }
 }
 
-fn enrolment(output: &ReportedOutput) -> Option<status::Enrolment> {
-    match &output.value {
-        OutputValue::Resource(text) => status::enrolment(&serde_json::from_str(text).ok()?),
-        OutputValue::Concept(_) => None,
-    }
+fn in_words(words: &str) -> OutputValue {
+    OutputValue::Concept(Concept { text: Some(words.to_owned()), ..Concept::default() })
 }
 
 /// `Type/id` of a reference that the platform itself can answer for: relative, or absolute below its base.
@@ -229,7 +289,7 @@ mod tests {
     #[test]
     fn a_task_without_version_is_named_by_state_and_time() {
         let text = r#"{"resourceType":"Task","id":"9","status":"accepted","lastModified":"2026-11-22T10:00:00Z"}"#;
-        let report = read_task(text, &Known::default(), None).expect("reads").report;
+        let report = read_task(text, &mut Known::default(), None).expect("reads").report;
         assert_eq!(report.event, "Task/9/accepted/2026-11-22T10:00:00Z");
         assert_eq!(report.order, PlatformOrder { version: None, instant: Some("2026-11-22T10:00:00Z".to_owned()) });
     }
@@ -243,10 +303,40 @@ mod tests {
               {"type":{"text":"c"},"valueReference":{"reference":"Procedure/3"}},
               {"type":{"text":"d"},"valueCodeableConcept":{"text":"Food parcel"}},
               {"type":{"text":"e"},"valueAttachment":{"title":"x"}}]}"##;
-        let read = read_task(text, &Known::default(), Some("https://p.example")).expect("reads");
+        let read = read_task(text, &mut Known::default(), Some("https://p.example")).expect("reads");
         assert_eq!(read.unresolved, ["Procedure/3"]);
         assert_eq!(read.report.outputs.len(), 5);
         let OutputValue::Resource(kept) = &read.report.outputs[0].value else { panic!("a resource") };
         assert!(kept.contains("1.50"), "decimals stay as written");
+    }
+
+    #[test]
+    fn what_many_outputs_point_to_is_carried_once_by_each_task_while_there_is_room() {
+        let observation =
+            serde_json::json!({"resourceType": "Observation", "id": "o", "note": [{"text": "x".repeat(1_000_000)}],
+            "valueCodeableConcept": {"coding": [{"code": "enrolled",
+                "system": "http://hl7.org/fhir/us/sdoh-clinicalcare/CodeSystem/SDOHCC-CodeSystemTemporaryCodes"}]}})
+            .to_string();
+        let mut known = Known::default();
+        known.add(None, &observation);
+        let outputs = vec![r#"{"valueReference":{"reference":"Observation/o"}}"#; 150].join(",");
+        let text = format!(r#"{{"resourceType":"Task","id":"9","status":"completed","output":[{outputs}]}}"#);
+        let mut carried = 0;
+        for _ in 0..60 {
+            let read = read_task(&text, &mut known, None).expect("reads");
+            assert!(read.unresolved.is_empty() && read.report.outputs.len() <= MOST_OUTPUTS + 1);
+            assert_eq!(read.report.business_status, "helped", "what it says counts, carried or not");
+            let resources = |output: &&ReportedOutput| matches!(output.value, OutputValue::Resource(_));
+            let here = read.report.outputs.iter().filter(resources).count();
+            assert!(here <= 1, "once in a Task");
+            carried += here;
+            let Some(OutputValue::Concept(last)) = read.report.outputs.last().map(|output| &output.value) else {
+                panic!("the rest in words")
+            };
+            assert!(
+                last.text.as_deref().is_some_and(|text| text.ends_with("further outputs, which are at the platform"))
+            );
+        }
+        assert_eq!(carried, 4, "as many as fit into the bytes of an answer");
     }
 }

@@ -155,7 +155,7 @@ fn present(answer: &Answer) -> Result<&str, DeliveryError> {
 }
 
 fn own_report(config: &Config<'_>, telling: Telling<'_>, body: &str) -> Result<StatusReport, DeliveryError> {
-    let read = read_task(body, &Known::default(), Some(config.base_url)).map_err(unreadable)?;
+    let read = read_task(body, &mut Known::default(), Some(config.base_url)).map_err(unreadable)?;
     let mut report = read.into_report();
     if report.platform_referral != *telling.referral {
         return Err(unreadable("the Task has another id than the one that was asked for"));

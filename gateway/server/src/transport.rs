@@ -164,6 +164,7 @@ impl Transport for HttpTransport {
         let Some(Authorization::OAuth2(oauth2)) = &platform.access.credentials.authorization else {
             return once(Shown::Nothing).await.map_err(|unread| unread.error);
         };
+        let was_ours = platform.pace.is_ours().is_ok();
         let token = self.token(oauth2, &client, platform).await?;
         let answer = once(Shown::Token(&token)).await.map_err(|unread| unread.error)?;
         // A token may end before its time. 401 says that nothing was done (RFC 9110, 15.5.2), so that one renewal is safe.
@@ -175,7 +176,9 @@ impl Transport for HttpTransport {
         }
         let token = self.token(oauth2, &client, platform).await?;
         // That may have taken its time.
-        platform.pace.is_ours()?;
+        if was_ours {
+            platform.pace.is_ours()?;
+        }
         once(Shown::Token(&token)).await.map_err(|unread| unread.error)
     }
 
@@ -332,10 +335,6 @@ fn without_answer(error: &reqwest::Error, who: &str) -> DeliveryError {
     DeliveryError::new(FailureCode::NoAnswer, words)
 }
 
-fn sources(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
-    std::iter::successors(std::error::Error::source(error), |error| error.source())
-}
-
 /// Whether a certificate, or what TLS is to be spoken with, was refused. A handshake that only broke off is a connection that was not made.
 fn is_refused_by_tls(error: &reqwest::Error) -> bool {
     use tokio_rustls::rustls::Error as Tls;
@@ -351,15 +350,22 @@ fn is_refused_by_tls(error: &reqwest::Error) -> bool {
                 | Tls::NoApplicationProtocol
         )
     };
-    sources(error).any(|source| {
-        // An I/O error shows what it holds, and not as its source.
-        let held = source.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        source.downcast_ref::<Tls>().or_else(|| held?.downcast_ref::<Tls>()).is_some_and(refused)
-    })
+    holds(error, &|inner| inner.downcast_ref::<Tls>().is_some_and(refused))
+}
+
+/// Whether this error, or one within it, is so. An I/O error shows what it holds, and not as its source.
+fn holds(
+    error: &(dyn std::error::Error + 'static),
+    is_so: &dyn Fn(&(dyn std::error::Error + 'static)) -> bool,
+) -> bool {
+    let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    is_so(error)
+        || held.is_some_and(|held| holds(held, is_so))
+        || error.source().is_some_and(|source| holds(source, is_so))
 }
 
 fn is_forbidden(error: &reqwest::Error) -> bool {
-    sources(error).any(|source| source.is::<Forbidden>())
+    holds(error, &|inner| inner.is::<Forbidden>())
 }
 
 fn unreadable(status: u16) -> FailureCode {

@@ -39,7 +39,8 @@ impl FolderReader for Same {
     }
 
     fn read(&self, _: &Path) -> Result<(Arc<dyn Adapter>, String), Vec<String>> {
-        Ok((with_code().remove(0), "hash".to_owned()))
+        let same = with_code().into_iter().find(|adapter| adapter.descriptor().name == "fhir-task");
+        Ok((same.unwrap(), "hash".to_owned()))
     }
 }
 

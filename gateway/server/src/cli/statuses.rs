@@ -158,7 +158,7 @@ mod tests {
         ];
         let words = by_word(&reports);
         let names: Vec<_> = words.keys().map(|(platform, word)| (platform.as_str(), word.len())).collect();
-        assert_eq!(names, [("food", 7), ("food", 80), ("walks", 7)]);
+        assert_eq!(names, [("food", 80), ("food", 7), ("walks", 7)]);
         let pending = &words[&("food".to_owned(), "Pending".to_owned())];
         assert_eq!((pending.times, pending.first, pending.last), (2, early, late));
         assert!(words.keys().all(|(_, word)| !word.contains('\u{1b}')));

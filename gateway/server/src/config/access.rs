@@ -398,10 +398,8 @@ mod tests {
 
     fn header(keys: &str) -> (Option<String>, usize) {
         let (access, faults) = read(keys);
-        let header = match access.credentials.authorization {
-            Some(Authorization::Fixed(secret)) => Some(secret.reveal().to_owned()),
-            _ => None,
-        };
+        let header = access.credentials.authorization.as_ref().and_then(Authorization::header);
+        let header = header.map(|secret| secret.reveal().to_owned());
         (header, faults)
     }
 

@@ -2,6 +2,7 @@
 //! Nothing here has a store, network or clock.
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
+mod align_orders;
 mod align_outputs;
 mod align_walk;
 mod builders;

@@ -1,0 +1,5 @@
+//! What is sent to a practice, and what it answers, read by others than who wrote it.
+#![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
+
+mod letters;
+mod people;

@@ -2,4 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
 mod letters;
+mod meshes;
+mod messages;
 mod people;
+mod sent;
+mod structure;

@@ -18,3 +18,4 @@ pub mod mesh;
 pub mod message;
 pub mod parties;
 pub mod pdf;
+pub mod response;

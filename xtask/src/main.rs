@@ -11,6 +11,7 @@ mod campaigns;
 mod check;
 mod consent;
 mod debian;
+mod documents;
 mod examples;
 mod fhirpath_js;
 mod links;
@@ -146,6 +147,10 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
             if adapters {
                 return adapters::run(steps, &variables);
             }
+            let poppler = steps.step("Poppler", || Ok(documents::poppler()))?;
+            variables.extend(required(poppler).map(|word| (documents::POPPLER, word)));
+            let schema = steps.step("Schema of STU3", || Ok(documents::schema()))?;
+            variables.extend(schema.map(|folder| (documents::SCHEMA, folder.display().to_string())));
             let fhirpath_js = steps.step("FHIRPath in JavaScript", || Ok(fhirpath_js::prepare()))?;
             variables.extend(fhirpath_js.map(|folder| (fhirpath_js::VARIABLE, folder.display().to_string())));
             check::run(steps)?;

@@ -48,6 +48,25 @@ pub struct Platform {
     pub loss: loss::Policy,
     /// How fast it is asked, and whether it may be asked now.
     pub pace: Arc<Pace>,
+    /// How its organisation is asked on status-link pages; absent where it is not.
+    pub status_link: Option<Arc<StatusLinkWay>>,
+}
+
+/// How an organisation is asked for word by mail, and says it on the pages behind a status link.
+pub struct StatusLinkWay {
+    /// Who writes the letters and reads the answers: the platform's own adapter, or that for organisations with a mailbox where the
+    /// platform's has no way back.
+    pub adapter: Arc<dyn Adapter>,
+    /// What it is given.
+    pub settings: Settings,
+    /// Argon2id hash (PHC string) of the passphrase that was agreed with the organisation: its second factor.
+    pub passphrase_hash: Secret,
+    /// For how long a link can be opened.
+    pub opens_for: Duration,
+    /// For how long a page that was opened stays open.
+    pub stays_open: Duration,
+    /// When the organisation is reminded, counted from the delivery.
+    pub reminders: Vec<Duration>,
 }
 
 /// The configured platforms. Taken once for each exchange, poll or report, so that no two versions of an adapter ever
@@ -225,6 +244,8 @@ pub struct Gateway {
     pub retention: Vec<Row>,
     /// FHIR base address as clients see it, without trailing slash.
     pub base_url: String,
+    /// Address of the status-link pages as organisations see it, without trailing slash: `https://gateway.example/link`.
+    pub link_url: String,
     /// Rung when something may have become due in the outbox.
     pub outbox_bell: OutboxBell,
     /// Counts up when another instance may have given a lane back.

@@ -69,6 +69,7 @@ pub fn build(
             publish_to: section.publish_to.clone(),
             loss: section.loss.policy(),
             pace: Arc::new(pace),
+            status_link: None,
         });
     }
     if !faults.is_empty() {
@@ -100,12 +101,19 @@ pub fn build(
         watch: Mutex::new(Watch::over(&config.adapters)),
         rules: rules(config),
         retention: config.retention.iter().map(RetentionSection::row).collect(),
+        link_url: link_url(&base_url),
         base_url: base_url.trim_end_matches('/').to_owned(),
         outbox_bell: OutboxBell::default(),
         lane_bell: watch::Sender::new(0),
         report_bell: Notify::new(),
         latest: LatestTime::default(),
     })
+}
+
+/// The status-link pages stand beside the FHIR base.
+fn link_url(base_url: &str) -> String {
+    let base = base_url.trim_end_matches('/');
+    format!("{}/link", base.strip_suffix("/fhir").unwrap_or(base))
 }
 
 /// What a configuration says of recipients, routes and consent.

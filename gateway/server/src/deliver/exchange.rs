@@ -320,6 +320,10 @@ impl Exchanger<'_> {
                 let answer = self.gateway.transport.file(self.platform, request, &names).await;
                 Ok(self.platform.pace.heard(answer))
             }
+            PlatformRequest::Mail(_) => {
+                let words = "Mail cannot be sent yet.";
+                Ok(Err(DeliveryError::new(FailureCode::Refused, words)))
+            }
             PlatformRequest::Publish(publication) => self.publish(publication).await,
             PlatformRequest::Amend(amendment) => self.amend(amendment).await,
         }
@@ -438,6 +442,7 @@ fn repeat_of(request: &PlatformRequest) -> Repeat {
     match request {
         PlatformRequest::Http(request) => request.repeat,
         PlatformRequest::File(request) => request.repeat(),
+        PlatformRequest::Mail(request) => request.repeat,
         PlatformRequest::Publish(_) | PlatformRequest::Amend(_) => Repeat::Keyed,
     }
 }

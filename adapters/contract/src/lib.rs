@@ -52,14 +52,14 @@ pub use exchange::{
     ReportPage, SenderMove, Settings, Step,
 };
 pub use failure::{DeliveryError, FailureCode, TranslateError};
-pub use mail::{Ask, Attachment, MailRequest, STATUS_LINK};
 pub use file::{FileAnswer, FileFault, FilePut, FileRequest, ReceivedFile};
+pub use mail::{Ask, Attachment, MailRequest, STATUS_LINK};
 pub use report::{Concept, OutputValue, PlatformOrder, Reading, Report, ReportSource, ReportedOutput, StatusReport};
 pub use request::{
     Answer, HttpRequest, Method, PlatformRequest, Publication, PublishedResource, Repeat, TaskAmendment,
 };
-pub use status_link::{LinkAnswer, PageSection, ReferralPage, Says};
 pub use status::{TaskStatus, UnknownTaskStatus};
+pub use status_link::{LinkAnswer, PageSection, ReferralPage, Says};
 
 /// Translates between the gateway's minimised FHIR referral and one platform's own format.
 ///

@@ -49,13 +49,11 @@ pub(crate) fn resume(
     let step = index(made, exchange, progress)?;
     let http = HttpAnswer { status: *status, headers, body };
     let name = name_of(&exchange.purpose)?;
-    let outcome = with_inputs(exchange, &progress.notes, |inputs| {
-        match made.seen {
-            Some(watcher) => {
-                watcher.with(|seen| run::answer_watched(made.program, name, step, inputs, &http, &mut seen.watch))
-            }
-            None => run::answer(made.program, name, step, inputs, &http),
+    let outcome = with_inputs(exchange, &progress.notes, |inputs| match made.seen {
+        Some(watcher) => {
+            watcher.with(|seen| run::answer_watched(made.program, name, step, inputs, &http, &mut seen.watch))
         }
+        None => run::answer(made.program, name, step, inputs, &http),
     })?;
     Ok(match outcome {
         Outcome::Delivered { platform_referral, reports } => {

@@ -93,6 +93,15 @@ impl StatusLink {
         next
     }
 
+    /// SHA-256 (hex) of what the browser that opened it was given.
+    #[must_use]
+    pub fn session(&self) -> Option<&str> {
+        match &self.state {
+            LinkState::Open { session_sha256, .. } => Some(session_sha256),
+            LinkState::Unused | LinkState::Spent => None,
+        }
+    }
+
     /// Closed by whoever had opened it.
     #[must_use]
     pub fn closed(&self) -> Self {

@@ -31,7 +31,8 @@ pub(crate) const NUMBER: &str = "9990000018";
 pub(crate) const OTHER_NUMBER: &str = "9990000026";
 
 /// A platform that can do everything.
-pub(crate) const ABLE: Capabilities = Capabilities { cancel: true, hold: true, look_up: true, poll: true, push: true, status_link: false };
+pub(crate) const ABLE: Capabilities =
+    Capabilities { cancel: true, hold: true, look_up: true, poll: true, push: true, status_link: false };
 
 /// A platform that can do nothing.
 pub(crate) const UNABLE: Capabilities =

@@ -99,7 +99,14 @@ fn descriptor(name: &str, script: &Script, hash: &str) -> Descriptor {
         name: name.to_owned(),
         version: format!("{}+{hash}", script.version),
         format: "none".to_owned(),
-        capabilities: Capabilities { cancel: script.cancels, hold: false, look_up: true, poll: true, push: false, status_link: false },
+        capabilities: Capabilities {
+            cancel: script.cancels,
+            hold: false,
+            look_up: true,
+            poll: true,
+            push: false,
+            status_link: false,
+        },
         data_needs: script.declares.iter().map(need).collect(),
         accepted_losses: Vec::new(),
         limits: Limits {

@@ -133,9 +133,9 @@ fn request_json(request: &PlatformRequest) -> Value {
             "text": mail.text,
             "attachments": mail.attachments.iter().map(|one| json!({
                 "name": one.name,
-                "mediaType": one.media_type,
+                "media-type": one.media_type,
                 "sealed": one.sealed,
-                "content": body(&one.content),
+                "bytes": one.content.len(),
             })).collect::<Vec<_>>(),
         }),
     }

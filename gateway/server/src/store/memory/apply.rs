@@ -73,6 +73,7 @@ fn follows(state: &State, changes: &[Change]) -> Result<(), CommitError> {
     let mut raw = HashSet::new();
     let mut subjects = HashMap::new();
     let mut firsts = HashMap::new();
+    let mut links = HashMap::new();
     let mut erased: HashSet<&Subject> = state.erased.keys().collect();
     let taken = |subject: Option<&Subject>, erased: &HashSet<&Subject>| match subject {
         Some(subject) if erased.contains(subject) => Err(CheckFailure::Erased),
@@ -115,6 +116,15 @@ fn follows(state: &State, changes: &[Change]) -> Result<(), CommitError> {
                 }
                 *current = referral.revision;
                 subjects.insert(&referral.id, referral.subject.clone());
+            }
+            Change::PutLink(link) => {
+                let current = links.entry(&link.id).or_insert_with(|| {
+                    state.links.iter().find(|kept| kept.id == link.id).map_or(0, |kept| kept.revision)
+                });
+                if current.checked_add(1) != Some(link.revision) {
+                    return Err(CheckFailure::Revision(*current).into());
+                }
+                *current = link.revision;
             }
             Change::ReceiveReport(report)
                 if !raw.insert(&report.id) || state.raw_reports.iter().any(|kept| kept.report.id == report.id) =>
@@ -159,6 +169,10 @@ fn apply(state: &mut State, change: Change) {
                 report.disposition = disposition;
             }
         }
+        Change::PutLink(link) => match state.links.iter_mut().find(|kept| kept.id == link.id) {
+            Some(kept) => *kept = *link,
+            None => state.links.push(*link),
+        },
         Change::PutCursor { platform, cursor } => {
             state.cursors.insert(platform, cursor);
         }
@@ -214,6 +228,7 @@ fn erase(state: &mut State, subject: Subject, erasure: Erasure) {
             state.about.iter().filter(|(id, _)| referrals.contains(id)).map(|(_, raw)| raw.clone()).collect();
         state.raw_reports.retain(|kept| !told.contains(&kept.report.id));
         state.about.retain(|(id, _)| !referrals.contains(id));
+        state.links.retain(|link| !referrals.contains(&link.referral));
     }
     state.erased.insert(subject, erasure);
 }
@@ -227,6 +242,7 @@ fn remove(state: &mut State, removed: Removed) {
             state.answers.remove(&(tenant, client, request_id));
         }
         Removed::RawReport(id) => state.raw_reports.retain(|kept| kept.report.id != id),
+        Removed::Link(id) => state.links.retain(|kept| kept.id != id),
         Removed::Report(id) => state.reports.retain(|kept| kept.id != id),
     }
 }

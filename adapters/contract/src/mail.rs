@@ -16,6 +16,9 @@ pub struct MailRequest {
     /// Names the mail: letters, digits and hyphens, without patient data. Its `Message-ID` is made of it, so that a second copy is
     /// known as the same (RFC 5322, 3.6.4).
     pub key: String,
+    /// Names the conversation, without patient data: our key for the referral. It stands in the address for replies
+    /// (`referrals+THREAD@…`), so that whatever comes back can be told.
+    pub thread: String,
     /// The key of the mail that it goes on from, so that both stand in one thread.
     pub follows: Option<String>,
     /// `Subject`, without patient data.

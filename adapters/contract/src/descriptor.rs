@@ -41,6 +41,9 @@ pub struct Capabilities {
     pub poll: bool,
     /// The platform sends reports by itself.
     pub push: bool,
+    /// The organisation answers on the gateway's pages behind a status link, and is asked to by mail.
+    #[serde(default)]
+    pub status_link: bool,
 }
 
 /// One element that the adapter reads.

@@ -1,6 +1,6 @@
 //! One exchange with a platform: its purpose, what it may see, and the steps that answer it.
 
-use crate::{DeliveryError, PlatformRequest, Reading, StatusReport};
+use crate::{Ask, DeliveryError, PlatformRequest, Reading, StatusReport};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -47,6 +47,16 @@ pub enum Purpose<'a> {
     Read {
         /// The platform's name for the referral.
         platform_referral: &'a PlatformReferralId,
+    },
+    /// Ask the organisation by mail to say what becomes of a referral that it has. Only if the capability
+    /// [`status_link`](crate::Capabilities::status_link) is declared.
+    Ask {
+        /// The platform's name for the referral; of another adapter's platform, where it is asked for that one.
+        platform_referral: &'a PlatformReferralId,
+        /// Why.
+        why: Ask,
+        /// Counts the mails of this kind, from 1: each is a mail of its own.
+        number: u32,
     },
     /// Ask what has changed at the platform since `cursor`, for all referrals of this gateway.
     Poll {

@@ -73,6 +73,12 @@ impl TranslateError {
         Self { path: path.into(), reason: reason.into(), unsafe_to_send: false }
     }
 
+    /// What an adapter says to [`Purpose::Ask`](crate::Purpose::Ask) that does not declare to ask anybody.
+    #[must_use]
+    pub fn asks_nobody() -> Self {
+        Self::new("exchange.purpose", "this adapter writes no mail, so that nobody can be asked by it")
+    }
+
     /// A refusal because safety content would be lost.
     #[must_use]
     pub fn unsafe_to_send(path: impl Into<String>, reason: impl Into<String>) -> Self {

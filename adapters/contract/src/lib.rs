@@ -38,9 +38,11 @@ mod descriptor;
 mod exchange;
 mod failure;
 mod file;
+mod mail;
 mod report;
 mod request;
 mod status;
+mod status_link;
 pub mod systems;
 
 pub use account::{AcceptedLoss, Account, FieldLine, Grade, Loss, LossReason};
@@ -51,11 +53,13 @@ pub use exchange::{
 };
 pub use failure::{DeliveryError, FailureCode, TranslateError};
 pub use file::{FileAnswer, FileFault, FilePut, FileRequest, ReceivedFile};
+pub use mail::{Ask, Attachment, MailRequest, STATUS_LINK};
 pub use report::{Concept, OutputValue, PlatformOrder, Reading, Report, ReportSource, ReportedOutput, StatusReport};
 pub use request::{
     Answer, HttpRequest, Method, PlatformRequest, Publication, PublishedResource, Repeat, TaskAmendment,
 };
 pub use status::{TaskStatus, UnknownTaskStatus};
+pub use status_link::{LinkAnswer, PageSection, ReferralPage, Says};
 
 /// Translates between the gateway's minimised FHIR referral and one platform's own format.
 ///
@@ -97,6 +101,16 @@ pub trait Adapter: Send + Sync {
     /// # Errors
     /// As for [`begin`](Adapter::begin): this referral would not be sent.
     fn account(&self, exchange: &Exchange<'_>) -> Result<Option<Account>, TranslateError> {
+        let _ = exchange;
+        Ok(None)
+    }
+
+    /// The referral as people read it, for the page behind a status link; the purpose is a submission. `Ok(None)`: this adapter's
+    /// platform shows it by itself, and the page shows nothing of the person.
+    ///
+    /// # Errors
+    /// As for [`begin`](Adapter::begin).
+    fn page(&self, exchange: &Exchange<'_>) -> Result<Option<ReferralPage>, TranslateError> {
         let _ = exchange;
         Ok(None)
     }

@@ -26,6 +26,10 @@ pub enum ReportSource {
     Poll,
     /// It came with the acknowledgement.
     Acknowledgement,
+    /// A mail: the body is the message as it came (`message/rfc822`).
+    Mail,
+    /// Somebody answered on the page behind a status link: the body is a [`LinkAnswer`](crate::LinkAnswer).
+    StatusLink,
 }
 
 /// What a pushed report turned out to be.

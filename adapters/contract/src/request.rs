@@ -1,6 +1,6 @@
 //! Requests and answers as data: what the gateway's transports carry.
 
-use crate::{FileAnswer, FileRequest, TaskStatus};
+use crate::{FileAnswer, FileRequest, MailRequest, TaskStatus};
 use serde::{Deserialize, Serialize};
 
 /// Something to send. The gateway adds the base address, credentials and its own headers.
@@ -14,6 +14,8 @@ pub enum PlatformRequest {
     Amend(TaskAmendment),
     /// Something to do with files.
     File(FileRequest),
+    /// A mail.
+    Mail(MailRequest),
 }
 
 /// Verbs that platforms' published interfaces use.
@@ -106,6 +108,8 @@ pub enum Answer {
     Amended(TaskStatus),
     /// What came of a request about files.
     File(FileAnswer),
+    /// The first mail server has taken the mail. Whether it arrives is told, if at all, by mail.
+    Mailed,
 }
 
 impl Answer {
@@ -116,7 +120,7 @@ impl Answer {
             Self::Http { headers, .. } => {
                 headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
             }
-            Self::Published(_) | Self::Amended(_) | Self::File(_) => None,
+            Self::Published(_) | Self::Amended(_) | Self::File(_) | Self::Mailed => None,
         }
     }
 }

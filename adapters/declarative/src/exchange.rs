@@ -14,9 +14,9 @@ use std::collections::BTreeMap;
 /// Names and values that steps or polls leave for later.
 type Notes = BTreeMap<String, String>;
 
-/// The exchange of a purpose.
-pub(crate) const fn name_of(purpose: &Purpose<'_>) -> ExchangeName {
-    match purpose {
+/// The exchange of a purpose; there is none in which an organisation is asked by mail.
+pub(crate) fn name_of(purpose: &Purpose<'_>) -> Result<ExchangeName, TranslateError> {
+    Ok(match purpose {
         Purpose::Submit { .. } => ExchangeName::Submit,
         Purpose::Tell { sender_move: SenderMove::Cancel, .. } => ExchangeName::Cancel,
         Purpose::Tell { sender_move: SenderMove::Hold, .. } => ExchangeName::Hold,
@@ -24,7 +24,8 @@ pub(crate) const fn name_of(purpose: &Purpose<'_>) -> ExchangeName {
         Purpose::LookUp => ExchangeName::LookUp,
         Purpose::Read { .. } => ExchangeName::Read,
         Purpose::Poll { .. } => ExchangeName::Poll,
-    }
+        Purpose::Ask { .. } => return Err(TranslateError::asks_nobody()),
+    })
 }
 
 /// Makes the first request, or the one at which an interrupted exchange stands.
@@ -47,14 +48,12 @@ pub(crate) fn resume(
     };
     let step = index(made, exchange, progress)?;
     let http = HttpAnswer { status: *status, headers, body };
-    let outcome = with_inputs(exchange, &progress.notes, |inputs| {
-        let name = name_of(&exchange.purpose);
-        match made.seen {
-            Some(watcher) => {
-                watcher.with(|seen| run::answer_watched(made.program, name, step, inputs, &http, &mut seen.watch))
-            }
-            None => run::answer(made.program, name, step, inputs, &http),
+    let name = name_of(&exchange.purpose)?;
+    let outcome = with_inputs(exchange, &progress.notes, |inputs| match made.seen {
+        Some(watcher) => {
+            watcher.with(|seen| run::answer_watched(made.program, name, step, inputs, &http, &mut seen.watch))
         }
+        None => run::answer(made.program, name, step, inputs, &http),
     })?;
     Ok(match outcome {
         Outcome::Delivered { platform_referral, reports } => {
@@ -110,7 +109,7 @@ fn failure(code: FailureCode, diagnostic: String, answer: &Answer) -> DeliveryEr
 }
 
 fn send(made: Made<'_>, exchange: &Exchange<'_>, step: usize, notes: &Notes) -> Result<Step, TranslateError> {
-    let name = name_of(&exchange.purpose);
+    let name = name_of(&exchange.purpose)?;
     let rendered = with_inputs(exchange, notes, |inputs| match made.seen {
         Some(watcher) => watcher.with(|seen| run::request_watched(made.program, name, step, inputs, &mut seen.watch)),
         None => run::request(made.program, name, step, inputs, &mut Scratch::default()),
@@ -123,7 +122,7 @@ fn send(made: Made<'_>, exchange: &Exchange<'_>, step: usize, notes: &Notes) -> 
 
 /// The step that this progress names. An exchange that began with an older mapping may stand at one that is gone.
 fn index(made: Made<'_>, exchange: &Exchange<'_>, progress: &Progress) -> Result<usize, TranslateError> {
-    let steps = made.program.exchanges.get(&name_of(&exchange.purpose));
+    let steps = made.program.exchanges.get(&name_of(&exchange.purpose)?);
     let found = steps.and_then(|steps| steps.iter().position(|step| step.name == progress.step));
     found.ok_or_else(|| {
         let words = format!(
@@ -175,7 +174,7 @@ pub(crate) fn inputs<R>(exchange: &Exchange<'_>, notes: &Notes, work: impl FnOnc
             }
             inputs.cursor = &cursor_notes;
         }
-        Purpose::Submit { .. } | Purpose::LookUp => {}
+        Purpose::Submit { .. } | Purpose::LookUp | Purpose::Ask { .. } => {}
     }
     work(&inputs)
 }

@@ -55,7 +55,14 @@ pub(crate) fn parts(folder: &Folder) -> Result<Parts, Vec<Fault>> {
 
 fn for_compiler(known: &Known) -> mappings::Manifest {
     let can = known.capabilities;
-    let can = can.unwrap_or(Capabilities { cancel: true, hold: true, look_up: true, poll: true, push: true });
+    let can = can.unwrap_or(Capabilities {
+        cancel: true,
+        hold: true,
+        look_up: true,
+        poll: true,
+        push: true,
+        status_link: false,
+    });
     mappings::Manifest {
         capabilities: mappings::Capabilities {
             cancel: can.cancel,

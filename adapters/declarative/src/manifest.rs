@@ -134,7 +134,14 @@ fn manifest(document: &DeTable<'_>, folder: &str, known: &mut Known, place: &mut
         let read = [is("cancel"), is("hold"), is("look-up"), is("poll"), is("push")];
         table.end(place);
         let [cancel, hold, look_up, poll, push] = read;
-        Some(Capabilities { cancel: cancel?, hold: hold?, look_up: look_up?, poll: poll?, push: push? })
+        Some(Capabilities {
+            cancel: cancel?,
+            hold: hold?,
+            look_up: look_up?,
+            poll: poll?,
+            push: push?,
+            status_link: false,
+        })
     });
     known.capabilities = capabilities.flatten();
     let limits = top.table("limits", true, place).map(|mut table| {

@@ -66,6 +66,7 @@ impl Adapter for FhirTask {
             Purpose::LookUp => Ok(look_up::begin(exchange)),
             Purpose::Read { platform_referral } => read::begin(platform_referral, exchange.at),
             Purpose::Poll { cursor } => poll::begin(cursor),
+            Purpose::Ask { .. } => Err(TranslateError::asks_nobody()),
         }
     }
 
@@ -79,7 +80,7 @@ impl Adapter for FhirTask {
             Purpose::LookUp if progress.step == look_up::SEARCH => Ok(look_up::resume(exchange, &config, answer)),
             Purpose::Read { platform_referral } => read::resume(&config, platform_referral, progress, answer),
             Purpose::Poll { cursor } if progress.step == poll::PAGE => poll::resume(&config, cursor, answer),
-            Purpose::LookUp | Purpose::Poll { .. } => {
+            Purpose::LookUp | Purpose::Poll { .. } | Purpose::Ask { .. } => {
                 Err(TranslateError::new("progress.step", "is no step of this purpose"))
             }
         }

@@ -193,7 +193,7 @@ fn rendered(request: &PlatformRequest) -> Value {
         PlatformRequest::Amend(amend) => {
             json!({"amend": {"task": amend.task, "status": amend.status, "reason": amend.reason}})
         }
-        PlatformRequest::File(_) => panic!("the adapter makes no files"),
+        PlatformRequest::File(_) | PlatformRequest::Mail(_) => panic!("the adapter makes no files and writes no mail"),
     }
 }
 

@@ -47,7 +47,7 @@ fn body(request: &PlatformRequest) -> String {
     match request {
         PlatformRequest::Http(http) => String::from_utf8(http.body.clone().unwrap_or_default()).expect("UTF-8"),
         PlatformRequest::Publish(all) => all.resources.iter().map(|one| one.resource.as_str()).collect(),
-        PlatformRequest::Amend(_) | PlatformRequest::File(_) => String::new(),
+        PlatformRequest::Amend(_) | PlatformRequest::File(_) | PlatformRequest::Mail(_) => String::new(),
     }
 }
 
@@ -85,7 +85,7 @@ fn no_patient_data_outside_bodies_and_nothing_undeclared_inside() {
                 let outside = match &request {
                     PlatformRequest::Http(http) => format!("{} {:?} {:?}", http.path, http.query, http.headers),
                     PlatformRequest::Publish(all) => all.resources.iter().map(|one| one.full_url.as_str()).collect(),
-                    PlatformRequest::Amend(_) | PlatformRequest::File(_) => String::new(),
+                    PlatformRequest::Amend(_) | PlatformRequest::File(_) | PlatformRequest::Mail(_) => String::new(),
                 };
                 assert!(!format!("{outside} {progress:?}").contains(CANARY), "{outside} {progress:?}");
                 bodies.push_str(&body(&request));

@@ -67,7 +67,7 @@ pub fn success(answer: &Answer) -> Result<&str, DeliveryError> {
 pub fn status(answer: &Answer) -> u16 {
     match answer {
         Answer::Http { status, .. } => *status,
-        Answer::Published(_) | Answer::Amended(_) | Answer::File(_) => 0,
+        Answer::Published(_) | Answer::Amended(_) | Answer::File(_) | Answer::Mailed => 0,
     }
 }
 

@@ -5,6 +5,7 @@ use crate::identity::{ClientId, Compartment, PlatformId, TenantId};
 use crate::outbox::{Attempt, OutboxRow};
 use crate::referral::{Referral, ReferralId};
 use crate::resource::{ResourceVersion, Token};
+use crate::status_link::StatusLink;
 use crate::subject::{Erasure, Subject};
 use adapter_contract::{Concept, Cursor, PlatformOrder, PlatformReferralId, ReportSource, StatusReport};
 use serde::{Deserialize, Serialize};
@@ -112,6 +113,8 @@ pub enum Change {
         /// What became of it.
         disposition: Disposition,
     },
+    /// The next revision of a status link: refused unless the current one is `revision - 1` (0 = none).
+    PutLink(Box<StatusLink>),
     /// Where polling a platform goes on.
     PutCursor {
         /// Which platform.
@@ -153,6 +156,8 @@ pub enum Removed {
     RawReport(String),
     /// A statement.
     Report(String),
+    /// A status link, by its id.
+    Link(String),
 }
 
 /// A request's bytes.

@@ -112,7 +112,14 @@ mod tests {
             name: "good-neighbours".to_owned(),
             version: "1.2.0".to_owned(),
             format: "Good Neighbours API v2".to_owned(),
-            capabilities: Capabilities { cancel: false, hold: false, look_up: false, poll: false, push: false },
+            capabilities: Capabilities {
+                cancel: false,
+                hold: false,
+                look_up: false,
+                poll: false,
+                push: false,
+                status_link: false,
+            },
             data_needs: Vec::new(),
             accepted_losses: Vec::new(),
             limits: Limits {

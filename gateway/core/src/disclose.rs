@@ -39,6 +39,8 @@ pub enum Manner {
     Published,
     /// The platform read it here.
     Collected,
+    /// Somebody of the organisation saw it on the page behind a status link.
+    Viewed,
 }
 
 /// What the element paths are those of.
@@ -65,10 +67,10 @@ pub struct Disclosure {
     pub recipient: String,
     /// `system|value` of each identifier that it had then.
     pub identifiers: Vec<String>,
-    /// The outbox row; absent for what was collected.
+    /// The outbox row; absent for what was collected or viewed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outbox: Option<String>,
-    /// The attempt, from 1; absent for what was collected.
+    /// The attempt, from 1; absent for what was collected or viewed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
     /// Who translated.
@@ -76,9 +78,9 @@ pub struct Disclosure {
     /// `Patient/x`; absent for a Patient that is contained: it has a name of the sender's own making.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patient: Option<String>,
-    /// The sender's ServiceRequest; with its version, where it was sent.
+    /// The sender's ServiceRequest; with its version, where it was sent or viewed.
     pub service_request: String,
-    /// The sender's Task; with its version, where it was sent.
+    /// The sender's Task; with its version, where it was sent or viewed.
     pub task: String,
     /// The published resource that was collected, with its version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -218,6 +220,44 @@ pub fn collected(of: &Collecting<'_>, contents: &Contents, before: &[AuditRecord
         return None;
     }
     Some(line(referral, of.now, &format!("platform/{}", of.platform), &disclosure))
+}
+
+/// What somebody of an organisation is about to be shown on the page behind a status link.
+#[derive(Debug, Clone, Copy)]
+pub struct Viewing<'a> {
+    /// The referral.
+    pub referral: &'a Referral,
+    /// Whose organisation.
+    pub platform: &'a PlatformId,
+    /// Who makes the page.
+    pub adapter: &'a AdapterVersion,
+    /// The organisation as it is configured.
+    pub recipient: Option<&'a Recipient>,
+    /// What the page tells of the person.
+    pub contents: &'a Contents,
+    /// The decision for this very view.
+    pub consent: &'a Decision,
+    /// Version of the sender's ServiceRequest.
+    pub service_request: u64,
+    /// Version of the sender's Task.
+    pub task: u64,
+    /// Now.
+    pub now: OffsetDateTime,
+}
+
+/// The line of audit of one view: each is a disclosure of its own, for nobody knows who looks the second time. To be
+/// committed before the page is given.
+#[must_use]
+pub fn viewed(viewing: &Viewing<'_>) -> Vec<Change> {
+    let referral = viewing.referral;
+    let disclosure = Disclosure {
+        manner: Manner::Viewed,
+        service_request: versioned("ServiceRequest", &referral.service_request, viewing.service_request),
+        task: versioned("Task", &referral.task, viewing.task),
+        decision: Some(grounds(viewing.consent)),
+        ..disclosed(referral, viewing.platform, viewing.adapter, viewing.recipient, viewing.contents)
+    };
+    vec![line(referral, viewing.now, &format!("platform/{}", viewing.platform), &disclosure)]
 }
 
 /// What is written when a platform asked for something and is not given it: a line of audit, and the Task says so to whoever

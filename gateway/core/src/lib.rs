@@ -25,6 +25,7 @@ pub mod route;
 // The way back.
 pub mod align;
 pub mod status;
+pub mod status_link;
 pub mod unanswered;
 pub mod urgency;
 pub mod waiting;

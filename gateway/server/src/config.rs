@@ -9,6 +9,7 @@ mod policy;
 mod retention;
 mod sections;
 mod share;
+mod status_link;
 mod store;
 
 pub use access::{
@@ -22,6 +23,7 @@ pub use sections::{
     ClientSection, Config, LossGrade, LossSection, PlatformSection, RetrySection, SecretSource, ServerSection,
 };
 pub use share::{LimitsSection, RateSection};
+pub use status_link::StatusLinkSection;
 pub use store::{StoreSection, address, open_store, open_store_to_read, store_file};
 
 use crate::adapters::{self, FolderReader, Registry};

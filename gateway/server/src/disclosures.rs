@@ -250,7 +250,7 @@ async fn told(store: &dyn Store, line: &AuditLine) -> Result<Option<Told>, Store
 
 /// The end of the attempt, or what was found out later.
 async fn became(store: &dyn Store, disclosure: &Disclosure) -> Result<Became, StoreError> {
-    if disclosure.manner == Manner::Collected {
+    if matches!(disclosure.manner, Manner::Collected | Manner::Viewed) {
         return Ok(Became::Read);
     }
     let (Some(outbox), Some(number)) = (&disclosure.outbox, disclosure.attempt) else { return Ok(Became::Unknown) };

@@ -24,6 +24,7 @@ pub mod status;
 mod subject;
 mod unanswered;
 mod view;
+pub mod viewing;
 pub mod waiting;
 mod withdraw;
 

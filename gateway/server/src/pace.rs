@@ -363,7 +363,7 @@ fn sign(outcome: &Result<Answer, DeliveryError>) -> Sign {
     match outcome {
         Ok(Answer::Http { status, .. }) => Sign::of_status(*status),
         // What carries files tells refusals as failures.
-        Ok(Answer::File(_)) => Sign::Well,
+        Ok(Answer::File(_) | Answer::Mailed) => Sign::Well,
         Ok(Answer::Published(_) | Answer::Amended(_)) => Sign::None,
         Err(error) => Sign::of_failure(&error.code),
     }

@@ -36,6 +36,7 @@ use gateway_core::lane::{Lane, LeaveLane, TakeLane, Taken};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
+use gateway_core::status_link::StatusLink;
 use gateway_core::subject::{Domain, Erasure, Subject, SubjectId};
 use gateway_core::waiting::Ahead;
 use time::OffsetDateTime;
@@ -233,7 +234,7 @@ pub trait Store: Send + Sync {
     /// Referrals, in acceptance order.
     async fn referrals(&self, filter: &ReferralFilter) -> Result<Vec<Referral>, StoreError>;
 
-    /// Referrals whose platform's first word [is waited for](Referral::awaits_answer) at most until this time, the longest
+    /// Referrals that have to be [looked at](Referral::next_look), because their platform says nothing, by this time, the longest
     /// overdue first.
     async fn unanswered(&self, by: OffsetDateTime, limit: u32) -> Result<Vec<Referral>, StoreError>;
 
@@ -275,6 +276,18 @@ pub trait Store: Send + Sync {
     /// Referrals with statements that are recorded and not yet applied, oldest statement first; without those whose
     /// delivery is still queued, for their acknowledgement comes first.
     async fn referrals_to_align(&self, limit: u32) -> Result<Vec<ReferralId>, StoreError>;
+
+    /// The status link whose address holds the secret of this SHA-256 (hex).
+    async fn link_by_secret(&self, secret_sha256: &str) -> Result<Option<StatusLink>, StoreError>;
+
+    /// The status link that was opened by the browser which was given the secret of this SHA-256 (hex).
+    async fn link_by_session(&self, session_sha256: &str) -> Result<Option<StatusLink>, StoreError>;
+
+    /// The status links of a referral, in the order in which they were made.
+    async fn links(&self, referral: &ReferralId) -> Result<Vec<StatusLink>, StoreError>;
+
+    /// Status links that could be opened until a time before this one, those that ended first first.
+    async fn expired_links(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<StatusLink>, StoreError>;
 
     /// Where polling a platform stands.
     async fn cursor(&self, platform: &PlatformId) -> Result<Option<Cursor>, StoreError>;

@@ -11,7 +11,7 @@ use crate::chance::Chance;
 use crate::clock::{Clock, SystemClock};
 use crate::gateway::{Platform, Secret};
 use access::{Authorization, Tls};
-use adapter_contract::{Answer, DeliveryError, FailureCode, FileRequest, HttpRequest, Method};
+use adapter_contract::{Answer, DeliveryError, FailureCode, FileRequest, HttpRequest, MailRequest, Method};
 use async_trait::async_trait;
 use dial::{Allowed, Forbidden, Guard, Lookup, SystemLookup};
 use oauth2::{OAuth2, Token};
@@ -46,7 +46,26 @@ pub trait Transport: Send + Sync {
         let _ = (platform, request, names);
         Err(DeliveryError::new(FailureCode::Refused, NO_FILES))
     }
+
+    /// Sends a mail to the platform's mailbox, with the address of its status link in place of
+    /// [`STATUS_LINK`](adapter_contract::STATUS_LINK).
+    ///
+    /// # Errors
+    /// [`DeliveryError`] when no mail server has taken it, or nobody knows whether one has.
+    async fn mail(
+        &self,
+        platform: &Platform,
+        request: &MailRequest,
+        link: &Secret,
+        names: &Names,
+    ) -> Result<Answer, DeliveryError> {
+        let _ = (platform, request, link, names);
+        Err(DeliveryError::new(FailureCode::Refused, NO_MAIL))
+    }
 }
+
+/// Said where a mail is to go and nothing carries it.
+const NO_MAIL: &str = "Nothing is configured that carries mail to this platform; give its [[platform]] `mail`.";
 
 /// Said where files are wanted and nothing carries them.
 const NO_FILES: &str =

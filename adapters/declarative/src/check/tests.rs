@@ -20,7 +20,14 @@ impl Plain {
             name: "plain".to_owned(),
             version: "1".to_owned(),
             format: "none".to_owned(),
-            capabilities: Capabilities { cancel: false, hold: false, look_up: true, poll: true, push: true },
+            capabilities: Capabilities {
+                cancel: false,
+                hold: false,
+                look_up: true,
+                poll: true,
+                push: true,
+                status_link: false,
+            },
             data_needs: Vec::new(),
             accepted_losses: Vec::new(),
             limits: Limits {

@@ -10,7 +10,10 @@ pub(super) fn request(request: &PlatformRequest, progress: &Progress) -> Value {
     let request = match request {
         PlatformRequest::Http(request) => http(request),
         // A mapping makes HTTP requests only.
-        PlatformRequest::Publish(_) | PlatformRequest::Amend(_) | PlatformRequest::File(_) => json!("not HTTP"),
+        PlatformRequest::Publish(_)
+        | PlatformRequest::Amend(_)
+        | PlatformRequest::File(_)
+        | PlatformRequest::Mail(_) => json!("not HTTP"),
     };
     json!({ "request": request, "progress": progress })
 }

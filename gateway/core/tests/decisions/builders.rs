@@ -11,6 +11,7 @@ use gateway_core::outbox::{AdapterVersion, Attempt, Errand, OutboxRow, OutboxSta
 use gateway_core::referral::{Delivery, Recall, Referral, ReferralId, SenderState, Way};
 use gateway_core::resource::ResourceVersion;
 use gateway_core::retry::Schedule;
+use gateway_core::status_link::Asks;
 use gateway_fhir::{Json, Severity, door, validate};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -31,11 +32,12 @@ pub(crate) const NUMBER: &str = "9990000018";
 pub(crate) const OTHER_NUMBER: &str = "9990000026";
 
 /// A platform that can do everything.
-pub(crate) const ABLE: Capabilities = Capabilities { cancel: true, hold: true, look_up: true, poll: true, push: true };
+pub(crate) const ABLE: Capabilities =
+    Capabilities { cancel: true, hold: true, look_up: true, poll: true, push: true, status_link: false };
 
 /// A platform that can do nothing.
 pub(crate) const UNABLE: Capabilities =
-    Capabilities { cancel: false, hold: false, look_up: false, poll: false, push: false };
+    Capabilities { cancel: false, hold: false, look_up: false, poll: false, push: false, status_link: false };
 
 pub(crate) fn platform() -> PlatformId {
     PlatformId("food-bank".to_owned())
@@ -105,6 +107,7 @@ pub(crate) fn referral() -> Referral {
         loss: None,
         loss_released: None,
         answer_due: None,
+        reminders: Vec::new(),
         recall: None,
         subject: None,
         erased: None,
@@ -189,6 +192,7 @@ pub(crate) struct Stand {
     pub(crate) task: Json,
     pub(crate) service_request: Json,
     pub(crate) capabilities: Capabilities,
+    pub(crate) asks: Option<Asks<'static>>,
     pub(crate) adapter: AdapterVersion,
     pub(crate) schedule: Schedule,
     pub(crate) settle: Duration,
@@ -203,6 +207,7 @@ impl Stand {
             task: task(TaskStatus::Requested),
             service_request: service_request(),
             capabilities: ABLE,
+            asks: None,
             adapter: adapter(),
             schedule: Schedule::default(),
             settle: SETTLE,
@@ -225,6 +230,7 @@ impl Stand {
             task: (3, &self.task),
             service_request: (2, &self.service_request),
             capabilities: self.capabilities,
+            asks: self.asks,
             adapter: &self.adapter,
             schedule: &self.schedule,
             settle: self.settle,

@@ -28,7 +28,14 @@ impl Letters {
                 name: "letters".to_owned(),
                 version: "1.0.0".to_owned(),
                 format: "letters on paper".to_owned(),
-                capabilities: Capabilities { cancel: false, hold: false, look_up: false, poll: false, push: false },
+                capabilities: Capabilities {
+                    cancel: false,
+                    hold: false,
+                    look_up: false,
+                    poll: false,
+                    push: false,
+                    status_link: false,
+                },
                 data_needs: paths.iter().map(need).collect(),
                 accepted_losses: Vec::new(),
                 limits: Limits {

@@ -9,7 +9,7 @@ CREATE TABLE last_place (
     last BIGINT           NOT NULL              -- the place that was given last
 ) WITH (fillfactor = 10);
 INSERT INTO last_place (name, last) VALUES ('subject_key', 0), ('received', 0), ('resource_current', 0), ('referral', 0),
-    ('outbox', 0), ('raw_report', 0), ('report', 0), ('audit', 0);
+    ('outbox', 0), ('raw_report', 0), ('report', 0), ('status_link', 0), ('audit', 0);
 
 -- What is kept as evidence is never changed.
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
@@ -103,7 +103,7 @@ CREATE TABLE referral (
     task_status       TEXT COLLATE "C"    NOT NULL,                  -- Task.status code
     subject           TEXT COLLATE "C",                              -- whom it is about
     attention         BIGINT NOT NULL,                  -- 1 while a person has something to settle at its platform
-    answer_due        BIGINT,                           -- until when its platform's first word is waited for
+    answer_due        BIGINT,                           -- when it is looked at next while its platform says nothing
     body              TEXT COLLATE "C"    NOT NULL                   -- the whole referral as JSON
 );
 CREATE INDEX referral_by_subject ON referral (subject) WHERE subject IS NOT NULL;
@@ -195,6 +195,22 @@ CREATE INDEX report_unmapped ON report (disposition, place) WHERE disposition = 
 CREATE INDEX report_recorded ON report (disposition) WHERE disposition = 'recorded';
 CREATE INDEX report_recorded_by_referral ON report (referral) WHERE disposition = 'recorded';
 
+-- Links behind which organisations say what becomes of a referral. Of what opens one, only hashes are kept.
+CREATE TABLE status_link (
+    place    BIGINT           NOT NULL PRIMARY KEY, -- order of making
+    id       TEXT COLLATE "C" NOT NULL UNIQUE,      -- its name
+    revision BIGINT           NOT NULL,             -- grows by one with each change
+    referral TEXT COLLATE "C" NOT NULL,             -- which referral it is about
+    secret   TEXT COLLATE "C" NOT NULL,             -- SHA-256 of the secret in its address, lower-case hex
+    session  TEXT COLLATE "C",                      -- the same of what the browser that opened it was given
+    expires  BIGINT           NOT NULL,             -- until when it can be opened
+    body     TEXT COLLATE "C" NOT NULL              -- the whole link as JSON
+);
+CREATE UNIQUE INDEX status_link_by_secret ON status_link (secret);
+CREATE UNIQUE INDEX status_link_by_session ON status_link (session) WHERE session IS NOT NULL;
+CREATE INDEX status_link_by_referral ON status_link (referral);
+CREATE INDEX status_link_by_time ON status_link (expires);
+
 -- Where polling a platform stands.
 CREATE TABLE cursor (
     platform TEXT COLLATE "C" NOT NULL PRIMARY KEY, -- which platform
@@ -262,7 +278,7 @@ BEGIN
             OR tenant = (SELECT current_setting(''gateway.tenant'', true)))', bound);
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', bound);
     END LOOP;
-    FOREACH bound IN ARRAY ARRAY['attempt', 'raw_report', 'raw_report_about', 'report', 'cursor', 'lane', 'last_place'] LOOP
+    FOREACH bound IN ARRAY ARRAY['attempt', 'raw_report', 'raw_report_about', 'report', 'status_link', 'cursor', 'lane', 'last_place'] LOOP
         EXECUTE format('CREATE POLICY for_workers ON %I
             USING ((SELECT current_setting(''gateway.scope'', true)) = ''all'')', bound);
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', bound);

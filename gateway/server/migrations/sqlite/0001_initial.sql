@@ -87,7 +87,7 @@ CREATE TABLE referral (
     task_status       TEXT    NOT NULL,                  -- Task.status code
     subject           TEXT,                              -- whom it is about
     attention         INTEGER NOT NULL,                  -- 1 while a person has something to settle at its platform
-    answer_due        INTEGER,                           -- until when its platform's first word is waited for
+    answer_due        INTEGER,                           -- when it is looked at next while its platform says nothing
     body              TEXT    NOT NULL                   -- the whole referral as JSON
 ) STRICT;
 CREATE INDEX referral_by_subject ON referral (subject) WHERE subject IS NOT NULL;
@@ -178,6 +178,22 @@ CREATE INDEX report_parked_by_key ON report (platform, key) WHERE disposition = 
 CREATE INDEX report_unmapped ON report (disposition, place) WHERE disposition = 'unmapped';
 CREATE INDEX report_recorded ON report (disposition) WHERE disposition = 'recorded';
 CREATE INDEX report_recorded_by_referral ON report (referral) WHERE disposition = 'recorded';
+
+-- Links behind which organisations say what becomes of a referral. Of what opens one, only hashes are kept.
+CREATE TABLE status_link (
+    place    INTEGER PRIMARY KEY AUTOINCREMENT, -- order of making
+    id       TEXT    NOT NULL UNIQUE,           -- its name
+    revision INTEGER NOT NULL,                  -- grows by one with each change
+    referral TEXT    NOT NULL,                  -- which referral it is about
+    secret   TEXT    NOT NULL,                  -- SHA-256 of the secret in its address, lower-case hex
+    session  TEXT,                              -- the same of what the browser that opened it was given
+    expires  INTEGER NOT NULL,                  -- until when it can be opened
+    body     TEXT    NOT NULL                   -- the whole link as JSON
+) STRICT;
+CREATE UNIQUE INDEX status_link_by_secret ON status_link (secret);
+CREATE UNIQUE INDEX status_link_by_session ON status_link (session) WHERE session IS NOT NULL;
+CREATE INDEX status_link_by_referral ON status_link (referral);
+CREATE INDEX status_link_by_time ON status_link (expires);
 
 -- Where polling a platform stands.
 CREATE TABLE cursor (

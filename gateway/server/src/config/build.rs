@@ -1,6 +1,6 @@
 //! From a checked configuration to a gateway that can run.
 
-use super::{Config, ConfigError, RetentionSection, SecretSource};
+use super::{Config, ConfigError, Fault, RetentionSection, SecretSource};
 use crate::adapters::Watch;
 use crate::chance::Chance;
 use crate::clock::Clock;
@@ -58,6 +58,11 @@ pub fn build(
         };
         let pace =
             Pace::new(super::share::pace(declared.limits.pace, section.pace), breaker(declared), &clock, &chance);
+        let status_link = super::status_link::way(section, &adapter, &config.adapters).unwrap_or_else(|words| {
+            let key = format!("platform {}: status-link.passphrase-hash", id.0);
+            faults.push(Fault { line: 0, key, words });
+            None
+        });
         platforms.push(Platform {
             id,
             adapter,
@@ -69,6 +74,7 @@ pub fn build(
             publish_to: section.publish_to.clone(),
             loss: section.loss.policy(),
             pace: Arc::new(pace),
+            status_link: status_link.map(Arc::new),
         });
     }
     if !faults.is_empty() {
@@ -100,12 +106,19 @@ pub fn build(
         watch: Mutex::new(Watch::over(&config.adapters)),
         rules: rules(config),
         retention: config.retention.iter().map(RetentionSection::row).collect(),
+        link_url: link_url(&base_url),
         base_url: base_url.trim_end_matches('/').to_owned(),
         outbox_bell: OutboxBell::default(),
         lane_bell: watch::Sender::new(0),
         report_bell: Notify::new(),
         latest: LatestTime::default(),
     })
+}
+
+/// The status-link pages stand beside the FHIR base.
+fn link_url(base_url: &str) -> String {
+    let base = base_url.trim_end_matches('/');
+    format!("{}/link", base.strip_suffix("/fhir").unwrap_or(base))
 }
 
 /// What a configuration says of recipients, routes and consent.

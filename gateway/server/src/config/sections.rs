@@ -5,6 +5,7 @@ use super::files::{MeshSection, SftpSection};
 use super::policy::{Decided, PolicySection, TenantSection};
 use super::retention::RetentionSection;
 use super::share::{LimitsSection, RateSection};
+use super::status_link::StatusLinkSection;
 use super::store::StoreSection;
 use super::{Fault, is_loopback, line};
 use crate::adapters::Registry;
@@ -140,6 +141,8 @@ pub struct PlatformSection {
     pub mesh: Option<Spanned<MeshSection>>,
     /// Files over SFTP, without a `base-url`.
     pub sftp: Option<Spanned<SftpSection>>,
+    /// Its organisation is asked by mail, and answers behind a link.
+    pub status_link: Option<Spanned<StatusLinkSection>>,
     /// What losses in translation lead to.
     #[serde(default)]
     pub loss: LossSection,
@@ -302,6 +305,7 @@ pub(super) fn check(config: &Config, text: &str) -> Vec<Fault> {
     }
     for section in &config.platform {
         check.platform(section, &config.adapters);
+        check.status_link(section, &config.adapters, config.retry.answer_seconds);
     }
     for section in config.platform.iter().filter(|section| section.base_url.is_none() && section.sftp.is_none()) {
         check.collector(section, &config.client);

@@ -19,6 +19,8 @@ const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
 pub fn of(referral: &Referral, told: &Told, base: &str) -> Json {
     let disclosure = &told.disclosure;
     let gateway = json!({ "display": "vcse-gateway" });
+    // Who began it: the gateway sends and lays ready, a platform reads and views.
+    let asked = matches!(disclosure.manner, Manner::Collected | Manner::Viewed);
     let mut event = json!({
         "resourceType": "AuditEvent",
         "id": told.number.to_string(),
@@ -45,13 +47,13 @@ pub fn of(referral: &Referral, told: &Told, base: &str) -> Json {
             {
                 "type": { "coding": [coding(DCM, "110153", "Source Role ID")] },
                 "who": gateway,
-                "requestor": disclosure.manner != Manner::Collected,
+                "requestor": !asked,
                 "network": { "address": if base.is_empty() { "gateway" } else { base } },
             },
             {
                 "type": { "coding": [coding(DCM, "110152", "Destination Role ID")] },
                 "who": recipient(disclosure),
-                "requestor": disclosure.manner == Manner::Collected,
+                "requestor": asked,
                 "network": { "address": format!("platform/{}", disclosure.platform) },
             },
         ],

@@ -142,6 +142,7 @@ fn told_as(told: &Told) -> &'static str {
         Manner::Sent => "What it was sent",
         Manner::Published => "What was laid ready for it",
         Manner::Collected => "What it read",
+        Manner::Viewed => "What somebody there was shown on the page behind a link",
     }
 }
 

@@ -115,8 +115,8 @@ async fn one_page(
         let answer = match &request {
             PlatformRequest::Http(request) => gateway.transport.send(platform, request, &names).await,
             PlatformRequest::File(request) => gateway.transport.file(platform, request, &names).await,
-            PlatformRequest::Publish(_) | PlatformRequest::Amend(_) => {
-                Err(DeliveryError::new(FailureCode::Untranslatable, "A poll asked, and published something instead."))
+            PlatformRequest::Publish(_) | PlatformRequest::Amend(_) | PlatformRequest::Mail(_) => {
+                Err(DeliveryError::new(FailureCode::Untranslatable, "A poll asked, and told something instead."))
             }
         };
         let answer: Answer = platform.pace.heard(answer)?;

@@ -4,6 +4,7 @@
 use gateway_core::change::{Change, Transaction};
 use gateway_core::outbox::{ClaimRequest, OutboxRow};
 use gateway_core::referral::{Delivery, Referral};
+use gateway_core::status_link::LinkState;
 use time::{Duration, OffsetDateTime, UtcOffset};
 
 /// How many ids a refused `NoMatch` names at most: one is an answer, several are an error, so more would help nobody.
@@ -37,6 +38,14 @@ pub(super) fn transaction(mut transaction: Transaction) -> Transaction {
             Change::ReceiveReport(raw) => raw.received = instant(raw.received),
             Change::RecordReport(report) => report.received = instant(report.received),
             Change::RememberAnswer(answer) => answer.at = instant(answer.at),
+            Change::PutLink(link) => {
+                link.made_at = instant(link.made_at);
+                link.expires_at = instant(link.expires_at);
+                link.rests_until = link.rests_until.map(instant);
+                if let LinkState::Open { until, .. } = &mut link.state {
+                    *until = instant(*until);
+                }
+            }
             Change::Audit(line) => line.at = instant(line.at),
             Change::Erase { erasure, .. } => erasure.at = instant(erasure.at),
             Change::DropOutbox(_)
@@ -55,6 +64,7 @@ fn referral(referral: &mut Referral) {
         *at = instant(*at);
     }
     referral.answer_due = referral.answer_due.map(instant);
+    referral.reminders.iter_mut().for_each(|at| *at = instant(*at));
     referral.urgent = referral.urgent.map(instant);
     if let Some(erasure) = &mut referral.erased {
         erasure.at = instant(erasure.at);

@@ -21,12 +21,13 @@ enum Table {
     Reports,
     Erased,
     About,
+    Links,
     Cursors,
     Answers,
     Audit,
 }
 
-const ORDER: [Table; 12] = [
+const ORDER: [Table; 13] = [
     Table::Received,
     Table::Resources,
     Table::Referrals,
@@ -36,6 +37,7 @@ const ORDER: [Table; 12] = [
     Table::Reports,
     Table::Erased,
     Table::About,
+    Table::Links,
     Table::Cursors,
     Table::Answers,
     Table::Audit,
@@ -71,6 +73,7 @@ impl Table {
                  ORDER BY subject, domain DESC"
             }
             Self::About => "SELECT referral, raw FROM raw_report_about ORDER BY referral, raw",
+            Self::Links => "SELECT body FROM status_link ORDER BY place",
             Self::Cursors => "SELECT platform, cursor FROM cursor ORDER BY platform",
             Self::Answers => {
                 "SELECT a.tenant, a.client, a.request_id, a.fingerprint, a.at, a.status, a.location, a.etag, a.body, k.key,
@@ -106,6 +109,7 @@ impl Table {
                 digest.erased(&subject, &rows::an_erasure(row, 2)?);
             }
             Self::About => digest.about(&row.text(0)?, &row.text(1)?),
+            Self::Links => digest.link(&row.json(0, "status link")?)?,
             Self::Cursors => digest.cursor(&PlatformId(row.string(0)?), &row.text(1)?),
             Self::Answers => digest.answer(&rows::answer(row)?),
             Self::Audit => {

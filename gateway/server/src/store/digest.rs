@@ -8,6 +8,7 @@ use gateway_core::identity::PlatformId;
 use gateway_core::outbox::{Attempt, OutboxRow};
 use gateway_core::referral::Referral;
 use gateway_core::resource::ResourceVersion;
+use gateway_core::status_link::StatusLink;
 use gateway_core::subject::{Erasure, Subject};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -15,7 +16,7 @@ use std::fmt::Write as _;
 use time::OffsetDateTime;
 
 /// A hash that grows with each row. Order: received, resources by place and version, referrals, outbox, attempts, raw
-/// reports, reports, erased subjects, what pushes are about, cursors, answers, audit; each by place or else by key.
+/// reports, reports, erased subjects, what pushes are about, status links, cursors, answers, audit; each by place or else by key.
 #[derive(Default)]
 pub(super) struct Digest(Sha256);
 
@@ -84,6 +85,11 @@ impl Digest {
     /// That a push speaks of a referral, by both names.
     pub(super) fn about(&mut self, referral: &str, raw: &str) {
         self.text("about").text(referral).text(raw);
+    }
+
+    /// A status link.
+    pub(super) fn link(&mut self, row: &StatusLink) -> Result<(), StoreError> {
+        self.text("status-link").json(row)
     }
 
     /// Where polling stands.

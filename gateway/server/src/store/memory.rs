@@ -21,6 +21,7 @@ use gateway_core::lane::{Lane, LeaveLane, TakeLane, Taken};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow, OutboxState};
 use gateway_core::referral::{Delivery, Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
+use gateway_core::status_link::StatusLink;
 use gateway_core::subject::{Domain, Erasure, Subject, SubjectId};
 use gateway_core::waiting::Ahead;
 use state::State;
@@ -161,7 +162,7 @@ impl Store for MemoryStore {
     async fn unanswered(&self, by: OffsetDateTime, limit: u32) -> Result<Vec<Referral>, StoreError> {
         let by = canonical::instant(by);
         let state = self.state()?;
-        let due = |referral: &Referral| referral.awaits_answer().filter(|due| *due <= by);
+        let due = |referral: &Referral| referral.next_look().filter(|due| *due <= by);
         let mut found: Vec<Referral> = state.referrals.iter().filter(|one| due(one).is_some()).cloned().collect();
         found.sort_by_key(due);
         found.truncate(limit as usize);
@@ -247,6 +248,27 @@ impl Store for MemoryStore {
             }
         }
         Ok(waiting)
+    }
+
+    async fn link_by_secret(&self, secret_sha256: &str) -> Result<Option<StatusLink>, StoreError> {
+        Ok(self.state()?.links.iter().find(|link| link.secret_sha256 == secret_sha256).cloned())
+    }
+
+    async fn link_by_session(&self, session_sha256: &str) -> Result<Option<StatusLink>, StoreError> {
+        let state = self.state()?;
+        Ok(state.links.iter().find(|link| link.session() == Some(session_sha256)).cloned())
+    }
+
+    async fn links(&self, referral: &ReferralId) -> Result<Vec<StatusLink>, StoreError> {
+        Ok(self.state()?.links.iter().filter(|link| link.referral == *referral).cloned().collect())
+    }
+
+    async fn expired_links(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<StatusLink>, StoreError> {
+        let state = self.state()?;
+        let mut found: Vec<_> = state.links.iter().filter(|link| link.expires_at < before).cloned().collect();
+        found.sort_by_key(|link| link.expires_at);
+        found.truncate(limit as usize);
+        Ok(found)
     }
 
     async fn cursor(&self, platform: &PlatformId) -> Result<Option<Cursor>, StoreError> {

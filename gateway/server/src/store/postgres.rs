@@ -39,6 +39,7 @@ use gateway_core::lane::{Lane, LeaveLane, TakeLane, Taken};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
+use gateway_core::status_link::StatusLink;
 use gateway_core::subject::{Domain, Erasure, Subject, SubjectId};
 use gateway_core::waiting::Ahead;
 use sql::{Bind as _, ask, run};
@@ -398,6 +399,22 @@ impl Store for PostgresStore {
 
     async fn referrals_to_align(&self, limit: u32) -> Result<Vec<ReferralId>, StoreError> {
         read!(self.all(), on => reads::referrals_to_align(on, limit))
+    }
+
+    async fn link_by_secret(&self, secret_sha256: &str) -> Result<Option<StatusLink>, StoreError> {
+        read!(self.all(), on => reads::link_by_secret(on, secret_sha256))
+    }
+
+    async fn link_by_session(&self, session_sha256: &str) -> Result<Option<StatusLink>, StoreError> {
+        read!(self.all(), on => reads::link_by_session(on, session_sha256))
+    }
+
+    async fn links(&self, referral: &ReferralId) -> Result<Vec<StatusLink>, StoreError> {
+        read!(self.all(), on => reads::links(on, referral))
+    }
+
+    async fn expired_links(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<StatusLink>, StoreError> {
+        read!(self.all(), on => reads::expired_links(on, before, limit))
     }
 
     async fn cursor(&self, platform: &PlatformId) -> Result<Option<Cursor>, StoreError> {

@@ -38,6 +38,7 @@ use gateway_core::lane::{Lane, LeaveLane, TakeLane, Taken};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
+use gateway_core::status_link::StatusLink;
 use gateway_core::subject::{Domain, Erasure, Subject, SubjectId};
 use gateway_core::waiting::Ahead;
 use readers::Readers;
@@ -251,6 +252,25 @@ impl Store for SqliteStore {
 
     async fn referrals_to_align(&self, limit: u32) -> Result<Vec<ReferralId>, StoreError> {
         self.readers.run(move |file| reads::referrals_to_align(file, limit)).await
+    }
+
+    async fn link_by_secret(&self, secret_sha256: &str) -> Result<Option<StatusLink>, StoreError> {
+        let secret = secret_sha256.to_owned();
+        self.readers.run(move |file| reads::link_by_secret(file, &secret)).await
+    }
+
+    async fn link_by_session(&self, session_sha256: &str) -> Result<Option<StatusLink>, StoreError> {
+        let session = session_sha256.to_owned();
+        self.readers.run(move |file| reads::link_by_session(file, &session)).await
+    }
+
+    async fn links(&self, referral: &ReferralId) -> Result<Vec<StatusLink>, StoreError> {
+        let referral = referral.clone();
+        self.readers.run(move |file| reads::links(file, &referral)).await
+    }
+
+    async fn expired_links(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<StatusLink>, StoreError> {
+        self.readers.run(move |file| reads::expired_links(file, before, limit)).await
     }
 
     async fn cursor(&self, platform: &PlatformId) -> Result<Option<Cursor>, StoreError> {

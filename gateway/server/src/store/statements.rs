@@ -7,7 +7,8 @@ use super::rows::VERSION;
 use std::sync::LazyLock;
 
 /// Statements on a subject's referrals, pushes that speak of them, and the rows that say so.
-pub(super) const OF_REFERRALS: [&str; 3] = [
+pub(super) const OF_REFERRALS: [&str; 4] = [
+    "DELETE FROM status_link WHERE referral IN (SELECT id FROM referral WHERE subject = ?1)",
     "DELETE FROM report WHERE referral IN (SELECT id FROM referral WHERE subject = ?1)",
     "DELETE FROM raw_report WHERE id IN (
         SELECT a.raw FROM referral f CROSS JOIN raw_report_about a ON a.referral = f.id WHERE f.subject = ?1)",
@@ -56,6 +57,12 @@ pub(super) const UNREAD: &str = "SELECT r.id, r.platform, r.source, r.content_ty
 pub(super) const REPORTS: &str =
     "SELECT r.id, r.platform, r.referral, r.source, r.received, r.body, r.disposition, k.key
     FROM report r CROSS JOIN subject_key k ON k.id = r.sealed_by WHERE r.referral = ?1 ORDER BY r.place";
+/// Status links.
+pub(super) const LINK_BY_SECRET: &str = "SELECT body FROM status_link WHERE secret = ?1";
+pub(super) const LINK_BY_SESSION: &str = "SELECT body FROM status_link WHERE session = ?1";
+pub(super) const LINKS: &str = "SELECT body FROM status_link WHERE referral = ?1 ORDER BY place";
+pub(super) const EXPIRED_LINKS: &str =
+    "SELECT body FROM status_link WHERE expires < ?1 ORDER BY expires, place LIMIT ?2";
 /// What had a word that no adapter knew, the newest first.
 pub(super) const UNMAPPED: &str =
     "SELECT r.id, r.platform, r.referral, r.source, r.received, r.body, r.disposition, k.key

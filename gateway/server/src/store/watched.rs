@@ -11,6 +11,7 @@ use gateway_core::lane::{Lane, LeaveLane, TakeLane, Taken};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
+use gateway_core::status_link::StatusLink;
 use gateway_core::subject::{Domain, Erasure, Subject, SubjectId};
 use gateway_core::waiting::Ahead;
 use std::sync::Arc;
@@ -251,6 +252,26 @@ impl<W: Watcher> Store for Watched<W> {
     async fn referrals_to_align(&self, limit: u32) -> Result<Vec<ReferralId>, StoreError> {
         self.watcher.reading("referrals_to_align").await;
         self.inner.referrals_to_align(limit).await
+    }
+
+    async fn link_by_secret(&self, secret_sha256: &str) -> Result<Option<StatusLink>, StoreError> {
+        self.watcher.reading("link_by_secret").await;
+        self.inner.link_by_secret(secret_sha256).await
+    }
+
+    async fn link_by_session(&self, session_sha256: &str) -> Result<Option<StatusLink>, StoreError> {
+        self.watcher.reading("link_by_session").await;
+        self.inner.link_by_session(session_sha256).await
+    }
+
+    async fn links(&self, referral: &ReferralId) -> Result<Vec<StatusLink>, StoreError> {
+        self.watcher.reading("links").await;
+        self.inner.links(referral).await
+    }
+
+    async fn expired_links(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<StatusLink>, StoreError> {
+        self.watcher.reading("expired_links").await;
+        self.inner.expired_links(before, limit).await
     }
 
     async fn cursor(&self, platform: &PlatformId) -> Result<Option<Cursor>, StoreError> {

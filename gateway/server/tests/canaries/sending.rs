@@ -68,7 +68,7 @@ impl Door {
                     told += &format!("{} {}\n{}\n", put.key, put.name, String::from_utf8_lossy(&put.content));
                     Answer::File(FileAnswer::Put)
                 }
-                PlatformRequest::Amend(_) | PlatformRequest::File(_) => return Ok(told),
+                PlatformRequest::Amend(_) | PlatformRequest::File(_) | PlatformRequest::Mail(_) => return Ok(told),
             };
             // What the platform answered ends this submission sooner or later.
             step = self.adapter().resume(exchange, &progress, &answer)?;

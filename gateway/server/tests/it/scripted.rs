@@ -99,7 +99,14 @@ fn descriptor(name: &str, script: &Script, hash: &str) -> Descriptor {
         name: name.to_owned(),
         version: format!("{}+{hash}", script.version),
         format: "none".to_owned(),
-        capabilities: Capabilities { cancel: script.cancels, hold: false, look_up: true, poll: true, push: false },
+        capabilities: Capabilities {
+            cancel: script.cancels,
+            hold: false,
+            look_up: true,
+            poll: true,
+            push: false,
+            status_link: false,
+        },
         data_needs: script.declares.iter().map(need).collect(),
         accepted_losses: Vec::new(),
         limits: Limits {
@@ -170,7 +177,7 @@ impl Adapter for Scripted {
             Purpose::Read { .. } => Ok(self.request(Method::Get, "read-1", "read-1")),
             Purpose::Poll { .. } => Ok(self.request(Method::Get, "poll", "poll")),
             Purpose::Tell { .. } if self.script.cancels => Ok(self.request(Method::Post, "cancel", "cancel")),
-            Purpose::Tell { .. } => Err(TranslateError::new("purpose", "is not declared")),
+            Purpose::Tell { .. } | Purpose::Ask { .. } => Err(TranslateError::new("purpose", "is not declared")),
         }
     }
 
@@ -200,7 +207,7 @@ impl Adapter for Scripted {
             // What was sent may have arrived before nothing was answered any more.
             Purpose::LookUp if body == b"there" => Ok(there()),
             Purpose::LookUp => Ok(Step::Absent),
-            Purpose::Tell { .. } => Ok(there()),
+            Purpose::Tell { .. } | Purpose::Ask { .. } => Ok(there()),
         }
     }
 

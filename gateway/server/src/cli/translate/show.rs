@@ -127,6 +127,17 @@ fn request_json(request: &PlatformRequest) -> Value {
         }),
         // A submission leaves files and nothing else.
         PlatformRequest::File(_) => json!({ "file": null }),
+        PlatformRequest::Mail(mail) => json!({
+            "mail": mail.key,
+            "subject": mail.subject,
+            "text": mail.text,
+            "attachments": mail.attachments.iter().map(|one| json!({
+                "name": one.name,
+                "media-type": one.media_type,
+                "sealed": one.sealed,
+                "bytes": one.content.len(),
+            })).collect::<Vec<_>>(),
+        }),
     }
 }
 

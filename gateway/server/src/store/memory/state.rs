@@ -10,6 +10,7 @@ use gateway_core::lane::Lane;
 use gateway_core::outbox::{Attempt, OutboxRow};
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
+use gateway_core::status_link::StatusLink;
 use gateway_core::subject::{Erasure, Subject};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use time::OffsetDateTime;
@@ -31,6 +32,8 @@ pub(super) struct State {
     pub(super) raw_reports: Vec<KeptReport>,
     pub(super) reports: Vec<ReportRecord>,
     pub(super) lanes: BTreeMap<PlatformId, Lane>,
+    /// In the order in which they were made.
+    pub(super) links: Vec<StatusLink>,
     pub(super) cursors: BTreeMap<PlatformId, Cursor>,
     pub(super) answers: BTreeMap<(TenantId, ClientId, String), StoredAnswer>,
     /// With the place of each in its tenant's chain.
@@ -104,6 +107,7 @@ impl State {
         self.reports.iter().try_for_each(|row| digest.report(row))?;
         self.erased.iter().for_each(|(subject, erasure)| digest.erased(subject, erasure));
         self.about.iter().for_each(|(referral, raw)| digest.about(&referral.0, raw));
+        self.links.iter().try_for_each(|link| digest.link(link))?;
         self.cursors.iter().for_each(|(platform, cursor)| digest.cursor(platform, &cursor.0));
         self.answers.values().for_each(|row| digest.answer(row));
         self.audit.iter().try_for_each(|(link, row)| digest.audit(link, row))

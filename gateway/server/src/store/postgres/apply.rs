@@ -82,6 +82,7 @@ async fn write(on: &mut PgConnection, blind: &Blind, change: &Change) -> Result<
             let dispose = ask("UPDATE report SET disposition = ?2 WHERE id = ?1");
             run(on, dispose.text(id).text(disposition.word())).await
         }
+        Change::PutLink(link) => put::link(on, link).await,
         Change::PutCursor { platform, cursor } => {
             let put = ask("INSERT INTO cursor (platform, cursor) VALUES (?1, ?2)
                 ON CONFLICT (platform) DO UPDATE SET cursor = excluded.cursor");
@@ -98,6 +99,7 @@ async fn remove(on: &mut PgConnection, removed: &Removed) -> Result<(), Fault> {
             ask(sql).text(&tenant.0).text(&client.0).text(request_id)
         }
         Removed::RawReport(id) => ask("DELETE FROM raw_report WHERE id = ?1").text(id),
+        Removed::Link(id) => ask("DELETE FROM status_link WHERE id = ?1").text(id),
         Removed::Report(id) => ask("DELETE FROM report WHERE id = ?1").text(id),
     };
     run(on, remove).await

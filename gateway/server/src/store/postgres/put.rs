@@ -17,6 +17,7 @@ use gateway_core::change::{AuditRecord, CheckFailure, RawReport, Received, Repor
 use gateway_core::outbox::{Attempt, OutboxRow, OutboxState};
 use gateway_core::referral::Referral;
 use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
+use gateway_core::status_link::StatusLink;
 use sqlx::PgConnection;
 use std::collections::BTreeSet;
 
@@ -150,7 +151,34 @@ pub(super) async fn referral(on: &mut PgConnection, referral: &Referral) -> Resu
         .text(&json(referral)?)
         .maybe(referral.subject.as_ref().map(|subject| subject.0.as_str()))
         .number(referral.attention.is_some().into())
-        .maybe_number(referral.awaits_answer().map(micros).transpose()?);
+        .maybe_number(referral.next_look().map(micros).transpose()?);
+    run(on, put).await
+}
+
+/// The next revision of a status link.
+pub(super) async fn link(on: &mut PgConnection, link: &StatusLink) -> Result<(), Fault> {
+    let standing = ask("SELECT revision FROM status_link WHERE id = ?1").text(&link.id);
+    let standing = one(on, standing, |row| row.integer(0)).await?;
+    let revision = integer(link.revision)?;
+    if standing.unwrap_or(0).checked_add(1) != Some(revision) {
+        return Err(CheckFailure::Revision(standing.unwrap_or(0).unsigned_abs()).into());
+    }
+    let sql = if standing.is_some() {
+        "UPDATE status_link SET revision = ?2, referral = ?3, secret = ?4, session = ?5, expires = ?6, body = ?7
+         WHERE id = ?1"
+    } else {
+        "WITH p AS (UPDATE last_place SET last = last + 1 WHERE name = 'status_link' RETURNING last)
+         INSERT INTO status_link (place, id, revision, referral, secret, session, expires, body)
+         SELECT last, ?1, ?2, ?3, ?4, ?5, ?6, ?7 FROM p"
+    };
+    let put = ask(sql)
+        .text(&link.id)
+        .number(revision)
+        .text(&link.referral.0)
+        .text(&link.secret_sha256)
+        .maybe(link.session())
+        .number(micros(link.expires_at)?)
+        .text(&json(link)?);
     run(on, put).await
 }
 

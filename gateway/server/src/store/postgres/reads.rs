@@ -6,9 +6,9 @@ use crate::store::chain::{AuditChain, Content, Walk};
 use crate::store::contents::Tables;
 use crate::store::rows::{self, Columns as _, a_numbered_line};
 use crate::store::statements::{
-    ANSWER, ANSWERS, AUDIT, AUDIT_LINE, BELONGING, BY_KEY, BY_NAME, BY_TASK, COUNTS, DEAD, HISTORY, IDLE, LATEST,
-    OUTBOX, PARKED, PARKED_BY, RAW_REPORTS, RECEIVED, REPORTS, RESOURCE, TO_ALIGN, UNANSWERED, UNMAPPED, UNREAD, WALK,
-    listing,
+    ANSWER, ANSWERS, AUDIT, AUDIT_LINE, BELONGING, BY_KEY, BY_NAME, BY_TASK, COUNTS, DEAD, EXPIRED_LINKS, HISTORY,
+    IDLE, LATEST, LINK_BY_SECRET, LINK_BY_SESSION, LINKS, OUTBOX, PARKED, PARKED_BY, RAW_REPORTS, RECEIVED, REPORTS,
+    RESOURCE, TO_ALIGN, UNANSWERED, UNMAPPED, UNREAD, WALK, listing,
 };
 use crate::store::values::{bound, micros, time};
 use crate::store::{AuditLine, Counts, ReferralFilter, StoreError, canonical};
@@ -19,6 +19,7 @@ use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::outbox::{Attempt, OutboxRow};
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
+use gateway_core::status_link::StatusLink;
 use gateway_core::subject::{Domain, Subject, SubjectId};
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
@@ -162,6 +163,26 @@ pub(super) async fn unmapped(on: &mut PgConnection, limit: u32) -> Result<Vec<Re
 
 pub(super) async fn referrals_to_align(on: &mut PgConnection, limit: u32) -> Result<Vec<ReferralId>, Fault> {
     all(on, ask(TO_ALIGN).number(limit.into()), |row| Ok(ReferralId(row.string(0)?))).await
+}
+
+pub(super) async fn link_by_secret(on: &mut PgConnection, secret: &str) -> Result<Option<StatusLink>, Fault> {
+    one(on, ask(LINK_BY_SECRET).text(secret), |row| row.json(0, "status link")).await
+}
+
+pub(super) async fn link_by_session(on: &mut PgConnection, session: &str) -> Result<Option<StatusLink>, Fault> {
+    one(on, ask(LINK_BY_SESSION).text(session), |row| row.json(0, "status link")).await
+}
+
+pub(super) async fn links(on: &mut PgConnection, referral: &ReferralId) -> Result<Vec<StatusLink>, Fault> {
+    all(on, ask(LINKS).text(&referral.0), |row| row.json(0, "status link")).await
+}
+
+pub(super) async fn expired_links(
+    on: &mut PgConnection,
+    before: OffsetDateTime,
+    limit: u32,
+) -> Result<Vec<StatusLink>, Fault> {
+    all(on, self::before(EXPIRED_LINKS, before, limit)?, |row| row.json(0, "status link")).await
 }
 
 pub(super) async fn cursor(on: &mut PgConnection, platform: &PlatformId) -> Result<Option<Cursor>, Fault> {

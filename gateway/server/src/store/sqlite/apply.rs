@@ -64,6 +64,7 @@ fn write(file: &Connection, change: &Change) -> Result<(), CommitError> {
     match change {
         Change::PutResource(resource) => return put::resource(file, resource),
         Change::PutReferral(referral) => return put::referral(file, referral),
+        Change::PutLink(link) => return put::link(file, link),
         Change::Received(received) => return put::received(file, received),
         Change::ReceiveReport(report) => return put::raw_report(file, report),
         Change::RecordReport(report) => return put::report(file, report),
@@ -105,6 +106,9 @@ fn remove(file: &Connection, removed: &Removed) -> Result<(), StoreError> {
         }
         Removed::RawReport(id) => {
             file.prepare_cached("DELETE FROM raw_report WHERE id = ?1")?.execute([id])?;
+        }
+        Removed::Link(id) => {
+            file.prepare_cached("DELETE FROM status_link WHERE id = ?1")?.execute([id])?;
         }
         Removed::Report(id) => {
             file.prepare_cached("DELETE FROM report WHERE id = ?1")?.execute([id])?;

@@ -19,6 +19,7 @@ const TABLES: &[&str] = &[
     "raw_report",
     "raw_report_about",
     "report",
+    "status_link",
     "cursor",
     "lane",
     "answer",

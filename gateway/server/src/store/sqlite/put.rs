@@ -13,6 +13,7 @@ use gateway_core::change::{AuditRecord, CheckFailure, RawReport, Received, Repor
 use gateway_core::outbox::{Attempt, OutboxRow, OutboxState};
 use gateway_core::referral::Referral;
 use gateway_core::resource::{ResourceVersion, Token};
+use gateway_core::status_link::StatusLink;
 use rusqlite::{Connection, OptionalExtension as _};
 use std::collections::BTreeSet;
 
@@ -152,7 +153,36 @@ pub(super) fn referral(file: &Connection, referral: &Referral) -> Result<(), Com
         json(referral)?,
         referral.subject.as_ref().map(|subject| &subject.0),
         referral.attention.is_some(),
-        referral.awaits_answer().map(micros).transpose()?,
+        referral.next_look().map(micros).transpose()?,
+    ))?;
+    Ok(())
+}
+
+/// The next revision of a status link.
+pub(super) fn link(file: &Connection, link: &StatusLink) -> Result<(), CommitError> {
+    let standing: Option<i64> = file
+        .prepare_cached("SELECT revision FROM status_link WHERE id = ?1")?
+        .query_row([&link.id], |row| row.get(0))
+        .optional()?;
+    let revision = integer(link.revision)?;
+    if standing.unwrap_or(0).checked_add(1) != Some(revision) {
+        return Err(CheckFailure::Revision(standing.unwrap_or(0).unsigned_abs()).into());
+    }
+    let sql = if standing.is_some() {
+        "UPDATE status_link SET revision = ?2, referral = ?3, secret = ?4, session = ?5, expires = ?6, body = ?7
+         WHERE id = ?1"
+    } else {
+        "INSERT INTO status_link (id, revision, referral, secret, session, expires, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+    };
+    file.prepare_cached(sql)?.execute((
+        &link.id,
+        revision,
+        &link.referral.0,
+        &link.secret_sha256,
+        link.session(),
+        micros(link.expires_at)?,
+        json(link)?,
     ))?;
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! Reads by key. Statements that run often are constants, so that a test can ask for their plans.
 
-use super::rows::{self, a_numbered_line, body, natural};
+use super::rows::{self, a_numbered_line, body, micros, natural};
 pub(super) use crate::store::statements::{
-    ANSWER, AUDIT, AUDIT_LINE, BY_KEY, BY_NAME, BY_TASK, COUNTS, DEAD, HISTORY, LATEST, OUTBOX, PARKED_BY, REPORTS,
-    RESOURCE, TO_ALIGN, UNANSWERED, UNMAPPED, UNREAD, listing,
+    ANSWER, AUDIT, AUDIT_LINE, BY_KEY, BY_NAME, BY_TASK, COUNTS, DEAD, EXPIRED_LINKS, HISTORY, LATEST, LINK_BY_SECRET,
+    LINK_BY_SESSION, LINKS, OUTBOX, PARKED_BY, REPORTS, RESOURCE, TO_ALIGN, UNANSWERED, UNMAPPED, UNREAD, listing,
 };
 use crate::store::{AuditLine, Counts, ReferralFilter, StoreError};
 use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
@@ -12,6 +12,7 @@ use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::outbox::{Attempt, OutboxRow};
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
+use gateway_core::status_link::StatusLink;
 use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
@@ -170,6 +171,26 @@ pub(super) fn unmapped(file: &Connection, limit: u32) -> Result<Vec<ReportRecord
 
 pub(super) fn referrals_to_align(file: &Connection, limit: u32) -> Result<Vec<ReferralId>, StoreError> {
     all(file, TO_ALIGN, [limit], |row| Ok(ReferralId(row.get(0)?)))
+}
+
+pub(super) fn link_by_secret(file: &Connection, secret: &str) -> Result<Option<StatusLink>, StoreError> {
+    one(file, LINK_BY_SECRET, [secret], |row| body(row, 0, "status link"))
+}
+
+pub(super) fn link_by_session(file: &Connection, session: &str) -> Result<Option<StatusLink>, StoreError> {
+    one(file, LINK_BY_SESSION, [session], |row| body(row, 0, "status link"))
+}
+
+pub(super) fn links(file: &Connection, referral: &ReferralId) -> Result<Vec<StatusLink>, StoreError> {
+    all(file, LINKS, [&referral.0], |row| body(row, 0, "status link"))
+}
+
+pub(super) fn expired_links(
+    file: &Connection,
+    before: OffsetDateTime,
+    limit: u32,
+) -> Result<Vec<StatusLink>, StoreError> {
+    all(file, EXPIRED_LINKS, (micros(before)?, limit), |row| body(row, 0, "status link"))
 }
 
 pub(super) fn cursor(file: &Connection, platform: &PlatformId) -> Result<Option<Cursor>, StoreError> {

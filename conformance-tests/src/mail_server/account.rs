@@ -78,23 +78,26 @@ impl Account {
         files::PASSWORD
     }
 
-    /// All mail of a folder; the empty name is the inbox. Mail is text in these tests: what is not is shown as the replacement character.
+    /// All mail of a folder, the oldest first; the empty name is the inbox. Mail is text in these tests: what is not is shown as the replacement character.
     #[must_use]
     pub fn mail(&self, folder: &str) -> Vec<String> {
         let base = if folder.is_empty() { self.folder.clone() } else { self.folder.join(format!(".{folder}")) };
         let entries = ["new", "cur"].map(|part| std::fs::read_dir(base.join(part)));
         let mut files: Vec<PathBuf> =
             entries.into_iter().flatten().flatten().flatten().map(|entry| entry.path()).collect();
-        files.sort_by_key(|path| path.file_name().map(std::ffi::OsStr::to_owned));
+        files.sort_by_key(|path| path.metadata().and_then(|file| file.modified()).ok());
         // One that is moved at this moment is in neither place, or in both.
-        files.iter().filter_map(|path| std::fs::read(path).ok()).map(|mail| String::from_utf8_lossy(&mail).into_owned()).collect()
+        files
+            .iter()
+            .filter_map(|path| std::fs::read(path).ok())
+            .map(|mail| String::from_utf8_lossy(&mail).into_owned())
+            .collect()
     }
 
     /// Waits until so many mails lie in the inbox.
     ///
     /// # Panics
     /// When a minute goes by without them.
-    #[must_use = "or look for them otherwise"]
     pub fn await_mail(&self, number: usize) -> Vec<String> {
         // Nobody ever says anything here: what is waited for is the end of the time.
         let (_quiet, silence) = mpsc::channel::<()>();
@@ -105,7 +108,11 @@ impl Account {
             }
             let _ = silence.recv_timeout(Duration::from_millis(50));
         }
-        panic!("waited in vain for {number} mails to {}: {}", self.address, MailServer::shared().map_or_else(str::to_owned, MailServer::log));
+        panic!(
+            "waited in vain for {number} mails to {}: {}",
+            self.address,
+            MailServer::shared().map_or_else(str::to_owned, MailServer::log)
+        );
     }
 
     /// Writes a mail as its owner does: through the server, with this sender of the envelope.

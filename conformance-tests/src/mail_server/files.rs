@@ -60,7 +60,8 @@ pub(super) fn write(home: &Path, ports: Ports) -> io::Result<()> {
 
 fn user(name: &str) -> io::Result<u32> {
     let users = std::fs::read_to_string("/etc/passwd")?;
-    let line = users.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields.first() == Some(&name));
+    let line =
+        users.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields.first() == Some(&name));
     let id = line.and_then(|fields| fields.get(2)?.parse().ok());
     id.ok_or_else(|| io::Error::other(format!("there is no user {name}")))
 }
@@ -95,7 +96,8 @@ fn accounts(home: &Path) -> io::Result<()> {
             let (_, domain) = address.split_once('@').unwrap_or_default();
             let _ = writeln!(domains, "{domain} here");
             let _ = writeln!(mailboxes, "{address} {folder}/");
-            let _ = writeln!(users, "{address}:{{PLAIN}}{PASSWORD}:{OWNER}:{OWNER}::{}/mail/{folder}::", home.display());
+            let _ =
+                writeln!(users, "{address}:{{PLAIN}}{PASSWORD}:{OWNER}:{OWNER}::{}/mail/{folder}::", home.display());
         }
     }
     // What a server says is never repeated: here it quotes an address and a name.

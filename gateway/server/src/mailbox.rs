@@ -33,12 +33,7 @@ pub fn mailboxes(gateway: &Gateway) -> Vec<(Arc<Mailbox>, Vec<PlatformId>)> {
 }
 
 /// Reads one mailbox at its interval until it is told to stop.
-pub async fn worker(
-    gateway: Arc<Gateway>,
-    mailbox: Arc<Mailbox>,
-    platforms: Vec<PlatformId>,
-    stop: CancellationToken,
-) {
+pub async fn worker(gateway: Arc<Gateway>, mailbox: Arc<Mailbox>, platforms: Vec<PlatformId>, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,

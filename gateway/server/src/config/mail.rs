@@ -1,6 +1,6 @@
 //! `[[mailbox]]`, and what a `[[platform]]` says of mail.
 
-use super::access::{network, Reader};
+use super::access::{Reader, network};
 use super::sections::{Check, Config, PlatformSection, SecretSource};
 use super::{Fault, is_loopback_host};
 use crate::gateway::Secret;
@@ -300,14 +300,15 @@ impl Reader<'_> {
     }
 
     fn trust(&mut self, authority: Option<&PathBuf>) -> Option<Trust> {
-        let pem = match authority.map(|path| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))) {
-            None => None,
-            Some(Ok(pem)) => Some(pem),
-            Some(Err(words)) => {
-                self.fault("authority", words);
-                return None;
-            }
-        };
+        let pem =
+            match authority.map(|path| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))) {
+                None => None,
+                Some(Ok(pem)) => Some(pem),
+                Some(Err(words)) => {
+                    self.fault("authority", words);
+                    return None;
+                }
+            };
         match Trust::new(pem) {
             Ok(trust) => Some(trust),
             Err(words) => {
@@ -349,7 +350,11 @@ mod tests {
             ("<referrals@pcn.example>\"", "<referrals@pcn.example>, x@y.example\"", "not an address"),
             ("referrals@pcn", "referrals+a@pcn", "without it"),
             ("PCN referrals <", "PCN\\nreferrals <", "not an address"),
-            ("smtp = { host = \"mail.pcn.example\",", "smtp = { host = \"smtp://mail.pcn.example\",", "without a scheme"),
+            (
+                "smtp = { host = \"mail.pcn.example\",",
+                "smtp = { host = \"smtp://mail.pcn.example\",",
+                "without a scheme",
+            ),
             ("smtp = {", "smtp = { tls = \"none\",", "leave encrypted only"),
             ("imap = {", "imap = { tls = \"none\",", "leave encrypted only"),
             ("imap = {", "imap = { tls = \"maybe\",", "unknown variant"),

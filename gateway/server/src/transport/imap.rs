@@ -38,11 +38,16 @@ struct Open {
 fn failed(error: &Error, what: &str) -> DeliveryError {
     let (code, words) = match error {
         Error::No(_) => (FailureCode::Refused, format!("The mail server refuses to {what}.")),
-        Error::Bad(_) => (FailureCode::Refused, format!("The mail server does not understand how we ask it to {what}.")),
-        Error::Validate(_) => (FailureCode::Refused, format!("We cannot ask the mail server to {what}: see to the names of folders.")),
-        Error::Io(_) | Error::ConnectionLost => {
-            (FailureCode::NoAnswer, format!("The connection to the mail server ended, or it said too much, when it was to {what}."))
+        Error::Bad(_) => {
+            (FailureCode::Refused, format!("The mail server does not understand how we ask it to {what}."))
         }
+        Error::Validate(_) => {
+            (FailureCode::Refused, format!("We cannot ask the mail server to {what}: see to the names of folders."))
+        }
+        Error::Io(_) | Error::ConnectionLost => (
+            FailureCode::NoAnswer,
+            format!("The connection to the mail server ended, or it said too much, when it was to {what}."),
+        ),
         _ => (FailureCode::NoAnswer, format!("The mail server did not answer as IMAP has it when it was to {what}.")),
     };
     DeliveryError::new(code, words)
@@ -98,7 +103,10 @@ async fn connect(transport: &HttpTransport, mailbox: &Mailbox) -> Result<Client<
 /// A folder as the library takes it.
 fn quotable(folder: &str) -> Result<&str, DeliveryError> {
     if folder.contains(['\r', '\n', '\0']) {
-        return Err(DeliveryError::new(FailureCode::Refused, "A folder of the mailbox has a name that cannot be said."));
+        return Err(DeliveryError::new(
+            FailureCode::Refused,
+            "A folder of the mailbox has a name that cannot be said.",
+        ));
     }
     Ok(folder)
 }
@@ -153,7 +161,9 @@ impl Inbox for Open {
             // It is not there yet, most likely. Whether it could be made shows in the second attempt.
             Ok(Err(Error::No(_))) => drop(timeout(ANSWER, self.session.create(folder)).await),
             Ok(Err(error)) => return Err(failed(&error, "move a mail")),
-            Err(_) => return Err(DeliveryError::new(FailureCode::NoAnswer, "The mail server took too long to move a mail.")),
+            Err(_) => {
+                return Err(DeliveryError::new(FailureCode::NoAnswer, "The mail server took too long to move a mail."));
+            }
         }
         within("move a mail", self.hand_on(uid, folder)).await
     }

@@ -36,7 +36,8 @@ pub(super) async fn carry(
     let ready = timeout(budget, ready(transport, &mail.mailbox, &letter)).await;
     let mut connection = ready.map_err(|_| not_connected("The mail server did not answer in time."))??;
     let taken = timeout(budget, connection.message(&letter.bytes)).await;
-    let late = |_| DeliveryError::new(FailureCode::NoAnswer, "The mail server did not say in time whether it took the mail.");
+    let late =
+        |_| DeliveryError::new(FailureCode::NoAnswer, "The mail server did not say in time whether it took the mail.");
     let taken = taken.map_err(late)?.map_err(|error| refused(&error, During::Mail));
     // Whether the server hears it or not: what it said of the mail counts.
     let _ = timeout(GOODBYE, connection.quit()).await;
@@ -64,8 +65,11 @@ async fn logged_in(transport: &HttpTransport, mailbox: &Mailbox) -> Result<Async
     let server = &mailbox.smtp;
     let stream = Stream::open(server, transport.lookup.as_ref(), &mailbox.allowed, &mailbox.trust).await?;
     let hello = ClientId::Domain(mailbox.from.email.domain().to_owned());
-    let stream = Box::new(Bounded::new(stream, SAID));
-    let connection = AsyncSmtpConnection::connect_with_transport(stream, &hello).await;
+    let stream = match server.tls {
+        When::StartTls => Bounded::before_tls(stream, SAID),
+        When::Implicit | When::Never => Bounded::new(stream, SAID),
+    };
+    let connection = AsyncSmtpConnection::connect_with_transport(Box::new(stream), &hello).await;
     let mut connection = connection.map_err(|error| refused(&error, During::Greeting))?;
     if server.tls == When::StartTls {
         let tls = mailbox.trust.starttls(&server.host).ok_or_else(tls_refused)?;

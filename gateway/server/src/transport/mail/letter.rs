@@ -81,7 +81,9 @@ pub(in crate::transport) fn write(
 }
 
 fn too_long() -> DeliveryError {
-    cannot(format!("The mail would be longer than {SENT_BYTES} bytes, which mail servers do not take; nothing was sent."))
+    cannot(format!(
+        "The mail would be longer than {SENT_BYTES} bytes, which mail servers do not take; nothing was sent."
+    ))
 }
 
 fn is_name(text: &str) -> bool {
@@ -100,7 +102,8 @@ fn header(name: &'static str, value: &str) -> HeaderValue {
 
 fn attached(mail: &Mail, attachment: &Attachment, chance: &Chance) -> Result<SinglePart, DeliveryError> {
     let media_type = ContentType::parse(&attachment.media_type);
-    let media_type = media_type.map_err(|_| cannot("The adapter attached something of no media type; nothing was sent."))?;
+    let media_type =
+        media_type.map_err(|_| cannot("The adapter attached something of no media type; nothing was sent."))?;
     let content = match (attachment.sealed, &mail.passphrase) {
         (false, _) => attachment.content.clone(),
         (true, Some(passphrase)) => seal::pdf(&attachment.content, passphrase, chance)?,

@@ -20,8 +20,8 @@ pub(super) fn pdf(content: &[u8], passphrase: &Secret, chance: &Chance) -> Resul
     if !content.starts_with(b"%PDF-") {
         return Err(cannot("The adapter wants something encrypted that is no PDF."));
     }
-    let mut document =
-        Document::load_mem(content).map_err(|_| cannot("The adapter's PDF cannot be read, and so not be encrypted."))?;
+    let mut document = Document::load_mem(content)
+        .map_err(|_| cannot("The adapter's PDF cannot be read, and so not be encrypted."))?;
     if document.is_encrypted() {
         return Err(cannot("The adapter's PDF is encrypted already, with another passphrase."));
     }
@@ -101,7 +101,8 @@ mod tests {
         for wrong in ["", "four plain words", "Four plain words here"] {
             assert!(Document::load_mem_with_options(&sealed, LoadOptions::with_password(wrong)).is_err(), "{wrong:?}");
         }
-        let opened = Document::load_mem_with_options(&sealed, LoadOptions::with_password(passphrase)).expect("it opens");
+        let opened =
+            Document::load_mem_with_options(&sealed, LoadOptions::with_password(passphrase)).expect("it opens");
         assert!(opened.extract_text(&[1]).expect("a page").contains(said));
     }
 

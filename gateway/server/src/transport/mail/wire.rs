@@ -134,17 +134,28 @@ pub(in crate::transport) struct Bounded<S> {
     left: usize,
     /// Looks at what IMAP announces; none for SMTP, which announces nothing.
     announced: Option<Announced>,
+    /// Whether the library is given byte after byte.
+    one_by_one: bool,
 }
+
+/// With which a TLS connection begins (RFC 8446, 5.1: a record of the handshake), and no command does.
+const HANDSHAKE: u8 = 22;
 
 impl<S> Bounded<S> {
     /// Reads so many bytes.
     pub(in crate::transport) const fn new(inner: S, left: usize) -> Self {
-        Self { inner, left, announced: None }
+        Self { inner, left, announced: None, one_by_one: false }
+    }
+
+    /// The same for a library that begins TLS on it later, and would take what it has read in clear until then for what was said
+    /// under TLS (RFC 3207, 4.2; CVE-2011-0411 and its kin): it never has more of it than it has asked for.
+    pub(in crate::transport) const fn before_tls(inner: S, left: usize) -> Self {
+        Self { inner, left, announced: None, one_by_one: true }
     }
 
     /// The same for IMAP: no string is announced that is longer than `most`, and no line is longer than `line`.
     pub(in crate::transport) const fn for_imap(inner: S, left: usize, most: usize, line: usize) -> Self {
-        Self { inner, left, announced: Some(Announced::new(most, line)) }
+        Self { inner, left, announced: Some(Announced::new(most, line)), one_by_one: false }
     }
 
     /// Reads so many bytes from now on.
@@ -164,7 +175,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
         if this.left == 0 {
             return Poll::Ready(Err(io::Error::other("the server says more than it may")));
         }
-        let most = buf.remaining().min(this.left);
+        let most = buf.remaining().min(if this.one_by_one { 1 } else { this.left });
         let mut part = ReadBuf::new(buf.initialize_unfilled_to(most));
         ready!(Pin::new(&mut this.inner).poll_read(cx, &mut part))?;
         let read = part.filled().len();
@@ -178,7 +189,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.one_by_one &= buf.first() != Some(&HANDSHAKE);
         Pin::new(&mut self.get_mut().inner).poll_write(cx, buf)
     }
 
@@ -271,7 +283,7 @@ impl Announced {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::AsyncReadExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     fn sees(text: &[u8], chunk: usize) -> io::Result<()> {
         let mut announced = Announced::new(10, 40);
@@ -285,7 +297,9 @@ mod tests {
             assert!(sees(b"* 1 FETCH (BODY[] {11}\r\n", chunk).is_err());
             assert!(sees(b"* 1 FETCH (BODY[] {99999999999999999999999}\r\n", chunk).is_err());
             assert!(sees(b"* OK \"{11}\" and on\r\n* OK {11} and on\r\n", chunk).is_ok(), "not at the end of a line");
-            assert!(sees(b"* OK 123456789012345678901234567890\r\n* OK 123456789012345678901234567890\r\n", chunk).is_ok());
+            assert!(
+                sees(b"* OK 123456789012345678901234567890\r\n* OK 123456789012345678901234567890\r\n", chunk).is_ok()
+            );
             assert!(sees(b"* OK 1234567890123456789012345678901234567890", chunk).is_err(), "a line without an end");
         }
     }
@@ -299,5 +313,17 @@ mod tests {
         bounded.allow(100);
         bounded.read_to_end(&mut read).await.expect("the rest");
         assert_eq!(read, b"0123456789");
+    }
+
+    #[tokio::test]
+    async fn before_tls_nothing_is_read_ahead() {
+        let inner = tokio::io::join(&b"220 go on\r\n235 injected"[..], tokio::io::sink());
+        let mut bounded = Bounded::before_tls(inner, 100);
+        let mut read = [0; 16];
+        assert_eq!(bounded.read(&mut read).await.expect("a byte"), 1);
+        bounded.write_all(b"STARTTLS\r\n").await.expect("a command");
+        assert_eq!(bounded.read(&mut read).await.expect("a byte"), 1);
+        bounded.write_all(&[HANDSHAKE, 3, 1]).await.expect("a handshake");
+        assert_eq!(bounded.read(&mut read).await.expect("more"), 16);
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! `check` holds the rules, `test` is what the build server runs, `bench` measures, `consent` proves the consent rules,
 //! `crash` and its kin are the fault campaigns, `generate-r4-tables` remakes a committed file. What a command needs from outside
-//! (cargo-deny, the R4 examples) it puts below `target/`; Request Tracker and PostgreSQL alone are installed on the machine, by
-//! root and if they are missing.
+//! (cargo-deny, the R4 examples) it puts below `target/`; what Debian packages alone (Request Tracker, PostgreSQL, OpenSSH, mail servers)
+//! is installed on the machine, by root and if it is missing.
 
 mod adapters;
 mod bench;
@@ -15,6 +15,7 @@ mod documents;
 mod examples;
 mod fhirpath_js;
 mod links;
+mod mail;
 mod mesh;
 mod postgres;
 mod r4_tables;
@@ -142,6 +143,8 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
             variables.extend(required(mesh).map(|word| (mesh::VARIABLE, word)));
             let sftp = steps.step("OpenSSH", || Ok(sftp::prepare()))?;
             variables.extend(required(sftp).map(|word| (sftp::VARIABLE, word)));
+            let mail = steps.step("mail servers", || Ok(mail::prepare()))?;
+            variables.extend(required(mail).map(|word| (mail::VARIABLE, word)));
             let postgres = steps.step("PostgreSQL", || Ok(postgres::prepare()))?;
             variables.extend(required(postgres).map(|word| (postgres::VARIABLE, word)));
             if adapters {

@@ -41,12 +41,15 @@ pub fn build(
 ) -> Result<Gateway, ConfigError> {
     let mut platforms = Vec::new();
     let mut faults = Vec::new();
+    let mailboxes = super::mail::mailboxes(config, &mut faults);
     for section in &config.platform {
         let id = PlatformId(section.id.get_ref().clone());
         let Some(adapter) = config.adapters.find(section.adapter.get_ref()) else { continue };
         let access = super::access::access(section, &mut faults);
+        let access = access.with_mail(super::mail::mail(section, &mailboxes, &mut faults));
         let base = section.base_url.as_ref().map(|url| url.get_ref().trim_end_matches('/').to_owned());
         let base = base.or_else(|| super::files::sftp_address(section));
+        let base = base.or_else(|| super::mail::mail_address(section));
         let settings = super::files::settings(section);
         let declared = adapter.descriptor();
         let poll = match section.poll_seconds {

@@ -4,6 +4,7 @@
 
 mod align_outputs;
 mod align_walk;
+mod asks;
 mod builders;
 mod consent;
 mod deliver_end;

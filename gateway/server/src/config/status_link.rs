@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use toml::Spanned;
 
-/// Who writes the letters beside an adapter that writes none.
+/// Who writes the letters beside an adapter that writes none, unless another is named.
 const COMPANION: &str = "mail-link";
 
 /// Seconds of a day.
@@ -37,6 +37,8 @@ pub struct StatusLinkSection {
     /// After how many days without an answer the organisation is reminded; absent = after 3 and 7, as far as that is before its time to
     /// answer is over.
     pub reminder_days: Option<Spanned<Vec<NonZeroU32>>>,
+    /// Which adapter writes the letters beside the platform's own; absent = `mail-link`.
+    pub adapter: Option<String>,
     /// What the adapter that writes the letters is given, where it is not the platform's own.
     #[serde(default)]
     pub settings: BTreeMap<String, String>,
@@ -61,17 +63,19 @@ impl StatusLinkSection {
     }
 }
 
-/// Who writes the letters of this platform, and what it is given.
+/// Who writes the letters of this platform, and what it is given; or the name of who is not there.
 fn writer(
     section: &PlatformSection,
+    link: &StatusLinkSection,
     own: &Arc<dyn Adapter>,
     adapters: &Registry,
-) -> Option<(Arc<dyn Adapter>, Settings)> {
+) -> Result<(Arc<dyn Adapter>, Settings), String> {
     if own.descriptor().capabilities.status_link {
-        return Some((Arc::clone(own), super::files::settings(section)));
+        return Ok((Arc::clone(own), super::files::settings(section)));
     }
-    let settings = section.status_link.as_ref().map(|link| link.get_ref().settings.clone());
-    Some((adapters.find(COMPANION)?, settings.unwrap_or_default()))
+    let name = link.adapter.as_deref().unwrap_or(COMPANION);
+    let found = adapters.find(name).filter(|one| one.descriptor().capabilities.status_link);
+    Ok((found.ok_or_else(|| name.to_owned())?, link.settings.clone()))
 }
 
 /// The way of a platform over status links; `None` where it has none, or where what [`Check::status_link`] finds is missing.
@@ -84,7 +88,7 @@ pub(super) fn way(
     adapters: &Registry,
 ) -> Result<Option<StatusLinkWay>, String> {
     let Some(link) = section.status_link.as_ref().map(Spanned::get_ref) else { return Ok(None) };
-    let Some((adapter, settings)) = writer(section, own, adapters) else { return Ok(None) };
+    let Ok((adapter, settings)) = writer(section, link, own, adapters) else { return Ok(None) };
     let hash = read_secret(&link.passphrase_hash)?;
     is_argon2id(&hash)?;
     Ok(Some(StatusLinkWay {
@@ -121,20 +125,21 @@ impl Check<'_> {
             return;
         };
         if let Some(own) = own.filter(|_| !declares) {
-            match writer(platform, &own, adapters) {
-                None => {
-                    let words = format!("nobody writes the letters: there is no adapter `{COMPANION}` in this build");
-                    self.at(link, "platform.status-link", words);
+            match writer(platform, link.get_ref(), &own, adapters) {
+                Err(name) => {
+                    let words = format!("nobody writes the letters: there is no adapter `{name}` that asks by mail");
+                    self.at(link, "platform.status-link.adapter", words);
                 }
-                Some((writer, settings)) => {
+                Ok((writer, settings)) => {
                     if let Err(error) = writer.check_settings(&settings) {
                         self.at(link, &format!("platform.status-link.{}", error.path), error.reason);
                     }
                 }
             }
-        } else if !link.get_ref().settings.is_empty() {
-            let words = "this platform's own adapter writes the letters: put these into the platform's `settings`";
-            self.at(link, "platform.status-link.settings", words);
+        } else if !link.get_ref().settings.is_empty() || link.get_ref().adapter.is_some() {
+            let words = "this platform's own adapter writes the letters: leave `adapter` and `settings` out here, and put what it is \
+                         given into the platform's `settings`";
+            self.at(link, "platform.status-link", words);
         }
         self.reminders(link.get_ref(), answer_seconds);
     }

@@ -82,13 +82,16 @@ pub async fn read(
     stop: &CancellationToken,
 ) -> Result<(), MailboxError> {
     let platforms: Vec<Arc<Platform>> = platforms.iter().filter_map(|id| gateway.platform(id)).collect();
-    let mut inbox = gateway.transport.inbox(mailbox).await?;
+    // A mail server that says nothing holds nobody up who is told to stop.
+    let opened = stop.run_until_cancelled(gateway.transport.inbox(mailbox)).await;
+    let Some(mut inbox) = opened.transpose()? else { return Ok(()) };
     for _ in 0..gateway.limits.poll_pages {
-        let waiting = inbox.waiting(PAGE).await?;
+        let Some(waiting) = stop.run_until_cancelled(inbox.waiting(PAGE)).await.transpose()? else { return Ok(()) };
         for (uid, bytes) in &waiting.mails {
             if stop.is_cancelled() {
                 return Ok(());
             }
+            // One that was begun ends: it is stored and moved, or lies where it lay.
             let mail = Lying { mailbox, validity: waiting.validity, uid: *uid, bytes: *bytes };
             one(gateway, &platforms, inbox.as_mut(), &mail).await?;
         }

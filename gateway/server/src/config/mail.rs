@@ -8,7 +8,7 @@ use crate::transport::dial::Allowed;
 use crate::transport::mail::{Folders, Mail, MailServer, Mailbox, Trust, When, is_host};
 use lettre::Address;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -155,8 +155,15 @@ impl Check<'_> {
     /// What contradicts itself in the mailboxes, and between them and the platforms.
     pub(super) fn mailboxes(&mut self, config: &Config) {
         self.unique("mailbox.id", config.mailbox.iter().map(|section| &section.id));
+        let mut read = BTreeSet::new();
         for mailbox in &config.mailbox {
             self.mailbox(mailbox);
+            let imap = mailbox.imap.get_ref();
+            if !read.insert((imap.host.to_ascii_lowercase(), &imap.username, imap.folders().inbox.to_ascii_lowercase()))
+            {
+                let words = "another [[mailbox]] reads this folder already, and each would put away what belongs to the other; put both into one";
+                self.at(&mailbox.imap, "mailbox.imap", words);
+            }
         }
         for platform in &config.platform {
             if let Some(section) = &platform.mail {
@@ -334,6 +341,15 @@ mod tests {
             Err(ConfigError::Faults(faults)) => faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
             Err(error) => error.to_string(),
         }
+    }
+
+    #[test]
+    fn two_mailboxes_that_read_one_folder_are_told() {
+        let second =
+            |imap: &str| format!("{FROM}\n{SMTP}\n{IMAP}\n[[mailbox]]\nid = \"second\"\n{FROM}\n{SMTP}\n{imap}");
+        let found = faults(&second(&IMAP.replace("mail.pcn", "MAIL.pcn")), MAIL);
+        assert!(found.contains("reads this folder already"), "{found}");
+        assert_eq!(faults(&second(&IMAP.replace("imap = {", "imap = { folder = \"Second\",")), MAIL), "");
     }
 
     const MAIL: &str = "mailbox = \"referrals\", to = \"team@charity.example\"";

@@ -18,8 +18,8 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto, pki_types::Certi
 
 /// Bytes of a mail that leaves, at most: what mail servers commonly take.
 pub const SENT_BYTES: usize = 25_000_000;
-/// Bytes of a mail that is read, at most: an answer, with what it quotes.
-pub const READ_BYTES: usize = 5_000_000;
+/// Bytes of a mail that is read, at most: an answer, with what it quotes. Those that wait to be read are in memory together.
+pub const READ_BYTES: usize = 2_000_000;
 
 /// How one platform is written to.
 pub struct Mail {

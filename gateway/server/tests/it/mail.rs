@@ -186,7 +186,7 @@ pub(crate) fn request(thread: &str) -> MailRequest {
         thread: thread.to_owned(),
         follows: None,
         subject: "A new referral".to_owned(),
-        text: "Please open this link:\n{status-link}\nThank you.\n".to_owned(),
+        text: "Please open this link:\n{status-link}\nThank you.\n.\n..\nThe end.\n".to_owned(),
         attachments: Vec::new(),
         repeat: Repeat::Keyed,
     }

@@ -50,6 +50,8 @@ async fn a_mail_arrives_by_either_way_and_names_where_answers_go() {
             assert_eq!(header(mail, "Message-ID"), id, "{mail}");
             assert_eq!(header(mail, "Auto-Submitted"), "auto-generated", "{mail}");
             assert!(mail.contains(LINK), "{mail}");
+            // A line with a dot alone ends a mail, unless it is written otherwise on the way (RFC 5321, 4.5.2).
+            assert!(mail.replace("\r\n", "\n").contains("Thank you.\n.\n..\nThe end.\n"), "{mail}");
         }
         assert_eq!(
             (header(&came[1], "In-Reply-To"), header(&came[1], "References")),

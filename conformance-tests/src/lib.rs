@@ -21,6 +21,7 @@
 //! - [`postgres::PostgresServer`] runs a private PostgreSQL, where it is installed.
 //! - [`mesh_sandbox::MeshSandbox`] runs the real MESH sandbox, where it is installed.
 //! - [`sftp_server::SftpServer`] runs the real OpenSSH server, where it is installed.
+//! - [`oauth2_server::OAuth2Server`] runs a real OAuth2 server, where it is installed.
 //! - [`request_tracker::RequestTracker`] runs the real Request Tracker 5, where it is installed.
 
 pub mod charitylog;
@@ -34,6 +35,7 @@ pub mod gp_system;
 pub mod lamplight;
 pub mod mesh_sandbox;
 pub mod message_platform;
+pub mod oauth2_server;
 pub mod platform;
 pub mod postgres;
 pub mod request_tracker;

@@ -15,6 +15,7 @@ mod examples;
 mod fhirpath_js;
 mod links;
 mod mesh;
+mod oauth2;
 mod postgres;
 mod r4_tables;
 mod request_tracker;
@@ -141,6 +142,8 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
             variables.extend(required(mesh).map(|word| (mesh::VARIABLE, word)));
             let sftp = steps.step("OpenSSH", || Ok(sftp::prepare()))?;
             variables.extend(required(sftp).map(|word| (sftp::VARIABLE, word)));
+            let oauth2 = steps.step("OAuth2 server", || Ok(oauth2::prepare()))?;
+            variables.extend(required(oauth2).map(|word| (oauth2::VARIABLE, word)));
             let postgres = steps.step("PostgreSQL", || Ok(postgres::prepare()))?;
             variables.extend(required(postgres).map(|word| (postgres::VARIABLE, word)));
             if adapters {

@@ -22,6 +22,7 @@ mod lamplight;
 mod lanes;
 mod losses;
 mod notes;
+mod oauth2_server;
 mod official_examples;
 mod outcome;
 mod overrides_end;

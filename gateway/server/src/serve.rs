@@ -81,15 +81,21 @@ pub fn workers(work: Work, gateway: &Arc<Gateway>, stop: &CancellationToken) -> 
         return parts;
     }
     let instance = Arc::new(Instance::new(gateway.new_id()));
+    let calm = CancellationToken::new();
     for platform in gateway.platforms.all() {
-        parts.push(Box::pin(lane::run(Arc::clone(gateway), platform.id.clone(), Arc::clone(&instance), stop.clone())));
+        let lane = lane::run(Arc::clone(gateway), platform.id.clone(), Arc::clone(&instance), stop.clone());
+        let calm = calm.clone();
+        parts.push(Box::pin(async move {
+            calm.cancelled().await;
+            lane.await;
+        }));
     }
     // A gateway that only takes in recalls nothing.
     if !gateway.platforms.ids().is_empty() {
         parts.push(Box::pin(withdraw::ends_of_overrides(Arc::clone(gateway), stop.clone())));
         parts.push(Box::pin(unanswered::worker(Arc::clone(gateway), stop.clone())));
     }
-    parts.push(Box::pin(status::worker(Arc::clone(gateway), stop.clone())));
+    parts.push(Box::pin(status::worker(Arc::clone(gateway), calm, stop.clone())));
     if let Some(heard) = gateway.store.wakes() {
         parts.push(Box::pin(wakes::ring(Arc::clone(gateway), heard, stop.clone())));
     }

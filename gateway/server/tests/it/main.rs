@@ -37,6 +37,7 @@ mod recording;
 mod redrive;
 mod released;
 mod reload;
+mod reports_begun;
 mod request_tracker;
 mod restricted;
 mod retention;

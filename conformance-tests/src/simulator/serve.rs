@@ -90,6 +90,11 @@ async fn faulty<A: Api>(
         Some(FaultKind::StallInBody) => {
             let answer = answer();
             connection.stall_in_next_body();
+            let (faults, connection) = (space.faults.clone(), connection.clone());
+            tokio::spawn(async move {
+                faults.stalled().await;
+                connection.reset();
+            });
             respond(answer)
         }
         Some(FaultKind::ResetBeforeStoring) => reset(connection),

@@ -51,5 +51,6 @@ mod terminology;
 mod torn;
 mod transactions;
 mod unanswered;
+mod weather;
 mod withdrawn;
 mod withheld;

@@ -2,7 +2,7 @@
 //! that it knows, says of a token whether it is good (RFC 7662), and takes tokens back (RFC 7009).
 //!
 //! `server.mjs` beside the module sets it up. It ends with its standard input, so that it never outlives us, however we end.
-//! A platform asks it whether a token is good by [`Introspection`](crate::simulator::Introspection).
+//! A platform asks it whether a token is good by [`Introspection`].
 
 mod installed;
 

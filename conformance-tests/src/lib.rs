@@ -22,6 +22,7 @@
 //! - [`mesh_sandbox::MeshSandbox`] runs the real MESH sandbox, where it is installed.
 //! - [`mail_server::MailServer`] runs the real Postfix and Dovecot, where they are installed.
 //! - [`sftp_server::SftpServer`] runs the real OpenSSH server, where it is installed.
+//! - [`oauth2_server::OAuth2Server`] runs a real OAuth2 server, where it is installed.
 //! - [`request_tracker::RequestTracker`] runs the real Request Tracker 5, where it is installed.
 
 pub mod charitylog;
@@ -36,6 +37,7 @@ pub mod lamplight;
 pub mod mail_server;
 pub mod mesh_sandbox;
 pub mod message_platform;
+pub mod oauth2_server;
 pub mod platform;
 pub mod postgres;
 pub mod request_tracker;

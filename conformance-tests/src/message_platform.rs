@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use crate::simulator::{Answer, Api, Asked, Push};
+use crate::simulator::{Answer, Api, Asked, Introspection, Push};
 use message::Telling;
 use tokens::Tokens;
 use validate::{Accepted, Refused};
@@ -55,6 +55,9 @@ pub struct MessagePlatformConfig {
     pub token: Option<String>,
     /// Seconds that an access token lasts.
     pub token_seconds: i64,
+    /// Another server gives its tokens out: that server, and the scope without which a token is not enough (RFC 6750, 3.1). Then its own
+    /// [`TOKEN`] gives none.
+    pub tokens_of: Option<(Introspection, String)>,
     /// Identifier system and value of the services that it takes referrals for.
     pub services: Vec<(String, String)>,
     /// Code system of events.
@@ -79,6 +82,7 @@ impl Default for MessagePlatformConfig {
             client: ("site-1".to_owned(), "site-secret-of-a-test".to_owned()),
             token: None,
             token_seconds: 3600,
+            tokens_of: None,
             services: vec![("https://platform.example/Id/service".to_owned(), "befriending-1".to_owned())],
             event_system: ONTARIO_EVENTS.to_owned(),
             demands: Vec::new(),
@@ -371,16 +375,24 @@ impl MessagePlatform {
 impl Api for MessagePlatform {
     fn answer(&mut self, asked: &Asked, now: OffsetDateTime) -> Answer {
         match (asked.method.as_str(), asked.path.as_str()) {
+            ("POST", TOKEN) if self.config.tokens_of.is_some() => Refused::new(404, "not-found", "").answer(),
             ("POST", TOKEN) => self.tokens.give(asked, &self.config, now),
             ("POST", PROCESS_MESSAGE | "/svc/fhir/v1/%24process-message") => {
                 if !self.tokens.is_valid(asked, &self.config, now) {
                     return Refused::new(401, "login", "").answer().with("www-authenticate", "Bearer");
+                }
+                if self.config.tokens_of.as_ref().is_some_and(|(_, scope)| !asked.token_has_scope(scope)) {
+                    return Refused::new(403, "forbidden", "").answer();
                 }
                 self.process(asked, now).unwrap_or_else(|refused| refused.answer())
             }
             (_, TOKEN | PROCESS_MESSAGE) => Refused::new(405, "not-supported", "").answer(),
             _ => Refused::new(404, "not-found", "").answer(),
         }
+    }
+
+    fn introspection(&self) -> Option<Introspection> {
+        self.config.tokens_of.as_ref().map(|(introspection, _)| introspection.clone())
     }
 
     fn unwell(&self, status: u16) -> Answer {

@@ -8,6 +8,7 @@
 //! One socket serves any number of independent platforms: [`Simulator::namespace`] gives one that has a base address, a state, a
 //! record and faults of its own.
 
+mod introspection;
 mod serve;
 mod space;
 
@@ -22,6 +23,8 @@ use tokio::task::JoinHandle;
 use crate::platform::connection::{BreakableListener, Connection, OpenConnections};
 use crate::platform::{FaultKind, Faults, RecordedRequest};
 use space::{Space, Spaces};
+
+pub use introspection::Introspection;
 
 /// What the simulated clock of a platform shows at first.
 pub const START: OffsetDateTime = time::macros::datetime!(2026-06-15 12:00 UTC);
@@ -39,9 +42,24 @@ pub struct Asked {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
+    /// What the server that gives out the platform's tokens says of the one that is shown (RFC 7662, 2.2), where there is such a server.
+    pub token: Option<serde_json::Value>,
 }
 
 impl Asked {
+    /// Whether the token that is shown is good, by the word of the server that gave it out.
+    #[must_use]
+    pub fn token_is_good(&self) -> bool {
+        self.token.as_ref().is_some_and(|token| token["active"] == true)
+    }
+
+    /// Whether that server gave it out for this scope.
+    #[must_use]
+    pub fn token_has_scope(&self, scope: &str) -> bool {
+        let granted = self.token.as_ref().and_then(|token| token["scope"].as_str()).unwrap_or_default();
+        granted.split(' ').any(|one| one == scope)
+    }
+
     /// The value of a header, by its lower-case name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -148,6 +166,12 @@ pub struct Pushed {
 pub trait Api: Send + 'static {
     /// Answers one request, at this time of the platform's clock.
     fn answer(&mut self, asked: &Asked, now: OffsetDateTime) -> Answer;
+
+    /// The server that gives out its tokens and is asked about each before [`answer`](Self::answer). A platform that gives them out
+    /// itself, or has none, asks nobody.
+    fn introspection(&self) -> Option<Introspection> {
+        None
+    }
 
     /// What it says, in its own format, when it is not well: the body of [`FaultKind::Status`] and [`FaultKind::ErrorInSuccess`].
     fn unwell(&self, status: u16) -> Answer {

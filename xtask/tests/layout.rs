@@ -16,10 +16,11 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("gateway-core", &["gateway-fhir", "mappings", "adapter-contract"]),
     ("adapter-declarative", &["adapter-contract", "mappings"]),
     ("adapter-fhir", &["adapter-contract"]),
-    ("adapter-fhir-message", &["adapter-contract", "adapter-fhir", "mappings"]),
-    ("adapter-fhir-task", &["adapter-contract", "adapter-fhir", "mappings"]),
+    ("adapter-testing", &["adapter-contract"]),
+    ("adapter-fhir-message", &["adapter-contract", "adapter-fhir", "adapter-testing", "mappings"]),
+    ("adapter-fhir-task", &["adapter-contract", "adapter-fhir", "adapter-testing", "mappings"]),
     // What goes out is a mapping; what comes in is code.
-    ("adapter-batch-csv", &["adapter-contract", "adapter-declarative"]),
+    ("adapter-batch-csv", &["adapter-contract", "adapter-declarative", "adapter-testing"]),
     ("conformance-tests", &[]),
     (
         "vcse-gateway",
@@ -124,6 +125,16 @@ fn dependencies_point_one_way() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// What fails by a panic is nothing for the product.
+#[test]
+fn what_tests_share_is_for_tests_alone() {
+    for package in metadata().workspace_packages() {
+        for dependency in package.dependencies.iter().filter(|dependency| dependency.name == "adapter-testing") {
+            assert_eq!(dependency.kind, DependencyKind::Development, "{}", package.name);
+        }
+    }
+}
+
 #[test]
 fn libraries_stay_where_they_belong() {
     let mut wrong = Vec::new();
@@ -167,9 +178,9 @@ fn every_crate_takes_the_lints_of_the_workspace() {
 #[test]
 fn one_list_names_the_adapters() {
     let metadata = metadata();
-    // The contract is what adapters are made against, the declarative one is made of folders, and the FHIR one is what
-    // two adapters share: none is a platform.
-    let no_platform = ["adapter-contract", "adapter-declarative", "adapter-fhir"];
+    // The contract is what adapters are made against, the declarative one is made of folders, the FHIR one is what two
+    // adapters share, and the testing one what their tests share: none is a platform.
+    let no_platform = ["adapter-contract", "adapter-declarative", "adapter-fhir", "adapter-testing"];
     let is_adapter =
         |package: &&&Package| package.name.starts_with("adapter-") && !no_platform.contains(&package.name.as_str());
     let adapters: Vec<(String, String)> = metadata

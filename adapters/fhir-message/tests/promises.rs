@@ -1,13 +1,11 @@
 //! What the contract asks of every adapter, held where a fixture cannot show it: canaries, exact text, hostile bodies.
 
 use adapter_contract::{
-    Answer, Exchange, FailureCode, IdempotencyKey, Keys, MinimisedReferral, OutputValue, PlatformReferralId,
-    PlatformRequest, Progress, Purpose, Reading, Report, ReportSource, SenderMove, Settings, Step, TaskStatus,
-    TranslateError,
+    Answer, Exchange, FailureCode, MinimisedReferral, OutputValue, PlatformReferralId, PlatformRequest, Progress,
+    Purpose, Reading, Report, ReportSource, SenderMove, Settings, Step, TaskStatus, TranslateError,
 };
+use adapter_testing::{CANARY, plant};
 use serde_json::{Value, json};
-
-const CANARY: &str = "CANARY";
 
 fn settings() -> Settings {
     [
@@ -29,9 +27,7 @@ fn full() -> String {
 
 /// Runs `check` with an exchange of this purpose.
 fn with_exchange<R>(purpose: Purpose<'_>, settings: &Settings, check: impl FnOnce(&Exchange<'_>) -> R) -> R {
-    let key = IdempotencyKey("key-1".to_owned());
-    let keys = Keys { idempotency: &key, correlation: "conversation-1" };
-    check(&Exchange { purpose, at: None, keys, settings, accepted_at: "2026-11-22T09:00:00.000Z" })
+    adapter_testing::with_exchange(purpose, "key-1", settings, check)
 }
 
 fn sent(step: Step) -> (String, String, Progress) {
@@ -43,18 +39,6 @@ fn sent(step: Step) -> (String, String, Progress) {
 fn pushed(body: &[u8]) -> Result<Vec<Reading>, TranslateError> {
     let report = Report { source: ReportSource::Webhook, content_type: None, body };
     adapter_fhir_message::adapter().read_report(&report)
-}
-
-/// Every string of the value becomes a canary, but for what a referral cannot do without.
-fn plant(value: &mut Value) {
-    match value {
-        Value::String(text) => *text = format!("{CANARY} {text}"),
-        Value::Array(values) => values.iter_mut().for_each(plant),
-        Value::Object(members) => {
-            members.iter_mut().filter(|(name, _)| *name != "resourceType").for_each(|(_, value)| plant(value));
-        }
-        _ => {}
-    }
 }
 
 #[test]

@@ -1,12 +1,11 @@
 //! What the contract asks of every adapter, held where a fixture cannot show it: canaries, exact text, total table.
 
 use adapter_contract::{
-    Answer, Exchange, FailureCode, IdempotencyKey, Keys, MinimisedReferral, PlatformReferralId, PlatformRequest,
-    Progress, Purpose, SenderMove, Settings, Step, TaskStatus,
+    Answer, Exchange, FailureCode, MinimisedReferral, PlatformReferralId, PlatformRequest, Progress, Purpose,
+    SenderMove, Settings, Step, TaskStatus,
 };
+use adapter_testing::{CANARY, plant};
 use serde_json::{Value, json};
-
-const CANARY: &str = "CANARY";
 
 fn settings(more: &[(&str, &str)]) -> Settings {
     let fixed =
@@ -21,9 +20,7 @@ fn food_parcel() -> String {
 
 /// Runs `check` with an exchange of this purpose.
 fn with_exchange<R>(purpose: Purpose<'_>, settings: &Settings, check: impl FnOnce(&Exchange<'_>) -> R) -> R {
-    let key = IdempotencyKey("key-1".to_owned());
-    let keys = Keys { idempotency: &key, correlation: "conversation-1" };
-    check(&Exchange { purpose, at: None, keys, settings, accepted_at: "2026-11-22T09:00:00.000Z" })
+    adapter_testing::with_exchange(purpose, "key-1", settings, check)
 }
 
 fn http(status: u16, body: &Value) -> Answer {
@@ -48,18 +45,6 @@ fn body(request: &PlatformRequest) -> String {
         PlatformRequest::Http(http) => String::from_utf8(http.body.clone().unwrap_or_default()).expect("UTF-8"),
         PlatformRequest::Publish(all) => all.resources.iter().map(|one| one.resource.as_str()).collect(),
         PlatformRequest::Amend(_) | PlatformRequest::File(_) | PlatformRequest::Mail(_) => String::new(),
-    }
-}
-
-/// Every string of the value becomes a canary, but for what a referral cannot do without.
-fn plant(value: &mut Value) {
-    match value {
-        Value::String(text) => *text = format!("{CANARY} {text}"),
-        Value::Array(values) => values.iter_mut().for_each(plant),
-        Value::Object(members) => {
-            members.iter_mut().filter(|(name, _)| *name != "resourceType").for_each(|(_, value)| plant(value));
-        }
-        _ => {}
     }
 }
 

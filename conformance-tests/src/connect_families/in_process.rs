@@ -52,6 +52,7 @@ impl InProcess {
             query: parts.uri.query().unwrap_or_default().to_owned(),
             headers,
             body,
+            token: None,
         };
         let now = self.clock.stamp();
         let answer = self.state.answer(&asked, now);

@@ -40,6 +40,9 @@ impl Tokens {
 
     /// Whether the request presents a token that is still good.
     pub(super) fn is_valid(&self, asked: &Asked, config: &MessagePlatformConfig, now: OffsetDateTime) -> bool {
+        if config.tokens_of.is_some() {
+            return asked.token_is_good();
+        }
         let Some(token) = asked.header("authorization").and_then(|value| value.strip_prefix("Bearer ")) else {
             return false;
         };

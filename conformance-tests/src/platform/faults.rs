@@ -102,7 +102,7 @@ pub enum FaultKind {
     Stall,
     /// Handled and never answered, until the caller hangs up or [`Faults::release`].
     StallAfterStoring,
-    /// Handled, and the answer stops in the middle of its body for as long as the caller waits. Simulators only.
+    /// Handled, and the answer stops in the middle of its body, until the caller hangs up or [`Faults::release`]. Simulators only.
     StallInBody,
     /// The connection is reset; nothing is stored.
     ResetBeforeStoring,

@@ -35,8 +35,11 @@ pub(super) async fn serve<A: Api>(
     let Ok(body) = axum::body::to_bytes(body, BODY_LIMIT).await else {
         return respond(Answer::of(413, "text/plain; charset=utf-8", "the body is too large"));
     };
-    let asked = asked(&parts, path.to_owned(), body.to_vec());
+    let mut asked = asked(&parts, path.to_owned(), body.to_vec());
     space.record(&asked, parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default());
+    if let Some(introspection) = space.with(|api, _| api.introspection()) {
+        asked.token = introspection.ask(&asked).await;
+    }
     let fault = space.faults.strike(&asked.method, &asked.path, asked.header("x-correlation-id"));
     faulty(&space, &connection, &asked, fault).await
 }
@@ -52,6 +55,7 @@ fn asked(parts: &Parts, path: String, body: Vec<u8>) -> Asked {
         query: parts.uri.query().unwrap_or_default().to_owned(),
         headers: headers.collect(),
         body,
+        token: None,
     }
 }
 
@@ -86,6 +90,11 @@ async fn faulty<A: Api>(
         Some(FaultKind::StallInBody) => {
             let answer = answer();
             connection.stall_in_next_body();
+            let (faults, connection) = (space.faults.clone(), connection.clone());
+            tokio::spawn(async move {
+                faults.stalled().await;
+                connection.reset();
+            });
             respond(answer)
         }
         Some(FaultKind::ResetBeforeStoring) => reset(connection),

@@ -95,6 +95,13 @@ pub enum Change {
     PutAttempt(Attempt),
     /// A push as it came in, before anybody read it.
     ReceiveReport(RawReport),
+    /// A raw report is about to be read by a process that found it unread when it started: what is stored of `begun` never grows less.
+    ReadingBegun {
+        /// Which.
+        id: String,
+        /// Readings begun so, this one included.
+        begun: u32,
+    },
     /// A raw report has been read; `fault` says why not, if it could not be.
     ReportRead {
         /// Which.
@@ -221,6 +228,21 @@ pub struct RawReport {
     pub received: OffsetDateTime,
     /// The bytes.
     pub body: Vec<u8>,
+    /// Readings that were begun and came to no end, as far as they are counted: the process that found it unread when it started writes
+    /// it down before it reads.
+    pub begun: u32,
+}
+
+/// So many readings of a raw report may have ended with their process before it is set aside unread. What else ends processes hardly
+/// falls into the same moment of the same report so often: it is read before anything else is begun.
+pub const POISON_READINGS: u32 = 5;
+
+impl RawReport {
+    /// True if it is not to be read again: that may be what ends the process.
+    #[must_use]
+    pub const fn is_poison(&self) -> bool {
+        self.begun >= POISON_READINGS
+    }
 }
 
 /// A platform's statement as it was read.

@@ -524,6 +524,7 @@ pub fn update_published_task(update: &PublishedTaskUpdate<'_>, report_id: String
         content_type: Some("application/fhir+json".to_owned()),
         received: update.now,
         body: update.report.clone().into_bytes(),
+        begun: 0,
     };
     let changes = vec![Change::PutResource(next), Change::ReceiveReport(report)];
     Ok(Updated { transaction: Transaction { checks: Vec::new(), changes }, version: version + 1 })

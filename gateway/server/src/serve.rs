@@ -81,8 +81,14 @@ pub fn workers(work: Work, gateway: &Arc<Gateway>, stop: &CancellationToken) -> 
         return parts;
     }
     let instance = Arc::new(Instance::new(gateway.new_id()));
+    let calm = CancellationToken::new();
     for platform in gateway.platforms.all() {
-        parts.push(Box::pin(lane::run(Arc::clone(gateway), platform.id.clone(), Arc::clone(&instance), stop.clone())));
+        let lane = lane::run(Arc::clone(gateway), platform.id.clone(), Arc::clone(&instance), stop.clone());
+        let calm = calm.clone();
+        parts.push(Box::pin(async move {
+            calm.cancelled().await;
+            lane.await;
+        }));
     }
     // A gateway that only takes in recalls nothing.
     if !gateway.platforms.ids().is_empty() {
@@ -92,7 +98,7 @@ pub fn workers(work: Work, gateway: &Arc<Gateway>, stop: &CancellationToken) -> 
     for (own, platforms) in mailbox::mailboxes(gateway) {
         parts.push(Box::pin(mailbox::worker(Arc::clone(gateway), own, platforms, stop.clone())));
     }
-    parts.push(Box::pin(status::worker(Arc::clone(gateway), stop.clone())));
+    parts.push(Box::pin(status::worker(Arc::clone(gateway), calm, stop.clone())));
     if let Some(heard) = gateway.store.wakes() {
         parts.push(Box::pin(wakes::ring(Arc::clone(gateway), heard, stop.clone())));
     }

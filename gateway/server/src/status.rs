@@ -20,13 +20,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Reads and applies reports until it is told to stop.
-pub async fn worker(gateway: Arc<Gateway>, stop: CancellationToken) {
+/// Reads and applies reports until it is told to stop. `calm` is set as soon as no report is left whose reading may have ended an
+/// earlier process: until then nothing else should begin that might, or the blame would fall on the wrong one.
+pub async fn worker(gateway: Arc<Gateway>, calm: CancellationToken, stop: CancellationToken) {
+    let _at_the_latest = calm.clone().drop_guard();
+    let mut found = Found { is_start: true, counted: BTreeSet::new() };
     loop {
-        let busy = match turn(&gateway).await {
+        let busy = match turn(&gateway, &mut found, &calm).await {
             Ok(busy) => busy,
             Err(error) => {
                 log_store_fault("status", &error);
+                // Nobody waits for a store that is away.
+                calm.cancel();
                 false
             }
         };
@@ -44,13 +49,29 @@ pub async fn worker(gateway: Arc<Gateway>, stop: CancellationToken) {
     }
 }
 
+/// What this process found unread when it started. Its readings are counted on the disk before they begin, so that one that ends the
+/// process is not begun without end; what comes later is not counted, and costs no write: after a death it is found.
+struct Found {
+    /// Whether there may still be some of it.
+    is_start: bool,
+    /// Reports whose reading was counted by this process: once, however often it is begun anew.
+    counted: BTreeSet<String>,
+}
+
 /// One turn: true if there was something to do.
-async fn turn(gateway: &Gateway) -> Result<bool, StoreError> {
+async fn turn(gateway: &Gateway, found: &mut Found, calm: &CancellationToken) -> Result<bool, StoreError> {
     let raw = gateway.store.unread_reports(gateway.limits.status_batch).await?;
+    if raw.iter().all(|report| report.begun == 0) {
+        calm.cancel();
+    }
     let mut progressed = false;
     for report in &raw {
-        progressed |= read_raw(gateway, report).await?;
+        if found.is_start && !report.is_poison() {
+            count(gateway, found, report).await?;
+        }
+        progressed |= read_raw(gateway, report, found.counted.contains(&report.id)).await?;
     }
+    found.is_start &= raw.len() >= gateway.limits.status_batch as usize;
     let due = gateway.store.referrals_to_align(gateway.limits.status_batch).await?;
     for id in &due {
         progressed |= align_one(gateway, id).await;
@@ -58,11 +79,34 @@ async fn turn(gateway: &Gateway) -> Result<bool, StoreError> {
     Ok(progressed)
 }
 
-/// Reads one pushed report; what it says is recorded in the same transaction that marks it as read.
-async fn read_raw(gateway: &Gateway, raw: &RawReport) -> Result<bool, StoreError> {
+/// Writes down that a report is about to be read.
+async fn count(gateway: &Gateway, found: &mut Found, raw: &RawReport) -> Result<(), StoreError> {
+    if !found.counted.insert(raw.id.clone()) {
+        return Ok(());
+    }
+    let changes = vec![Change::ReadingBegun { id: raw.id.clone(), begun: raw.begun + 1 }];
+    match gateway.commit(Transaction { checks: Vec::new(), changes }).await {
+        Err(CommitError::Store(error)) => Err(error),
+        // There are no checks that could fail.
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// What is said of a report that is not read any more.
+fn set_aside(raw: &RawReport) -> String {
+    format!(
+        "the process ended {} times while it was being read; it is not read again. If the adapter is mended, let the platform send it anew",
+        raw.begun
+    )
+}
+
+/// Reads one pushed report; what it says is recorded in the same transaction that marks it as read. `counted`: this reading is among
+/// those that were counted, and the last of them may still be made.
+async fn read_raw(gateway: &Gateway, raw: &RawReport, counted: bool) -> Result<bool, StoreError> {
     let mut changes = Vec::new();
     let mut names: Vec<PlatformReferralId> = own_task(raw).into_iter().collect();
     let fault = match gateway.platform(&raw.platform) {
+        _ if raw.is_poison() && !counted => Some(set_aside(raw)),
         None => Some("no platform of this name is configured".to_owned()),
         Some(platform) => {
             let report = Report { source: raw.source, content_type: raw.content_type.as_deref(), body: &raw.body };

@@ -157,6 +157,7 @@ CREATE TABLE raw_report (
     received     BIGINT NOT NULL,                  -- when
     sealed_by    BIGINT NOT NULL REFERENCES subject_key (id), -- with which key: the platform's
     body         BYTEA    NOT NULL,                  -- the bytes, compressed and sealed
+    begun        BIGINT NOT NULL DEFAULT 0,        -- readings begun by processes that found it unread at their start
     read         BIGINT NOT NULL DEFAULT 0,        -- 1 once somebody read it
     fault        TEXT COLLATE "C"                               -- why it could not be read
 );

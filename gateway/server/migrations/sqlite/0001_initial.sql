@@ -141,6 +141,7 @@ CREATE TABLE raw_report (
     received     INTEGER NOT NULL,                  -- when
     sealed_by    INTEGER NOT NULL REFERENCES subject_key (id), -- with which key: the platform's
     body         BLOB    NOT NULL,                  -- the bytes, compressed and sealed
+    begun        INTEGER NOT NULL DEFAULT 0,        -- readings begun by processes that found it unread at their start
     read         INTEGER NOT NULL DEFAULT 0,        -- 1 once somebody read it
     fault        TEXT                               -- why it could not be read
 ) STRICT;

@@ -38,6 +38,7 @@ pub(super) async fn receive(
         content_type,
         received: gateway.clock.now(),
         body,
+        begun: 0,
     };
     let changes = vec![Change::ReceiveReport(report)];
     gateway.commit(Transaction { checks: Vec::new(), changes }).await.map_err(|error| commit_fault(&error))?;

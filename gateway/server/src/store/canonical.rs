@@ -49,6 +49,7 @@ pub(super) fn transaction(mut transaction: Transaction) -> Transaction {
             Change::Audit(line) => line.at = instant(line.at),
             Change::Erase { erasure, .. } => erasure.at = instant(erasure.at),
             Change::DropOutbox(_)
+            | Change::ReadingBegun { .. }
             | Change::ReportRead { .. }
             | Change::DisposeReport { .. }
             | Change::PutCursor { .. }

@@ -61,7 +61,7 @@ impl Table {
             Self::Outbox => "SELECT body, due FROM outbox ORDER BY place",
             Self::Attempts => "SELECT body FROM attempt ORDER BY outbox, number",
             Self::RawReports => {
-                "SELECT r.id, r.platform, r.source, r.content_type, r.received, r.body, k.key, r.read, r.fault
+                "SELECT r.id, r.platform, r.source, r.content_type, r.received, r.body, k.key, r.begun, r.read, r.fault
                  FROM raw_report r JOIN subject_key k ON k.id = r.sealed_by ORDER BY r.place"
             }
             Self::Reports => {
@@ -100,8 +100,8 @@ impl Table {
             }
             Self::Attempts => digest.attempt(&row.json(0, "attempt")?)?,
             Self::RawReports => {
-                let fault = row.text_or_null(8)?;
-                digest.raw_report(&rows::raw_report(row)?, row.integer(7)? != 0, fault.as_deref())?;
+                let fault = row.text_or_null(9)?;
+                digest.raw_report(&rows::raw_report(row)?, row.integer(8)? != 0, fault.as_deref())?;
             }
             Self::Reports => digest.report(&rows::report(row)?)?,
             Self::Erased => {

@@ -147,7 +147,8 @@ async fn change(dice: &mut Dice, model: &MemoryStore) -> Change {
             adapter: dice.maybe(|_| samples::adapter()),
         }),
         8 | 9 => statement(dice),
-        10 => match dice.number(5) {
+        10 => match dice.number(6) {
+            5 => Change::ReadingBegun { id: dice.word("w", 500), begun: dice.number(7) },
             4 => Change::DropOutbox(format!("{}-1", dice.word("f", 5))),
             0 => Change::ReceiveReport(samples::raw_report(&dice.word("w", 500))),
             1 => Change::ReportRead {

@@ -67,7 +67,11 @@ impl Digest {
     /// A push as it came, and whether it was read.
     pub(super) fn raw_report(&mut self, row: &RawReport, read: bool, fault: Option<&str>) -> Result<(), StoreError> {
         self.text("raw-report").text(&row.id).text(&row.platform.0).json(&row.source)?;
-        self.optional(row.content_type.as_deref()).time(row.received).bytes(&row.body).number(read.into());
+        self.optional(row.content_type.as_deref())
+            .time(row.received)
+            .bytes(&row.body)
+            .number(row.begun.into())
+            .number(read.into());
         self.optional(fault);
         Ok(())
     }

@@ -103,7 +103,7 @@ pub(super) fn opened(
     seal::open(&key, bound, row.bytes(sealed)?).map(Some)
 }
 
-/// Reads `id, platform, source, content_type, received, body`, and the key in the seventh column.
+/// Reads `id, platform, source, content_type, received, body`, the key in the seventh column, and `begun`.
 pub(super) fn raw_report(row: &impl Columns) -> Result<RawReport, StoreError> {
     let id = row.string(0)?;
     let bytes = opened(row, 5, 6, &seal::Row::of("raw_report", &[&id]))?.ok_or_else(|| unreadable("raw report"))?;
@@ -114,6 +114,7 @@ pub(super) fn raw_report(row: &impl Columns) -> Result<RawReport, StoreError> {
         content_type: row.text_or_null(3)?,
         received: time(row.integer(4)?)?,
         body: bytes,
+        begun: u32::try_from(row.natural(7)?).map_err(|_| unreadable("number"))?,
     })
 }
 

@@ -52,7 +52,7 @@ pub(super) const COUNTS: &str = "SELECT delivery, task_status, count(*) FROM ref
 /// A row that waits for its time, by its name.
 pub(super) const WAITING_ROW: &str = "SELECT body FROM outbox WHERE id = ?1 AND state = 'ready'";
 pub(super) const OUTBOX: &str = "SELECT body FROM outbox WHERE referral = ?1 ORDER BY sequence, place";
-pub(super) const UNREAD: &str = "SELECT r.id, r.platform, r.source, r.content_type, r.received, r.body, k.key
+pub(super) const UNREAD: &str = "SELECT r.id, r.platform, r.source, r.content_type, r.received, r.body, k.key, r.begun
     FROM raw_report r CROSS JOIN subject_key k ON k.id = r.sealed_by WHERE r.read = 0 ORDER BY r.place LIMIT ?1";
 pub(super) const REPORTS: &str =
     "SELECT r.id, r.platform, r.referral, r.source, r.received, r.body, r.disposition, k.key
@@ -100,7 +100,8 @@ pub(super) const ANSWERS: &str =
     "SELECT a.tenant, a.client, a.request_id, a.fingerprint, a.at, a.status, a.location, a.etag, a.body, k.key, k.subject,
         k.domain
     FROM answer a CROSS JOIN subject_key k ON k.id = a.sealed_by WHERE a.at < ?1 ORDER BY a.at LIMIT ?2";
-pub(super) const RAW_REPORTS: &str = "SELECT r.id, r.platform, r.source, r.content_type, r.received, r.body, k.key
+pub(super) const RAW_REPORTS: &str =
+    "SELECT r.id, r.platform, r.source, r.content_type, r.received, r.body, k.key, r.begun
     FROM raw_report r CROSS JOIN subject_key k ON k.id = r.sealed_by
     WHERE r.received < ?1 ORDER BY r.received, r.place LIMIT ?2";
 pub(super) const PARKED: &str =

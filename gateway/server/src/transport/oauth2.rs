@@ -301,15 +301,25 @@ struct Denied {
     error: String,
 }
 
+/// All codes of that section, and the one of RFC 8707. `invalid_request` is among them: what we ask for stays the same, and servers say it of
+/// a grant that the client may not use, or of a client that is not known in the way that it shows itself.
 fn is_refusal(body: &[u8]) -> bool {
-    let codes = ["invalid_client", "invalid_grant", "unauthorized_client", "invalid_scope", "unsupported_grant_type"];
+    let codes = [
+        "invalid_request",
+        "invalid_client",
+        "invalid_grant",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "invalid_scope",
+        "invalid_target",
+    ];
     serde_json::from_slice::<Denied>(body).is_ok_and(|denied| codes.contains(&denied.error.as_str()))
 }
 
 fn refused(status: u16) -> DeliveryError {
     let words = format!(
-        "The token server refused the gateway's credential ({status}). Check client id, secret or key, and scope; nothing was sent to \
-         the platform."
+        "The token server refused the gateway's credential ({status}). Check client id, secret or key, grant and scope; nothing was sent \
+         to the platform."
     );
     DeliveryError::new(FailureCode::HttpStatus(401), words)
 }

@@ -13,6 +13,7 @@
 mod child;
 mod points;
 mod process;
+mod report;
 mod scenario;
 mod verdict;
 

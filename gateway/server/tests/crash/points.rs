@@ -85,6 +85,10 @@ fn purpose(transaction: &Transaction) -> String {
     }
     let word = if has(|change| matches!(change, Change::ReceiveReport(_))) {
         "receive-report"
+    } else if has(|change| matches!(change, Change::ReadingBegun { .. })) {
+        "begin-reading"
+    } else if has(|change| matches!(change, Change::ReportRead { fault: Some(_), .. })) {
+        "set-report-aside"
     } else if has(|change| matches!(change, Change::ReportRead { .. })) {
         "read-report"
     } else if has(|change| matches!(change, Change::PutCursor { .. })) {

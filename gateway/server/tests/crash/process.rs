@@ -108,7 +108,8 @@ async fn watch(known: Arc<Mutex<Known>>, folder: PathBuf) {
     }
 }
 
-fn spawn(folder: &Path, number: u32, at: Option<&str>) -> std::io::Result<Child> {
+/// Starts the process: its `number` names its trace and its log; `at` is where it dies.
+pub(crate) fn spawn(folder: &Path, number: u32, at: Option<&str>) -> std::io::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
     command
         .args([child::ENTRY, "--exact", "--nocapture"])

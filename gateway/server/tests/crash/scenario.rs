@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 const GP_TOKEN: &str = "crash-gp-system";
-const REPORT_TOKEN: &str = "crash-reports";
+pub(crate) const REPORT_TOKEN: &str = "crash-reports";
 
 /// Numbers of the generator's run: delivered, delivered, no consent.
 const REFERRALS: [u64; 3] = [0, 1, 4];
@@ -238,7 +238,7 @@ fn generator(seed: u64) -> Generator {
 
 /// An address that is still this run's when the process starts again: a loopback address that nobody else uses, so that
 /// no outgoing connection can take the port in between.
-fn free_address(plan: &Plan) -> String {
+pub(crate) fn free_address(plan: &Plan) -> String {
     let [_, _, high, low] = std::process::id().to_be_bytes();
     let second = if plan.keyed { 64 } else { 128 } + high % 64;
     let ip = Ipv4Addr::new(127, second, low, plan.number.saturating_add(1));
@@ -249,7 +249,7 @@ fn sha256(token: &str) -> String {
     Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn configure(folder: &Path, address: &str, platform: &FhirPlatform, keyed: bool) {
+pub(crate) fn configure(folder: &Path, address: &str, platform: &FhirPlatform, keyed: bool) {
     const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
     let token = folder.join("platform-token");
     std::fs::write(&token, PlatformConfig::default().token).expect("the token is written");

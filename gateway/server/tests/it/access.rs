@@ -160,8 +160,12 @@ async fn without_a_token_nothing_reaches_the_platform() {
     assert_eq!(failed(ResponseTemplate::new(302)).await, (FailureCode::NotConnected, None));
     assert_eq!(failed(ResponseTemplate::new(400)).await, (FailureCode::NotConnected, None), "it may be a proxy's");
     assert_eq!(failed(ResponseTemplate::new(403)).await, (FailureCode::NotConnected, None));
-    let denied = ResponseTemplate::new(400).set_body_json(json!({ "error": "invalid_client" }));
-    assert_eq!(failed(denied).await, (FailureCode::HttpStatus(401), None));
+    for code in ["invalid_client", "invalid_request"] {
+        let denied = ResponseTemplate::new(400).set_body_json(json!({ "error": code }));
+        assert_eq!(failed(denied).await, (FailureCode::HttpStatus(401), None), "{code}");
+    }
+    let later = ResponseTemplate::new(400).set_body_json(json!({ "error": "temporarily_unavailable" }));
+    assert_eq!(failed(later).await, (FailureCode::NotConnected, None));
     assert_eq!(failed(ResponseTemplate::new(401)).await, (FailureCode::HttpStatus(401), None));
     let page = ResponseTemplate::new(200).set_body_string("<html>sign in</html>");
     assert_eq!(failed(page).await, (FailureCode::NotConnected, None));

@@ -82,6 +82,19 @@ async fn an_answer_that_was_lost_makes_no_second_request() {
 }
 
 #[tokio::test]
+async fn a_success_that_tells_of_an_error_has_not_shown_that_nothing_is_there() {
+    let (world, platform) = scene().await;
+    platform.faults().push(Fault::new(Match::on("POST", "/api/referrals"), FaultKind::ResetAfterStoring));
+    // The look-up after it; polls ask in the same way.
+    platform
+        .faults()
+        .push(Fault::new(Match::on("GET", "/api/referralsByReferrer").times(4), FaultKind::ErrorInSuccess));
+    let (_, id) = delivered(&world, &referral(9)).await;
+    assert_eq!(platform.holding(&world.referral().await.key.0), [id], "it was not sent again");
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn a_withdrawal_that_cannot_be_told_is_put_in_front_of_a_person() {
     let (world, platform) = scene().await;
     let (sent, id) = delivered(&world, &referral(3)).await;

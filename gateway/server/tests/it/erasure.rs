@@ -281,6 +281,7 @@ async fn a_person_is_erased_under_all_patients_with_what_was_published_and_came_
             content_type: None,
             received: time::macros::datetime!(2026-06-15 12:00 UTC),
             body: body.to_string().into_bytes(),
+            begun: 0,
         })
     };
     let write = async |change: Change| {

@@ -16,9 +16,9 @@ const ODS: &str = "VCSE8";
 const COMMON_EVENTS: &str = "https://guide.example/CodeSystem/message-events";
 
 /// A gateway with one platform that takes messages.
-struct Scene {
-    world: World,
-    platform: Namespace<MessagePlatform>,
+pub(crate) struct Scene {
+    pub(crate) world: World,
+    pub(crate) platform: Namespace<MessagePlatform>,
     http: reqwest::Client,
     _simulator: Simulator<MessagePlatform>,
     _folder: tempfile::TempDir,
@@ -31,6 +31,24 @@ impl Scene {
 
     /// With more settings of the adapter, and another platform.
     async fn with(settings: &str, change: impl Fn(&mut MessagePlatformConfig) + Send + Sync + 'static) -> Self {
+        Self::made(settings, None, change).await
+    }
+
+    /// With tokens that this client has of another server, for this scope.
+    pub(crate) async fn tokens_of(
+        token_url: &str,
+        client: (&str, &str),
+        scope: &str,
+        change: impl Fn(&mut MessagePlatformConfig) + Send + Sync + 'static,
+    ) -> Self {
+        Self::made("", Some((token_url, client, scope)), change).await
+    }
+
+    async fn made(
+        settings: &str,
+        tokens_of: Option<(&str, (&str, &str), &str)>,
+        change: impl Fn(&mut MessagePlatformConfig) + Send + Sync + 'static,
+    ) -> Self {
         let simulator = Simulator::start(move || {
             let mut config = MessagePlatformConfig::default();
             change(&mut config);
@@ -40,13 +58,17 @@ impl Scene {
         .unwrap();
         let platform = simulator.root();
         let folder = tempfile::tempdir().unwrap();
-        let (client, secret) = MessagePlatformConfig::default().client;
+        let own = MessagePlatformConfig::default().client;
+        let own_url = format!("{}{TOKEN}", platform.base_url());
+        let (token_url, (client, secret), scope) = match tokens_of {
+            Some((url, client, scope)) => (url, client, format!("scope = \"{scope}\", ")),
+            None => (own_url.as_str(), (own.0.as_str(), own.1.as_str()), String::new()),
+        };
         let file = folder.path().join("secret");
         std::fs::write(&file, secret).unwrap();
         let credentials = format!(
-            "oauth2 = {{ token-url = \"{}{TOKEN}\", grant = \"client-credentials\", client-id = \"{client}\", \
+            "oauth2 = {{ token-url = \"{token_url}\", grant = \"client-credentials\", client-id = \"{client}\", {scope}\
              secret = {{ file = \"{}\" }} }}",
-            platform.base_url(),
             file.display()
         );
         let decided = section(platform.base_url(), &credentials, settings);
@@ -57,14 +79,14 @@ impl Scene {
     }
 
     /// Sends a referral and waits for its delivery: what was sent, and the platform's id.
-    async fn delivered(&self, nth: usize) -> (Sent, String) {
+    pub(crate) async fn delivered(&self, nth: usize) -> (Sent, String) {
         let sent = self.world.submit(&bundle(nth)).await;
         let referral = self.world.delivered(&sent.path("Task")).await;
         (sent, referral.platform_referral.unwrap().0)
     }
 
     /// Something happens at the platform, a minute later, and is told.
-    async fn happens(&self, act: impl FnOnce(&mut MessagePlatform, OffsetDateTime)) {
+    pub(crate) async fn happens(&self, act: impl FnOnce(&mut MessagePlatform, OffsetDateTime)) {
         self.platform.advance(Duration::minutes(1));
         self.platform.with(act);
         self.push().await;
@@ -83,11 +105,11 @@ impl Scene {
         settle().await;
     }
 
-    fn folder(&self, id: &str) -> Folder {
+    pub(crate) fn folder(&self, id: &str) -> Folder {
         self.platform.with(|platform, _| platform.referral(id).unwrap().folder)
     }
 
-    fn kept(&self) -> usize {
+    pub(crate) fn kept(&self) -> usize {
         self.platform.with(|platform, _| platform.kept().count())
     }
 }
@@ -106,7 +128,7 @@ fn section(base: &str, credentials: &str, settings: &str) -> String {
     )
 }
 
-fn bundle(nth: usize) -> Value {
+pub(crate) fn bundle(nth: usize) -> Value {
     referral_to(ODS, Expectation::Delivered, nth).bundle
 }
 

@@ -151,6 +151,7 @@ async fn bytes_answers_and_pushes_go_by_their_own_age() {
         content_type: None,
         received: clock.now(),
         body: b"{}".to_vec(),
+        begun: 0,
     };
     let changes = vec![gateway_core::change::Change::ReceiveReport(report)];
     world.store().commit(gateway_core::change::Transaction { checks: vec![], changes }).await.unwrap();

@@ -183,6 +183,11 @@ fn apply(state: &mut State, change: Change) {
             state.attempts.insert((attempt.outbox.clone(), attempt.number), attempt);
         }
         Change::ReceiveReport(report) => state.raw_reports.push(KeptReport { report, read: false, fault: None }),
+        Change::ReadingBegun { id, begun } => {
+            if let Some(kept) = state.raw_reports.iter_mut().find(|kept| kept.report.id == id) {
+                kept.report.begun = kept.report.begun.max(begun);
+            }
+        }
         Change::ReportRead { id, fault, about } => {
             state.about.extend(about.into_iter().map(|referral| (referral, id.clone())));
             if let Some(kept) = state.raw_reports.iter_mut().find(|kept| kept.report.id == id) {

@@ -63,6 +63,10 @@ async fn write(on: &mut PgConnection, blind: &Blind, change: &Change) -> Result<
         Change::DropOutbox(id) => put::drop_outbox(on, id).await,
         Change::PutAttempt(attempt) => put::attempt(on, attempt).await,
         Change::Audit(line) => put::audit(on, line).await,
+        Change::ReadingBegun { id, begun } => {
+            let sql = "UPDATE raw_report SET begun = ?2 WHERE id = ?1 AND begun < ?2";
+            run(on, ask(sql).text(id).number((*begun).into())).await
+        }
         Change::ReportRead { id, fault, about } => {
             let read = ask("UPDATE raw_report SET read = 1, fault = ?2 WHERE id = ?1");
             run(on, read.text(id).maybe(fault.as_deref())).await?;

@@ -264,8 +264,8 @@ pub(super) async fn received(on: &mut PgConnection, received: &Received) -> Resu
 pub(super) async fn raw_report(on: &mut PgConnection, report: &RawReport) -> Result<(), Fault> {
     let sealed = keys::find(on, &Holder::platform(&report.platform), report.received).await?;
     let sql = "WITH p AS (UPDATE last_place SET last = last + 1 WHERE name = 'raw_report' RETURNING last)
-        INSERT INTO raw_report (place, id, platform, source, content_type, received, sealed_by, body)
-        SELECT last, ?1, ?2, ?3, ?4, ?5, ?6, ?7 FROM p";
+        INSERT INTO raw_report (place, id, platform, source, content_type, received, sealed_by, body, begun)
+        SELECT last, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM p";
     let put = ask(sql)
         .text(&report.id)
         .text(&report.platform.0)
@@ -273,7 +273,8 @@ pub(super) async fn raw_report(on: &mut PgConnection, report: &RawReport) -> Res
         .maybe(report.content_type.as_deref())
         .number(micros(report.received)?)
         .number(sealed.id)
-        .bytes(&seal(&sealed.key, &Row::of("raw_report", &[&report.id]), &report.body)?);
+        .bytes(&seal(&sealed.key, &Row::of("raw_report", &[&report.id]), &report.body)?)
+        .number(report.begun.into());
     run(on, put).await
 }
 

@@ -74,6 +74,10 @@ fn write(file: &Connection, change: &Change) -> Result<(), CommitError> {
         Change::DropOutbox(id) => put::drop_outbox(file, id)?,
         Change::PutAttempt(attempt) => put::attempt(file, attempt)?,
         Change::Audit(line) => put::audit(file, line)?,
+        Change::ReadingBegun { id, begun } => {
+            let sql = "UPDATE raw_report SET begun = ?2 WHERE id = ?1 AND begun < ?2";
+            file.prepare_cached(sql)?.execute((id, begun))?;
+        }
         Change::ReportRead { id, fault, about } => {
             file.prepare_cached("UPDATE raw_report SET read = 1, fault = ?2 WHERE id = ?1")?.execute((id, fault))?;
             let mut link =

@@ -275,8 +275,8 @@ pub(super) fn received(file: &Connection, received: &Received) -> Result<(), Com
 pub(super) fn raw_report(file: &Connection, report: &RawReport) -> Result<(), CommitError> {
     let sealed = keys::find(file, &Holder::platform(&report.platform), report.received)?;
     file.prepare_cached(
-        "INSERT INTO raw_report (id, platform, source, content_type, received, sealed_by, body)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO raw_report (id, platform, source, content_type, received, sealed_by, body, begun)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?
     .execute((
         &report.id,
@@ -286,6 +286,7 @@ pub(super) fn raw_report(file: &Connection, report: &RawReport) -> Result<(), Co
         micros(report.received)?,
         sealed.id,
         seal(&sealed.key, &Row::of("raw_report", &[&report.id]), &report.body)?,
+        report.begun,
     ))?;
     Ok(())
 }

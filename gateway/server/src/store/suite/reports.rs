@@ -18,14 +18,20 @@ pub(super) async fn raw_reports_wait_until_read(store: Shared) {
     for row in [raw_report("b"), plain.clone(), raw_report("c")] {
         write(&store, vec![Change::ReceiveReport(row)]).await;
     }
-    assert_eq!(must(store.unread_reports(10).await), [raw_report("b"), plain, raw_report("c")]);
+    assert_eq!(must(store.unread_reports(10).await), [raw_report("b"), plain.clone(), raw_report("c")]);
     assert_eq!(must(store.unread_reports(1).await), [raw_report("b")]);
+    // What was begun is counted, and never less.
+    let begun = |id: &str, begun| Change::ReadingBegun { id: id.to_owned(), begun };
+    write(&store, vec![begun("c", 2), begun("unknown", 1)]).await;
+    write(&store, vec![begun("c", 1)]).await;
+    let third = RawReport { begun: 2, ..raw_report("c") };
+    assert_eq!(must(store.unread_reports(10).await), [raw_report("b"), plain.clone(), third.clone()]);
     let read = |id: &str, fault: Option<&str>| {
         let about = vec![referral_id("r")];
         Change::ReportRead { id: id.to_owned(), fault: fault.map(str::to_owned), about }
     };
     write(&store, vec![read("b", None), read("a", Some("not JSON")), read("unknown", None)]).await;
-    assert_eq!(must(store.unread_reports(10).await), [raw_report("c")]);
+    assert_eq!(must(store.unread_reports(10).await), [third]);
     let hash = must(store.content_hash().await);
     let twice =
         super::samples::commit(&store, vec![], vec![read("c", None), Change::ReceiveReport(raw_report("c"))]).await;

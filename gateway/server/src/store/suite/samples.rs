@@ -187,6 +187,7 @@ pub(in crate::store) fn raw_report(id: &str) -> RawReport {
         content_type: Some("application/json".to_owned()),
         received: at(5),
         body: vec![0, 159, 146, 150],
+        begun: 0,
     }
 }
 

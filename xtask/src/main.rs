@@ -9,6 +9,7 @@ mod adapters;
 mod bench;
 mod campaigns;
 mod check;
+mod chromium;
 mod consent;
 mod debian;
 mod documents;
@@ -157,6 +158,8 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
             variables.extend(required(poppler).map(|word| (documents::POPPLER, word)));
             let schema = steps.step("Schema of STU3", || Ok(documents::schema()))?;
             variables.extend(schema.map(|folder| (documents::SCHEMA, folder.display().to_string())));
+            let axe = steps.step("Chromium", || Ok(chromium::prepare()))?;
+            variables.extend(axe.map(|file| (chromium::VARIABLE, file.display().to_string())));
             let fhirpath_js = steps.step("FHIRPath in JavaScript", || Ok(fhirpath_js::prepare()))?;
             variables.extend(fhirpath_js.map(|folder| (fhirpath_js::VARIABLE, folder.display().to_string())));
             check::run(steps)?;

@@ -8,6 +8,7 @@ mod bad_input;
 mod bad_updates;
 mod batch_csv;
 mod batch_csv_sftp;
+mod browser;
 mod certificates;
 mod charitylog;
 mod connect_families;

@@ -11,6 +11,7 @@ mod submission;
 pub use references::{Found, Stored, Wants, resolve, wants};
 pub use rules::{Person, patient_of};
 pub(crate) use rules::{check_task, find_document, labels};
+pub(crate) use submission::deduplicated;
 pub use submission::{Draft, Submission, Write, read, read_single};
 pub use submission::{check_single, parse_etag};
 

@@ -7,6 +7,7 @@ mod disclosures;
 mod erase;
 mod metadata;
 mod preview;
+mod process_message;
 mod read;
 mod redrive;
 mod reply;
@@ -76,7 +77,8 @@ pub(crate) const fn filter(verb: &str) -> MethodFilter {
 
 fn refuse_early(gateway: &Gateway, request: &Request, refusal: Refusal) -> Response {
     let names = Names::read(gateway, request.headers());
-    reply::refused(&names, &refusal)
+    let shape = process_message::Shape::of(gateway, request.uri().path(), request.headers());
+    shape.refused(gateway, &names, &refusal)
 }
 
 /// Brings a request to its end also where its sender hangs up in the middle: what is stored by then has woken whoever delivers
@@ -100,7 +102,12 @@ async fn answer(
     request: Request,
 ) -> Response {
     let names = Names::read(&gateway, request.headers());
-    let budget = gateway.clock.now() + gateway.limits.request;
+    let shape = process_message::Shape::of(&gateway, request.uri().path(), request.headers());
+    let allowed = match interaction {
+        Interaction::ProcessMessage => gateway.limits.message,
+        _ => gateway.limits.request,
+    };
+    let budget = gateway.clock.now() + allowed;
     let work = run(&gateway, interaction, &parameters, request, &names);
     let outcome = tokio::select! {
         outcome = work => outcome,
@@ -120,7 +127,7 @@ async fn answer(
                 code = refusal.issues.first().map(|issue| issue.code.code()),
                 "a request was refused"
             );
-            reply::refused(&names, &refusal)
+            shape.refused(&gateway, &names, &refusal)
         }
     }
 }
@@ -191,6 +198,7 @@ async fn run(
             let bytes = context.fhir_body(gateway, &parts, body).await?;
             write::transaction(gateway, &context, &bytes).await
         }
+        Interaction::ProcessMessage => process_message::receive(gateway, &context, &parts, body).await,
         Interaction::Operation(kind, "erase") => {
             let bytes = context.fhir_body(gateway, &parts, body).await?;
             erase::erase(gateway, &context, kind, &id(), &bytes).await

@@ -12,6 +12,8 @@ pub struct Limits {
     pub bundle_entries: usize,
     /// Whole time of one HTTP request of ours, 408 after it.
     pub request: Duration,
+    /// Whole time of one BaRS message, 408 after it (BaRS Core, non-functional requirements: all within 5 seconds).
+    pub message: Duration,
     /// Connections at the same time; further ones wait to be taken.
     pub connections: usize,
     /// Time that the head of a request may take, and that a connection may be idle.
@@ -54,6 +56,7 @@ impl Default for Limits {
             door: DoorLimits::default(),
             bundle_entries: 100,
             request: Duration::from_secs(30),
+            message: Duration::from_secs(5),
             connections: 4_096,
             head: Duration::from_secs(30),
             drain: Duration::from_secs(35),

@@ -161,16 +161,24 @@ fn caller(gateway: &Gateway, headers: &HeaderMap) -> Result<Client, Refusal> {
     client.cloned().ok_or_else(|| refused("This bearer token belongs to no client of this gateway."))
 }
 
+/// The profile of whoever asks; that of a client that is not known is the default.
+pub(super) fn profile(gateway: &Gateway, headers: &HeaderMap) -> Profile {
+    caller(gateway, headers).map(|client| client.profile).unwrap_or_default()
+}
+
 fn check_names(client: &Client, names: &Names) -> Result<(), Refusal> {
     let bad = |words: &str| Refusal::one(400, Issue::general(IssueCode::Required, words));
     if names.malformed {
         return Err(bad("X-Request-Id and X-Correlation-Id hold letters, digits and -._: only, 128 at most."));
     }
     if client.profile == Profile::Bars {
-        let missing = !names.request_id_sent || !names.correlation_sent;
+        let words = "This client's profile needs X-Request-Id and X-Correlation-Id, each a GUID.";
+        if !names.request_id_sent || !names.correlation_sent {
+            return Err(bad(words));
+        }
         let guid = |text: &str| uuid::Uuid::try_parse(text).is_ok();
-        if missing || !guid(&names.request_id) || !guid(&names.correlation) {
-            return Err(bad("This client's profile needs X-Request-Id and X-Correlation-Id, each a GUID."));
+        if !guid(&names.request_id) || !guid(&names.correlation) {
+            return Err(Refusal::one(400, Issue::general(IssueCode::Value, words)));
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 use super::routes::{self, AUDIT_EVENT, Interaction, TERMINOLOGY};
 use super::search::{Form, parameters};
 use crate::gateway::Gateway;
+use gateway_core::bars;
 use gateway_core::ingest::{GATEWAY_WRITES, STAND_ALONE, STORED};
 use gateway_fhir::{Json, instant};
 use serde_json::{Value, json};
@@ -34,9 +35,32 @@ pub(super) fn statement(gateway: &Gateway) -> Json {
             "security": { "description": "Bearer token of a configured client. SMART Backend Services is not here yet." },
             "resource": resources,
             "interaction": transaction,
-        }]
+            "operation": [{
+                "name": Interaction::ProcessMessage.name(),
+                "definition": "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message",
+                "documentation": "BaRS-shaped messages, answered at once; neither async nor response-url. See messaging.",
+            }],
+        }],
+        "messaging": [messaging(gateway)],
     })
     .into()
+}
+
+/// Which messages are taken, from the same table by which they are read.
+fn messaging(gateway: &Gateway) -> Value {
+    let taken: Vec<Value> =
+        bars::PATTERNS.iter().map(|pattern| json!({ "mode": "receiver", "definition": pattern.url() })).collect();
+    json!({
+        "endpoint": [{
+            "protocol": { "system": "http://terminology.hl7.org/CodeSystem/message-transport", "code": "http" },
+            "address": format!("{}/${}", gateway.base_url, Interaction::ProcessMessage.name()),
+        }],
+        "documentation": format!(
+            "In the shape of the NHS Booking and Referral Standard, API versions {}. No response is sent later: the Task is read.",
+            bars::API_VERSIONS.join(", "),
+        ),
+        "supportedMessage": taken,
+    })
 }
 
 fn resource(kind: &str, routes: &[routes::Route]) -> Value {

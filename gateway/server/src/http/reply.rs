@@ -96,8 +96,13 @@ pub(crate) fn etag(version: u64) -> String {
 
 /// A refusal as OperationOutcome.
 pub(crate) fn refused(names: &Names, refusal: &Refusal) -> Response<Body> {
-    let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = Reply::json(status, operation_outcome(&refusal.issues).to_text()).into_response(names);
+    refused_with(names, refusal, refusal.status, operation_outcome(&refusal.issues).to_text())
+}
+
+/// The same with this status and body.
+pub(crate) fn refused_with(names: &Names, refusal: &Refusal, status: u16, body: String) -> Response<Body> {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = Reply::json(status, body).into_response(names);
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }

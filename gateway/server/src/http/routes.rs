@@ -11,6 +11,8 @@ pub(super) enum Interaction {
     Metadata,
     /// `transaction`.
     Transaction,
+    /// `$process-message`.
+    ProcessMessage,
     /// `create`.
     Create(&'static str),
     /// `read`.
@@ -46,6 +48,7 @@ impl Interaction {
         match self {
             Self::Metadata => "capabilities",
             Self::Transaction => "transaction",
+            Self::ProcessMessage => "process-message",
             Self::Create(_) => "create",
             Self::Read(_) => "read",
             Self::VersionRead(_) => "vread",
@@ -92,14 +95,19 @@ pub(super) struct Route {
 
 /// Not stored: made from the lines of audit when it is asked for.
 pub(super) const AUDIT_EVENT: &str = "AuditEvent";
-/// Nor are these: made from the tables of codes and adapters.
-pub(super) const TERMINOLOGY: [&str; 2] = ["CodeSystem", "ConceptMap"];
+/// Nor are these: made from the tables of codes, adapters and messages.
+pub(super) const TERMINOLOGY: [&str; 3] = ["CodeSystem", "ConceptMap", MESSAGE_DEFINITION];
+/// One of them: what messages are taken.
+pub(super) const MESSAGE_DEFINITION: &str = "MessageDefinition";
+/// Where messages are sent.
+pub(super) const PROCESS_MESSAGE: &str = "/fhir/$process-message";
 
 /// Addresses that stand for themselves; those of each type are added by [`all`].
-pub(super) const ROUTES: [(&str, &str, Interaction); 21] = [
+pub(super) const ROUTES: [(&str, &str, Interaction); 25] = [
     ("GET", "/fhir/metadata", Interaction::Metadata),
     ("POST", "/fhir", Interaction::Transaction),
     ("POST", "/fhir/", Interaction::Transaction),
+    ("POST", PROCESS_MESSAGE, Interaction::ProcessMessage),
     ("POST", "/fhir/ServiceRequest/$preview", Interaction::Operation("ServiceRequest", "preview")),
     ("POST", "/fhir/Patient/{id}/$erase", Interaction::Operation("Patient", "erase")),
     ("POST", "/fhir/ServiceRequest/{id}/$erase", Interaction::Operation("ServiceRequest", "erase")),
@@ -115,6 +123,9 @@ pub(super) const ROUTES: [(&str, &str, Interaction); 21] = [
     ("GET", "/fhir/ConceptMap/{id}", Interaction::Read("ConceptMap")),
     ("GET", "/fhir/ConceptMap", Interaction::Search("ConceptMap")),
     ("POST", "/fhir/ConceptMap/_search", Interaction::SearchByPost("ConceptMap")),
+    ("GET", "/fhir/MessageDefinition/{id}", Interaction::Read(MESSAGE_DEFINITION)),
+    ("GET", "/fhir/MessageDefinition", Interaction::Search(MESSAGE_DEFINITION)),
+    ("POST", "/fhir/MessageDefinition/_search", Interaction::SearchByPost(MESSAGE_DEFINITION)),
     ("POST", "/platforms/{platform}/reports", Interaction::Reports),
     ("GET", "/health/live", Interaction::Live),
     ("GET", "/health/ready", Interaction::Ready),

@@ -80,6 +80,16 @@ const AUDIT_EVENT: [Parameter; 2] =
 
 const TERMINOLOGY: [Parameter; 2] = [ID, Parameter { name: "url", form: Form::Uri, says: "Its canonical address." }];
 
+const MESSAGE_DEFINITION: [Parameter; 3] = [
+    ID,
+    Parameter { name: "url", form: Form::Uri, says: "Its canonical address." },
+    Parameter {
+        name: "context",
+        form: Form::Code,
+        says: "The service that is to receive: its identifier, with or without system.",
+    },
+];
+
 /// The parameters of a type.
 pub(crate) fn parameters(kind: &str) -> &'static [Parameter] {
     match kind {
@@ -89,6 +99,7 @@ pub(crate) fn parameters(kind: &str) -> &'static [Parameter] {
         "Provenance" => &PROVENANCE,
         "AuditEvent" => &AUDIT_EVENT,
         "CodeSystem" | "ConceptMap" => &TERMINOLOGY,
+        "MessageDefinition" => &MESSAGE_DEFINITION,
         _ => &OTHERS,
     }
 }

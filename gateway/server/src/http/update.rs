@@ -178,7 +178,8 @@ fn reply(
     Ok(reply.preferring(context.prefer))
 }
 
-async fn senders(
+/// Decides on what the sender proposes for its Task.
+pub(super) async fn senders(
     gateway: &Gateway,
     context: &Context,
     task: (&str, u64, &Json),

@@ -38,8 +38,8 @@ pub(super) async fn transaction(gateway: &Gateway, context: &Context, bytes: &[u
     }
     let submission = gateway_core::ingest::read(&document, gateway.limits.bundle_entries)?;
     need_consent_role(context, &submission)?;
-    write(gateway, context, bytes, &submission, &|written, bodies, now| {
-        bundle_reply(gateway, context, written, bodies, now)
+    write(gateway, context, bytes, &submission, &|written, bodies, _| {
+        Ok(bundle_reply(gateway, context, written, bodies))
     })
     .await
 }
@@ -55,16 +55,17 @@ pub(super) async fn create(gateway: &Gateway, context: &Context, kind: &str, byt
     }
     let document = admit(gateway, bytes)?;
     let submission = gateway_core::ingest::read_single(document, kind, context.if_none_exist.clone())?;
-    write(gateway, context, bytes, &submission, &|written, bodies, now| {
-        single_reply(gateway, context, written, bodies, now)
+    write(gateway, context, bytes, &submission, &|written, bodies, _| {
+        Ok(single_reply(gateway, context, written, bodies))
     })
     .await
 }
 
-type Answer<'a> = dyn Fn(&[Written], &[ResourceVersion], OffsetDateTime) -> Reply + Sync + 'a;
+/// Makes the answer of what is about to be committed, or refuses it after all.
+pub(super) type Answer<'a> = dyn Fn(&[Written], &[ResourceVersion], &Transaction) -> Result<Reply, Refusal> + Sync + 'a;
 
 /// Decides and commits; decides anew when somebody else wrote first.
-async fn write(
+pub(super) async fn write(
     gateway: &Gateway,
     context: &Context,
     bytes: &[u8],
@@ -82,7 +83,7 @@ async fn write(
         let acceptance = decided.map_err(ingest_fault)?;
         let bodies = bodies(gateway, context, &acceptance.written, &acceptance.transaction).await?;
         let now = gateway.clock.now();
-        let reply = answer(&acceptance.written, &bodies, now);
+        let reply = answer(&acceptance.written, &bodies, &acceptance.transaction)?;
         let mut transaction = acceptance.transaction;
         let subject = subject::assign(gateway, &context.client.compartment(), &mut transaction)
             .await
@@ -232,13 +233,7 @@ fn version_url(gateway: &Gateway, stored: &ResourceVersion) -> String {
     format!("{}/{}/{}/_history/{}", gateway.base_url, stored.key.kind, stored.key.id, stored.version)
 }
 
-fn single_reply(
-    gateway: &Gateway,
-    context: &Context,
-    written: &[Written],
-    bodies: &[ResourceVersion],
-    _now: OffsetDateTime,
-) -> Reply {
+fn single_reply(gateway: &Gateway, context: &Context, written: &[Written], bodies: &[ResourceVersion]) -> Reply {
     match (written.first(), bodies.first()) {
         (Some(row), Some(stored)) => {
             let status = if row.created { StatusCode::CREATED } else { StatusCode::OK };
@@ -250,13 +245,7 @@ fn single_reply(
 }
 
 /// `201` with the Task's address when the transaction created one, else `200`; the body says what became of each entry.
-fn bundle_reply(
-    gateway: &Gateway,
-    context: &Context,
-    written: &[Written],
-    bodies: &[ResourceVersion],
-    _now: OffsetDateTime,
-) -> Reply {
+fn bundle_reply(gateway: &Gateway, context: &Context, written: &[Written], bodies: &[ResourceVersion]) -> Reply {
     let mut entries = Vec::with_capacity(written.len());
     let mut task = None;
     for (row, stored) in written.iter().zip(bodies) {

@@ -6,6 +6,7 @@ mod adapters_page;
 mod admission;
 mod bad_input;
 mod bad_updates;
+mod bars;
 mod batch_csv;
 mod batch_csv_sftp;
 mod browser;

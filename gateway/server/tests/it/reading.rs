@@ -270,7 +270,11 @@ async fn everything_listed_is_there_and_nothing_else_is() {
     let types: BTreeSet<&str> = listed.iter().map(|resource| resource["type"].as_str().unwrap()).collect();
     assert_eq!(
         types,
-        STORED.into_iter().chain(GATEWAY_WRITES).chain(["AuditEvent", "CodeSystem", "ConceptMap"]).collect()
+        STORED
+            .into_iter()
+            .chain(GATEWAY_WRITES)
+            .chain(["AuditEvent", "CodeSystem", "ConceptMap", "MessageDefinition"])
+            .collect()
     );
     let operations: Vec<(&str, &str)> = listed
         .iter()
@@ -313,7 +317,7 @@ async fn everything_listed_is_there_and_nothing_else_is() {
             let by_type = ["search-type", "create"].contains(&interaction);
             let routed = answer.status != 405 && !(by_type && answer.status == 404) && interaction != "history-type";
             // It is made when asked for: whoever asks without a token for a version of it finds no such route.
-            let made = ["AuditEvent", "CodeSystem", "ConceptMap"].contains(&kind);
+            let made = ["AuditEvent", "CodeSystem", "ConceptMap", "MessageDefinition"].contains(&kind);
             let versions = ["vread", "history-instance"].contains(&interaction) && made;
             let routed = if versions { call(&world, "", interaction, kind).await.status == 401 } else { routed };
             assert_eq!(codes.contains(&interaction), routed, "{interaction} {kind}: {} {}", answer.status, answer.text);

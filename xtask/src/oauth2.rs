@@ -19,7 +19,7 @@ const FILES: [&str; 2] = ["package.json", "package-lock.json"];
 
 /// True if the server is here, made by this step if need be. False is said aloud and fails nothing.
 pub(crate) fn prepare() -> bool {
-    if !is_there(Path::new("node")) {
+    if !has_node() {
         return skipped();
     }
     if std::env::var_os(FOLDER).is_some_and(|folder| is_here(Path::new(&folder))) {
@@ -62,10 +62,18 @@ fn is_current(own: &Path) -> bool {
     lock(own) == lock(&root().join(MANIFEST))
 }
 
+/// Older ones lack what the server's library needs.
+fn has_node() -> bool {
+    let said = Command::new("node").arg("--version").output();
+    let text = said.map(|said| String::from_utf8_lossy(&said.stdout).into_owned()).unwrap_or_default();
+    let major = text.trim().trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
+    major.is_some_and(|major| major >= 20)
+}
+
 fn skipped() -> bool {
     say("****************************************************************************************************");
-    say("SKIPPED: no OAuth2 server, so no token of one that others wrote. To have it, on Debian:");
-    say("    sudo apt-get install --no-install-recommends npm");
+    say("SKIPPED: no OAuth2 server, so no token of one that others wrote. To have it, install npm");
+    say("and Node.js 20 or newer (Debian 12 has 18).");
     say("****************************************************************************************************");
     false
 }

@@ -22,7 +22,7 @@ impl fmt::Display for Missing {
         let folder = self.folder.display();
         write!(
             f,
-            "the OAuth2 server cannot be run here: Node.js (18 or newer) or oidc-provider in {folder} is missing. With npm: \
+            "the OAuth2 server cannot be run here: Node.js (20 or newer) or oidc-provider in {folder} is missing. With npm: \
              mkdir -p {folder} && cp conformance-tests/src/oauth2_server/package*.json {folder} && npm ci --prefix {folder} \
              --ignore-scripts"
         )
@@ -38,9 +38,16 @@ impl std::error::Error for Missing {}
 pub fn available() -> Result<PathBuf, Missing> {
     let own = || Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(|root| root.join(OWN)).unwrap_or_default();
     let folder = std::env::var_os(FOLDER).map_or_else(own, PathBuf::from);
-    let node = || Command::new("node").arg("--version").stdout(Stdio::null()).status().is_ok_and(|done| done.success());
-    let is_here = folder.join("node_modules/oidc-provider/package.json").is_file() && node();
+    let is_here = folder.join("node_modules/oidc-provider/package.json").is_file() && has_node();
     if is_here { Ok(folder) } else { Err(Missing { folder }) }
+}
+
+/// Older ones lack what the server's library needs for the keys of clients.
+fn has_node() -> bool {
+    let said = Command::new("node").arg("--version").stderr(Stdio::null()).output();
+    let text = said.map(|said| String::from_utf8_lossy(&said.stdout).into_owned()).unwrap_or_default();
+    let major = text.trim().trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
+    major.is_some_and(|major| major >= 20)
 }
 
 /// As [`available`], for a test: `Some` with what is missing means to skip, aloud.

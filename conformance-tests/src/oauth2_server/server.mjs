@@ -11,7 +11,7 @@
 // A line of standard input is a command, and its answer is a line of JSON:
 //   advance SECONDS   moves the time on
 //   asked             every request to an endpoint so far
-import { createPublicKey, webcrypto } from 'node:crypto';
+import { createPublicKey } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
@@ -24,8 +24,7 @@ const say = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
 // Its notices go the way of its warnings: standard output is for answers.
 console.info = console.warn;
 
-// Debian 12's Node (18) lacks these two, which the library uses.
-globalThis.crypto ??= webcrypto;
+// The first releases of Node 20 lack it, and the library uses it.
 URL.parse ??= (text, base) => (URL.canParse(text, base) ? new URL(text, base) : null);
 
 if (setUp.now) {

@@ -165,6 +165,7 @@ async fn one(
         content_type: Some(MESSAGE.to_owned()),
         received: gateway.clock.now(),
         body,
+        begun: 0,
     };
     let cursor = Change::PutCursor { platform: mail.holder(), cursor: mail.cursor() };
     let changes = vec![Change::ReceiveReport(report), cursor];

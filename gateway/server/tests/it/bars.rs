@@ -1,5 +1,6 @@
 //! BaRS-shaped messages over HTTP: a referral, the same again, a cancellation, and what each is told.
 
+mod budget;
 mod definitions;
 mod faults;
 mod headers;

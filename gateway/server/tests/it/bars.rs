@@ -1,5 +1,6 @@
 //! BaRS-shaped messages over HTTP: a referral, the same again, a cancellation, and what each is told.
 
+mod budget;
 mod definitions;
 mod faults;
 mod headers;
@@ -325,6 +326,27 @@ async fn a_cancellation_is_the_senders_withdrawal_of_its_task() {
         assert_eq!(told("over", &over), is(409, "conflict", "REC_CONFLICT"));
         assert_eq!(world.store().content_hash().await.unwrap(), before);
     }
+}
+
+#[tokio::test]
+async fn it_reaches_its_platform_without_what_is_kept_inside_and_is_cancelled_there() {
+    let (world, food, _) = World::with_platforms("").await;
+    let mut sent = message(0);
+    part(&mut sent, "CarePlan")["description"] = json!("Zzyxcanary");
+    let taken = world.send(post(&world, 1, &sent)).await;
+    assert_eq!(taken.status, 200, "{}", taken.text);
+    let task = format!("/fhir/Task/{}", world.referral().await.task);
+    world.delivered(&task).await;
+    assert_eq!(food.tasks().len(), 1);
+    let bodies: String = food.requests().iter().map(|request| request.body.clone()).collect();
+    assert!(!bodies.contains("Zzyxcanary") && !bodies.contains("case-0"), "{bodies}");
+    assert!(!bodies.contains("#encounter") && !bodies.contains("#careplan"), "nothing leads to what was not sent");
+    let answer = world.send(post(&world, 2, &cancellation(&taken.json(), "revoked"))).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    world.outbox_idle().await;
+    assert_eq!(world.task(&task).await["status"], "cancelled");
+    let told = food.requests().iter().any(|request| request.method != "GET" && request.body.contains("cancelled"));
+    assert!(told, "the platform is told like after any other cancellation");
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@
 //! - [`front::Front`] stands in front of several gateways.
 //! - [`postgres::PostgresServer`] runs a private PostgreSQL, where it is installed.
 //! - [`mesh_sandbox::MeshSandbox`] runs the real MESH sandbox, where it is installed.
+//! - [`mail_server::MailServer`] runs the real Postfix and Dovecot, where they are installed.
 //! - [`sftp_server::SftpServer`] runs the real OpenSSH server, where it is installed.
 //! - [`request_tracker::RequestTracker`] runs the real Request Tracker 5, where it is installed.
 
@@ -32,6 +33,7 @@ pub mod front;
 pub mod generator;
 pub mod gp_system;
 pub mod lamplight;
+pub mod mail_server;
 pub mod mesh_sandbox;
 pub mod message_platform;
 pub mod platform;

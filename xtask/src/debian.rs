@@ -6,8 +6,31 @@ use std::process::Command;
 
 /// True where packages can be installed.
 pub(crate) fn may_install() -> bool {
-    let root_user = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0");
-    root_user && is_there(Path::new("apt-get"))
+    is_root() && is_there(Path::new("apt-get"))
+}
+
+/// True for the user who may do everything.
+pub(crate) fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+/// Asked by Debian's packages before they start a service: an exit code of 101 says no.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+/// Installs them so that they start no service: they would listen, and take the machine's own mail. Where the machine has a policy of
+/// its own, that one counts.
+pub(crate) fn install_without_services(packages: &[&str]) {
+    let ours = !Path::new(POLICY).exists() && forbid_services().is_ok();
+    install(packages);
+    if ours && let Err(error) = std::fs::remove_file(POLICY) {
+        say(&format!("{POLICY} was made by this step and cannot be removed: {error}"));
+    }
+}
+
+fn forbid_services() -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::write(POLICY, "#!/bin/sh\nexit 101\n")?;
+    std::fs::set_permissions(POLICY, std::fs::Permissions::from_mode(0o755))
 }
 
 /// Installs them. Whether it worked shows in what is here afterwards.

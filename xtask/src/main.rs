@@ -2,8 +2,8 @@
 //!
 //! `check` holds the rules, `test` is what the build server runs, `bench` measures, `consent` proves the consent rules,
 //! `crash` and its kin are the fault campaigns, `generate-r4-tables` remakes a committed file. What a command needs from outside
-//! (cargo-deny, the R4 examples) it puts below `target/`; Request Tracker and PostgreSQL alone are installed on the machine, by
-//! root and if they are missing.
+//! (cargo-deny, the R4 examples) it puts below `target/`; what Debian packages alone (Request Tracker, PostgreSQL, OpenSSH, mail servers)
+//! is installed on the machine, by root and if it is missing.
 
 mod adapters;
 mod bench;
@@ -11,9 +11,11 @@ mod campaigns;
 mod check;
 mod consent;
 mod debian;
+mod documents;
 mod examples;
 mod fhirpath_js;
 mod links;
+mod mail;
 mod mesh;
 mod postgres;
 mod r4_tables;
@@ -141,11 +143,17 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
             variables.extend(required(mesh).map(|word| (mesh::VARIABLE, word)));
             let sftp = steps.step("OpenSSH", || Ok(sftp::prepare()))?;
             variables.extend(required(sftp).map(|word| (sftp::VARIABLE, word)));
+            let mail = steps.step("mail servers", || Ok(mail::prepare()))?;
+            variables.extend(required(mail).map(|word| (mail::VARIABLE, word)));
             let postgres = steps.step("PostgreSQL", || Ok(postgres::prepare()))?;
             variables.extend(required(postgres).map(|word| (postgres::VARIABLE, word)));
             if adapters {
                 return adapters::run(steps, &variables);
             }
+            let poppler = steps.step("Poppler", || Ok(documents::poppler()))?;
+            variables.extend(required(poppler).map(|word| (documents::POPPLER, word)));
+            let schema = steps.step("Schema of STU3", || Ok(documents::schema()))?;
+            variables.extend(schema.map(|folder| (documents::SCHEMA, folder.display().to_string())));
             let fhirpath_js = steps.step("FHIRPath in JavaScript", || Ok(fhirpath_js::prepare()))?;
             variables.extend(fhirpath_js.map(|folder| (fhirpath_js::VARIABLE, folder.display().to_string())));
             check::run(steps)?;

@@ -10,6 +10,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("gateway-fhir-elements", &[]),
     ("gateway-fhir-typed", &[]),
     ("gateway-fhir", &["gateway-fhir-elements", "gateway-fhir-typed"]),
+    ("gateway-documents", &[]),
     ("mappings", &["adapter-contract", "gateway-fhir-elements"]),
     ("adapter-contract", &[]),
     ("gateway-core", &["gateway-fhir", "mappings", "adapter-contract"]),

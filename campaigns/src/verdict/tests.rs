@@ -62,6 +62,7 @@ pub(crate) fn fine(kind: Kind) -> Facts {
         loss: None,
         loss_released: None,
         answer_due: None,
+        reminders: Vec::new(),
         recall: None,
         subject: None,
         erased: None,

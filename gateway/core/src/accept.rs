@@ -406,6 +406,7 @@ pub fn start(from: &Start<'_, '_>, new_id: &mut dyn FnMut() -> String) -> Result
         loss: report.clone().map(Box::new),
         loss_released: None,
         answer_due: None,
+        reminders: Vec::new(),
         recall: None,
         subject: None,
         erased: None,

@@ -63,7 +63,11 @@ pub fn align(from: &Alignment<'_>) -> Transaction {
     }
     let statements: Vec<StatusReport> =
         from.reports.iter().map(|record| kept::shown(tidied(&record.report), from.kept)).collect();
-    let folded = status::fold(&statements, from.referral.sender);
+    let mut folded = status::fold(&statements, from.referral.sender);
+    if unanswered::has_gone_back(from.referral) && !folded.status.is_some_and(unanswered::is_answer) {
+        // It repeats what it was asked: the Task stays where it went back to.
+        folded.status = None;
+    }
     let mut referral = from.referral.clone();
     let mut transaction = Transaction::default();
     let mut task = Walk { version: from.task.0, document: from.task.1.clone(), changes: Vec::new() };

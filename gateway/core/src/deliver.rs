@@ -5,23 +5,28 @@
 //! flight*; a row that is found so, after a crash or without an answer, is looked up by our key before anything is sent
 //! again. What cannot go on by itself is a dead letter, and the GP's Task says so.
 
+mod asks;
 mod erased;
 mod losses;
+mod withheld;
 
+pub use asks::asked;
 pub use erased::of_erased;
 pub use losses::{Weighed, weigh};
+use withheld::{stay_paused, withhold};
 
-use crate::accept::{audit_line, decision_detail, held_by, new_row, version_of};
-use crate::align::{not_shown, service_request_follows};
+use crate::accept::{audit_line, decision_detail, new_row, version_of};
+use crate::align::service_request_follows;
 use crate::change::{Change, Check, Disposition, ReportRecord, Transaction};
 use crate::classify::{self, Class};
-use crate::consent::{Decision, Stage, Verdict, stored_name};
+use crate::consent::{Decision, Stage, Verdict};
 use crate::disclose::{self, Leaving};
 use crate::identity::GATEWAY_AUTHOR;
 use crate::outbox::{AdapterVersion, Attempt, Errand, OutboxRow, OutboxState, POISON_ATTEMPTS};
 use crate::referral::{Delivery, HoldReason, Referral, SenderState};
 use crate::resource::{ResourceKey, ResourceVersion, WriteMethod};
 use crate::retry::{self, Next, Schedule};
+use crate::status_link::Asks;
 use crate::task::{TaskMove, moved};
 use crate::unanswered;
 use crate::withdraw;
@@ -46,6 +51,8 @@ pub struct Job<'a> {
     pub service_request: (u64, &'a Json),
     /// What the platform lets us do.
     pub capabilities: Capabilities,
+    /// How its organisation is asked by mail; absent where it is not.
+    pub asks: Option<Asks<'a>>,
     /// What this attempt translates with.
     pub adapter: &'a AdapterVersion,
     /// When to try again.
@@ -82,6 +89,7 @@ pub fn plan(job: &Job<'_>, interrupted: bool, consent: &Decision) -> Plan {
         // Before all else, for telling and looking up can kill a worker just as well.
         _ if interrupted && job.row.is_poison() => Plan::Stop(Box::new(aside(job))),
         Errand::Chase => Plan::Stop(Box::new(chased(job))),
+        Errand::Ask { why, .. } => asks::plan(job, *why, consent),
         // Of a referral that was recalled one thing is still read: whether the platform has stopped.
         Errand::Read if job.referral.recall.as_ref().is_some_and(|recall| recall.confirmed_at.is_none()) => {
             Plan::Run(None)
@@ -175,6 +183,7 @@ pub fn acknowledged(
             referral.task_status = status.unwrap_or(referral.task_status);
             referral.answer_due =
                 unanswered::is_heard(job.capabilities).then(|| unanswered::due(job.task.1, job.now, job.answer));
+            referral.reminders = asks::reminders(job, referral.answer_due);
             changes.push(Change::PutResource(next_task(job, &step)));
         }
     }
@@ -205,6 +214,7 @@ pub fn acknowledged(
         }
         changes.push(Change::RecordReport(Box::new(adopted)));
     }
+    changes.extend(asks::first(job, &referral, new_id));
     referral.revision += 1;
     changes.push(Change::PutReferral(Box::new(referral)));
     Transaction { checks: vec![lease(job)], changes }
@@ -328,6 +338,9 @@ pub fn failed(
     row.tried |= error.code != FailureCode::NotConnected;
     let stood = Job { row: &row, ..*job };
     if matches!(error.code, FailureCode::UnsafeToSend | FailureCode::Untranslatable) {
+        if let Errand::Ask { why, number } = job.row.errand {
+            return asks::in_vain(&stood, (why, number), error);
+        }
         // Nobody releases what was withdrawn meanwhile: it must not wait for that.
         if job.referral.sender == SenderState::Cancelled {
             // What cannot be told was sent all the same.
@@ -415,6 +428,9 @@ fn aside(job: &Job<'_>) -> Transaction {
 /// It cannot go on by itself: a dead letter, with its reason on the GP's Task.
 #[must_use]
 pub fn dead(job: &Job<'_>, error: &DeliveryError) -> Transaction {
+    if let Errand::Ask { why, number } = job.row.errand {
+        return asks::in_vain(job, (why, number), error);
+    }
     let mut referral = job.referral.clone();
     let words = format!("{} {}", error.diagnostic, classify::advice(&error.code));
     let mut changes = vec![finish_row(job, OutboxState::Dead, Some(error)), attempt(job, "permanent", Some(error))];
@@ -450,50 +466,12 @@ pub fn dead(job: &Job<'_>, error: &DeliveryError) -> Transaction {
             };
             changes.push(Change::PutResource(next_task(job, &step)));
         }
-        Errand::Chase => {}
+        Errand::Chase | Errand::Ask { .. } => {}
         Errand::Read => {
             referral.attention = Some(format!("The platform's status could not be read: {words}"));
             // Polling reads it again; a dead read must not stand in the way of a cancellation.
             changes.push(finish_row(job, OutboxState::Dropped, Some(error)));
         }
-    }
-    referral.revision += 1;
-    changes.push(Change::PutReferral(Box::new(referral)));
-    Transaction { checks: vec![lease(job)], changes }
-}
-
-/// Consent does not permit this attempt.
-fn withhold(job: &Job<'_>, consent: &Decision) -> Transaction {
-    if job.row.errand == Errand::Read {
-        let mut transaction = read_done(job, &[], &mut String::new);
-        let mut referral = job.referral.clone();
-        transaction.changes.push(decided(job, consent));
-        transaction.changes.extend(not_shown(&mut referral, job.task, consent, job.now));
-        referral.revision += 1;
-        transaction.changes.push(Change::PutReferral(Box::new(referral)));
-        return transaction;
-    }
-    let mut transaction = hold(job, held_by(consent, &stored_name), None);
-    transaction.changes.push(decided(job, consent));
-    transaction
-}
-
-/// Consent does not permit that the platform goes on: it stays paused, as the sender had it, until the sender moves it on
-/// again.
-fn stay_paused(job: &Job<'_>, consent: &Decision) -> Transaction {
-    let mut referral = job.referral.clone();
-    let mut changes = vec![finish_row(job, OutboxState::Dropped, None), attempt(job, "withheld", None)];
-    changes.push(decided(job, consent));
-    if referral.sender == SenderState::Active && !referral.task_status.is_final() {
-        referral.sender = SenderState::Held;
-        referral.task_status = TaskStatus::OnHold;
-        let step = TaskMove {
-            status: Some(TaskStatus::OnHold),
-            business_status: Some("on-hold".to_owned()),
-            reason: Some(format!("The platform has not been told to go on: {}", consent.words(&stored_name))),
-            ..TaskMove::default()
-        };
-        changes.push(Change::PutResource(next_task(job, &step)));
     }
     referral.revision += 1;
     changes.push(Change::PutReferral(Box::new(referral)));

@@ -103,7 +103,7 @@ pub fn waits(referral: &Referral, outbox: &[OutboxRow], unconfirmed: bool) -> Op
     let under_way = |row: &OutboxRow| match row.state {
         OutboxState::Leased => true,
         // To read once more is of no use now.
-        OutboxState::Ready => !matches!(row.errand, Errand::Read | Errand::Chase),
+        OutboxState::Ready => !matches!(row.errand, Errand::Read | Errand::Chase | Errand::Ask { .. }),
         OutboxState::Held | OutboxState::Done | OutboxState::Dead | OutboxState::Dropped => false,
     };
     if outbox.iter().any(under_way) {

@@ -4,7 +4,7 @@ use crate::change::{Change, Check, Transaction};
 use crate::fair::{Class, Turn};
 use crate::identity::{PlatformId, TenantId};
 use crate::referral::ReferralId;
-use adapter_contract::{DeliveryError, Descriptor, Progress, Repeat, SenderMove};
+use adapter_contract::{Ask, DeliveryError, Descriptor, Progress, Repeat, SenderMove};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -113,6 +113,13 @@ pub enum Errand {
     Read,
     /// Nothing at the platform: once a recall's deadline has passed, a person is told.
     Chase,
+    /// Ask its organisation by mail for word, with a status link.
+    Ask {
+        /// Why.
+        why: Ask,
+        /// Counts the mails of this kind, from 1.
+        number: u32,
+    },
 }
 
 impl Errand {
@@ -130,6 +137,7 @@ impl Errand {
             Self::Tell { .. } => "tell",
             Self::Read => "read",
             Self::Chase => "chase",
+            Self::Ask { .. } => "ask",
         }
     }
 }

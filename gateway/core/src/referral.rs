@@ -2,6 +2,7 @@
 
 use crate::identity::{ClientId, Compartment, PlatformId};
 use crate::loss::LossReport;
+use crate::status_link;
 use crate::subject::{Erasure, SubjectId};
 use adapter_contract::{IdempotencyKey, PlatformReferralId, TaskStatus};
 use serde::{Deserialize, Serialize};
@@ -68,6 +69,9 @@ pub struct Referral {
     /// told.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub answer_due: Option<OffsetDateTime>,
+    /// When its organisation is reminded by mail, as long as nothing is heard of it; what is past is taken out.
+    #[serde(default, with = "times", skip_serializing_if = "Vec::is_empty")]
+    pub reminders: Vec<OffsetDateTime>,
     /// The receipt of a withdrawal of consent; absent while consent was not withdrawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recall: Option<Box<Recall>>,
@@ -269,7 +273,17 @@ impl Referral {
             && self.task_status == TaskStatus::Requested
             && self.platform_status.is_none_or(|said| said == TaskStatus::Requested);
         let wanted = self.sender == SenderState::Active && self.recall.is_none() && self.erased.is_none();
-        self.answer_due.filter(|_| silent && wanted && self.attention.is_none())
+        // That it was asked in vain ends no deadline.
+        let alone = self.attention.as_deref().is_none_or(|words| words.starts_with(status_link::IN_VAIN));
+        self.answer_due.filter(|_| silent && wanted && alone)
+    }
+
+    /// When it is looked at next while its platform says nothing: the next reminder, or [`awaits_answer`](Self::awaits_answer) if
+    /// that is earlier. The stores find it by this time.
+    #[must_use]
+    pub fn next_look(&self) -> Option<OffsetDateTime> {
+        let due = self.awaits_answer()?;
+        Some(self.reminders.iter().copied().fold(due, OffsetDateTime::min))
     }
 
     /// True when nothing more will happen by itself: a final status, or waiting for a person.
@@ -280,5 +294,23 @@ impl Referral {
             Delivery::Queued => false,
             Delivery::Delivered { .. } => self.task_status.is_final(),
         }
+    }
+}
+
+/// Several times, each as RFC 3339.
+mod times {
+    use serde::{Deserialize as _, Deserializer, Serialize, Serializer};
+    use time::OffsetDateTime;
+
+    #[derive(serde::Serialize, serde::Deserialize)]
+    #[serde(transparent)]
+    struct Instant(#[serde(with = "time::serde::rfc3339")] OffsetDateTime);
+
+    pub(super) fn serialize<S: Serializer>(times: &[OffsetDateTime], to: S) -> Result<S::Ok, S::Error> {
+        times.iter().copied().map(Instant).collect::<Vec<_>>().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<OffsetDateTime>, D::Error> {
+        Ok(Vec::<Instant>::deserialize(from)?.into_iter().map(|one| one.0).collect())
     }
 }

@@ -4,8 +4,14 @@
 //! Only hashes of what opens something are kept. A link shows nothing and changes nothing until the second factor is right, is
 //! spent by it, and dies of too many wrong ones.
 
-use crate::identity::PlatformId;
-use crate::referral::ReferralId;
+use crate::accept::{audit_line, new_row};
+use crate::change::{Change, Transaction};
+use crate::identity::{GATEWAY_AUTHOR, PlatformId};
+use crate::outbox::{Errand, OutboxRow, OutboxState};
+use crate::referral::{Delivery, Referral, ReferralId, SenderState};
+use crate::retry::Schedule;
+use crate::unanswered;
+use adapter_contract::Ask;
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
@@ -15,6 +21,16 @@ pub const WRONG_BEFORE_REST: u32 = 5;
 pub const REST: Duration = Duration::minutes(15);
 /// Wrong passphrases after which a link is spent.
 pub const WRONG_BEFORE_SPENT: u32 = 10;
+
+/// Time between two new links for one referral.
+pub const BETWEEN_LINKS: Duration = Duration::minutes(10);
+/// Links of one referral within a day, however they were asked for, after which no other is sent on request.
+pub const LINKS_A_DAY: usize = 5;
+/// For how long a link is kept after the time until which it could be opened.
+pub const KEPT: Duration = Duration::days(30);
+
+/// What begins the words for a person where an organisation could not be asked.
+pub const IN_VAIN: &str = "The organisation could not be asked by mail what became of this referral: ";
 
 /// One link, as the store keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +118,29 @@ impl StatusLink {
         }
     }
 
+    /// A new one: nobody has opened it.
+    #[must_use]
+    pub fn made(
+        id: String,
+        (referral, platform): (&ReferralId, &PlatformId),
+        secret_sha256: String,
+        now: OffsetDateTime,
+        opens_for: std::time::Duration,
+    ) -> Self {
+        Self {
+            id,
+            revision: 1,
+            referral: referral.clone(),
+            platform: platform.clone(),
+            secret_sha256,
+            made_at: now,
+            expires_at: now + opens_for,
+            state: LinkState::Unused,
+            wrong: 0,
+            rests_until: None,
+        }
+    }
+
     /// Closed by whoever had opened it.
     #[must_use]
     pub fn closed(&self) -> Self {
@@ -113,4 +152,82 @@ impl StatusLink {
     pub fn is_open(&self, session: &str, now: OffsetDateTime) -> bool {
         matches!(&self.state, LinkState::Open { session_sha256, until } if session_sha256 == session && now < *until)
     }
+}
+
+/// How the organisation of a platform is asked, as far as a decision goes by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asks<'a> {
+    /// When it is reminded, counted from the delivery; ascending.
+    pub reminders: &'a [std::time::Duration],
+    /// True if the platform's own adapter writes no letters: the organisation has the referral by another way, and is asked for
+    /// the first time once it has it.
+    pub companion: bool,
+}
+
+/// Whether its organisation may still be asked for word: it has the referral, and neither sender, consent, end nor return stands
+/// against it. A reminder is for those alone that have said nothing.
+#[must_use]
+pub fn may_be_asked(referral: &Referral, why: Ask) -> bool {
+    let stands = matches!(referral.delivery, Delivery::Delivered { .. })
+        && referral.sender == SenderState::Active
+        && referral.recall.is_none()
+        && referral.erased.is_none()
+        && !referral.task_status.is_final()
+        && !unanswered::has_gone_back(referral);
+    stands && (why != Ask::Reminder || referral.awaits_answer().is_some())
+}
+
+/// The number of the next mail of this kind.
+#[must_use]
+pub fn next_number(outbox: &[OutboxRow], why: Ask) -> u32 {
+    let made = outbox.iter().filter_map(|row| match row.errand {
+        Errand::Ask { why: of, number } if of == why => Some(number),
+        _ => None,
+    });
+    made.max().unwrap_or(0) + 1
+}
+
+/// Whether a mail that asks is still to leave.
+#[must_use]
+pub fn is_asking(outbox: &[OutboxRow]) -> bool {
+    let open = |row: &OutboxRow| matches!(row.state, OutboxState::Ready | OutboxState::Leased);
+    outbox.iter().any(|row| matches!(row.errand, Errand::Ask { .. }) && open(row))
+}
+
+/// Somebody at the organisation asks for a new link.
+pub struct Again<'a> {
+    /// The referral as it stands.
+    pub referral: &'a Referral,
+    /// Its links.
+    pub links: &'a [StatusLink],
+    /// Its outbox rows.
+    pub outbox: &'a [OutboxRow],
+    /// When attempts are made.
+    pub schedule: &'a Schedule,
+    /// Now.
+    pub now: OffsetDateTime,
+}
+
+/// Queues the mail with a new link, under the id that is given; `None` where none is sent: the organisation may not be asked any
+/// more, one is on its way, the last was made less than [`BETWEEN_LINKS`] ago, or there were [`LINKS_A_DAY`] within a day. The mail
+/// goes to the organisation's mailbox, whoever asks: who has an old link alone learns nothing by it.
+#[must_use]
+pub fn ask_again(from: &Again<'_>, id: String) -> Option<Transaction> {
+    let why = Ask::NewLink;
+    let since = |time: Duration| from.links.iter().filter(|link| link.made_at > from.now - time).count();
+    if !may_be_asked(from.referral, why)
+        || is_asking(from.outbox)
+        || since(BETWEEN_LINKS) > 0
+        || since(Duration::DAY) >= LINKS_A_DAY
+    {
+        return None;
+    }
+    let number = next_number(from.outbox, why);
+    let row = new_row(from.referral, id, Errand::Ask { why, number }, 0, from.now, from.schedule)?;
+    // The next revision of the referral: of two who ask at once, one looks again.
+    let mut referral = from.referral.clone();
+    referral.revision += 1;
+    let line = audit_line(&referral, from.now, GATEWAY_AUTHOR, "new-link", serde_json::json!({ "number": number }));
+    let changes = vec![Change::PutOutbox(Box::new(row)), line, Change::PutReferral(Box::new(referral))];
+    Some(Transaction { checks: Vec::new(), changes })
 }

@@ -12,6 +12,7 @@ use crate::referral::{Delivery, HoldReason, Referral, SenderState};
 use crate::refusal::{Refusal, pass_or_refuse};
 use crate::resource::{ResourceKey, ResourceVersion, WriteMethod};
 use crate::status;
+use crate::unanswered;
 use crate::withdraw::{self, Called};
 use adapter_contract::{Capabilities, ReportSource, SenderMove, TaskStatus};
 use gateway_fhir::{Issue, IssueCode, Json};
@@ -115,7 +116,12 @@ pub fn update_task(update: &TaskUpdate<'_, '_>, new_id: &mut dyn FnMut() -> Stri
         }
         (Some(referral), TaskStatus::OnHold) => draft.hold(update, referral, new_id)?,
         (Some(referral), _) if referral.sender != SenderState::Held && delivered(referral) => {
-            let words = "It is the platform that paused this referral; only the platform can go on with it.";
+            let words = if unanswered::has_gone_back(referral) {
+                "Nobody at the organisation answered in time, and it is not asked again. Cancel this Task and send a new one, to \
+                 the same organisation or to another."
+            } else {
+                "It is the platform that paused this referral; only the platform can go on with it."
+            };
             return Err(Refusal::one(422, Issue::at(IssueCode::BusinessRule, "Task.status", words)));
         }
         (Some(referral), _) => draft.release(update, referral, new_id)?,
@@ -235,7 +241,7 @@ impl Draft {
                 match row.errand {
                     // A recall is waited for to its deadline, whatever the sender does to its Task meanwhile.
                     Errand::Read | Errand::Chase if referral.recall.is_some() => {}
-                    Errand::Read | Errand::Chase => self.replace_row(row, OutboxState::Dropped),
+                    Errand::Read | Errand::Chase | Errand::Ask { .. } => self.replace_row(row, OutboxState::Dropped),
                     Errand::Submit | Errand::Tell { .. } => self.reopen_row(row, from),
                 }
                 if row.errand == Errand::Submit {

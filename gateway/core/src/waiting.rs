@@ -38,6 +38,8 @@ pub struct Asked<'a> {
     pub lane: Option<&'a LaneState>,
     /// How fast its platform is asked.
     pub pace: Pace,
+    /// Whether its organisation is asked by mail and answers behind status links.
+    pub by_link: bool,
     /// Now.
     pub now: OffsetDateTime,
 }
@@ -55,6 +57,10 @@ pub enum Waiting {
     Platform {
         /// When a person is told if it still has not.
         until: Option<OffsetDateTime>,
+        /// When its organisation is reminded by mail before that.
+        reminder: Option<OffsetDateTime>,
+        /// True if the referral then goes back to its sender.
+        goes_back: bool,
     },
     /// The platform has it and works on it.
     Worked,
@@ -130,7 +136,8 @@ impl Waiting {
     #[must_use]
     pub const fn next(&self) -> Option<OffsetDateTime> {
         match self {
-            Self::Platform { until } => *until,
+            Self::Platform { reminder: Some(at), .. } => Some(*at),
+            Self::Platform { until, .. } => *until,
             Self::Time { at, .. } => Some(*at),
             Self::LeftAlone { until, .. } | Self::Quota { until, .. } => Some(*until),
             Self::Turn { by, .. } => *by,
@@ -145,14 +152,7 @@ impl Waiting {
             Self::Ended => "It has ended; nothing waits.".to_owned(),
             Self::Sender(words) => format!("It waits for its sender. {words}"),
             Self::Operator(words) => format!("It waits for a person. {words}"),
-            Self::Platform { until: Some(until) } => format!(
-                "Its platform has it and has not said yet whether anybody takes it on. If it still has not, a person is told \
-                 at {}.",
-                to_instant(*until)
-            ),
-            Self::Platform { until: None } => {
-                "Its platform has it and has not said yet whether anybody takes it on.".to_owned()
-            }
+            Self::Platform { until, reminder, goes_back } => platform_words(*until, *reminder, *goes_back),
             Self::Worked => "Its platform works on it.".to_owned(),
             Self::UnderWay { errand } => format!("An attempt is under way at its platform ({}).", errand.word()),
             Self::Time { errand, at, attempts: 0, .. } => {
@@ -195,6 +195,18 @@ impl Waiting {
     }
 }
 
+fn platform_words(until: Option<OffsetDateTime>, reminder: Option<OffsetDateTime>, goes_back: bool) -> String {
+    let mut words = "Its platform has it and has not said yet whether anybody takes it on.".to_owned();
+    if let Some(at) = reminder {
+        words += &format!(" Its organisation is reminded by mail at {}.", to_instant(at));
+    }
+    if let Some(until) = until {
+        let what = if goes_back { "it goes back to its sender" } else { "a person is told" };
+        words += &format!(" If it still has not, {what} at {}.", to_instant(until));
+    }
+    words
+}
+
 /// The errand that a referral waits for: the first in its order that is not done; else what is in no order.
 #[must_use]
 pub fn front(outbox: &[OutboxRow]) -> Option<&OutboxRow> {
@@ -222,11 +234,13 @@ pub fn why(asked: &Asked<'_>) -> Waiting {
         return Waiting::Operator(words.clone());
     }
     match referral.delivery {
-        Delivery::Delivered { .. } if referral.awaits_answer().is_some() => {
-            Waiting::Platform { until: referral.awaits_answer() }
-        }
+        Delivery::Delivered { .. } if referral.awaits_answer().is_some() => Waiting::Platform {
+            until: referral.awaits_answer(),
+            reminder: referral.next_look().filter(|_| !referral.reminders.is_empty()),
+            goes_back: asked.by_link,
+        },
         Delivery::Delivered { .. } if !referral.task_status.is_final() => match referral.task_status {
-            TaskStatus::Requested => Waiting::Platform { until: None },
+            TaskStatus::Requested => Waiting::Platform { until: None, reminder: None, goes_back: false },
             _ => Waiting::Worked,
         },
         _ => Waiting::Ended,

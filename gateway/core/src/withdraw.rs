@@ -230,7 +230,10 @@ impl Stop<'_> {
         for row in movable {
             match row.errand {
                 // What the platform was to be told has been overtaken, and nothing more is read for its own sake.
-                Errand::Read | Errand::Chase | Errand::Tell { sender_move: SenderMove::Hold | SenderMove::Release } => {
+                Errand::Read
+                | Errand::Chase
+                | Errand::Ask { .. }
+                | Errand::Tell { sender_move: SenderMove::Hold | SenderMove::Release } => {
                     self.replace(OutboxRow { state: OutboxState::Dropped, ..row.clone() }, row);
                 }
                 Errand::Submit | Errand::Tell { sender_move: SenderMove::Cancel } => {

@@ -1,9 +1,18 @@
 //! The one source of chance: ids and jitter.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use sha2::{Digest as _, Sha256};
 use std::sync::{Mutex, PoisonError};
 use time::OffsetDateTime;
+
+/// SHA-256 of what [`Chance::link_secret`] gave, in lower-case hex: what is kept of it.
+#[must_use]
+pub fn sha256(secret: &[u8]) -> String {
+    Sha256::digest(secret).iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 /// Ids and jitter; seeded in tests, from the operating system otherwise.
 #[derive(Debug)]
@@ -31,6 +40,12 @@ impl Chance {
     pub fn secret(&self) -> String {
         let bytes: [u8; 32] = self.0.lock().unwrap_or_else(PoisonError::into_inner).random();
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The same for an address that people are sent: in base64url, 43 characters.
+    pub fn link_secret(&self) -> String {
+        let bytes: [u8; 32] = self.0.lock().unwrap_or_else(PoisonError::into_inner).random();
+        URL_SAFE_NO_PAD.encode(bytes)
     }
 
     /// A UUID (version 7), in lower case with hyphens: the time to the millisecond, then 74 random bits. Names that are given

@@ -4,11 +4,13 @@
 mod access;
 mod build;
 pub(crate) mod files;
+mod mail;
 mod people;
 mod policy;
 mod retention;
 mod sections;
 mod share;
+mod status_link;
 mod store;
 
 pub use access::{
@@ -16,12 +18,14 @@ pub use access::{
 };
 pub(crate) use build::clients;
 pub use build::{build, rules};
+pub use mail::{ImapSection, MailSection, MailboxSection, SmtpSection, TlsWord};
 pub use policy::{BranchSection, ClassSetting, Decided, DirectCareSection, NotesSetting, PolicySection, TenantSection};
 pub use retention::{RetentionSection, kept_for_ever};
 pub use sections::{
     ClientSection, Config, LossGrade, LossSection, PlatformSection, RetrySection, SecretSource, ServerSection,
 };
 pub use share::{LimitsSection, RateSection};
+pub use status_link::StatusLinkSection;
 pub use store::{StoreSection, address, open_store, open_store_to_read, store_file};
 
 use crate::adapters::{self, FolderReader, Registry};
@@ -58,6 +62,11 @@ fn is_loopback(url: &Url) -> bool {
         Some(Host::Domain(name)) => name == "localhost",
         None => false,
     }
+}
+
+/// Whether a name or address alone is this machine's.
+fn is_loopback_host(host: &str) -> bool {
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Why a configuration cannot be used.

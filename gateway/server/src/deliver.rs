@@ -152,7 +152,11 @@ async fn claim(
     let now = gateway.clock.now();
     // A lease outlives the longest exchange that the adapter may have: else two would send at once.
     let declared = platform.adapter.descriptor();
-    let (steps, answer) = (u64::from(declared.limits.steps), u64::from(declared.limits.answer_seconds));
+    // Letters that ask may be another adapter's.
+    let letters = platform.status_link.as_ref().map(|way| &way.adapter.descriptor().limits);
+    let limits = || std::iter::once(&declared.limits).chain(letters);
+    let steps = limits().map(|limits| u64::from(limits.steps)).max().unwrap_or_default();
+    let answer = limits().map(|limits| u64::from(limits.answer_seconds)).max().unwrap_or_default();
     // An attempt may hold two exchanges: the look-up and the errand.
     let wait = platform.pace.longest_wait(gateway.limits.platform_concurrency);
     let answer = Duration::from_secs(answer);
@@ -239,7 +243,7 @@ async fn try_attempt(
     stop: &CancellationToken,
 ) -> Result<(), AttemptError> {
     let started = gateway.clock.now();
-    let adapter = AdapterVersion::of(platform.adapter.descriptor());
+    let adapter = AdapterVersion::of(platform.scribe(&claimed.row.errand).0.descriptor());
     let at = Beginning { claimed, started, adapter: &adapter };
     let end = match decide(gateway, platform, at).await {
         Err(AttemptError::Erased) => {
@@ -363,13 +367,14 @@ struct Beginning<'a> {
     adapter: &'a AdapterVersion,
 }
 
-fn job<'a>(gateway: &'a Gateway, platform: &Platform, standing: &'a Standing, at: Beginning<'a>) -> Job<'a> {
+fn job<'a>(gateway: &'a Gateway, platform: &'a Platform, standing: &'a Standing, at: Beginning<'a>) -> Job<'a> {
     Job {
         referral: &standing.referral,
         row: &at.claimed.row,
         task: standing.task(),
         service_request: standing.service_request(),
-        capabilities: platform.adapter.descriptor().capabilities,
+        capabilities: platform.capabilities(),
+        asks: platform.asks(),
         adapter: at.adapter,
         schedule: &gateway.rules.schedule,
         settle: gateway.limits.settle,
@@ -382,12 +387,14 @@ fn job<'a>(gateway: &'a Gateway, platform: &Platform, standing: &'a Standing, at
 async fn concluded(gateway: &Gateway, job: &Job<'_>, end: &End) -> Result<Transaction, AttemptError> {
     let mut new_id = || gateway.new_id();
     Ok(match end {
+        End::Delivered(_) if matches!(job.row.errand, Errand::Ask { .. }) => deliver::asked(job),
         End::Delivered(receipt) => {
             let name = &receipt.platform_referral;
             let parked = gateway.store.parked_reports(&job.row.platform, name, &job.referral.key).await?;
             deliver::acknowledged(job, receipt, &parked, &mut new_id)
         }
         End::Reports(_) | End::Absent if job.row.errand == Errand::Submit => deliver::without_result(job),
+        End::Reports(_) if matches!(job.row.errand, Errand::Ask { .. }) => deliver::without_result(job),
         End::Overtaken { reached } => deliver::overtaken(job, reached.clone()),
         End::NotAsked(error) => deliver::look_up_failed(job, error, gateway.chance.unit()),
         End::Reports(reports) => deliver::read_done(job, reports, &mut new_id),

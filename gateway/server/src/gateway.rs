@@ -10,12 +10,14 @@ use crate::pace::Pace;
 use crate::store::{CommitError, Store, StoreError};
 use crate::transport::Transport;
 use crate::transport::access::Access;
-use adapter_contract::{Adapter, Settings};
+use adapter_contract::{Adapter, Capabilities, ReportSource, Settings};
 use gateway_core::accept::Rules;
 use gateway_core::change::Transaction;
 use gateway_core::identity::{Client, PlatformId};
 use gateway_core::loss::{self, Translator, Translators};
+use gateway_core::outbox::Errand;
 use gateway_core::retention::Row;
+use gateway_core::status_link::Asks;
 use gateway_core::subject;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -53,6 +55,7 @@ pub struct Platform {
 }
 
 /// How an organisation is asked for word by mail, and says it on the pages behind a status link.
+#[derive(Clone)]
 pub struct StatusLinkWay {
     /// Who writes the letters and reads the answers: the platform's own adapter, or that for organisations with a mailbox where the
     /// platform's has no way back.
@@ -108,8 +111,16 @@ impl Platforms {
     /// Gives every platform of the adapter of this name another one, all at once.
     pub fn replace_adapter(&self, name: &str, adapter: &Arc<dyn Adapter>) {
         let mut platforms = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        for platform in platforms.values_mut().filter(|platform| platform.adapter.descriptor().name == name) {
-            *platform = Arc::new(Platform { adapter: Arc::clone(adapter), ..platform.as_ref().clone() });
+        let is_named = |one: &Arc<dyn Adapter>| one.descriptor().name == name;
+        for platform in platforms.values_mut() {
+            let mut next = platform.as_ref().clone();
+            if let Some(way) = next.status_link.as_deref().filter(|way| is_named(&way.adapter)) {
+                next.status_link = Some(Arc::new(StatusLinkWay { adapter: Arc::clone(adapter), ..way.clone() }));
+            }
+            if is_named(&next.adapter) {
+                next.adapter = Arc::clone(adapter);
+            }
+            *platform = Arc::new(next);
         }
     }
 }
@@ -121,6 +132,44 @@ impl Translators for Platforms {
 }
 
 impl Platform {
+    /// What this platform lets us do, its way over status links included: with that it is heard of, whatever its own adapter says of
+    /// itself.
+    #[must_use]
+    pub fn capabilities(&self) -> Capabilities {
+        Capabilities { status_link: self.status_link.is_some(), ..self.adapter.descriptor().capabilities }
+    }
+
+    /// How its organisation is asked by mail; absent where it is not.
+    #[must_use]
+    pub fn asks(&self) -> Option<Asks<'_>> {
+        let way = self.status_link.as_deref()?;
+        Some(Asks { reminders: &way.reminders, companion: self.is_companion(way) })
+    }
+
+    /// Who writes and reads for an errand, and what it is given: letters that ask are written by the way over status links.
+    #[must_use]
+    pub fn scribe(&self, errand: &Errand) -> (&Arc<dyn Adapter>, &Settings) {
+        match (errand, self.status_link.as_deref()) {
+            (Errand::Ask { .. }, Some(way)) => (&way.adapter, &way.settings),
+            _ => (&self.adapter, &self.settings),
+        }
+    }
+
+    /// Who reads what came in this way.
+    #[must_use]
+    pub fn reader(&self, source: ReportSource) -> &Arc<dyn Adapter> {
+        match (source, self.status_link.as_deref()) {
+            (ReportSource::Mail | ReportSource::StatusLink, Some(way)) => &way.adapter,
+            _ => &self.adapter,
+        }
+    }
+
+    /// Whether letters are written beside what the platform's own adapter does, and not by it.
+    #[must_use]
+    pub fn is_companion(&self, way: &StatusLinkWay) -> bool {
+        way.adapter.descriptor().name != self.adapter.descriptor().name
+    }
+
     /// What the loss stage asks.
     #[must_use]
     pub fn translator(&self) -> Translator {

@@ -5,6 +5,7 @@ pub mod config;
 pub mod gateway;
 pub mod lane;
 pub mod limits;
+pub mod mailbox;
 
 // One clock, one source of chance, one store, one transport: all injected.
 pub mod chance;

@@ -127,7 +127,7 @@ async fn one(
             referral: &view.standing.referral,
             row: &row,
             task: view.standing.task(),
-            capabilities: platform.adapter.descriptor().capabilities,
+            capabilities: platform.capabilities(),
             consent: &consent,
             asked: wanted.asked,
             schedule: &gateway.rules.schedule,

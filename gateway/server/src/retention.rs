@@ -11,6 +11,7 @@ use crate::store::{CommitError, StoreError};
 use gateway_core::change::{AuditRecord, Change, Removed, Transaction};
 use gateway_core::identity::{GATEWAY_AUTHOR, TenantId};
 use gateway_core::retention::{Row, What, may_permit, only_permits};
+use gateway_core::status_link::KEPT;
 use gateway_core::subject::{Cause, Domain};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,19 +24,18 @@ const EVERY: Duration = Duration::from_secs(24 * 3600);
 /// People, or rows, that are looked at together.
 const BATCH: u32 = 100;
 
-/// Does the rows of the table until it is told to stop.
+/// Does the rows of the table, and what needs none, until it is told to stop.
 pub(crate) async fn worker(gateway: Arc<Gateway>, stop: CancellationToken) {
-    while !gateway.retention.is_empty() {
+    loop {
         turn(&gateway, &stop).await;
         tokio::select! {
             () = stop.cancelled() => return,
             () = crate::clock::sleep(gateway.clock.as_ref(), EVERY) => {}
         }
     }
-    stop.cancelled().await;
 }
 
-/// One turn: every row once. A row that fails does not stop the others.
+/// One turn: every row once, then the links. A row that fails does not stop the others.
 pub(crate) async fn turn(gateway: &Gateway, stop: &CancellationToken) {
     for row in &gateway.retention {
         let done = match row.what {
@@ -51,6 +51,24 @@ pub(crate) async fn turn(gateway: &Gateway, stop: &CancellationToken) {
             Err(error) => log_store_fault("retention", &error),
         }
     }
+    if let Err(error) = links(gateway, stop).await {
+        log_store_fault("retention", &error);
+    }
+}
+
+/// Status links that can no longer be opened, after a while. They hold nothing of a person, open nothing, and stand in no table: no
+/// row has to say for how long.
+async fn links(gateway: &Gateway, stop: &CancellationToken) -> Result<(), StoreError> {
+    let before = gateway.clock.now() - KEPT;
+    while !stop.is_cancelled() {
+        let expired = gateway.store.expired_links(before, BATCH).await?;
+        if expired.is_empty() {
+            break;
+        }
+        let removed = expired.into_iter().map(|link| Removed::Link(link.id)).collect();
+        commit(gateway, vec![Change::Remove(removed)]).await?;
+    }
+    Ok(())
 }
 
 type Done = BTreeMap<TenantId, usize>;

@@ -5,7 +5,7 @@ mod wakes;
 
 use crate::gateway::Gateway;
 use crate::lane::{self, Instance};
-use crate::{adapters, retention, status, unanswered, withdraw};
+use crate::{adapters, mailbox, retention, status, unanswered, withdraw};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
@@ -88,6 +88,9 @@ pub fn workers(work: Work, gateway: &Arc<Gateway>, stop: &CancellationToken) -> 
     if !gateway.platforms.ids().is_empty() {
         parts.push(Box::pin(withdraw::ends_of_overrides(Arc::clone(gateway), stop.clone())));
         parts.push(Box::pin(unanswered::worker(Arc::clone(gateway), stop.clone())));
+    }
+    for (own, platforms) in mailbox::mailboxes(gateway) {
+        parts.push(Box::pin(mailbox::worker(Arc::clone(gateway), own, platforms, stop.clone())));
     }
     parts.push(Box::pin(status::worker(Arc::clone(gateway), stop.clone())));
     if let Some(heard) = gateway.store.wakes() {

@@ -66,7 +66,7 @@ async fn read_raw(gateway: &Gateway, raw: &RawReport) -> Result<bool, StoreError
         None => Some("no platform of this name is configured".to_owned()),
         Some(platform) => {
             let report = Report { source: raw.source, content_type: raw.content_type.as_deref(), body: &raw.body };
-            let read = platform.adapter.read_report(&report);
+            let read = platform.reader(raw.source).read_report(&report);
             match read {
                 Err(error) => Some(error.to_string()),
                 Ok(readings) => {
@@ -294,7 +294,7 @@ async fn try_align(gateway: &Gateway, id: &ReferralId) -> Result<bool, AlignErro
         service_request: view.standing.service_request(),
         reports: &reports,
         outbox: &outbox,
-        capabilities: platform.adapter.descriptor().capabilities,
+        capabilities: platform.capabilities(),
         within: gateway.limits.recall,
         schedule: &gateway.rules.schedule,
         consent: &consent,

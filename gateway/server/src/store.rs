@@ -234,7 +234,7 @@ pub trait Store: Send + Sync {
     /// Referrals, in acceptance order.
     async fn referrals(&self, filter: &ReferralFilter) -> Result<Vec<Referral>, StoreError>;
 
-    /// Referrals whose platform's first word [is waited for](Referral::awaits_answer) at most until this time, the longest
+    /// Referrals that have to be [looked at](Referral::next_look), because their platform says nothing, by this time, the longest
     /// overdue first.
     async fn unanswered(&self, by: OffsetDateTime, limit: u32) -> Result<Vec<Referral>, StoreError>;
 

@@ -1,11 +1,14 @@
-//! The way to platforms over HTTP. The only module that holds an HTTP client; redirects are never followed, only addresses that
+//! The way to platforms: over HTTP here, other ways in the files below. The only module that holds an HTTP client; redirects are never followed, only addresses that
 //! may be dialled are, answers are cut off at the adapter's limit, and what went wrong is told as a code, never as a guess.
 
 pub mod access;
 pub mod dial;
+mod imap;
+pub mod mail;
 pub mod mesh;
 pub mod oauth2;
 pub mod sftp;
+mod smtp;
 
 use crate::chance::Chance;
 use crate::clock::{Clock, SystemClock};
@@ -14,6 +17,7 @@ use access::{Authorization, Tls};
 use adapter_contract::{Answer, DeliveryError, FailureCode, FileRequest, HttpRequest, MailRequest, Method};
 use async_trait::async_trait;
 use dial::{Allowed, Forbidden, Guard, Lookup, SystemLookup};
+use mail::Mailbox;
 use oauth2::{OAuth2, Token};
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,7 +66,59 @@ pub trait Transport: Send + Sync {
         let _ = (platform, request, link, names);
         Err(DeliveryError::new(FailureCode::Refused, NO_MAIL))
     }
+
+    /// Opens a mailbox of ours, to read what has come.
+    ///
+    /// # Errors
+    /// [`DeliveryError`] when it does not open.
+    async fn inbox(&self, mailbox: &Mailbox) -> Result<Box<dyn Inbox>, DeliveryError> {
+        let _ = mailbox;
+        Err(DeliveryError::new(FailureCode::Refused, NO_INBOX))
+    }
 }
+
+/// A mailbox that is open. It closes when it is dropped.
+#[async_trait]
+pub trait Inbox: Send {
+    /// What lies in it, the oldest first, at most so many.
+    ///
+    /// # Errors
+    /// [`DeliveryError`] when nobody can tell.
+    async fn waiting(&mut self, most: usize) -> Result<Waiting, DeliveryError>;
+
+    /// A mail as it came, of one that is longer than [`mail::READ_BYTES`] its beginning; `None` if the server does not hand it over.
+    ///
+    /// # Errors
+    /// [`DeliveryError`] when it cannot be read.
+    async fn read(&mut self, uid: u32) -> Result<Option<Vec<u8>>, DeliveryError>;
+
+    /// Moves a mail.
+    ///
+    /// # Errors
+    /// [`DeliveryError`] when it may lie there still.
+    async fn put_away(&mut self, uid: u32, place: Place) -> Result<(), DeliveryError>;
+}
+
+/// What lies in a mailbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// As long as this is the same, a number means the same mail (UIDVALIDITY, RFC 9051, 2.3.1.1).
+    pub validity: u32,
+    /// The number of each, and how long it is said to be, in bytes.
+    pub mails: Vec<(u32, usize)>,
+}
+
+/// Where mail goes that has been looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// What it says is stored.
+    Done,
+    /// Nobody can tell what it is about.
+    Unassigned,
+}
+
+/// Said where nothing reads mail.
+const NO_INBOX: &str = "Nothing is here that reads mail.";
 
 /// Said where a mail is to go and nothing carries it.
 const NO_MAIL: &str = "Nothing is configured that carries mail to this platform; give its [[platform]] `mail`.";
@@ -207,6 +263,23 @@ impl Transport for HttpTransport {
             (None, Some(sftp)) => sftp::carry(self, platform, sftp, request).await,
             (None, None) => Err(DeliveryError::new(FailureCode::Refused, NO_FILES)),
         }
+    }
+
+    async fn mail(
+        &self,
+        platform: &Platform,
+        request: &MailRequest,
+        link: &Secret,
+        _: &Names,
+    ) -> Result<Answer, DeliveryError> {
+        match &platform.access.mail {
+            Some(mail) => smtp::carry(self, platform, mail, request, link).await,
+            None => Err(DeliveryError::new(FailureCode::Refused, NO_MAIL)),
+        }
+    }
+
+    async fn inbox(&self, mailbox: &Mailbox) -> Result<Box<dyn Inbox>, DeliveryError> {
+        imap::open(self, mailbox).await
     }
 }
 
@@ -355,7 +428,7 @@ fn without_answer(error: &reqwest::Error, who: &str) -> DeliveryError {
 }
 
 /// Whether a certificate, or what TLS is to be spoken with, was refused. A handshake that only broke off is a connection that was not made.
-fn is_refused_by_tls(error: &reqwest::Error) -> bool {
+fn is_refused_by_tls(error: &(dyn std::error::Error + 'static)) -> bool {
     use tokio_rustls::rustls::Error as Tls;
     let refused = |tls: &Tls| {
         matches!(

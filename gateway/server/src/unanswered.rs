@@ -1,10 +1,11 @@
-//! Unanswered, with effects: looks for referrals whose platform has said nothing in time, and puts each in front of a person.
+//! Unanswered, with effects: looks for referrals whose platform says nothing: reminds its organisation by mail where there is one,
+//! and in the end puts each in front of a person, or gives it back.
 
 use crate::gateway::{Gateway, is_race, log_store_fault};
 use crate::store::{CommitError, StoreError};
 use crate::view::{Standing, ViewError};
 use gateway_core::referral::ReferralId;
-use gateway_core::unanswered::overdue;
+use gateway_core::unanswered::{self, Waited};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -40,7 +41,7 @@ async fn look(gateway: &Gateway, stop: &CancellationToken) -> Result<(), StoreEr
     Ok(())
 }
 
-/// True if a person was told.
+/// True if something was done.
 async fn tell(gateway: &Gateway, id: &ReferralId) -> Result<bool, StoreError> {
     for _ in 0..=gateway.limits.conflict_retries {
         let standing = match Standing::load(gateway, id).await {
@@ -52,8 +53,20 @@ async fn tell(gateway: &Gateway, id: &ReferralId) -> Result<bool, StoreError> {
                 return Ok(false);
             }
         };
-        let now = gateway.clock.now();
-        let Some(transaction) = overdue(&standing.referral, standing.task(), now) else { return Ok(false) };
+        let platform = standing.referral.platform.as_ref().and_then(|id| gateway.platform(id));
+        let transaction = unanswered::look(
+            &Waited {
+                referral: &standing.referral,
+                task: standing.task(),
+                outbox: &gateway.store.outbox(id).await?,
+                links: &gateway.store.links(id).await?,
+                by_link: platform.is_some_and(|platform| platform.status_link.is_some()),
+                schedule: &gateway.rules.schedule,
+                now: gateway.clock.now(),
+            },
+            gateway.new_id(),
+        );
+        let Some(transaction) = transaction else { return Ok(false) };
         match gateway.commit(transaction).await {
             Ok(()) => return Ok(true),
             Err(CommitError::Store(error)) => return Err(error),

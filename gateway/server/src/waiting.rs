@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 /// No more is counted of what stands before an errand.
 const MOST: u64 = 100_000;
 
-/// For what a referral waits. `pace` is that of its platform.
+/// For what a referral waits. `pace` is that of its platform; `by_link` says whether its organisation answers behind status links.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -18,7 +18,7 @@ pub async fn of(
     store: &dyn Store,
     referral: &Referral,
     outbox: &[OutboxRow],
-    pace: Pace,
+    (pace, by_link): (Pace, bool),
     now: OffsetDateTime,
 ) -> Result<Waiting, StoreError> {
     let ahead = match front(outbox) {
@@ -29,5 +29,5 @@ pub async fn of(
         Some(platform) => store.lane(platform).await?,
         None => None,
     };
-    Ok(why(&Asked { referral, outbox, ahead, lane: lane.as_ref().map(|lane| &lane.state), pace, now }))
+    Ok(why(&Asked { referral, outbox, ahead, lane: lane.as_ref().map(|lane| &lane.state), pace, by_link, now }))
 }

@@ -231,7 +231,7 @@ async fn stopped(gateway: &Gateway, referral: &Referral, cause: &Cause<'_>) -> R
         task: view.standing.task(),
         service_request: request,
         outbox: &outbox,
-        capabilities: configured.map(|platform| platform.adapter.descriptor().capabilities),
+        capabilities: configured.map(|platform| platform.capabilities()),
         before: &before,
         after: &after,
         author,

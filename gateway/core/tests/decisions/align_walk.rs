@@ -90,6 +90,11 @@ impl Scene {
     /// One more statement comes in and is applied, as the store would do it.
     pub(crate) fn hear(&mut self, report: &StatusReport) -> Transaction {
         self.reports.push(record(report));
+        self.apply()
+    }
+
+    /// What has come in is applied, as the store would do it.
+    pub(crate) fn apply(&mut self) -> Transaction {
         let done = self.align();
         self.referral = done.referral();
         for (version, document) in done.versions("Task") {

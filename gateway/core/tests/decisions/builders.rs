@@ -11,6 +11,7 @@ use gateway_core::outbox::{AdapterVersion, Attempt, Errand, OutboxRow, OutboxSta
 use gateway_core::referral::{Delivery, Recall, Referral, ReferralId, SenderState, Way};
 use gateway_core::resource::ResourceVersion;
 use gateway_core::retry::Schedule;
+use gateway_core::status_link::Asks;
 use gateway_fhir::{Json, Severity, door, validate};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -106,6 +107,7 @@ pub(crate) fn referral() -> Referral {
         loss: None,
         loss_released: None,
         answer_due: None,
+        reminders: Vec::new(),
         recall: None,
         subject: None,
         erased: None,
@@ -190,6 +192,7 @@ pub(crate) struct Stand {
     pub(crate) task: Json,
     pub(crate) service_request: Json,
     pub(crate) capabilities: Capabilities,
+    pub(crate) asks: Option<Asks<'static>>,
     pub(crate) adapter: AdapterVersion,
     pub(crate) schedule: Schedule,
     pub(crate) settle: Duration,
@@ -204,6 +207,7 @@ impl Stand {
             task: task(TaskStatus::Requested),
             service_request: service_request(),
             capabilities: ABLE,
+            asks: None,
             adapter: adapter(),
             schedule: Schedule::default(),
             settle: SETTLE,
@@ -226,6 +230,7 @@ impl Stand {
             task: (3, &self.task),
             service_request: (2, &self.service_request),
             capabilities: self.capabilities,
+            asks: self.asks,
             adapter: &self.adapter,
             schedule: &self.schedule,
             settle: self.settle,

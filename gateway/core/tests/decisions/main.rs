@@ -2,8 +2,10 @@
 //! Nothing here has a store, network or clock.
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
+mod align_orders;
 mod align_outputs;
 mod align_walk;
+mod asks;
 mod builders;
 mod consent;
 mod deliver_end;

@@ -103,7 +103,7 @@ CREATE TABLE referral (
     task_status       TEXT COLLATE "C"    NOT NULL,                  -- Task.status code
     subject           TEXT COLLATE "C",                              -- whom it is about
     attention         BIGINT NOT NULL,                  -- 1 while a person has something to settle at its platform
-    answer_due        BIGINT,                           -- until when its platform's first word is waited for
+    answer_due        BIGINT,                           -- when it is looked at next while its platform says nothing
     body              TEXT COLLATE "C"    NOT NULL                   -- the whole referral as JSON
 );
 CREATE INDEX referral_by_subject ON referral (subject) WHERE subject IS NOT NULL;

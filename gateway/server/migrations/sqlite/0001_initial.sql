@@ -87,7 +87,7 @@ CREATE TABLE referral (
     task_status       TEXT    NOT NULL,                  -- Task.status code
     subject           TEXT,                              -- whom it is about
     attention         INTEGER NOT NULL,                  -- 1 while a person has something to settle at its platform
-    answer_due        INTEGER,                           -- until when its platform's first word is waited for
+    answer_due        INTEGER,                           -- when it is looked at next while its platform says nothing
     body              TEXT    NOT NULL                   -- the whole referral as JSON
 ) STRICT;
 CREATE INDEX referral_by_subject ON referral (subject) WHERE subject IS NOT NULL;

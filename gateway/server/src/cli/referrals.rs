@@ -68,7 +68,8 @@ impl<'a> Page<'a> {
     async fn read(config: &Config, store: &dyn Store, referral: &'a Referral) -> Result<Self, StoreError> {
         let pace = referral.platform.as_ref().map(|platform| config.pace(platform)).unwrap_or_default();
         let outbox = store.outbox(&referral.id).await?;
-        let waiting = waiting::of(store, referral, &outbox, pace, SystemClock.now()).await?;
+        let by_link = referral.platform.as_ref().is_some_and(|platform| config.by_link(platform));
+        let waiting = waiting::of(store, referral, &outbox, (pace, by_link), SystemClock.now()).await?;
         let mut errands = Vec::with_capacity(outbox.len());
         for row in outbox {
             let attempts = store.attempts(&row.id).await?;

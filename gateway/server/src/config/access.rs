@@ -164,7 +164,7 @@ fn is_word(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
-fn network(text: &str) -> Option<IpNet> {
+pub(super) fn network(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
@@ -233,13 +233,20 @@ impl Check<'_> {
 
 /// Reads secrets and files, and says what cannot be had.
 pub(super) struct Reader<'a> {
-    platform: &'a str,
+    /// `platform` or `mailbox`.
+    kind: &'a str,
+    id: &'a str,
     faults: &'a mut Vec<Fault>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// For the section of this kind and id.
+    pub(super) const fn of(kind: &'a str, id: &'a str, faults: &'a mut Vec<Fault>) -> Self {
+        Self { kind, id, faults }
+    }
+
     pub(super) fn fault(&mut self, key: &str, words: String) {
-        self.faults.push(Fault { line: 0, key: format!("platform {}: {key}", self.platform), words });
+        self.faults.push(Fault { line: 0, key: format!("{} {}: {key}", self.kind, self.id), words });
     }
 
     pub(super) fn secret(&mut self, key: &str, source: Option<SecretSource>) -> Option<String> {
@@ -353,7 +360,7 @@ impl Reader<'_> {
 
 /// How a platform is reached.
 pub(super) fn access(section: &PlatformSection, faults: &mut Vec<Fault>) -> Access {
-    let mut reader = Reader { platform: section.id.get_ref(), faults };
+    let mut reader = Reader::of("platform", section.id.get_ref(), faults);
     let credentials = Credentials {
         authorization: reader.authorization(section),
         headers: reader.named("secret-headers", &section.secret_headers),

@@ -1,6 +1,6 @@
 //! From a checked configuration to a gateway that can run.
 
-use super::{Config, ConfigError, RetentionSection, SecretSource};
+use super::{Config, ConfigError, Fault, RetentionSection, SecretSource};
 use crate::adapters::Watch;
 use crate::chance::Chance;
 use crate::clock::Clock;
@@ -41,12 +41,15 @@ pub fn build(
 ) -> Result<Gateway, ConfigError> {
     let mut platforms = Vec::new();
     let mut faults = Vec::new();
+    let mailboxes = super::mail::mailboxes(config, &mut faults);
     for section in &config.platform {
         let id = PlatformId(section.id.get_ref().clone());
         let Some(adapter) = config.adapters.find(section.adapter.get_ref()) else { continue };
         let access = super::access::access(section, &mut faults);
+        let access = access.with_mail(super::mail::mail(section, &mailboxes, &mut faults));
         let base = section.base_url.as_ref().map(|url| url.get_ref().trim_end_matches('/').to_owned());
         let base = base.or_else(|| super::files::sftp_address(section));
+        let base = base.or_else(|| super::mail::mail_address(section));
         let settings = super::files::settings(section);
         let declared = adapter.descriptor();
         let poll = match section.poll_seconds {
@@ -58,6 +61,11 @@ pub fn build(
         };
         let pace =
             Pace::new(super::share::pace(declared.limits.pace, section.pace), breaker(declared), &clock, &chance);
+        let status_link = super::status_link::way(section, &adapter, &config.adapters).unwrap_or_else(|words| {
+            let key = format!("platform {}: status-link.passphrase-hash", id.0);
+            faults.push(Fault { line: 0, key, words });
+            None
+        });
         platforms.push(Platform {
             id,
             adapter,
@@ -69,7 +77,7 @@ pub fn build(
             publish_to: section.publish_to.clone(),
             loss: section.loss.policy(),
             pace: Arc::new(pace),
-            status_link: None,
+            status_link: status_link.map(Arc::new),
         });
     }
     if !faults.is_empty() {

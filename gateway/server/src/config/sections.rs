@@ -2,9 +2,11 @@
 
 use super::access::{AuthorizationSection, BasicSection, CertificateSection, NamedSecret, OAuth2Section};
 use super::files::{MeshSection, SftpSection};
+use super::mail::{MailSection, MailboxSection};
 use super::policy::{Decided, PolicySection, TenantSection};
 use super::retention::RetentionSection;
 use super::share::{LimitsSection, RateSection};
+use super::status_link::StatusLinkSection;
 use super::store::StoreSection;
 use super::{Fault, is_loopback, line};
 use crate::adapters::Registry;
@@ -36,6 +38,9 @@ pub struct Config {
     /// Recipients.
     #[serde(default)]
     pub platform: Vec<PlatformSection>,
+    /// Mailboxes of ours.
+    #[serde(default)]
+    pub mailbox: Vec<MailboxSection>,
     /// What holds for all recipients of a tenant.
     #[serde(default)]
     pub tenant: Vec<TenantSection>,
@@ -140,6 +145,10 @@ pub struct PlatformSection {
     pub mesh: Option<Spanned<MeshSection>>,
     /// Files over SFTP, without a `base-url`.
     pub sftp: Option<Spanned<SftpSection>>,
+    /// Its organisation is asked by mail, and answers behind a link.
+    pub status_link: Option<Spanned<StatusLinkSection>>,
+    /// Mail, without a `base-url` or, for status links, beside one.
+    pub mail: Option<Spanned<MailSection>>,
     /// What losses in translation lead to.
     #[serde(default)]
     pub loss: LossSection,
@@ -302,8 +311,12 @@ pub(super) fn check(config: &Config, text: &str) -> Vec<Fault> {
     }
     for section in &config.platform {
         check.platform(section, &config.adapters);
+        check.status_link(section, &config.adapters, config.retry.answer_seconds);
     }
-    for section in config.platform.iter().filter(|section| section.base_url.is_none() && section.sftp.is_none()) {
+    check.mailboxes(config);
+    let collects =
+        |section: &&PlatformSection| section.base_url.is_none() && section.sftp.is_none() && section.mail.is_none();
+    for section in config.platform.iter().filter(collects) {
         check.collector(section, &config.client);
     }
     check.policies(config, &platforms);
@@ -344,7 +357,7 @@ impl Check<'_> {
         self.fault(line(self.text, spanned), key, words.into());
     }
 
-    fn unique<'s>(&mut self, key: &str, names: impl Iterator<Item = &'s Spanned<String>>) {
+    pub(super) fn unique<'s>(&mut self, key: &str, names: impl Iterator<Item = &'s Spanned<String>>) {
         let mut seen = BTreeSet::new();
         for name in names {
             if !seen.insert(name.get_ref()) {

@@ -2,15 +2,15 @@
 //! safe to repeat.
 
 use super::AttemptError;
-use crate::gateway::{Gateway, Platform};
+use crate::gateway::{Gateway, Platform, Secret};
 use crate::pace::Try;
 use crate::store::{CommitError, SearchQuery, UpdatedRange};
 use crate::transport::Names;
 use crate::view::View;
 use adapter_contract::{
-    Answer, DeliveryError, Exchange, FailureCode, Keys, MinimisedReferral, PlatformReferralId, PlatformRequest,
-    Progress, Publication, Purpose, Reading, Receipt, Repeat, SenderMove, Settings, StatusReport, Step, TaskAmendment,
-    TranslateError, systems,
+    Answer, DeliveryError, Exchange, FailureCode, Keys, MailRequest, MinimisedReferral, PlatformReferralId,
+    PlatformRequest, Progress, Publication, Purpose, Reading, Receipt, Repeat, STATUS_LINK, SenderMove, Settings,
+    StatusReport, Step, TaskAmendment, TranslateError, systems,
 };
 use gateway_core::accept::RESTRICTED;
 use gateway_core::accept::version_of;
@@ -23,6 +23,7 @@ use gateway_core::loss::{Asking, Assessment, assess};
 use gateway_core::minimise::is_restricted;
 use gateway_core::outbox::{Errand, OutboxRow};
 use gateway_core::resource::{ResourceKey, Token, WriteMethod};
+use gateway_core::status_link::StatusLink;
 use gateway_core::subject::Subject;
 use gateway_core::task::{TaskMove, derived_id, moved};
 use gateway_fhir::{door, instant, references};
@@ -77,6 +78,18 @@ pub(super) struct Outgoing {
 pub(super) fn unsent(error: DeliveryError, progress: Option<Progress>) -> End {
     failed(error, progress, Repeat::Safe)
 }
+
+/// A status link that is about to be sent.
+struct NewLink {
+    /// As it is stored.
+    kept: StatusLink,
+    /// Its address, with the secret.
+    address: Secret,
+}
+
+/// Said where a letter has a place for a status link and there is no way to answer behind one.
+const NO_WAY: &str = "The letter holds a status link, and nothing says how the organisation opens one. Give its [[platform]] a \
+                      `status-link`.";
 
 /// Carries exchanges out.
 pub(super) struct Exchanger<'a> {
@@ -135,6 +148,13 @@ impl Exchanger<'_> {
             }
             // Nothing of it is done at a platform: the plan has ended it.
             Errand::Chase => Ok(End::Absent),
+            Errand::Ask { why, number } => {
+                let Some(platform_referral) = &self.view.standing.referral.platform_referral else {
+                    return Ok(End::Absent);
+                };
+                let purpose = Purpose::Ask { platform_referral, why: *why, number: *number };
+                self.exchange(job, purpose, at, None).await
+            }
             Errand::Read => {
                 let Some(platform_referral) = &self.view.standing.referral.platform_referral else {
                     return Ok(End::Absent);
@@ -187,9 +207,8 @@ impl Exchanger<'_> {
         at: Option<Progress>,
         mut leaving: Option<Leaving<'_>>,
     ) -> Result<End, AttemptError> {
-        let adapter = &self.platform.adapter;
+        let (adapter, settings): (_, &Settings) = self.platform.scribe(&self.row.errand);
         let accepted_at = instant::to_instant(self.view.standing.referral.accepted_at);
-        let settings: &Settings = &self.platform.settings;
         let keys = Keys {
             idempotency: &self.view.standing.referral.key,
             correlation: &self.view.standing.referral.correlation,
@@ -200,9 +219,11 @@ impl Exchanger<'_> {
         let mut repeat = Repeat::Safe;
         let mut marked = self.row.in_flight.is_some();
         let submits = !matches!(purpose, Purpose::LookUp);
-        // To end, and to ask, need no consent.
-        let rests_on_consent =
-            matches!(purpose, Purpose::Submit { .. } | Purpose::Tell { sender_move: SenderMove::Release, .. });
+        // To end, and to read, need no consent.
+        let rests_on_consent = matches!(
+            purpose,
+            Purpose::Submit { .. } | Purpose::Ask { .. } | Purpose::Tell { sender_move: SenderMove::Release, .. }
+        );
         let mut answered = false;
         let attempt = if self.row.tried { Try::Again } else { Try::First };
         let mut begins = submits;
@@ -219,7 +240,7 @@ impl Exchanger<'_> {
                 Ok(Step::Send(request, progress)) => (request, progress),
             };
             // First the turn, then the decision that lets it leave: nothing leaves on a decision that waited.
-            if !is_ours(&request) {
+            if !is_ours(&request) && !self.is_beside(&request) {
                 if let Err(error) = self.gateway.transport.prepare(self.platform).await {
                     return Ok(failed(error, if answered { Some(progress) } else { at }, Repeat::Safe));
                 }
@@ -254,10 +275,16 @@ impl Exchanger<'_> {
                 before.checks.extend(self.unchanged.cloned());
             }
             // Nor does it begin after the sender has cancelled or paused: that is on the Task, in the same transaction.
-            if matches!(purpose, Purpose::Submit { .. }) {
+            if matches!(purpose, Purpose::Submit { .. } | Purpose::Ask { .. }) {
                 before.checks.push(self.task_unchanged(job));
             }
-            if marks || rests_on_consent {
+            let link = match self.link(&request) {
+                Ok(link) => link,
+                Err(error) => return Ok(failed(error, position, Repeat::Safe)),
+            };
+            // On record before anybody can have its address.
+            before.changes.extend(link.iter().map(|link| Change::PutLink(Box::new(link.kept.clone()))));
+            if marks || rests_on_consent || link.is_some() {
                 match self.gateway.commit(before).await {
                     Err(CommitError::Refused(CheckFailure::Changed | CheckFailure::Version(_))) => {
                         return Ok(End::Overtaken { reached: answered.then_some(progress) });
@@ -269,8 +296,8 @@ impl Exchanger<'_> {
                 marked = repeat != Repeat::Safe;
                 position = Some(progress.clone());
             }
-            let sent = self.send(&request).await?;
-            if begins && attempt == Try::Again && !is_ours(&request) {
+            let sent = self.send(&request, link.as_ref()).await?;
+            if begins && attempt == Try::Again && !is_ours(&request) && !self.is_beside(&request) {
                 self.platform.pace.repeated(&sent);
             }
             begins = false;
@@ -299,7 +326,44 @@ impl Exchanger<'_> {
         Check::VersionIs { key, version: job.task.0 }
     }
 
-    async fn send(&self, request: &PlatformRequest) -> Result<Result<Answer, DeliveryError>, AttemptError> {
+    /// Whether it goes another way than the platform's own requests, whose turns and failures are nothing to it: a letter beside
+    /// what the platform's adapter does.
+    fn is_beside(&self, request: &PlatformRequest) -> bool {
+        let way = self.platform.status_link.as_deref();
+        matches!(request, PlatformRequest::Mail(_)) && way.is_some_and(|way| self.platform.is_companion(way))
+    }
+
+    /// The status link of a mail whose text has a place for one.
+    fn link(&self, request: &PlatformRequest) -> Result<Option<NewLink>, DeliveryError> {
+        let PlatformRequest::Mail(mail) = request else { return Ok(None) };
+        if !mail.text.contains(STATUS_LINK) {
+            return Ok(None);
+        }
+        let Some(way) = self.platform.status_link.as_deref() else {
+            return Err(DeliveryError::new(FailureCode::Untranslatable, NO_WAY));
+        };
+        let secret = self.gateway.chance.link_secret();
+        let about = (&self.view.standing.referral.id, &self.platform.id);
+        let hash = crate::chance::sha256(secret.as_bytes());
+        let (id, now) = (self.gateway.new_id(), self.gateway.clock.now());
+        let kept = StatusLink::made(id, about, hash, now, way.opens_for);
+        Ok(Some(NewLink { kept, address: Secret::new(format!("{}/{secret}", self.gateway.link_url)) }))
+    }
+
+    async fn mail(&self, mail: &MailRequest, link: Option<&NewLink>) -> Result<Answer, DeliveryError> {
+        let correlation = self.view.standing.referral.correlation.clone();
+        let names = Names { request_id: self.gateway.new_id(), correlation };
+        self.platform.pace.is_ours()?;
+        let none = Secret::new(String::new());
+        let address = link.map_or(&none, |link| &link.address);
+        self.gateway.transport.mail(self.platform, mail, address, &names).await
+    }
+
+    async fn send(
+        &self,
+        request: &PlatformRequest,
+        link: Option<&NewLink>,
+    ) -> Result<Result<Answer, DeliveryError>, AttemptError> {
         match request {
             PlatformRequest::Http(request) => {
                 let correlation = self.view.standing.referral.correlation.clone();
@@ -320,9 +384,9 @@ impl Exchanger<'_> {
                 let answer = self.gateway.transport.file(self.platform, request, &names).await;
                 Ok(self.platform.pace.heard(answer))
             }
-            PlatformRequest::Mail(_) => {
-                let words = "Mail cannot be sent yet.";
-                Ok(Err(DeliveryError::new(FailureCode::Refused, words)))
+            PlatformRequest::Mail(mail) => {
+                let answer = self.mail(mail, link).await;
+                Ok(if self.is_beside(request) { answer } else { self.platform.pace.heard(answer) })
             }
             PlatformRequest::Publish(publication) => self.publish(publication).await,
             PlatformRequest::Amend(amendment) => self.amend(amendment).await,

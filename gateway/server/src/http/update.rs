@@ -210,8 +210,7 @@ async fn senders(
         None => Vec::new(),
     };
     let platform = referral.as_ref().and_then(|referral| referral.platform.as_ref());
-    let capabilities =
-        platform.and_then(|id| gateway.platform(id)).map(|platform| platform.adapter.descriptor().capabilities);
+    let capabilities = platform.and_then(|id| gateway.platform(id)).map(|platform| platform.capabilities());
     let named = ingest::named_by(&consents.consents);
     let directory =
         ingest::directory(gateway, &compartment, named, &found.stored).await.map_err(|error| fault(&error))?;

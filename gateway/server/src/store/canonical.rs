@@ -64,6 +64,7 @@ fn referral(referral: &mut Referral) {
         *at = instant(*at);
     }
     referral.answer_due = referral.answer_due.map(instant);
+    referral.reminders.iter_mut().for_each(|at| *at = instant(*at));
     referral.urgent = referral.urgent.map(instant);
     if let Some(erasure) = &mut referral.erased {
         erasure.at = instant(erasure.at);

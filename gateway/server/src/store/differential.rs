@@ -11,6 +11,7 @@ use gateway_core::lane::{InstanceId, LaneState, LeaveLane, TakeLane, Taken, Term
 use gateway_core::outbox::{Attempt, ClaimRequest, OutboxRow, OutboxState};
 use gateway_core::referral::{Delivery, Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
+use gateway_core::status_link::StatusLink;
 use gateway_core::subject::{Domain, Subject, SubjectId};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
@@ -94,7 +95,7 @@ impl Dice {
 
 /// What the next change builds on is read from the model, so that most changes fit and some do not.
 async fn change(dice: &mut Dice, model: &MemoryStore) -> Change {
-    match dice.number(13) {
+    match dice.number(14) {
         0..=2 => {
             let key = dice.key();
             let current = must(model.resource(&key, None).await).map_or(0, |row| row.version);
@@ -120,6 +121,7 @@ async fn change(dice: &mut Dice, model: &MemoryStore) -> Change {
                 task_status: *dice.one(&TaskStatus::ALL),
                 attention: dice.maybe(|_| "look".to_owned()),
                 answer_due: dice.maybe(|dice| at(dice.seconds())),
+                reminders: (0..dice.number(3)).map(|_| at(dice.seconds())).collect(),
                 // A referral stays about whom it is about.
                 subject: Some(SubjectId(id.replace('f', "p"))),
                 ..samples::referral(&id, revision)
@@ -153,7 +155,8 @@ async fn change(dice: &mut Dice, model: &MemoryStore) -> Change {
                 fault: dice.maybe(|_| "no".to_owned()),
                 about: dice.about(),
             },
-            2 => Change::Remove(vec![match dice.number(4) {
+            2 => Change::Remove(vec![match dice.number(5) {
+                4 => Removed::Link(dice.word("l", 6)),
                 0 => Removed::Received(dice.number(20).into()),
                 1 => Removed::RawReport(dice.word("w", 500)),
                 2 => Removed::Report(dice.word("s", 12)),
@@ -164,6 +167,7 @@ async fn change(dice: &mut Dice, model: &MemoryStore) -> Change {
             }]),
             _ => Change::DisposeReport { id: dice.word("s", 12), disposition: *dice.one(&DISPOSITIONS) },
         },
+        13 => link(dice, model).await,
         11 => Change::PutCursor { platform: dice.platform(), cursor: Cursor(dice.word("c", 9)) },
         _ => match dice.number(4) {
             0 => {
@@ -177,6 +181,25 @@ async fn change(dice: &mut Dice, model: &MemoryStore) -> Change {
             _ => Change::Audit(samples::audit(&dice.word("f", 5), "step")),
         },
     }
+}
+
+/// Few secrets and sessions, so that some are used twice.
+async fn link(dice: &mut Dice, model: &MemoryStore) -> Change {
+    let id = dice.word("l", 6);
+    let all = must(model.expired_links(at(i64::from(u16::MAX)), 50).await);
+    let next = match all.into_iter().find(|link| link.id == id) {
+        None => StatusLink {
+            secret_sha256: dice.word("secret", 12),
+            ..samples::link(&id, &dice.word("f", 5), dice.seconds())
+        },
+        Some(link) => match dice.number(4) {
+            0 => link.opened(dice.word("session", 3), at(dice.seconds())),
+            1 => link.refused(at(dice.seconds())),
+            2 => link.closed(),
+            _ => link,
+        },
+    };
+    samples::put_link(next)
 }
 
 async fn row(dice: &mut Dice, model: &MemoryStore) -> OutboxRow {
@@ -348,6 +371,11 @@ async fn compare(dice: &mut Dice, model: &MemoryStore, engine: &dyn Store) {
     assert_eq!(must(engine.unmapped(limit).await), must(model.unmapped(limit).await));
     assert_eq!(must(engine.parked(before, limit).await), must(model.parked(before, limit).await));
     assert_eq!(must(engine.referrals_to_align(limit).await), must(model.referrals_to_align(limit).await));
+    let (secret, session) = (dice.word("secret", 12), dice.word("session", 3));
+    assert_eq!(must(engine.link_by_secret(&secret).await), must(model.link_by_secret(&secret).await));
+    assert_eq!(must(engine.link_by_session(&session).await), must(model.link_by_session(&session).await));
+    assert_eq!(must(engine.links(&id).await), must(model.links(&id).await));
+    assert_eq!(must(engine.expired_links(before, limit).await), must(model.expired_links(before, limit).await));
     assert_eq!(must(engine.unread_reports(limit).await), must(model.unread_reports(limit).await));
     assert_eq!(must(engine.content_hash().await), must(model.content_hash().await));
 }

@@ -162,7 +162,7 @@ impl Store for MemoryStore {
     async fn unanswered(&self, by: OffsetDateTime, limit: u32) -> Result<Vec<Referral>, StoreError> {
         let by = canonical::instant(by);
         let state = self.state()?;
-        let due = |referral: &Referral| referral.awaits_answer().filter(|due| *due <= by);
+        let due = |referral: &Referral| referral.next_look().filter(|due| *due <= by);
         let mut found: Vec<Referral> = state.referrals.iter().filter(|one| due(one).is_some()).cloned().collect();
         found.sort_by_key(due);
         found.truncate(limit as usize);

@@ -2,6 +2,7 @@
 //! only part of the gateway that holds a platform's secrets.
 
 use super::dial::{Allowed, Guard, Lookup};
+use super::mail::Mail;
 use super::mesh::Mesh;
 use super::oauth2::{OAuth2, PATIENCE, Token};
 use super::sftp::Sftp;
@@ -32,6 +33,8 @@ pub struct Access {
     pub mesh: Option<Mesh>,
     /// The server, if files go over SFTP.
     pub sftp: Option<Sftp>,
+    /// The mailbox, if it is written to by mail.
+    pub mail: Option<Arc<Mail>>,
     client: OnceLock<reqwest::Client>,
 }
 
@@ -84,11 +87,13 @@ pub struct Tls {
 }
 
 impl Access {
-    /// How much longer than its answer one request may take: a token before it, and once more after one that was refused.
+    /// How much longer than its answer one request may take: a token before it, and once more after one that was refused; or for mail
+    /// all that comes before the mail itself.
     #[must_use]
     pub fn longest_wait(&self, answer: Duration) -> Duration {
         match &self.credentials.authorization {
             Some(Authorization::OAuth2(_)) => PATIENCE * 2 + answer,
+            _ if self.mail.is_some() => answer,
             _ => Duration::ZERO,
         }
     }
@@ -96,13 +101,19 @@ impl Access {
     /// With these.
     #[must_use]
     pub fn new(credentials: Credentials, tls: Tls, allowed: Allowed) -> Self {
-        Self { credentials, tls, allowed, mesh: None, sftp: None, client: OnceLock::new() }
+        Self { credentials, tls, allowed, mesh: None, sftp: None, mail: None, client: OnceLock::new() }
     }
 
     /// The same, with a way for files.
     #[must_use]
     pub fn with_files(self, mesh: Option<Mesh>, sftp: Option<Sftp>) -> Self {
         Self { mesh, sftp, ..self }
+    }
+
+    /// The same, written to by mail.
+    #[must_use]
+    pub fn with_mail(self, mail: Option<Arc<Mail>>) -> Self {
+        Self { mail, ..self }
     }
 
     /// The HTTP client of this platform: the shared one, unless something is its own.

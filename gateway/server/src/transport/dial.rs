@@ -7,7 +7,13 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 use url::{Host, Url};
+
+/// A connection is given so long to be made.
+const CONNECT: Duration = Duration::from_secs(10);
 
 /// Addresses of this kind are no platform's on the internet.
 const SPECIAL: [&str; 30] = [
@@ -81,11 +87,15 @@ impl Allowed {
 
     /// The same, and this machine if the address says so.
     #[must_use]
-    pub fn with_localhost(mut self, base: &Url) -> Self {
-        if base.host() == Some(Host::Domain("localhost")) {
-            self.beside
-                .extend([IpNet::from(IpAddr::V4(Ipv4Addr::LOCALHOST)), IpNet::from(IpAddr::V6(Ipv6Addr::LOCALHOST))]);
-        }
+    pub fn with_localhost(self, base: &Url) -> Self {
+        if base.host() == Some(Host::Domain("localhost")) { self.with_this_machine() } else { self }
+    }
+
+    /// The same, and this machine.
+    #[must_use]
+    pub fn with_this_machine(mut self) -> Self {
+        self.beside
+            .extend([IpNet::from(IpAddr::V4(Ipv4Addr::LOCALHOST)), IpNet::from(IpAddr::V6(Ipv6Addr::LOCALHOST))]);
         self
     }
 
@@ -131,6 +141,40 @@ fn is_public(address: IpAddr) -> bool {
 #[derive(Debug, thiserror::Error)]
 #[error("the name leads to an address that may not be dialled")]
 pub struct Forbidden;
+
+/// Why no connection was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotDialled {
+    /// The name leads to an address that may not be dialled.
+    Forbidden,
+    /// Nobody answered there, or the name leads nowhere.
+    Nobody,
+}
+
+/// A connection to a server that is no HTTP server. Every address that its name has is looked at, as for HTTP.
+///
+/// # Errors
+/// [`NotDialled`] when there is none.
+pub async fn connect(host: &str, port: u16, lookup: &dyn Lookup, allowed: &Allowed) -> Result<TcpStream, NotDialled> {
+    let found = match host.parse::<IpAddr>() {
+        // An address that somebody wrote into the configuration is meant.
+        Ok(address) => vec![address],
+        Err(_) => {
+            let looked_up = timeout(CONNECT, lookup.addresses(host.to_owned())).await;
+            let found = looked_up.ok().and_then(Result::ok).unwrap_or_default();
+            if !found.iter().all(|address| allowed.permits(*address)) {
+                return Err(NotDialled::Forbidden);
+            }
+            found
+        }
+    };
+    for address in found {
+        if let Ok(Ok(stream)) = timeout(CONNECT, TcpStream::connect(SocketAddr::new(address, port))).await {
+            return Ok(stream);
+        }
+    }
+    Err(NotDialled::Nobody)
+}
 
 /// Resolves names for the HTTP client, and looks at what it found.
 #[derive(Clone)]

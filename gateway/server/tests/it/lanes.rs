@@ -507,7 +507,8 @@ async fn a_quota_holds_over_instances_and_their_ends_until_the_next_day() {
         let mut found = std::collections::BTreeMap::new();
         for referral in referrals(&stage).await {
             let outbox = stage.store.outbox(&referral.id).await.unwrap();
-            let why = waiting::of(stage.store.as_ref(), &referral, &outbox, pace, stage.clock.now()).await.unwrap();
+            let why =
+                waiting::of(stage.store.as_ref(), &referral, &outbox, (pace, false), stage.clock.now()).await.unwrap();
             found.insert(referral.key.0, why);
         }
         found

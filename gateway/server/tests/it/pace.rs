@@ -173,7 +173,7 @@ async fn tenants_take_turns_what_is_urgent_goes_first_and_each_knows_why_it_wait
         let mut known = world.referrals().await.into_iter();
         let referral = known.find(|referral| names[&referral.key.0] == name).unwrap();
         let outbox = world.store().outbox(&referral.id).await.unwrap();
-        waiting::of(world.store(), &referral, &outbox, pace, stage.clock.now()).await.unwrap()
+        waiting::of(world.store(), &referral, &outbox, (pace, false), stage.clock.now()).await.unwrap()
     };
     assert!(matches!(why("b1").await, Waiting::LeftAlone { asked: true, .. }), "{:?}", why("b1").await);
     stage.clock.advance(Duration::from_secs(119));
@@ -187,7 +187,7 @@ async fn tenants_take_turns_what_is_urgent_goes_first_and_each_knows_why_it_wait
         let mut known = world.referrals().await.into_iter();
         let referral = known.find(|referral| names[&referral.key.0] == name).unwrap();
         let outbox = world.store().outbox(&referral.id).await.unwrap();
-        waiting::of(world.store(), &referral, &outbox, pace, later).await.unwrap()
+        waiting::of(world.store(), &referral, &outbox, (pace, false), later).await.unwrap()
     };
     assert_eq!(turn(&at_last("urgent").await), (1, true, true), "one ordinary turn may come before it");
     // The other tenant's turn: at most one of theirs, and the urgent one.
@@ -206,7 +206,7 @@ async fn tenants_take_turns_what_is_urgent_goes_first_and_each_knows_why_it_wait
     let place = |name: &str| order.iter().position(|other| *other == name).unwrap();
     assert_eq!(place("urgent"), 0, "{order:?}");
     assert!(place("b1") <= 2, "it does not wait behind the many: {order:?}");
-    assert!(matches!(why("b1").await, Waiting::Platform { until: Some(_) }));
+    assert!(matches!(why("b1").await, Waiting::Platform { until: Some(_), .. }));
     stage.world.stop().await;
 }
 

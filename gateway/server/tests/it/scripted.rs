@@ -56,6 +56,12 @@ fn yes() -> bool {
     true
 }
 
+/// What there is, as declared by an adapter that reads it all.
+pub(crate) fn everything() -> Vec<DataNeed> {
+    let need = |path| DataNeed { path, class: DataClass::Clinical, needed: false };
+    usual().into_iter().map(need).collect()
+}
+
 fn usual() -> Vec<String> {
     ["ServiceRequest", "Patient", "Task", "Condition", "Observation", "QuestionnaireResponse", "Organization"]
         .into_iter()

@@ -9,7 +9,8 @@ use gateway_core::change::{AuditRecord, Change, Check, CheckFailure, Removed, Re
 use gateway_core::outbox::{OutboxRow, OutboxState};
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::ResourceVersion;
-use gateway_core::subject::{Domain, Erasure, Subject};
+use gateway_core::status_link::StatusLink;
+use gateway_core::subject::{Domain, Erasure, Subject, SubjectId};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Wholly or not at all.
@@ -73,7 +74,7 @@ fn follows(state: &State, changes: &[Change]) -> Result<(), CommitError> {
     let mut raw = HashSet::new();
     let mut subjects = HashMap::new();
     let mut firsts = HashMap::new();
-    let mut links = HashMap::new();
+    let mut links = state.links.clone();
     let mut erased: HashSet<&Subject> = state.erased.keys().collect();
     let taken = |subject: Option<&Subject>, erased: &HashSet<&Subject>| match subject {
         Some(subject) if erased.contains(subject) => Err(CheckFailure::Erased),
@@ -82,7 +83,13 @@ fn follows(state: &State, changes: &[Change]) -> Result<(), CommitError> {
     for change in changes {
         match change {
             Change::Erase { subject, .. } => {
+                if !state.erased.contains_key(subject) {
+                    links.retain(|link| !is_about(state, &subjects, link, subject));
+                }
                 erased.insert(subject);
+            }
+            Change::Remove(removed) => {
+                links.retain(|link| !removed.contains(&Removed::Link(link.id.clone())));
             }
             Change::Received(received) => taken(received.subject.as_ref(), &erased)?,
             Change::RememberAnswer(answer) => taken(answer.subject.as_ref(), &erased)?,
@@ -118,13 +125,16 @@ fn follows(state: &State, changes: &[Change]) -> Result<(), CommitError> {
                 subjects.insert(&referral.id, referral.subject.clone());
             }
             Change::PutLink(link) => {
-                let current = links.entry(&link.id).or_insert_with(|| {
-                    state.links.iter().find(|kept| kept.id == link.id).map_or(0, |kept| kept.revision)
-                });
+                let place = links.iter().position(|kept| kept.id == link.id);
+                let current = place.and_then(|place| links.get(place)).map_or(0, |kept| kept.revision);
                 if current.checked_add(1) != Some(link.revision) {
-                    return Err(CheckFailure::Revision(*current).into());
+                    return Err(CheckFailure::Revision(current).into());
                 }
-                *current = link.revision;
+                place.map(|place| links.remove(place));
+                if links.iter().any(|kept| opens_the_same(kept, link)) {
+                    return Err(StoreError::Engine("a status link's secret was used twice".to_owned()).into());
+                }
+                links.push((**link).clone());
             }
             Change::ReceiveReport(report)
                 if !raw.insert(&report.id) || state.raw_reports.iter().any(|kept| kept.report.id == report.id) =>
@@ -135,6 +145,23 @@ fn follows(state: &State, changes: &[Change]) -> Result<(), CommitError> {
         }
     }
     Ok(())
+}
+
+/// Whether what opens one link, or goes on with it, does so with the other.
+fn opens_the_same(one: &StatusLink, other: &StatusLink) -> bool {
+    one.secret_sha256 == other.secret_sha256 || one.session().is_some_and(|session| other.session() == Some(session))
+}
+
+/// Whether a link is about a referral of this subject. `written` are referrals that the same transaction writes before.
+fn is_about(
+    state: &State,
+    written: &HashMap<&ReferralId, Option<SubjectId>>,
+    link: &StatusLink,
+    subject: &Subject,
+) -> bool {
+    let kept = || state.referrals.iter().find(|kept| kept.id == link.referral).and_then(|kept| kept.subject.clone());
+    let of = written.get(&link.referral).cloned().unwrap_or_else(kept);
+    subject.domain == Domain::Record && of.as_ref() == Some(&subject.id)
 }
 
 fn apply(state: &mut State, change: Change) {

@@ -151,7 +151,7 @@ pub(super) async fn referral(on: &mut PgConnection, referral: &Referral) -> Resu
         .text(&json(referral)?)
         .maybe(referral.subject.as_ref().map(|subject| subject.0.as_str()))
         .number(referral.attention.is_some().into())
-        .maybe_number(referral.awaits_answer().map(micros).transpose()?);
+        .maybe_number(referral.next_look().map(micros).transpose()?);
     run(on, put).await
 }
 

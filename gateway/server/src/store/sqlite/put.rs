@@ -153,7 +153,7 @@ pub(super) fn referral(file: &Connection, referral: &Referral) -> Result<(), Com
         json(referral)?,
         referral.subject.as_ref().map(|subject| &subject.0),
         referral.attention.is_some(),
-        referral.awaits_answer().map(micros).transpose()?,
+        referral.next_look().map(micros).transpose()?,
     ))?;
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! Rules for answers, cursors, audit, and for transactions as a whole.
 
 use super::samples::{
-    Shared, adapter, answer, at, audit, claim, commit, erasure, errand, home, key, must, platform, put, put_errand,
-    put_referral, query, raw_report, received, record, referral, referral_id, refused, report, resource, subject,
-    token, write,
+    Shared, adapter, answer, at, audit, claim, commit, erasure, errand, home, key, link, must, platform, put,
+    put_errand, put_link, put_referral, query, raw_report, received, record, referral, referral_id, refused, report,
+    resource, subject, token, write,
 };
 use adapter_contract::Cursor;
 use gateway_core::change::{AuditRecord, Change, Check, CheckFailure, Disposition, Removed, StoredAnswer, Transaction};
@@ -89,6 +89,10 @@ fn every_change() -> Vec<Change> {
         Change::ReportRead { id: "1".to_owned(), fault: Some("no".to_owned()), about: vec![referral_id("a")] },
         record(report("1", "fb-1", "e1")),
         Change::DisposeReport { id: "1".to_owned(), disposition: Disposition::Late },
+        put_link(link("a", "a", 50)),
+        put_link(link("a", "a", 50).closed()),
+        put_link(link("b", "a", 50)),
+        Change::Remove(vec![Removed::Link("a".to_owned())]),
         Change::PutCursor { platform: platform("food-bank"), cursor: Cursor("1".to_owned()) },
         Change::PutCursor { platform: platform("food-bank"), cursor: Cursor("2".to_owned()) },
         Change::RememberAnswer(answer("q1")),

@@ -148,6 +148,11 @@ pub(super) async fn who_has_not_answered_is_found_by_the_deadline(store: Shared)
     {
         assert_eq!(found(by, limit).await, expected, "by {by}, at most {limit}");
     }
+    // Who is reminded before that is looked at before that.
+    let reminded = Referral { reminders: vec![at(8), at(5)], ..waiting("a", 2, 30) };
+    write(&store, vec![put_referral(reminded)]).await;
+    assert_eq!((found(4, 9).await, found(10, 9).await), (String::new(), "ab".to_owned()));
+    write(&store, vec![put_referral(waiting("a", 3, 30))]).await;
     let answered = Referral { answer_due: None, ..waiting("b", 2, 0) };
     write(&store, vec![put_referral(answered)]).await;
     assert_eq!(found(30, 9).await, "cda");

@@ -14,6 +14,7 @@ use gateway_core::loss::LossReport;
 use gateway_core::outbox::{AdapterVersion, ClaimRequest, Errand, OutboxRow, OutboxState};
 use gateway_core::referral::{Delivery, Referral, ReferralId, SenderState};
 use gateway_core::resource::{ResourceKey, ResourceVersion, Token, WriteMethod};
+use gateway_core::status_link::{LinkState, StatusLink};
 use gateway_core::subject::{Cause, Domain, Erasure, Subject, SubjectId};
 use std::sync::Arc;
 use time::{Duration, OffsetDateTime};
@@ -110,6 +111,7 @@ pub(in crate::store) fn referral(id: &str, revision: u64) -> Referral {
         loss: Some(Box::new(LossReport::new("letters", "1.0.0", vec![loss()], true))),
         loss_released: None,
         answer_due: None,
+        reminders: Vec::new(),
         recall: None,
         subject: None,
         erased: None,
@@ -237,6 +239,26 @@ pub(in crate::store) fn answer(request_id: &str) -> StoredAnswer {
         body: Some("{}".to_owned()),
         subject: None,
     }
+}
+
+/// A link whose secret is named by its id; it can be opened until this many seconds.
+pub(in crate::store) fn link(id: &str, referral: &str, until: i64) -> StatusLink {
+    StatusLink {
+        id: id.to_owned(),
+        revision: 1,
+        referral: referral_id(referral),
+        platform: platform("food-bank"),
+        secret_sha256: format!("secret-of-{id}"),
+        made_at: at(0),
+        expires_at: at(until),
+        state: LinkState::Unused,
+        wrong: 0,
+        rests_until: None,
+    }
+}
+
+pub(in crate::store) fn put_link(link: StatusLink) -> Change {
+    Change::PutLink(Box::new(link))
 }
 
 pub(in crate::store) fn audit(referral: &str, action: &str) -> AuditRecord {

@@ -1,0 +1,170 @@
+//! `status-link` of a `[[platform]]`: its organisation is asked by mail what becomes of a referral, and says it on the pages behind
+//! a link.
+
+use super::Config;
+use super::build::read_secret;
+use super::sections::{Check, PlatformSection, SecretSource};
+use crate::adapters::Registry;
+use crate::gateway::{Secret, StatusLinkWay};
+use adapter_contract::{Adapter, Settings};
+use argon2::password_hash::phc::PasswordHash;
+use gateway_core::identity::PlatformId;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+use toml::Spanned;
+
+/// Who writes the letters beside an adapter that writes none, unless another is named.
+const COMPANION: &str = "mail-link";
+
+/// Seconds of a day.
+const DAY: u64 = 24 * 60 * 60;
+
+/// `status-link` of a platform.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct StatusLinkSection {
+    /// Argon2id hash (PHC string) of the passphrase that was agreed with the organisation, by reference.
+    pub passphrase_hash: SecretSource,
+    /// For how many days a link can be opened.
+    #[serde(default = "opens_days")]
+    pub opens_days: NonZeroU32,
+    /// For how many minutes a page that was opened stays open.
+    #[serde(default = "stays_open_minutes")]
+    pub stays_open_minutes: NonZeroU32,
+    /// After how many days without an answer the organisation is reminded; absent = after 3 and 7, as far as that is before its time to
+    /// answer is over.
+    pub reminder_days: Option<Spanned<Vec<NonZeroU32>>>,
+    /// Which adapter writes the letters beside the platform's own; absent = `mail-link`.
+    pub adapter: Option<String>,
+    /// What the adapter that writes the letters is given, where it is not the platform's own.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
+}
+
+fn opens_days() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(13)
+}
+
+fn stays_open_minutes() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(59)
+}
+
+impl StatusLinkSection {
+    /// When the organisation is reminded, counted from the delivery.
+    fn reminders(&self) -> Vec<Duration> {
+        let days = match &self.reminder_days {
+            Some(days) => days.get_ref().iter().map(|days| days.get()).collect(),
+            None => vec![3, 7],
+        };
+        days.into_iter().map(|days| Duration::from_secs(u64::from(days) * DAY)).collect()
+    }
+}
+
+/// Who writes the letters of this platform, and what it is given; or the name of who is not there.
+fn writer(
+    section: &PlatformSection,
+    link: &StatusLinkSection,
+    own: &Arc<dyn Adapter>,
+    adapters: &Registry,
+) -> Result<(Arc<dyn Adapter>, Settings), String> {
+    if own.descriptor().capabilities.status_link {
+        return Ok((Arc::clone(own), super::files::settings(section)));
+    }
+    let name = link.adapter.as_deref().unwrap_or(COMPANION);
+    let found = adapters.find(name).filter(|one| one.descriptor().capabilities.status_link);
+    Ok((found.ok_or_else(|| name.to_owned())?, link.settings.clone()))
+}
+
+/// The way of a platform over status links; `None` where it has none, or where what [`Check::status_link`] finds is missing.
+///
+/// # Errors
+/// When the hash cannot be had or is none, in words.
+pub(super) fn way(
+    section: &PlatformSection,
+    own: &Arc<dyn Adapter>,
+    adapters: &Registry,
+) -> Result<Option<StatusLinkWay>, String> {
+    let Some(link) = section.status_link.as_ref().map(Spanned::get_ref) else { return Ok(None) };
+    let Ok((adapter, settings)) = writer(section, link, own, adapters) else { return Ok(None) };
+    let hash = read_secret(&link.passphrase_hash)?;
+    is_argon2id(&hash)?;
+    Ok(Some(StatusLinkWay {
+        adapter,
+        settings,
+        passphrase_hash: Secret::new(hash),
+        opens_for: Duration::from_secs(u64::from(link.opens_days.get()) * DAY),
+        stays_open: Duration::from_secs(u64::from(link.stays_open_minutes.get()) * 60),
+        reminders: link.reminders(),
+    }))
+}
+
+/// Whether a text is the hash of a passphrase as it is kept; the fault never quotes it.
+fn is_argon2id(text: &str) -> Result<(), String> {
+    let mend = "make one with: printf %s \"$PASSPHRASE\" | argon2 \"$(openssl rand -base64 12)\" -id -e";
+    let hash = PasswordHash::new(text).map_err(|_| format!("what stands there is no PHC string; {mend}"))?;
+    let usable = hash.algorithm.as_str() == "argon2id" && hash.salt.is_some() && hash.hash.is_some();
+    // The numbers of passes, lanes and bytes are read when a passphrase is tried: a hash with impossible ones opens nothing.
+    let possible = argon2::Params::try_from(&hash).is_ok();
+    if usable && possible { Ok(()) } else { Err(format!("what stands there is no argon2id hash with a salt; {mend}")) }
+}
+
+impl Check<'_> {
+    /// What must hold for a platform whose organisation is asked by mail. `answer_seconds` is the time that it has to answer.
+    pub(super) fn status_link(&mut self, platform: &PlatformSection, adapters: &Registry, answer_seconds: u32) {
+        let own = adapters.find(platform.adapter.get_ref());
+        let declares = own.as_ref().is_some_and(|own| own.descriptor().capabilities.status_link);
+        let Some(link) = &platform.status_link else {
+            if declares {
+                let words = "missing: this adapter asks by mail, and organisations answer behind a link; give it \
+                             `status-link = { passphrase-hash = { file = \"PATH\" } }`";
+                self.at(&platform.id, "platform.status-link", words);
+            }
+            return;
+        };
+        if let Some(own) = own.filter(|_| !declares) {
+            match writer(platform, link.get_ref(), &own, adapters) {
+                Err(name) => {
+                    let words = format!("nobody writes the letters: there is no adapter `{name}` that asks by mail");
+                    self.at(link, "platform.status-link.adapter", words);
+                }
+                Ok((writer, settings)) => {
+                    if let Err(error) = writer.check_settings(&settings) {
+                        self.at(link, &format!("platform.status-link.{}", error.path), error.reason);
+                    }
+                }
+            }
+        } else if !link.get_ref().settings.is_empty() || link.get_ref().adapter.is_some() {
+            let words = "this platform's own adapter writes the letters: leave `adapter` and `settings` out here, and put what it is \
+                         given into the platform's `settings`";
+            self.at(link, "platform.status-link", words);
+        }
+        self.reminders(link.get_ref(), answer_seconds);
+    }
+
+    fn reminders(&mut self, link: &StatusLinkSection, answer_seconds: u32) {
+        let Some(days) = &link.reminder_days else { return };
+        let key = "platform.status-link.reminder-days";
+        if !days.get_ref().is_sorted_by(|one, next| one < next) {
+            self.at(days, key, "not in order; write each day once, the first first");
+        }
+        let late = days.get_ref().iter().find(|days| u64::from(days.get()) * DAY >= u64::from(answer_seconds));
+        if let Some(late) = late {
+            let words = format!(
+                "day {late} is not before the time to answer is over; raise `answer-seconds` of [retry] above {}, or leave it out",
+                u64::from(late.get()) * DAY
+            );
+            self.at(days, key, words);
+        }
+    }
+}
+
+impl Config {
+    /// Whether the organisation of a platform is asked by mail and answers behind status links.
+    pub(crate) fn by_link(&self, platform: &PlatformId) -> bool {
+        let section = self.platform.iter().find(|section| *section.id.get_ref() == platform.0);
+        section.is_some_and(|section| section.status_link.is_some())
+    }
+}

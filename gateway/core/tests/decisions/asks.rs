@@ -168,7 +168,7 @@ fn who_is_asked_in_vain_is_put_in_front_of_a_person_and_stays_delivered() {
         assert_eq!((kept.answer_due, kept.reminders.len()), (Some(days(7)), 2), "{what}");
         assert_eq!(written.referral().next_look(), Some(days(3)), "{what}");
     };
-    for code in [FailureCode::Untranslatable, FailureCode::UnsafeToSend, FailureCode::Unauthorized] {
+    for code in [FailureCode::Untranslatable, FailureCode::UnsafeToSend, FailureCode::HttpStatus(401)] {
         check(&failed(&stand.job(), &error(code), None, Repeat::Keyed, 0.5), &format!("{code:?}"));
     }
     check(&dead(&stand.job(), &error(FailureCode::Interrupted)), "poison");

@@ -5,7 +5,7 @@
 
 mod links;
 
-pub(crate) use links::{Looking, Pages};
+pub(crate) use links::Pages;
 
 use crate::clock::Clock;
 use crate::store::{Store, StoreError};

@@ -90,8 +90,7 @@ fn parsed(text: &str) -> Result<PasswordHash, String> {
     let complete = hash.algorithm.as_str() == "argon2id" && hash.salt.is_some() && hash.hash.is_some();
     let params = Params::try_from(&hash).ok().filter(|_| complete);
     let params = params.ok_or_else(|| format!("this is no Argon2id hash with salt and parameters; {MEND}"))?;
-    let bounded =
-        params.m_cost() <= MOST_MEMORY_KIB && params.t_cost() <= MOST_PASSES && params.p_cost() <= MOST_LANES;
+    let bounded = params.m_cost() <= MOST_MEMORY_KIB && params.t_cost() <= MOST_PASSES && params.p_cost() <= MOST_LANES;
     if bounded {
         return Ok(hash);
     }
@@ -148,7 +147,9 @@ mod tests {
         let hash = hash(passphrase).expect("is hashed");
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         check(&hash).expect("what is made here can be used");
-        for typed in [passphrase, "7kq4m910oc2vhrwe", " 7KQ4 MgLO OC2V HRWE ".replace('g', "9").as_str(), "7KQ4–M9I0–0C2V–HRWE"] {
+        for typed in
+            [passphrase, "7kq4m910oc2vhrwe", " 7KQ4 MgLO OC2V HRWE ".replace('g', "9").as_str(), "7KQ4–M9I0–0C2V–HRWE"]
+        {
             assert!(is_right(Some(&hash), typed), "{typed}");
         }
         for typed in ["", "7KQ4-M910-0C2V-HRWF", "7KQ4-M910-0C2V", &hash] {

@@ -3,6 +3,10 @@
 //!
 //! A caller's rate and places are its own, so that a flood, or a body that never ends, is paid for by whoever sends it.
 
+mod links;
+
+pub(crate) use links::Pages;
+
 use crate::clock::Clock;
 use crate::store::{Store, StoreError};
 use gateway_core::backlog::{Backlog, Room};
@@ -47,6 +51,8 @@ pub struct Admission {
     tenants: BTreeMap<TenantId, Limiter>,
     platforms: BTreeMap<PlatformId, Caller>,
     backlog: Waiting,
+    /// Of the status-link pages.
+    pub(crate) pages: Pages,
 }
 
 /// Held while a request is under way.
@@ -80,6 +86,7 @@ impl Admission {
             clients: clients.into_iter().map(|(id, share)| (id, caller(share))).collect(),
             tenants: tenants.into_iter().map(|(id, rate)| (id, Limiter::new(rate, clock))).collect(),
             platforms: platforms.into_iter().map(|(id, share)| (id, caller(share))).collect(),
+            pages: Pages::new(clock),
             backlog: Waiting { most: most_waiting, alone, clock: Arc::clone(clock), seen: Mutex::default() },
         }
     }

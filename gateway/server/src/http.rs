@@ -5,6 +5,7 @@ mod collect;
 mod context;
 mod disclosures;
 mod erase;
+mod link;
 mod metadata;
 mod preview;
 mod process_message;
@@ -52,7 +53,11 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         router = router.route(&route.path, axum::routing::on(route.method, handler));
     }
     router
+        .merge(link::router())
         .fallback(|State(gateway): State<Arc<Gateway>>, request: Request| async move {
+            if link::is_ours(request.uri().path()) {
+                return link::nowhere(&gateway);
+            }
             refuse_early(&gateway, &request, Refusal::not_found())
         })
         .method_not_allowed_fallback(|State(gateway): State<Arc<Gateway>>, request: Request| async move {

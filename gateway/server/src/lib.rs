@@ -20,6 +20,7 @@ pub mod disclosures;
 pub mod http;
 pub mod ingest;
 pub mod pace;
+pub mod passphrase;
 mod redrive;
 pub mod status;
 mod subject;

@@ -44,6 +44,10 @@ pub struct Limits {
     pub status_batch: u32,
     /// Bytes of one pushed report.
     pub report_bytes: usize,
+    /// Bytes of a form of the status-link pages: the longest words, with every character of them escaped.
+    pub link_form_bytes: usize,
+    /// Characters of what an organisation writes in one answer.
+    pub link_words: usize,
     /// Longest `X-Request-Id` and `X-Correlation-Id`.
     pub id_header_bytes: usize,
     /// Time between two looks at the folders of adapters.
@@ -72,6 +76,8 @@ impl Default for Limits {
             poll_pages: 50,
             status_batch: 64,
             report_bytes: 1024 * 1024,
+            link_form_bytes: 32 * 1024,
+            link_words: 1_000,
             id_header_bytes: 128,
             adapters_look: Duration::from_secs(5),
         }

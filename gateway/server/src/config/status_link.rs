@@ -6,8 +6,8 @@ use super::build::read_secret;
 use super::sections::{Check, PlatformSection, SecretSource};
 use crate::adapters::Registry;
 use crate::gateway::{Secret, StatusLinkWay};
+use crate::passphrase;
 use adapter_contract::{Adapter, Settings};
-use argon2::password_hash::phc::PasswordHash;
 use gateway_core::identity::PlatformId;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -90,7 +90,7 @@ pub(super) fn way(
     let Some(link) = section.status_link.as_ref().map(Spanned::get_ref) else { return Ok(None) };
     let Ok((adapter, settings)) = writer(section, link, own, adapters) else { return Ok(None) };
     let hash = read_secret(&link.passphrase_hash)?;
-    is_argon2id(&hash)?;
+    passphrase::check(&hash)?;
     Ok(Some(StatusLinkWay {
         adapter,
         settings,
@@ -99,16 +99,6 @@ pub(super) fn way(
         stays_open: Duration::from_secs(u64::from(link.stays_open_minutes.get()) * 60),
         reminders: link.reminders(),
     }))
-}
-
-/// Whether a text is the hash of a passphrase as it is kept; the fault never quotes it.
-fn is_argon2id(text: &str) -> Result<(), String> {
-    let mend = "make one with: printf %s \"$PASSPHRASE\" | argon2 \"$(openssl rand -base64 12)\" -id -e";
-    let hash = PasswordHash::new(text).map_err(|_| format!("what stands there is no PHC string; {mend}"))?;
-    let usable = hash.algorithm.as_str() == "argon2id" && hash.salt.is_some() && hash.hash.is_some();
-    // The numbers of passes, lanes and bytes are read when a passphrase is tried: a hash with impossible ones opens nothing.
-    let possible = argon2::Params::try_from(&hash).is_ok();
-    if usable && possible { Ok(()) } else { Err(format!("what stands there is no argon2id hash with a salt; {mend}")) }
 }
 
 impl Check<'_> {

@@ -4,6 +4,7 @@
 use crate::clock::sleep;
 use crate::gateway::Gateway;
 use crate::http;
+use axum::extract::ConnectInfo;
 use axum::http::Request;
 use hyper::body::Incoming;
 use hyper::rt::Timer as _;
@@ -49,8 +50,13 @@ pub(super) async fn serve(gateway: Arc<Gateway>, listener: TcpListener, stop: Ca
             Ok((stream, place)) => {
                 let activity = Arc::new(Activity::default());
                 let (router, asked) = (router.clone(), Arc::clone(&activity));
-                let service = tower::service_fn(move |request: Request<Incoming>| {
+                let peer = stream.peer_addr().ok();
+                let service = tower::service_fn(move |mut request: Request<Incoming>| {
                     let (router, under_way) = (router.clone(), asked.begin());
+                    // Who has no name yet has a rate by address.
+                    if let Some(peer) = peer {
+                        request.extensions_mut().insert(ConnectInfo(peer));
+                    }
                     async move {
                         let answer = router.oneshot(request).await;
                         drop(under_way);

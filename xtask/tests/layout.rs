@@ -19,6 +19,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("adapter-fhir-task", &["adapter-contract", "adapter-fhir", "mappings"]),
     // What goes out is a mapping; what comes in is code.
     ("adapter-batch-csv", &["adapter-contract", "adapter-declarative"]),
+    ("adapter-mail-link", &["adapter-contract", "adapter-fhir"]),
     ("conformance-tests", &[]),
     (
         "vcse-gateway",
@@ -32,6 +33,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
             "adapter-fhir-message",
             "adapter-fhir-task",
             "adapter-batch-csv",
+            "adapter-mail-link",
             "conformance-tests",
         ],
     ),

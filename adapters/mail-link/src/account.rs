@@ -17,8 +17,11 @@ pub(crate) fn account(descriptor: &Descriptor, config: &Config, shown: &Shown) -
     let steps = steps(config);
     let mut line = |target: String, parts: [&Said; 2]| {
         let from: BTreeSet<usize> = parts.iter().flat_map(|part| part.from.iter().copied()).collect();
-        let sources: BTreeSet<&str> =
-            from.iter().filter_map(|place| shown.document.leaves.get(*place)).map(|leaf| leaf.element.as_str()).collect();
+        let sources: BTreeSet<&str> = from
+            .iter()
+            .filter_map(|place| shown.document.leaves.get(*place))
+            .map(|leaf| leaf.element.as_str())
+            .collect();
         fields.push(FieldLine {
             target,
             class: sources.iter().map(|element| class(descriptor, element)).max().unwrap_or_default(),

@@ -76,7 +76,8 @@ fn link() -> String {
 /// [`TranslateError`] for a key that names no mail, and for a referral that cannot be said as the settings want it.
 pub(crate) fn submit(exchange: &Exchange<'_>, config: &Config, shown: &Shown) -> Result<MailRequest, TranslateError> {
     let names = Names::of(exchange)?;
-    let mut opening = format!("there is a new referral for you from {}.\nIts reference is {}.", config.sender_name, names.short);
+    let mut opening =
+        format!("there is a new referral for you from {}.\nIts reference is {}.", config.sender_name, names.short);
     if let Some(wanted) = shown.answer_by() {
         let _ = write!(opening, " An answer is wanted {wanted}.");
     }
@@ -118,7 +119,8 @@ pub(crate) fn tell(
     }
     let names = Names::of(exchange)?;
     let opening = format!("the referral {} from {} has been withdrawn.", names.short, config.sender_name);
-    let stop = "Please stop what you do because of it, and do not contact the person\nbecause of it. You need not answer.";
+    let stop =
+        "Please stop what you do because of it, and do not contact the person\nbecause of it. You need not answer.";
     // A reason is in somebody's words, and may name anybody.
     let why = reason.map(str::trim).filter(|reason| config.full && !reason.is_empty() && !reason.contains(STATUS_LINK));
     let why = why.map(|reason| format!("The reason that was given:\n\n{reason}"));
@@ -140,18 +142,24 @@ pub(crate) fn ask(
     let names = Names::of(exchange)?;
     let (name, short) = (&config.sender_name, &names.short);
     let (kind, subject, mut opening) = match why {
-        Ask::First => {
-            ("first", "What becomes of referral", format!("you have the referral {short} from\n{name}. Please tell us what becomes of it."))
-        }
+        Ask::First => (
+            "first",
+            "What becomes of referral",
+            format!("you have the referral {short} from\n{name}. Please tell us what becomes of it."),
+        ),
         Ask::Reminder => (
             "reminder",
             "Reminder: referral",
-            format!("we have not heard from you about the referral {short} from\n{name}. Please tell us what becomes of it."),
+            format!(
+                "we have not heard from you about the referral {short} from\n{name}. Please tell us what becomes of it."
+            ),
         ),
         Ask::NewLink => (
             "new-link",
             "New link for referral",
-            format!("somebody asked for a new link to the referral {short} from\n{name}. If nobody of you did, leave this mail alone."),
+            format!(
+                "somebody asked for a new link to the referral {short} from\n{name}. If nobody of you did, leave this mail alone."
+            ),
         ),
     };
     // It came to them by another way, under a name of its own.
@@ -170,5 +178,6 @@ pub(crate) fn ask(
 
 /// What can be repeated to people without a thought: no blank, no line end, nothing that could be a sentence.
 fn is_name(text: &str) -> bool {
-    (1..=LONGEST_NAME).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    (1..=LONGEST_NAME).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }

@@ -18,8 +18,9 @@ mod status;
 mod words;
 
 use adapter_contract::{
-    Account, Adapter, Answer, Descriptor, Exchange, MailRequest, MinimisedReferral, PlatformReferralId, PlatformRequest,
-    Progress, Purpose, Reading, Receipt, ReferralPage, Report, ReportPage, ReportSource, Settings, Step, TranslateError,
+    Account, Adapter, Answer, Descriptor, Exchange, MailRequest, MinimisedReferral, PlatformReferralId,
+    PlatformRequest, Progress, Purpose, Reading, Receipt, ReferralPage, Report, ReportPage, ReportSource, Settings,
+    Step, TranslateError,
 };
 use page::Shown;
 use settings::Config;
@@ -75,7 +76,9 @@ impl Adapter for MailLink {
         }
         let name = match exchange.purpose {
             Purpose::Submit { .. } => PlatformReferralId(exchange.keys.idempotency.0.clone()),
-            Purpose::Tell { platform_referral, .. } | Purpose::Ask { platform_referral, .. } => platform_referral.clone(),
+            Purpose::Tell { platform_referral, .. } | Purpose::Ask { platform_referral, .. } => {
+                platform_referral.clone()
+            }
             Purpose::LookUp | Purpose::Read { .. } | Purpose::Poll { .. } => {
                 return Err(TranslateError::new("answer", "is none to this request"));
             }

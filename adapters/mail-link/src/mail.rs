@@ -47,7 +47,8 @@ fn bounced(mail: &Mail, code: Option<&str>) -> Result<Reading, TranslateError> {
         None => "A mail about the referral",
     };
     let code = code.map(|code| format!(" (code {code})")).unwrap_or_default();
-    let reason = format!("{what} did not reach the organisation{code}. Ask them for their address, then send it again.");
+    let reason =
+        format!("{what} did not reach the organisation{code}. Ask them for their address, then send it again.");
     Ok(statement_of(mail, "bounced", about.key, reason))
 }
 

@@ -9,6 +9,7 @@ mod sender;
 mod warnings;
 
 use crate::document::{Document, Said};
+use crate::words::is_date;
 use adapter_contract::{MinimisedReferral, PageSection, ReferralPage, TranslateError};
 use std::fmt::Write as _;
 
@@ -81,9 +82,11 @@ impl Shown {
         }
     }
 
-    /// Until when an answer is wanted, if the sender says so.
+    /// Until when an answer is wanted, if the sender says so. It is for mails, so that it is made of dates and of nothing else.
     pub(crate) fn answer_by(&self) -> Option<String> {
-        self.document.of_kind("Task").find_map(help::answer_by).map(|wanted| wanted.text)
+        let wanted = self.document.of_kind("Task").find_map(help::answer_by)?;
+        let mut values = wanted.from.iter().filter_map(|place| self.document.leaves.get(*place));
+        values.all(|leaf| is_date(&leaf.value)).then_some(wanted.text)
     }
 
     /// As a mail has it.

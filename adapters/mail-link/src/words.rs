@@ -90,6 +90,11 @@ pub(crate) fn date(date: Said) -> Said {
     date.map(|text| written_out(text).unwrap_or_else(|| text.to_owned()))
 }
 
+/// Whether it is a date or time, and so nothing else.
+pub(crate) fn is_date(text: &str) -> bool {
+    written_out(text).is_some()
+}
+
 fn written_out(text: &str) -> Option<String> {
     let (day, time) = text.split_once('T').map_or((text, None), |(day, time)| (day, Some(time)));
     let parts: Vec<&str> = day.split('-').collect();

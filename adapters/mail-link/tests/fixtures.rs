@@ -92,7 +92,8 @@ fn every_fixture_folder_holds() {
         let mut case = Case::open(folder);
         match case.text("purpose") {
             Some("settings") => {
-                let seen = adapter.check_settings(&case.settings()).map_or_else(|error| refused(&error), |()| json!("right"));
+                let seen =
+                    adapter.check_settings(&case.settings()).map_or_else(|error| refused(&error), |()| json!("right"));
                 case.expect_json("result.json", &seen);
             }
             Some("report") => report(adapter.as_ref(), &mut case),
@@ -124,7 +125,8 @@ fn exchange(adapter: &dyn Adapter, case: &mut Case) {
     });
     let platform_referral = PlatformReferralId(case.text("platform-referral").unwrap_or(KEY).to_owned());
     let reason = case.text("reason").map(str::to_owned);
-    let tell = |sender_move| Purpose::Tell { platform_referral: &platform_referral, sender_move, reason: reason.as_deref() };
+    let tell =
+        |sender_move| Purpose::Tell { platform_referral: &platform_referral, sender_move, reason: reason.as_deref() };
     let purpose = match case.text("purpose").expect("a purpose") {
         "submit" => Purpose::Submit { referral: referral.as_ref().expect("a referral") },
         "cancel" => tell(SenderMove::Cancel),
@@ -145,7 +147,10 @@ fn exchange(adapter: &dyn Adapter, case: &mut Case) {
     if let Ok(Step::Send(request, progress)) = &step {
         let PlatformRequest::Mail(mail) = request else { panic!("the adapter writes mails alone") };
         case.expect("1-request.txt", &mail.text);
-        case.expect_json("1-request.json", &json!({ "request": seen(mail), "repeat": mail.repeat, "progress": progress }));
+        case.expect_json(
+            "1-request.json",
+            &json!({ "request": seen(mail), "repeat": mail.repeat, "progress": progress }),
+        );
         step = adapter.resume(&exchange, progress, &Answer::Mailed);
     }
     case.expect_json("result.json", &result(&step));
@@ -157,7 +162,8 @@ fn exchange(adapter: &dyn Adapter, case: &mut Case) {
 /// What the page shows, and what it does not.
 fn shown(adapter: &dyn Adapter, exchange: &Exchange<'_>, case: &mut Case) {
     if let Ok(Some(page)) = adapter.page(exchange) {
-        let section = |section: &adapter_contract::PageSection| json!({ "heading": section.heading, "lines": section.lines });
+        let section =
+            |section: &adapter_contract::PageSection| json!({ "heading": section.heading, "lines": section.lines });
         let sections: Vec<Value> = page.sections.iter().map(section).collect();
         case.expect_json("page.json", &json!({ "warnings": page.warnings, "sections": sections }));
     }
@@ -167,9 +173,7 @@ fn shown(adapter: &dyn Adapter, exchange: &Exchange<'_>, case: &mut Case) {
 }
 
 fn seen(mail: &MailRequest) -> Value {
-    let attached = |one: &adapter_contract::Attachment| {
-        json!({ "name": one.name, "media-type": one.media_type, "sealed": one.sealed, "empty": one.content.is_empty() })
-    };
+    let attached = |one: &adapter_contract::Attachment| json!({ "name": one.name, "media-type": one.media_type, "sealed": one.sealed, "empty": one.content.is_empty() });
     let attachments: Vec<Value> = mail.attachments.iter().map(attached).collect();
     json!({ "mail": mail.key, "thread": mail.thread, "follows": mail.follows, "subject": mail.subject, "attachments": attachments })
 }

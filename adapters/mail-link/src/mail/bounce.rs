@@ -67,9 +67,11 @@ fn judged(report: &[u8]) -> Option<Delivery> {
 /// `5.1.1` (RFC 3463, 2), without what may stand behind it.
 fn status_code(value: &str) -> Option<String> {
     let code = value.split([' ', '(']).next()?;
-    let digits = |part: &str, most: usize| (1..=most).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    let digits =
+        |part: &str, most: usize| (1..=most).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
     let mut parts = code.split('.');
-    let right = digits(parts.next()?, 1) && digits(parts.next()?, 3) && digits(parts.next()?, 3) && parts.next().is_none();
+    let right =
+        digits(parts.next()?, 1) && digits(parts.next()?, 3) && digits(parts.next()?, 3) && parts.next().is_none();
     right.then(|| code.to_owned())
 }
 
@@ -83,6 +85,7 @@ fn old_fashioned(mail: &Mail) -> Option<Delivery> {
     let subject = mail.subject().to_lowercase();
     let words = words::whole(mail).to_lowercase();
     let waits = ["delayed", "warning:", "still being retried", "will be retried", "will keep trying"];
-    let delayed = subject.contains("delay") || subject.starts_with("warning") || waits.iter().any(|wait| words.contains(wait));
+    let delayed =
+        subject.contains("delay") || subject.starts_with("warning") || waits.iter().any(|wait| words.contains(wait));
     Some(if delayed { Delivery::Delayed } else { Delivery::Failed { code: None } })
 }

@@ -57,7 +57,8 @@ impl Mail {
         let (head, body) = split(bytes);
         let fields = fields(head.get(..head.len().min(LONGEST_HEAD))?);
         // A colon stands in many texts: a mail says from whom it is, or what it is.
-        let is_mail = |(name, _): &(String, String)| matches!(name.as_str(), "from" | "message-id" | "received" | "date");
+        let is_mail =
+            |(name, _): &(String, String)| matches!(name.as_str(), "from" | "message-id" | "received" | "date");
         if !fields.iter().any(is_mail) {
             return None;
         }

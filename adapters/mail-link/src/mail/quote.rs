@@ -10,8 +10,14 @@ const MARKS: [&str; 6] = [
     "-----neges wreiddiol-----",
 ];
 /// `On … wrote:`, in the languages of programs that people here use.
-const ATTRIBUTIONS: [(&str, &str); 6] =
-    [("on ", "wrote:"), ("ar ", "ysgrifennodd"), ("am ", "schrieb"), ("le ", "écrit"), ("el ", "escribió"), ("w dniu ", "napisał")];
+const ATTRIBUTIONS: [(&str, &str); 6] = [
+    ("on ", "wrote:"),
+    ("ar ", "ysgrifennodd"),
+    ("am ", "schrieb"),
+    ("le ", "écrit"),
+    ("el ", "escribió"),
+    ("w dniu ", "napisał"),
+];
 /// Lines over which an attribution may be broken.
 const BROKEN_OVER: usize = 3;
 /// Lines within which the heads of a quoted mail stand.
@@ -69,7 +75,9 @@ fn attribution(lines: &[&str]) -> usize {
 fn is_head(lines: &[&str]) -> bool {
     let names = |line: &str, wanted: &[&str]| {
         let line = line.trim().trim_start_matches('*').to_lowercase();
-        wanted.iter().any(|name| line.strip_prefix(name).is_some_and(|rest| rest.trim_start_matches('*').starts_with(':')))
+        wanted
+            .iter()
+            .any(|name| line.strip_prefix(name).is_some_and(|rest| rest.trim_start_matches('*').starts_with(':')))
     };
     let within: Vec<&str> = lines.iter().take(HEADS_WITHIN).copied().collect();
     let has = |wanted: &[&str]| within.iter().skip(1).any(|line| names(line, wanted));

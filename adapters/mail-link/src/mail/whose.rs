@@ -96,7 +96,10 @@ fn threaded(mail: &Mail) -> BTreeSet<String> {
 fn referenced(mail: &Mail) -> BTreeSet<String> {
     let text = format!("{}\n{}", mail.subject(), words::whole(mail)).to_ascii_lowercase();
     let after = text.split("reference").skip(1);
-    after.filter_map(|rest| begins_with_key(rest.trim_start_matches([':', ' ', '\u{a0}', '*']))).map(|(key, _)| key).collect()
+    after
+        .filter_map(|rest| begins_with_key(rest.trim_start_matches([':', ' ', '\u{a0}', '*'])))
+        .map(|(key, _)| key)
+        .collect()
 }
 
 /// Our mails among the `Message-ID`s of a field.

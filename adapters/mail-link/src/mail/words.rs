@@ -41,9 +41,15 @@ pub(super) fn of(mail: &Mail) -> String {
 fn is_ours(subject: &str) -> bool {
     let lower = subject.to_lowercase();
     let bare = lower.trim_start_matches("re:").trim_start_matches("fw:").trim_start_matches("fwd:").trim_start();
-    ["new referral ", "reminder: referral ", "withdrawn: referral ", "what becomes of referral ", "new link for referral "]
-        .iter()
-        .any(|ours| bare.starts_with(ours))
+    [
+        "new referral ",
+        "reminder: referral ",
+        "withdrawn: referral ",
+        "what becomes of referral ",
+        "new link for referral ",
+    ]
+    .iter()
+    .any(|ours| bare.starts_with(ours))
 }
 
 fn notices(mail: &Mail) -> Vec<&'static str> {
@@ -51,7 +57,8 @@ fn notices(mail: &Mail) -> Vec<&'static str> {
         part.media_type == "application/ms-tnef"
             || part.name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case("winmail.dat"))
     };
-    let is_file = |part: &Part| part.attached || part.content == Content::Other || part.media_type.starts_with("message/");
+    let is_file =
+        |part: &Part| part.attached || part.content == Content::Other || part.media_type.starts_with("message/");
     let mut notices = Vec::new();
     if mail.parts.iter().any(is_outlook) {
         notices.push("[The mail has a winmail.dat, which cannot be read. Ask the organisation to send plain text.]");

@@ -18,7 +18,8 @@ pub(super) fn known(document: &Document) -> Section {
     }
     for goal in document.of_kind("Goal") {
         let due = goal.items("target").into_iter().filter_map(|target| target.words("dueDate")).map(date);
-        let about = goal.words("lifecycleStatus").into_iter().chain(due.map(|due| due.map(|text| format!("by {text}"))));
+        let about =
+            goal.words("lifecycleStatus").into_iter().chain(due.map(|due| due.map(|text| format!("by {text}"))));
         let said = goal.get("description").and_then(concept);
         section.line("Goal", said.map(|said| said.noting(Said::join(about, ", "))));
     }

@@ -7,7 +7,8 @@ use adapter_contract::TranslateError;
 /// SDOH Clinical Care: the person must not be contacted over this request.
 const CONTACT_PROHIBITED: &str = "contacting-subject-prohibited";
 /// R4: whether somebody has to interpret.
-const INTERPRETER: &str = "Patient.extension(http://hl7.org/fhir/StructureDefinition/patient-interpreterRequired).valueBoolean";
+const INTERPRETER: &str =
+    "Patient.extension(http://hl7.org/fhir/StructureDefinition/patient-interpreterRequired).valueBoolean";
 /// What a prohibition means to whoever reads it.
 const DO_NOT_CONTACT: &str = "Do not contact this person: do not telephone, write, send messages or visit. Speak to whoever sent \
                               this referral first.";
@@ -39,7 +40,8 @@ pub(super) fn of(document: &Document) -> Result<Vec<Said>, TranslateError> {
         warnings.push(Said { text: "This person needs an interpreter.".to_owned(), from: interpreted });
     }
     for patient in document.of_kind("Patient").filter(|patient| patient.peek("active") == Some("false")) {
-        let words = "The sender says that this person's record is no longer in use. Ask the sender before you do anything.";
+        let words =
+            "The sender says that this person's record is no longer in use. Ask the sender before you do anything.";
         warnings.extend(patient.words("active").map(|active| active.map(|_| words.to_owned())));
     }
     Ok(warnings)
@@ -61,7 +63,8 @@ fn alive(patient: View<'_>) -> Result<(), TranslateError> {
 
 /// Both the Task and the request can be urgent; the Task's word counts, as it is the later.
 fn urgent(document: &Document, order: View<'_>) -> Option<Said> {
-    let priority = document.of_kind("Task").find_map(|task| task.words("priority")).or_else(|| order.words("priority"))?;
+    let priority =
+        document.of_kind("Task").find_map(|task| task.words("priority")).or_else(|| order.words("priority"))?;
     let words = match priority.text.as_str() {
         "stat" => "This is an emergency: act at once.",
         "asap" => "This is wanted as soon as possible.",
@@ -85,11 +88,16 @@ fn heed(detail: View<'_>) -> Result<Option<Said>, TranslateError> {
 fn flagged(flag: View<'_>) -> Result<Said, TranslateError> {
     let said = flag.get("code").and_then(concept).ok_or_else(|| wordless("Flag.code"))?;
     match flag.words("status") {
-        Some(status) if status.text != "active" => Ok(said.map(|text| format!("Earlier note: {text}")).noting(Some(status))),
+        Some(status) if status.text != "active" => {
+            Ok(said.map(|text| format!("Earlier note: {text}")).noting(Some(status)))
+        }
         status => Ok(said.map(|text| format!("Note: {text}")).because_of(status.into_iter().flat_map(|one| one.from))),
     }
 }
 
 fn wordless(element: &str) -> TranslateError {
-    TranslateError::unsafe_to_send(element, "has neither words nor a code, so that nobody could heed it: give it a text")
+    TranslateError::unsafe_to_send(
+        element,
+        "has neither words nor a code, so that nobody could heed it: give it a text",
+    )
 }

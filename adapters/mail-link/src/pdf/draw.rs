@@ -4,15 +4,13 @@ use super::lines::{Fonts, Piece};
 use super::{Block, Kind};
 use adapter_contract::TranslateError;
 use krilla::configure::{Accessibility, ConfigurationBuilder};
-use krilla::geom::Point;
 use krilla::destination::XyzDestination;
+use krilla::geom::Point;
 use krilla::metadata::Metadata;
 use krilla::outline::{Outline, OutlineNode};
-use krilla::tagging::{
-    Artifact, ArtifactType, ContentTag, Identifier, SpanTag, Tag, TagGroup, TagKind, TagTree,
-};
 use krilla::page::PageSettings;
 use krilla::surface::Surface;
+use krilla::tagging::{Artifact, ArtifactType, ContentTag, Identifier, SpanTag, Tag, TagGroup, TagKind, TagTree};
 use krilla::{Document, SerializeSettings};
 use std::num::NonZeroU16;
 
@@ -74,7 +72,8 @@ fn place(fonts: &Fonts, blocks: &[Block]) -> Vec<Placed> {
 pub(super) fn draw(fonts: &Fonts, blocks: &[Block], title: &str, key: &str) -> Result<Vec<u8>, TranslateError> {
     let fault = |_| TranslateError::new("attachment", "cannot be made as a PDF that a screen reader can read");
     let configuration = ConfigurationBuilder::new().with_accessibility_validator(Accessibility::UA1).finish();
-    let configuration = configuration.map_err(|_| TranslateError::new("attachment", "asks for a PDF that there is not"))?;
+    let configuration =
+        configuration.map_err(|_| TranslateError::new("attachment", "asks for a PDF that there is not"))?;
     let mut document = Document::new_with(SerializeSettings { configuration, ..SerializeSettings::default() });
     document.set_metadata(
         Metadata::new().title(title.to_owned()).language(LANGUAGE.to_owned()).document_id(key.to_owned()),
@@ -83,7 +82,8 @@ pub(super) fn draw(fonts: &Fonts, blocks: &[Block], title: &str, key: &str) -> R
     let last = placed.last().map_or(0, |line| line.page);
     let mut parts: Vec<Vec<Identifier>> = blocks.iter().map(|_| Vec::new()).collect();
     for number in 0..=last {
-        let size = PageSettings::from_wh(WIDTH, HEIGHT).ok_or_else(|| TranslateError::new("attachment", "has no page"))?;
+        let size =
+            PageSettings::from_wh(WIDTH, HEIGHT).ok_or_else(|| TranslateError::new("attachment", "has no page"))?;
         let mut page = document.start_page_with(size);
         let mut surface = page.surface();
         for line in placed.iter().filter(|line| line.page == number) {
@@ -155,4 +155,43 @@ fn tags(blocks: &[Block], parts: Vec<Vec<Identifier>>) -> TagTree {
         tree.push(group);
     }
     tree
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Face;
+    use super::*;
+
+    fn block(kind: Kind, text: &str) -> Block {
+        Block { kind, runs: vec![(Face::Regular, text.to_owned())] }
+    }
+
+    #[test]
+    fn every_line_stands_on_a_page_below_the_one_before() {
+        let fonts = Fonts::load().unwrap();
+        let long = "A line.\n".repeat(150);
+        let blocks = [block(Kind::Title, "Title"), block(Kind::Line, &long), block(Kind::Warning, "Warning")];
+        let placed = place(&fonts, &blocks);
+        assert_eq!(placed.len(), 1 + 151 + 1);
+        let mut before = (0, 0.0);
+        for line in &placed {
+            assert!(line.y > MARGIN && line.y <= HEIGHT - MARGIN + 0.01, "{}", line.y);
+            assert!(line.page > before.0 || line.y > before.1);
+            before = (line.page, line.y);
+        }
+        // 49 lines, 51, 51, and what did not fit behind them.
+        assert_eq!(placed.last().map(|line| line.page), Some(3));
+    }
+
+    #[test]
+    fn a_heading_stands_with_what_follows() {
+        let fonts = Fonts::load().unwrap();
+        for filled in 40..60 {
+            let lines = vec!["x"; filled].join("\n");
+            let blocks = [block(Kind::Line, &lines), block(Kind::Heading, "Heading"), block(Kind::Line, "One line.")];
+            let placed = place(&fonts, &blocks);
+            let [.., heading, line] = placed.as_slice() else { panic!("lines") };
+            assert_eq!(heading.page, line.page, "{filled}");
+        }
+    }
 }

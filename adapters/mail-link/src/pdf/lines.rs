@@ -66,7 +66,8 @@ impl Fonts {
     /// # Errors
     /// Never, as the fonts are part of the build.
     pub(super) fn load() -> Result<Self, TranslateError> {
-        let load = |bytes| Measured::load(bytes).ok_or_else(|| TranslateError::new("attachment", "its font cannot be read"));
+        let load =
+            |bytes| Measured::load(bytes).ok_or_else(|| TranslateError::new("attachment", "its font cannot be read"));
         Ok(Self { regular: load(dejavu::sans::regular())?, bold: load(dejavu::sans::bold())? })
     }
 
@@ -173,12 +174,14 @@ mod tests {
     #[test]
     fn what_the_font_shows_is_taken_and_the_rest_is_not() {
         let fonts = fonts();
-        for text in ["Zoë Ó Briain", "Łukasz Żółć", "Ωμέγα", "Ольга", "Llŷn £5 – “ok” €", "a\tb\nc", "Nguyễn"] {
+        for text in ["Zoë Ó Briain", "Łukasz Żółć", "Ωμέγα", "Ольга", "Llŷn £5 – “ok” €", "a\tb\nc", "Nguyễn"]
+        {
             assert!(fonts.shown(text).is_some(), "{text}");
         }
         assert_eq!(fonts.shown("Zoe\u{308}").as_deref(), Some("Zo\u{eb}"));
         assert_eq!(fonts.shown("a\r\nb\tc").as_deref(), Some("a\nb c"));
-        for text in ["محمد", "שלום", "王", "🙂", "q\u{308}", "a\u{7}", "a\u{202e}b", "a\u{200d}b", "ไทย", "हिन्दी"] {
+        for text in ["محمد", "שלום", "王", "🙂", "q\u{308}", "a\u{7}", "a\u{202e}b", "a\u{200d}b", "ไทย", "हिन्दी"]
+        {
             assert_eq!(fonts.shown(text), None, "{text:?}");
         }
     }
@@ -193,7 +196,10 @@ mod tests {
         let mut whole = String::new();
         for line in &lines {
             let width: f32 = line.iter().map(|piece| fonts.width(piece, 10.0)).sum();
-            assert!(width <= 200.0 + fonts.width(&Piece { face: Face::Regular, text: " ".to_owned() }, 10.0), "{width}");
+            assert!(
+                width <= 200.0 + fonts.width(&Piece { face: Face::Regular, text: " ".to_owned() }, 10.0),
+                "{width}"
+            );
             line.iter().for_each(|piece| whole.push_str(&piece.text));
         }
         assert_eq!(whole, format!("Note: {text}").replace('\n', ""));

@@ -16,9 +16,10 @@ fn with(text: &str) -> Result<Vec<u8>, TranslateError> {
 }
 
 /// Pages that the document counts.
-fn pages(pdf: &[u8]) -> usize {
+fn pages(pdf: &[u8]) -> String {
     let text = String::from_utf8_lossy(pdf);
-    text.matches("/Type /Page\n").count() + text.matches("/Type/Page\n").count() + text.matches("/Type /Page/").count()
+    let (_, rest) = text.split_once("/Type/Pages/Count ").unwrap();
+    rest.chars().take_while(char::is_ascii_digit).collect()
 }
 
 #[test]
@@ -57,12 +58,5 @@ fn what_cannot_be_shown_is_named_and_refused() {
 fn long_text_goes_on_over_pages() {
     let short = with("A line.").unwrap();
     let long = with(&"A line of a long note.\n".repeat(200)).unwrap();
-    assert_eq!((pages(&short), pages(&long)), (1, 5), "{}", String::from_utf8_lossy(&short));
-}
-
-#[test]
-fn zz_dump() {
-    std::fs::write("/tmp/full.pdf", make(&shown("full"), "Referral 0B0F-7C52", "key").unwrap()).unwrap();
-    std::fs::write("/tmp/scripts.pdf", make(&shown("scripts"), "Referral 0B0F-7C52", "key").unwrap()).unwrap();
-    std::fs::write("/tmp/long.pdf", with(&"A line of a long note.\n".repeat(200)).unwrap()).unwrap();
+    assert_eq!((pages(&short).as_str(), pages(&long).as_str()), ("1", "5"));
 }

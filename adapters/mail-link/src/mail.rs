@@ -30,6 +30,10 @@ pub(crate) fn read(body: &[u8]) -> Result<Vec<Reading>, TranslateError> {
             let reason = "is a complaint about one of our mails as unwanted; speak to the organisation";
             return Err(TranslateError::new("report", reason));
         }
+        Some(Delivery::Unclear) => {
+            let reason = "tells of the delivery of a mail, and not what became of it; read it, and act by hand";
+            return Err(TranslateError::new("report", reason));
+        }
         // What is on its way, has arrived or was shown to somebody changes nothing, and neither does what a machine answers.
         Some(Delivery::Delayed | Delivery::Arrived) => return Ok(Vec::new()),
         None if is_automatic(&mail) => return Ok(Vec::new()),
@@ -77,11 +81,11 @@ fn is_automatic(mail: &Mail) -> bool {
     };
     let submitted = first("auto-submitted");
     let subject = mail.subject().trim().to_lowercase();
-    // Exchange says this of its own automatic answers.
+    // Exchange says this of its own automatic answers. People's programs may ask for fewer than all to be suppressed.
     let suppressed = first("x-auto-response-suppress");
     (!submitted.is_empty() && submitted != "no")
         || ["auto_reply", "auto-reply", "junk"].contains(&first("precedence").as_str())
-        || (!suppressed.is_empty() && suppressed != "none")
+        || suppressed == "all"
         || ["x-autoreply", "x-autorespond", "x-autoresponder"].iter().any(|name| mail.header(name).is_some())
         || AUTOMATIC_SUBJECTS.iter().any(|begins| subject.starts_with(begins))
 }

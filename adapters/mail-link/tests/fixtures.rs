@@ -131,6 +131,7 @@ fn exchange(adapter: &dyn Adapter, case: &mut Case) {
         "submit" => Purpose::Submit { referral: referral.as_ref().expect("a referral") },
         "cancel" => tell(SenderMove::Cancel),
         "hold" => tell(SenderMove::Hold),
+        "release" => tell(SenderMove::Release),
         "ask" => {
             let why: Ask = serde_json::from_value(case.case["why"].clone()).expect("why");
             let number = case.case["number"].as_u64().and_then(|number| u32::try_from(number).ok()).expect("a number");

@@ -20,6 +20,8 @@ pub(super) enum Delivery {
     Arrived,
     /// Somebody calls it unwanted.
     Complaint,
+    /// It says that it is about a delivery, and not what became of it.
+    Unclear,
 }
 
 /// What the mail says of the delivery of another; `None` if it is about something else.
@@ -38,6 +40,8 @@ pub(super) fn delivery(mail: &Mail) -> Option<Delivery> {
         Some("disposition-notification") => Some(Delivery::Arrived),
         Some("feedback-report") => Some(Delivery::Complaint),
         _ if is_report && holds("message/disposition-notification") => Some(Delivery::Arrived),
+        // What a machine says of a delivery is nobody's answer: it must not pass for an automatic one.
+        Some("delivery-status") => told.flatten().or_else(|| old_fashioned(mail)).or(Some(Delivery::Unclear)),
         _ => told.flatten().or_else(|| old_fashioned(mail)),
     }
 }

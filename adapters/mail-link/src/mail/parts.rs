@@ -1,6 +1,8 @@
 //! A mail in parts. Parts within parts are walked here, with bounds, and each is read by the library for itself: its own walk has no
 //! bound, so that a mail could exhaust the stack.
 
+use mail_parser::decoders::base64::base64_decode;
+use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{MessageParser, MimeHeaders, PartType};
 
 /// Parts that are looked at.
@@ -121,7 +123,7 @@ impl Mail {
             attached: disposition.is_some_and(mail_parser::ContentType::is_attachment),
             name: head.attachment_name().map(str::to_owned),
             alternative,
-            content: content(bytes, &media_type),
+            content: content(bytes, &media_type, head.content_transfer_encoding()),
             media_type,
         };
         self.parts.push(part);
@@ -136,10 +138,11 @@ fn headless(bytes: &[u8]) -> Part {
 }
 
 /// What a part that holds no other says, decoded.
-fn content(bytes: &[u8], media_type: &str) -> Content {
+fn content(bytes: &[u8], media_type: &str, encoding: Option<&str>) -> Content {
     if media_type.starts_with("message/") || media_type == "text/rfc822-headers" {
-        // Read as text by whoever wants something of it; such parts are not encoded (RFC 2046, 5.2.1; RFC 3464, 2.1).
-        return Content::Mail(split(bytes).1.to_vec());
+        // Read as text by whoever wants something of it. Such parts should not be encoded (RFC 2046, 5.2.1; RFC 3464, 2.1), but
+        // those for addresses in other scripts may be (RFC 6533, 3), and some programs encode everything.
+        return Content::Mail(decoded(split(bytes).1, encoding));
     }
     if media_type.starts_with("multipart/") {
         return Content::Other;
@@ -150,6 +153,16 @@ fn content(bytes: &[u8], media_type: &str) -> Content {
         Some(PartType::Html(text)) => Content::Html(text.into_owned()),
         _ => Content::Other,
     }
+}
+
+/// Without its transfer encoding; as it came, if it has none or not that one.
+fn decoded(body: &[u8], encoding: Option<&str>) -> Vec<u8> {
+    let plain = match encoding.map(|name| name.trim().to_ascii_lowercase()).as_deref() {
+        Some("base64") => base64_decode(body),
+        Some("quoted-printable") => quoted_printable_decode(body),
+        _ => None,
+    };
+    plain.unwrap_or_else(|| body.to_vec())
 }
 
 fn media_type(kind: Option<&mail_parser::ContentType<'_>>) -> String {

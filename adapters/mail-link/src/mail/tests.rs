@@ -66,6 +66,97 @@ fn parts_within_parts_are_bounded() {
     assert!(words(101).contains("more parts") && words(50_000).contains("more parts"));
 }
 
+/// What a mail says of its own characters may be wrong, unknown or nothing: it is read as well as it can be.
+#[test]
+fn odd_charsets_are_read_or_left() {
+    let words = |charset: &str, encoding: &str, body: &[u8]| {
+        let more = format!("Content-Type: text/plain; charset={charset}\nContent-Transfer-Encoding: {encoding}\n\n");
+        let mail = [head(&more).as_bytes(), body].concat();
+        match read(&mail).unwrap().pop() {
+            Some(Reading::Status(report)) => report.reason.unwrap(),
+            other => panic!("{other:?}"),
+        }
+    };
+    for charset in ["utf-8", "x-no-such", "\"\"", "=?utf-8?q?x?=", "utf-16", "utf-7", "iso-2022-jp", "gb18030"] {
+        for encoding in ["8bit", "base64", "quoted-printable", "x-uuencode", "\u{fffd}"] {
+            for body in [&b"Yes.\n"[..], b"\xff\xfe\xd8\x00", b"=", b"=ZZ=\n=", b"\x1b$B", b"+AAA", b"\0\0\0"] {
+                assert!(!words(charset, encoding, body).is_empty(), "{charset} {encoding} {body:?}");
+            }
+        }
+    }
+    assert_eq!(words("x-no-such", "8bit", b"Yes.\n"), "Yes.");
+    assert_eq!(words("utf-8", "8bit", b"Yes \xff.\n"), "Yes \u{fffd}.");
+}
+
+#[test]
+fn long_heads_are_bounded() {
+    let fields = "X-Long: y\n".repeat(100_000);
+    assert_eq!(reason(&head(&format!("{fields}\nYes.\n"))).as_deref(), Some("Yes."));
+    let folded = format!("X-Long: y\n{}", " y\n".repeat(200_000));
+    assert_eq!(reason(&head(&format!("{folded}\nYes.\n"))).as_deref(), Some("Yes."));
+    // What names the referral stands beyond what is looked at: nobody is told anything by it.
+    let late = format!("From: a@charity.example\n{fields}To: r+{KEY}@gateway.example\n\nYes.\n");
+    assert!(read(late.as_bytes()).is_err());
+}
+
+/// Recipients, groups and reports in numbers.
+#[test]
+fn long_reports_are_bounded() {
+    let report = |status: &str| {
+        let kind = "Content-Type: multipart/report; report-type=delivery-status; boundary=b";
+        let ours = format!("--b\nContent-Type: text/rfc822-headers\n\nMessage-ID: <{KEY}-submit@x>\n--b--\n");
+        format!("From: x@mx.example\n{kind}\n\n--b\nContent-Type: message/delivery-status\n\n{status}\n{ours}")
+    };
+    let said = |status: &str| read(report(status).as_bytes()).map(|readings| readings.len());
+    let delayed = "Action: delayed\nStatus: 4.4.1\n\n";
+    assert_eq!(said(&delayed.repeat(20_000)), Ok(0));
+    // The gravest counts, wherever it stands.
+    assert_eq!(said(&format!("{}Action: failed\nStatus: 5.1.1\n", delayed.repeat(20_000))), Ok(1));
+    // By its code where the action is missing; by its action where they differ.
+    for (status, readings) in [
+        ("Status: 5.1.1", 1),
+        ("Status: 4.1.1", 0),
+        ("Status: 2.1.1", 0),
+        ("Action: failed", 1),
+        ("Action: FAILED (sorry)", 1),
+        ("Action: failed\nStatus: 4.4.7", 1),
+        ("Action: delayed\nStatus: 5.4.7", 0),
+        ("Action: relayed\nStatus: 2.0.0", 0),
+        ("Action: expanded\nStatus: 2.0.0", 0),
+    ] {
+        assert_eq!(said(status), Ok(readings), "{status}");
+    }
+    for unclear in ["", "Action: \n", "Status: five", "Status: 5", "Status: 5.1", "Status: 5.1.1.1", "Action: unheard-of"] {
+        assert!(said(unclear).is_err(), "{unclear}");
+    }
+}
+
+#[test]
+fn a_machines_answer_is_known_and_a_persons_is_not_lost() {
+    for (field, person) in [
+        ("Auto-Submitted: auto-replied", false),
+        ("Auto-Submitted: auto-generated; owner=x", false),
+        ("Auto-Submitted: no", true),
+        ("Auto-Submitted: No (really)", true),
+        ("Precedence: auto_reply", false),
+        ("Precedence: Auto-Reply", false),
+        ("Precedence: junk", false),
+        ("Precedence: bulk", true),
+        ("X-Auto-Response-Suppress: All", false),
+        ("X-Auto-Response-Suppress: DR, OOF", true),
+        ("X-Autoreply: yes", false),
+        ("X-Autorespond: x", false),
+        ("X-Autoresponder: x", false),
+        ("Subject: Automatic reply: x", false),
+        ("Subject: Out of Office: x", false),
+        ("Subject: Ateb awtomatig: x", false),
+        ("Subject: Re: Out of office: x", true),
+    ] {
+        let said = read(head(&format!("{field}\n\nAway.\n")).as_bytes()).unwrap();
+        assert_eq!(said.len(), usize::from(person), "{field}");
+    }
+}
+
 #[test]
 fn deep_markup_is_read_or_left() {
     for depth in [10, 50_000] {

@@ -115,7 +115,10 @@ pub(crate) fn tell(
     reason: Option<&str>,
 ) -> Result<MailRequest, TranslateError> {
     if sender_move != SenderMove::Cancel {
-        return Err(TranslateError::new("exchange.purpose", "this adapter tells of withdrawals alone: write to the organisation about a pause yourself"));
+        return Err(TranslateError::new(
+            "exchange.purpose",
+            "this adapter tells of withdrawals alone: write to the organisation about a pause yourself",
+        ));
     }
     let names = Names::of(exchange)?;
     let opening = format!("the referral {} from {} has been withdrawn.", names.short, config.sender_name);

@@ -126,7 +126,9 @@ fn long_reports_are_bounded() {
     ] {
         assert_eq!(said(status), Ok(readings), "{status}");
     }
-    for unclear in ["", "Action: \n", "Status: five", "Status: 5", "Status: 5.1", "Status: 5.1.1.1", "Action: unheard-of"] {
+    for unclear in
+        ["", "Action: \n", "Status: five", "Status: 5", "Status: 5.1", "Status: 5.1.1.1", "Action: unheard-of"]
+    {
         assert!(said(unclear).is_err(), "{unclear}");
     }
 }

@@ -85,7 +85,7 @@ pub(super) fn whole(mail: &Mail) -> String {
     let texts: Vec<String> = mail.parts.iter().filter_map(plain).filter(|text| !text.trim().is_empty()).collect();
     let has_text = !texts.is_empty();
     let html = mail.parts.iter().filter_map(|part| match &part.content {
-        Content::Html(html) if !part.attached && !(has_text && part.alternative) => Some(text_of(html)),
+        Content::Html(html) if !(part.attached || has_text && part.alternative) => Some(text_of(html)),
         _ => None,
     });
     let all: Vec<String> = texts.into_iter().chain(html).collect();

@@ -21,6 +21,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("adapter-fhir-task", &["adapter-contract", "adapter-fhir", "adapter-testing", "mappings"]),
     // What goes out is a mapping; what comes in is code.
     ("adapter-batch-csv", &["adapter-contract", "adapter-declarative", "adapter-testing"]),
+    ("adapter-mail-link", &["adapter-contract", "adapter-fhir"]),
     ("conformance-tests", &[]),
     (
         "vcse-gateway",
@@ -34,6 +35,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
             "adapter-fhir-message",
             "adapter-fhir-task",
             "adapter-batch-csv",
+            "adapter-mail-link",
             "conformance-tests",
         ],
     ),

@@ -21,6 +21,7 @@ fn with_code() -> Vec<Arc<dyn Adapter>> {
         Arc::from(adapter_batch_csv::adapter()),
         Arc::from(adapter_fhir_message::adapter()),
         Arc::from(adapter_fhir_task::adapter()),
+        Arc::from(adapter_mail_link::adapter()),
     ]
 }
 

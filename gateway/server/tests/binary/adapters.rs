@@ -341,7 +341,7 @@ fn the_page_on_what_recipients_may_receive_is_what_the_adapters_declare() {
     assert_eq!(unknown.status.code(), Some(2));
     assert!(
         stderr(&unknown).contains(
-            "There are: batch-csv, charitylog, connect-families, fhir-message, fhir-task, lamplight, salesforce, ticket-rt."
+            "There are: batch-csv, charitylog, connect-families, fhir-message, fhir-task, lamplight, mail-link, salesforce, ticket-rt."
         ),
         "{}",
         stderr(&unknown)

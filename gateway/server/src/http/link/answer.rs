@@ -134,6 +134,7 @@ fn report(
         content_type: Some("application/json".to_owned()),
         received: now,
         body: serde_json::to_vec(&answer).ok()?,
+        begun: 0,
     })
 }
 

@@ -26,6 +26,7 @@ mod losses;
 mod mail;
 mod mail_in;
 mod mail_liars;
+mod mail_link;
 mod mail_out;
 mod notes;
 mod oauth2_server;

@@ -303,6 +303,32 @@ fn what_nobody_reads_is_lost() {
     }
 }
 
+/// Until when an answer is wanted stands in mails in clear: it is made of dates, or left out.
+#[test]
+fn a_term_that_is_no_date_stays_out_of_mails() {
+    for (start, told) in [("2026-11-30", true), ("CANARY", false)] {
+        let mut bundle = full();
+        bundle["entry"][13]["resource"]["restriction"]["period"] = json!({"start": start, "end": "2026-12-05"});
+        let (mail, ..) = submitted(&bundle, &settings(&[]));
+        assert_eq!(mail.text.contains("An answer is wanted"), told, "{}", mail.text);
+        assert!(!mail.text.contains(CANARY));
+    }
+}
+
+#[test]
+fn nesting_that_no_referral_has_is_refused() {
+    let adapter = adapter_mail_link::adapter();
+    let (mut bundle, settings) = (full(), settings(&[]));
+    let nested = |depth: usize| (0..depth).fold(json!({"start": "2001"}), |inner, _| json!({ "period": inner }));
+    for (depth, right) in [(50, true), (70, false)] {
+        bundle["entry"][1]["resource"]["name"][1]["period"] = nested(depth);
+        let referral = MinimisedReferral::new(bundle.to_string());
+        with_exchange(Purpose::Submit { referral: &referral }, &settings, |exchange| {
+            assert_eq!(adapter.begin(exchange).is_ok(), right, "{depth}");
+        });
+    }
+}
+
 #[test]
 fn a_prohibition_is_seen_first_wherever_it_stands() {
     for path in ["/entry/0/resource/orderDetail/1", "/entry/2/resource/code", "/entry/0/resource/reasonCode/0"] {

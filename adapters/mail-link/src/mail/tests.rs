@@ -99,6 +99,31 @@ fn long_heads_are_bounded() {
     assert!(read(late.as_bytes()).is_err());
 }
 
+/// What a report of a delivery may look like besides.
+#[test]
+fn reports_are_known_by_their_parts() {
+    let parts = |kind: &str, parts: &str| {
+        let mail = format!("From: x@mx.example\nContent-Type: multipart/report; {kind}boundary=b\n\n{parts}\n--b--\n");
+        read(mail.as_bytes()).map(|readings| readings.len())
+    };
+    let shown = "--b\nContent-Type: message/disposition-notification\n\nDisposition: displayed";
+    assert_eq!(parts("", shown), Ok(0));
+    let status =
+        "--b\nContent-Type: message/delivery-status\nContent-Transfer-Encoding: quoted-printable\n\nAction: fail=\ned";
+    let ours = format!("--b\nContent-Type: message/rfc822\n\nMessage-ID: <{KEY}-submit@x>");
+    assert_eq!(parts("report-type=delivery-status; ", &format!("{status}\n{ours}")), Ok(1));
+    // A daemon that answers by itself, and speaks of nothing of ours.
+    let daemon = "From: postmaster@mx.example\nAuto-Submitted: auto-replied\n\nWe have moved.\n";
+    assert_eq!(read(daemon.as_bytes()).map(|readings| readings.len()), Ok(0));
+}
+
+#[test]
+fn a_file_is_told_of_however_it_is_attached() {
+    let picture = "--b\n\nYes.\n--b\nContent-Type: image/png\nContent-Transfer-Encoding: base64\n\niVBORw0K\n--b--\n";
+    let mail = head(&format!("Content-Type: multipart/related; boundary=b\n\n{picture}"));
+    assert_eq!(reason(&mail).as_deref(), Some("Yes.\n[The mail has attachments, which are not carried.]"));
+}
+
 /// Recipients, groups and reports in numbers.
 #[test]
 fn long_reports_are_bounded() {

@@ -43,6 +43,7 @@ fn what_is_no_quote_stays() {
 fn answers_below_and_between_are_taken_if_nothing_stands_above() {
     let attribution = "On Sun, 22 Nov 2026, Example wrote:\n";
     assert_eq!(without(&format!("{attribution}> Hello\n\nYes.\n")), "Yes.");
+    assert_eq!(without(&format!("{attribution}Yes.\n> Hello\n")), "Yes.");
     assert_eq!(without("> Is she well?\nYes.\n> Does she walk?\nNo.\n"), "Yes.\nNo.");
     assert_eq!(without(&format!("{attribution}> Hello\n> there\n")), "");
     // All of it is somebody else's, and nothing marks where it would end.

@@ -1,13 +1,13 @@
 //! One life of a referral with an organisation that has a mailbox and no system: a mail, a link, a passphrase, answers on pages, and the
 //! outcome on the Task. The adapter, the pages and the store are the real ones; mail goes over Postfix and Dovecot where they are here.
 
-use crate::mail::{self, server};
+use crate::mail::server;
 use crate::support::{Besides, GP, Setup, World, assert_valid, eventually, referral_to};
 use adapter_contract::{Answer, DeliveryError, HttpRequest, MailRequest};
 use async_trait::async_trait;
 use conformance_tests::generator::Expectation;
 use conformance_tests::mail_server::{MailServer, Pair};
-use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
+use reqwest::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
@@ -139,6 +139,12 @@ impl Office {
     }
 }
 
+/// A request with a form in it.
+fn filled(request: reqwest::RequestBuilder, fields: &[(&str, &str)]) -> reqwest::RequestBuilder {
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body)
+}
+
 /// A browser without a screen: it keeps its cookie and follows nothing by itself.
 pub(crate) struct Reader {
     http: reqwest::Client,
@@ -166,7 +172,7 @@ impl Reader {
         let http = reqwest::Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
         let before = http.get(link).send().await.unwrap();
         assert_eq!(before.status(), 200);
-        let opened = http.post(link).form(&[("passphrase", PASSPHRASE)]).send().await.unwrap();
+        let opened = filled(http.post(link), &[("passphrase", PASSPHRASE)]).send().await.unwrap();
         assert_eq!(opened.status(), 303, "the passphrase opens it");
         let cookie = opened.headers()[SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
         let base = link.rsplit_once('/').unwrap().0.to_owned();
@@ -186,7 +192,7 @@ impl Reader {
         let own = hidden.iter().map(|(field, value)| (*field, value.as_str()));
         let fields: Vec<(&str, &str)> = own.chain(fields.iter().copied()).collect();
         let address = format!("{}/referral/{name}", self.base);
-        let sent = self.http.post(address).header(COOKIE, &self.cookie).form(&fields).send().await.unwrap();
+        let sent = filled(self.http.post(address).header(COOKIE, &self.cookie), &fields).send().await.unwrap();
         let status = sent.status().as_u16();
         if status == 303 {
             assert!(sent.headers()[LOCATION].to_str().unwrap().ends_with("/done"));
@@ -298,9 +304,9 @@ async fn one_life_over_real_mail_servers_with_a_reply_and_a_link_that_is_asked_f
     // The link is used and closed; a new one is asked for with the old.
     let reader = Reader::open(&link).await;
     let http = reqwest::Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
-    let again = http.post(&link).form(&[("passphrase", PASSPHRASE)]).send().await.unwrap();
+    let again = filled(http.post(&link), &[("passphrase", PASSPHRASE)]).send().await.unwrap();
     assert_eq!(again.status(), 200, "it opens once");
-    let asked = http.post(format!("{link}/new")).form(&[("new", "link")]).send().await.unwrap();
+    let asked = filled(http.post(format!("{link}/new")), &[("new", "link")]).send().await.unwrap();
     assert_eq!(asked.status(), 200);
     // The first link is younger than ten minutes: nothing is sent, and the page does not say so.
     assert_eq!(pair.theirs.mail("").len(), 1);
@@ -324,7 +330,7 @@ async fn without_an_answer_the_organisation_is_reminded_and_then_it_goes_back() 
     assert_eq!(back["businessStatus"]["coding"][0]["code"], "expired-no-response", "{back}");
     let http = reqwest::Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
     for link in [first, reminded[1].clone()] {
-        let opened = http.post(&link).form(&[("passphrase", PASSPHRASE)]).send().await.unwrap();
+        let opened = filled(http.post(&link), &[("passphrase", PASSPHRASE)]).send().await.unwrap();
         assert_eq!(opened.status(), 200, "what went back opens nothing");
     }
     office.world.stop().await;

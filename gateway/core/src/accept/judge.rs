@@ -122,8 +122,9 @@ fn assessed(
     withheld: &[Withheld],
     translator: Translator,
 ) -> (Assessment, Policy) {
-    // Nothing is sent under this name: the account of a referral does not hang on its key.
-    let key = IdempotencyKey("preview".to_owned());
+    // Nothing is sent under this name: the account of a referral does not hang on its key. It is shaped as keys are, since an adapter
+    // may refuse what it cannot call a referral by.
+    let key = IdempotencyKey("00000000-0000-0000-0000-000000000000".to_owned());
     let assessment = loss::assess(&Asking {
         whole,
         withheld,

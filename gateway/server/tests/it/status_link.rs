@@ -88,7 +88,7 @@ async fn the_passphrase_opens_a_link_once_and_the_view_is_on_record() {
 
     let referral = desk.world.referral().await;
     let audit = desk.store.audit(&referral.id).await.unwrap();
-    assert_eq!(audit.iter().filter(|line| line.action == "viewed").count(), 1, "{audit:?}");
+    assert_eq!(audit.iter().filter(|line| line.detail["manner"] == "viewed").count(), 1, "{audit:?}");
     let patient = desk.sent.reference("Patient");
     let events = desk.world.get(GOVERNANCE, &format!("/fhir/AuditEvent?patient={patient}")).await;
     assert_eq!(events.status, 200, "{}", events.text);
@@ -100,6 +100,18 @@ async fn the_passphrase_opens_a_link_once_and_the_view_is_on_record() {
     for hidden in [secret.as_str(), PASSPHRASE, "HRWF", "Canary", NAME, session] {
         assert!(!text.contains(hidden), "{hidden}: {text}");
     }
+}
+
+#[tokio::test]
+async fn of_two_who_open_a_link_at_once_one_is_let_in() {
+    let desk = Desk::open().await;
+    let secret = desk.secret();
+    let (one, other) = tokio::join!(desk.try_with(&secret, PASSPHRASE), desk.try_with(&secret, PASSPHRASE));
+    // Who is let in is led on.
+    assert_eq!(u8::from(is_refused(&one)) + u8::from(is_refused(&other)), 1, "{} {}", one.text, other.text);
+    let link = desk.links().await.remove(0);
+    assert!(link.session().is_some() && link.wrong == 0);
+    desk.world.stop().await;
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod backup;
 mod config;
 mod dead_letters;
 mod disclosures;
+mod link;
 pub(crate) mod logging;
 mod needs;
 mod referrals;
@@ -128,6 +129,11 @@ enum Command {
         #[command(subcommand)]
         action: ReferralsAction,
     },
+    /// Passphrases of organisations that answer behind status links, and how the links of a referral stand.
+    Link {
+        #[command(subcommand)]
+        action: LinkAction,
+    },
     /// What platforms' status words mean, and which are unknown.
     Statuses {
         #[command(subcommand)]
@@ -223,6 +229,24 @@ enum ReferralsAction {
     /// Shows one with its errands, its attempts, and for what it waits. Read from the store; a gateway may be running meanwhile.
     Show {
         /// Id of the Task or the referral.
+        id: String,
+        /// The configuration of the gateway.
+        #[arg(long)]
+        config: PathBuf,
+        /// `text` or `json`.
+        #[arg(long, default_value = "text", value_parser = ["text", "json"])]
+        format: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum LinkAction {
+    /// Makes a new passphrase, shows it once, and says what to do with it and its hash.
+    Passphrase,
+    /// Lists the status links of a referral, without what opens them. Read from the store; a gateway may be running meanwhile.
+    List {
+        /// Id of the Task or the referral.
+        #[arg(value_name = "REFERRAL")]
         id: String,
         /// The configuration of the gateway.
         #[arg(long)]
@@ -467,6 +491,10 @@ pub async fn run() -> ExitCode {
         Command::Statuses { action } => statuses::run(&action).await,
         Command::Referrals { action: ReferralsAction::Show { id, config, format } } => {
             referrals::show(&config, &id, format == "json").await
+        }
+        Command::Link { action: LinkAction::Passphrase } => link::make(),
+        Command::Link { action: LinkAction::List { id, config, format } } => {
+            link::list(&config, &id, format == "json").await
         }
         Command::Store { action: StoreAction::Copy { from, to } } => store::run(&from, &to).await,
         Command::Disclosures(arguments) => disclosures::run(&arguments).await,

@@ -2,7 +2,8 @@
 //! every other platform. (An adapter has no state, so nothing is left half changed.)
 
 use adapter_contract::{
-    Account, Adapter, Answer, Descriptor, Exchange, Progress, Reading, Report, Settings, Step, TranslateError,
+    Account, Adapter, Answer, Descriptor, Exchange, Progress, Reading, ReferralPage, Report, Settings, Step,
+    TranslateError,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -40,6 +41,10 @@ impl Adapter for Guarded {
 
     fn account(&self, exchange: &Exchange<'_>) -> Result<Option<Account>, TranslateError> {
         guarded("account", || self.0.account(exchange))
+    }
+
+    fn page(&self, exchange: &Exchange<'_>) -> Result<Option<ReferralPage>, TranslateError> {
+        guarded("page", || self.0.page(exchange))
     }
 
     fn read_report(&self, report: &Report<'_>) -> Result<Vec<Reading>, TranslateError> {

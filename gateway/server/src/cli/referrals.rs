@@ -38,13 +38,13 @@ async fn tell(file: &Path, id: &str, as_json: bool) -> Result<Exit, Exit> {
     Ok(Exit::Done)
 }
 
-fn unreadable(error: &StoreError) -> Exit {
+pub(super) fn unreadable(error: &StoreError) -> Exit {
     complain(&format!("The store cannot be read: {error}."));
     Exit::Environment
 }
 
 /// The referral of this id, or those whose sender's Task has it: ids of Tasks are of their compartments.
-async fn find(config: &Config, store: &dyn Store, id: &str) -> Result<Vec<Referral>, StoreError> {
+pub(super) async fn find(config: &Config, store: &dyn Store, id: &str) -> Result<Vec<Referral>, StoreError> {
     let id = id.strip_prefix("Task/").unwrap_or(id);
     if let Some(referral) = store.referral(&ReferralId(id.to_owned())).await? {
         return Ok(vec![referral]);

@@ -7,6 +7,7 @@ mod backup;
 mod commands;
 mod dead_letters;
 mod guide;
+mod links;
 mod privacy;
 mod referrals;
 mod serving;

@@ -52,6 +52,7 @@ mod salesforce;
 mod scripted;
 mod sender;
 mod status_back;
+mod status_link;
 mod store_away;
 mod support;
 mod terminology;

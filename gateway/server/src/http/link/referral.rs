@@ -135,7 +135,7 @@ fn writing(sheet: &Sheet<'_>) -> Markup {
         Kind::Ask => ("Your question", ""),
         Kind::Decline => (
             "Tell us more",
-            "If you cannot meet this person's needs yet, write what would help you to do so. Otherwise you can leave this empty. ",
+            "If you cannot meet this person's needs yet, you have to write what would help. Otherwise you can leave this empty. ",
         ),
         _ => ("Tell us more (optional)", ""),
     };

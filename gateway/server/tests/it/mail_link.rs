@@ -240,8 +240,12 @@ async fn one_life_by_mail_and_pages_from_fhir_to_the_outcome_on_the_task() {
     to_the_end(&office, &task, &reader).await;
 
     // Each look at the page is on record as a disclosure to this organisation.
-    let events = office.world.get(GP, "/fhir/AuditEvent?_count=200").await;
-    assert!(events.text.contains("Another platform"), "{}", events.text);
+    let patient = office.world.task(&task).await["for"]["reference"].as_str().unwrap().to_owned();
+    let events = office.world.get(GP, &format!("/fhir/AuditEvent?patient={patient}")).await.json();
+    // One mail, and two looks while it was open.
+    let told =
+        events["entry"].as_array().unwrap().iter().filter(|one| one["resource"]["subtype"][0]["code"] == "disclose");
+    assert!(told.count() >= 3, "{events}");
     assert_eq!(mails.all().len(), 1, "nobody is reminded of what was answered");
     office.world.stop().await;
 }
@@ -252,12 +256,12 @@ async fn a_decline_with_its_reason_and_a_question_reach_the_sender() {
     let office = Office::with(mails.clone(), Arc::new(SystemClock)).await;
     let task = office.referral(2).await;
     let reader = Reader::open(&mails.links(1).await[0]).await;
-    assert_eq!(reader.answer("ask", &[("words", "")]).await.status, 200, "a question has words");
+    assert_eq!(reader.answer("ask", &[("words", "")]).await.status, 422, "a question has words");
     assert_eq!(reader.answer("ask", &[("words", "Can she climb stairs?")]).await.status, 303);
     let asked = office.world.task_becomes(&task, "on-hold").await;
     assert_eq!(asked["businessStatus"]["coding"][0]["code"], "info-needed", "{asked}");
     assert_eq!(asked["statusReason"]["text"], "Can she climb stairs?");
-    assert_eq!(reader.answer("decline", &[("reason", "decline-needs-not-met")]).await.status, 200, "what would help?");
+    assert_eq!(reader.answer("decline", &[("reason", "decline-needs-not-met")]).await.status, 422, "what would help?");
     let fields = [("reason", "decline-needs-not-met"), ("words", "A volunteer who signs")];
     assert_eq!(reader.answer("decline", &fields).await.status, 303);
     let declined = office.world.task_becomes(&task, "rejected").await;
@@ -305,7 +309,7 @@ async fn one_life_over_real_mail_servers_with_a_reply_and_a_link_that_is_asked_f
     let reader = Reader::open(&link).await;
     let http = reqwest::Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
     let again = filled(http.post(&link), &[("passphrase", PASSPHRASE)]).send().await.unwrap();
-    assert_eq!(again.status(), 200, "it opens once");
+    assert_eq!(again.status(), 403, "it opens once");
     let asked = filled(http.post(format!("{link}/new")), &[("new", "link")]).send().await.unwrap();
     assert_eq!(asked.status(), 200);
     // The first link is younger than ten minutes: nothing is sent, and the page does not say so.
@@ -331,7 +335,7 @@ async fn without_an_answer_the_organisation_is_reminded_and_then_it_goes_back() 
     let http = reqwest::Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
     for link in [first, reminded[1].clone()] {
         let opened = filled(http.post(&link), &[("passphrase", PASSPHRASE)]).send().await.unwrap();
-        assert_eq!(opened.status(), 200, "what went back opens nothing");
+        assert_eq!(opened.status(), 403, "what went back opens nothing");
     }
     office.world.stop().await;
 }

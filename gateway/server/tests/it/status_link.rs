@@ -208,6 +208,26 @@ async fn after_consent_is_withdrawn_an_open_page_tells_nothing_of_the_person() {
 }
 
 #[tokio::test]
+async fn who_tries_one_link_again_and_again_has_to_wait() {
+    let desk = Desk::open().await;
+    let mut refused = None;
+    for _ in 0..20 {
+        let page = desk.post(&format!("/link/{UNKNOWN}/new"), "", &[]).await;
+        if page.status == 429 {
+            refused = Some(page);
+            break;
+        }
+        assert_eq!(page.status, 200);
+    }
+    let page = refused.unwrap();
+    assert_guarded(&page);
+    assert!(page.header("retry-after").parse::<u64>().unwrap() > 0 && page.text.contains("Try again later"));
+    desk.clock.advance(Duration::from_secs(60));
+    assert_eq!(desk.post(&format!("/link/{UNKNOWN}/new"), "", &[]).await.status, 200);
+    desk.world.stop().await;
+}
+
+#[tokio::test]
 async fn the_style_sheet_is_the_one_thing_that_browsers_keep() {
     let desk = Desk::open().await;
     let sheet = desk.get("/link/style.css", "").await;

@@ -46,7 +46,8 @@ pub(super) fn frame(at: At<'_>, heading: &str, mistakes: &[Mistake], content: &M
 fn summary(mistakes: &[Mistake]) -> Markup {
     html! {
         @if !mistakes.is_empty() {
-            div.errors role="alert" aria-labelledby="errors" tabindex="-1" {
+            // Without scripts nothing else moves the focus to it.
+            div.errors role="alert" aria-labelledby="errors" tabindex="-1" autofocus {
                 h2 #errors { "There is a problem" }
                 ul { @for one in mistakes { li { a href={ "#" (one.field) } { (one.words) } } } }
             }

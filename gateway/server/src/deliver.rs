@@ -378,7 +378,7 @@ fn job<'a>(gateway: &'a Gateway, platform: &'a Platform, standing: &'a Standing,
         adapter: at.adapter,
         schedule: &gateway.rules.schedule,
         settle: gateway.limits.settle,
-        answer: gateway.limits.answer,
+        answer: platform.answers_within(gateway.limits.answer),
         started: at.started,
         now: gateway.clock.now(),
     }

@@ -70,6 +70,8 @@ pub struct StatusLinkWay {
     pub stays_open: Duration,
     /// When the organisation is reminded, counted from the delivery.
     pub reminders: Vec<Duration>,
+    /// After how long without an answer a referral goes back to whoever sent it, counted likewise.
+    pub answers_within: Duration,
 }
 
 /// The configured platforms. Taken once for each exchange, poll or report, so that no two versions of an adapter ever
@@ -137,6 +139,13 @@ impl Platform {
     #[must_use]
     pub fn capabilities(&self) -> Capabilities {
         Capabilities { status_link: self.status_link.is_some(), ..self.adapter.descriptor().capabilities }
+    }
+
+    /// How long it may be silent: as its status link says, else as long as any.
+    #[must_use]
+    pub fn answers_within(&self, usual: time::Duration) -> time::Duration {
+        let own = self.status_link.as_deref().and_then(|way| time::Duration::try_from(way.answers_within).ok());
+        own.unwrap_or(usual)
     }
 
     /// How its organisation is asked by mail; absent where it is not.

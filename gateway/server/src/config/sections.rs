@@ -311,7 +311,7 @@ pub(super) fn check(config: &Config, text: &str) -> Vec<Fault> {
     }
     for section in &config.platform {
         check.platform(section, &config.adapters);
-        check.status_link(section, &config.adapters, config.retry.answer_seconds);
+        check.status_link(section, &config.adapters);
     }
     check.mailboxes(config);
     let collects =

@@ -34,6 +34,10 @@ pub struct StatusLinkSection {
     /// For how many minutes a page that was opened stays open.
     #[serde(default = "stays_open_minutes")]
     pub stays_open_minutes: NonZeroU32,
+    /// After how many days without an answer a referral goes back to whoever sent it; a Task's `restriction.period.end` that is nearer
+    /// counts instead.
+    #[serde(default = "answer_days")]
+    pub answer_days: NonZeroU32,
     /// After how many days without an answer the organisation is reminded; absent = after 3 and 7, as far as that is before its time to
     /// answer is over.
     pub reminder_days: Option<Spanned<Vec<NonZeroU32>>>,
@@ -45,6 +49,10 @@ pub struct StatusLinkSection {
 }
 
 fn opens_days() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(13)
+}
+
+fn answer_days() -> NonZeroU32 {
     NonZeroU32::MIN.saturating_add(13)
 }
 
@@ -97,13 +105,14 @@ pub(super) fn way(
         passphrase_hash: Secret::new(hash),
         opens_for: Duration::from_secs(u64::from(link.opens_days.get()) * DAY),
         stays_open: Duration::from_secs(u64::from(link.stays_open_minutes.get()) * 60),
+        answers_within: Duration::from_secs(u64::from(link.answer_days.get()) * DAY),
         reminders: link.reminders(),
     }))
 }
 
 impl Check<'_> {
-    /// What must hold for a platform whose organisation is asked by mail. `answer_seconds` is the time that it has to answer.
-    pub(super) fn status_link(&mut self, platform: &PlatformSection, adapters: &Registry, answer_seconds: u32) {
+    /// What must hold for a platform whose organisation is asked by mail.
+    pub(super) fn status_link(&mut self, platform: &PlatformSection, adapters: &Registry) {
         let own = adapters.find(platform.adapter.get_ref());
         let declares = own.as_ref().is_some_and(|own| own.descriptor().capabilities.status_link);
         let Some(link) = &platform.status_link else {
@@ -131,21 +140,22 @@ impl Check<'_> {
                          given into the platform's `settings`";
             self.at(link, "platform.status-link", words);
         }
-        self.reminders(link.get_ref(), answer_seconds);
+        if platform.mail.is_none() {
+            let words = "links go out by mail, and nothing says to whom; give this platform `mail = { mailbox = \"ID\", to = \"ADDRESS\" }`";
+            self.at(link, "platform.status-link", words);
+        }
+        self.reminders(link.get_ref());
     }
 
-    fn reminders(&mut self, link: &StatusLinkSection, answer_seconds: u32) {
+    fn reminders(&mut self, link: &StatusLinkSection) {
         let Some(days) = &link.reminder_days else { return };
         let key = "platform.status-link.reminder-days";
         if !days.get_ref().is_sorted_by(|one, next| one < next) {
             self.at(days, key, "not in order; write each day once, the first first");
         }
-        let late = days.get_ref().iter().find(|days| u64::from(days.get()) * DAY >= u64::from(answer_seconds));
+        let late = days.get_ref().iter().find(|days| **days >= link.answer_days);
         if let Some(late) = late {
-            let words = format!(
-                "day {late} is not before the time to answer is over; raise `answer-seconds` of [retry] above {}, or leave it out",
-                u64::from(late.get()) * DAY
-            );
+            let words = format!("day {late} is not before the time to answer is over; raise `answer-days` above it, or leave it out");
             self.at(days, key, words);
         }
     }

@@ -12,6 +12,7 @@ mod batch_csv_sftp;
 mod browser;
 mod certificates;
 mod charitylog;
+mod companion;
 mod connect_families;
 mod decided_again;
 mod delivery;

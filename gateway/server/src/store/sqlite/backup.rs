@@ -7,11 +7,12 @@ use super::rows::{body, integer};
 use super::{chain, connect, hash, put, schema};
 use crate::store::digest::hex;
 use crate::store::lane::NOBODYS;
-use crate::store::{AuditChain, StoreError};
+use crate::store::{AuditChain, CommitError, StoreError};
 use gateway_core::change::AuditRecord;
 use gateway_core::identity::{GATEWAY_AUTHOR, TenantId};
 use gateway_core::outbox::OutboxRow;
 use gateway_core::referral::Referral;
+use gateway_core::status_link::{LinkState, StatusLink};
 use rusqlite::{Connection, TransactionBehavior};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -269,6 +270,15 @@ fn doubt(file: &mut Connection, now: OffsetDateTime) -> Result<Restored, StoreEr
         // The place of a lease that nobody holds any more is the time of the row.
         transaction.execute("UPDATE outbox SET state = 'held', due = NULL WHERE id = ?1", [&row.id])?;
         put::outbox(&transaction, &doubted)?;
+    }
+    // A link that was used after the copy would open once more. The page sends a new one.
+    let links: Vec<StatusLink> =
+        super::reads::all(&transaction, "SELECT body FROM status_link ORDER BY place", [], |row| body(row, 0, "status link"))?;
+    for link in links.iter().filter(|link| link.state != LinkState::Spent) {
+        put::link(&transaction, &link.closed()).map_err(|error| match error {
+            CommitError::Store(error) => error,
+            CommitError::Refused(_) => StoreError::Engine("a status link could not be closed".to_owned()),
+        })?;
     }
     for (tenant, count) in &tenants {
         // What stands in the place of a tenant belongs to a platform.

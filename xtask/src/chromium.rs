@@ -24,7 +24,9 @@ pub(crate) fn prepare() -> Option<PathBuf> {
     let axe = axe().filter(|_| are_here());
     if axe.is_none() {
         say("****************************************************************************************************");
-        say(&format!("SKIPPED: no Chromium with its driver, or no {PACKAGE}, so nobody looks at the status-link pages."));
+        say(&format!(
+            "SKIPPED: no Chromium with its driver, or no {PACKAGE}, so nobody looks at the status-link pages."
+        ));
         say("To have them, on Debian:");
         say("    sudo apt-get install --no-install-recommends chromium chromium-driver npm");
         say("****************************************************************************************************");

@@ -155,7 +155,9 @@ impl Check<'_> {
         }
         let late = days.get_ref().iter().find(|days| **days >= link.answer_days);
         if let Some(late) = late {
-            let words = format!("day {late} is not before the time to answer is over; raise `answer-days` above it, or leave it out");
+            let words = format!(
+                "day {late} is not before the time to answer is over; raise `answer-days` above it, or leave it out"
+            );
             self.at(days, key, words);
         }
     }
@@ -166,5 +168,64 @@ impl Config {
     pub(crate) fn by_link(&self, platform: &PlatformId) -> bool {
         let section = self.platform.iter().find(|section| *section.id.get_ref() == platform.0);
         section.is_some_and(|section| section.status_link.is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Config, ConfigError, EXAMPLE, parse};
+
+    const MAILBOX: &str = "[[mailbox]]\nid = \"referrals\"\nfrom = \"referrals@pcn.example\"\n\
+        smtp = { host = \"mail.pcn.example\", username = \"gw\", password = { env = \"P\" } }\n\
+        imap = { host = \"mail.pcn.example\", username = \"gw\", password = { env = \"P\" } }\n";
+    const MAIL: &str = "mail = { mailbox = \"referrals\", to = \"team@charity.example\" }";
+
+    fn read(keys: &str) -> Result<Config, String> {
+        let text = EXAMPLE.replacen("# poll-seconds = 900", keys, 1);
+        parse(&format!("{text}\n{MAILBOX}")).map_err(|error| match error {
+            ConfigError::Faults(faults) => faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+            error => error.to_string(),
+        })
+    }
+
+    fn link(keys: &str) -> String {
+        format!("status-link = {{ passphrase-hash = {{ env = \"H\" }}{keys} }}")
+    }
+
+    #[test]
+    fn a_link_beside_another_adapter_is_written_by_the_one_for_mailboxes() {
+        let settings = ", settings = { sender-name = \"Example PCN\" }";
+        let config = read(&format!("{MAIL}\n{}", link(settings))).expect("reads");
+        let section = config.platform.iter().find_map(|one| one.status_link.as_ref()).expect("is there").get_ref();
+        assert_eq!(
+            (section.answer_days.get(), section.opens_days.get(), section.stays_open_minutes.get()),
+            (14, 14, 60)
+        );
+        assert_eq!(section.reminders().len(), 2);
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_told() {
+        let settings = ", settings = { sender-name = \"Example PCN\" }";
+        let with = |keys: &str| format!("{MAIL}\n{}", link(&format!("{settings}{keys}")));
+        for (keys, words) in [
+            (link(settings), "give this platform `mail"),
+            (format!("{MAIL}\n{}", link("")), "sender-name"),
+            (with(", adapter = \"batch-csv\""), "no adapter `batch-csv` that asks by mail"),
+            (with(", reminder-days = [7, 3]"), "in order"),
+            (with(", reminder-days = [3, 14]"), "raise `answer-days`"),
+            (with(", answer-days = 0"), "nonzero"),
+            (with(", colour = 1"), "unknown field"),
+        ] {
+            let found = read(&keys).err().unwrap_or_default();
+            assert!(found.contains(words), "{keys}: {found}");
+        }
+    }
+
+    #[test]
+    fn an_adapter_that_asks_by_mail_needs_both() {
+        let text = EXAMPLE.replacen("adapter = \"fhir-task\"", "adapter = \"mail-link\"", 1);
+        let found = parse(&text).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(found.contains("organisations answer behind a link"), "{found}");
     }
 }

@@ -273,7 +273,9 @@ fn doubt(file: &mut Connection, now: OffsetDateTime) -> Result<Restored, StoreEr
     }
     // A link that was used after the copy would open once more. The page sends a new one.
     let links: Vec<StatusLink> =
-        super::reads::all(&transaction, "SELECT body FROM status_link ORDER BY place", [], |row| body(row, 0, "status link"))?;
+        super::reads::all(&transaction, "SELECT body FROM status_link ORDER BY place", [], |row| {
+            body(row, 0, "status link")
+        })?;
     for link in links.iter().filter(|link| link.state != LinkState::Spent) {
         put::link(&transaction, &link.closed()).map_err(|error| match error {
             CommitError::Store(error) => error,

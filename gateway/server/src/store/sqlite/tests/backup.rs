@@ -4,12 +4,13 @@ use super::open;
 use crate::store::Store;
 use crate::store::sqlite::backup::{check, copy, pause_mark, restore};
 use crate::store::suite::samples::{
-    Shared, at, audit, claim, commit, errand, must, put, put_errand, put_referral, raw_report, received, referral,
-    referral_id, resource, write,
+    Shared, at, audit, claim, commit, errand, link, must, put, put_errand, put_link, put_referral, raw_report,
+    received, referral, referral_id, resource, write,
 };
 use adapter_contract::Repeat;
 use gateway_core::change::Change;
 use gateway_core::outbox::{OutboxRow, OutboxState};
+use gateway_core::status_link::LinkState;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -114,6 +115,8 @@ async fn what_is_put_back_doubts_what_was_open_and_is_marked() {
     set(OutboxRow { state: OutboxState::Done, ..errand("r0", 1, 10) }).await;
     set(OutboxRow { state: OutboxState::Dead, attempts: 3, ..errand("r1", 1, 10) }).await;
     set(OutboxRow { in_flight: Some(Repeat::Keyed), attempts: 1, ..errand("r3", 1, 10) }).await;
+    write(&store, vec![put_link(link("l1", "r0", 900)), put_link(link("l2", "r1", 900))]).await;
+    write(&store, vec![put_link(link("l2", "r1", 900).opened("session".to_owned(), at(700)))]).await;
     let leased = must(store.claim(claim("food-bank", 20, 1)).await);
     assert_eq!(leased.iter().map(|one| one.row.id.as_str()).collect::<Vec<_>>(), ["r2-1"]);
     let copied = place.path().join("copy.db");
@@ -138,6 +141,10 @@ async fn what_is_put_back_doubts_what_was_open_and_is_marked() {
                 assert!(row.attempts >= 1, "nobody says any more that nothing was sent");
             }
         }
+    }
+    for referral in ["r0", "r1"] {
+        let links = must(back.links(&referral_id(referral)).await);
+        assert!(links.iter().all(|link| link.state == LinkState::Spent) && links.len() == 1, "{links:?}");
     }
     assert!(must(back.verify_audit().await).iter().all(|chain| chain.broken.is_none()));
     drop(back);

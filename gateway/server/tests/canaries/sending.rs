@@ -53,6 +53,12 @@ impl Door {
             adapter.foreseen(exchange)?.iter().for_each(|request| tell(request, &mut told));
             return Ok(told);
         }
+        // What is shown behind a status link is told as much as what is sent.
+        if let Some(page) = self.adapter().page(exchange)? {
+            page.warnings.iter().for_each(|warning| told += &format!("{warning}\n"));
+            let lines = page.sections.iter().flat_map(|section| &section.lines);
+            lines.for_each(|(name, value)| told += &format!("{name} {value}\n"));
+        }
         let mut step = self.adapter().begin(exchange)?;
         while let Step::Send(request, progress) = step {
             let answer = match &request {
@@ -68,7 +74,11 @@ impl Door {
                     told += &format!("{} {}\n{}\n", put.key, put.name, String::from_utf8_lossy(&put.content));
                     Answer::File(FileAnswer::Put)
                 }
-                PlatformRequest::Amend(_) | PlatformRequest::File(_) | PlatformRequest::Mail(_) => return Ok(told),
+                PlatformRequest::Mail(mail) => {
+                    told += &format!("{} {}\n{}\n", mail.key, mail.subject, mail.text);
+                    Answer::Mailed
+                }
+                PlatformRequest::Amend(_) | PlatformRequest::File(_) => return Ok(told),
             };
             // What the platform answered ends this submission sooner or later.
             step = self.adapter().resume(exchange, &progress, &answer)?;
@@ -137,6 +147,7 @@ pub(crate) fn doors() -> Vec<Door> {
         ],
     ]
     .concat();
+    let in_the_mail = [("sender-name", "Gateway"), ("body", "full"), ("accredited", "yes")];
     let code = |name, adapter, pairs: &[(&str, &str)]| Door {
         name,
         kind: Kind::Code(find(adapter).unwrap()),
@@ -152,6 +163,8 @@ pub(crate) fn doors() -> Vec<Door> {
         code("fhir-task", "fhir-task", &own),
         code("fhir-task, Direct Light", "fhir-task", &light),
         csv,
+        code("mail-link", "mail-link", &[("sender-name", "Gateway")]),
+        code("mail-link, whole body", "mail-link", &in_the_mail),
     ];
     let mut files: BTreeMap<String, Arc<DeclarativeAdapter>> = BTreeMap::new();
     for folder in shipped() {
@@ -299,7 +312,7 @@ pub(crate) fn sent_without_consent(whole: &Whole, door: &Door) -> Result<Sent, S
 }
 
 fn bytes(whole: &Whole, door: &Door, withheld: &[Withheld]) -> Result<Sent, String> {
-    let key = IdempotencyKey("key".to_owned());
+    let key = IdempotencyKey("00000000-0000-0000-0000-000000000000".to_owned());
     let minimised = minimise(&whole.source(withheld), &door.needs(), &key).map_err(|error| error.to_string())?;
     let purpose = Purpose::Submit { referral: &minimised.referral };
     let keys = Keys { idempotency: &key, correlation: "correlation" };

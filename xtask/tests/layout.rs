@@ -61,7 +61,7 @@ const CONFINED: &[(&str, &[&str])] = &[
 ];
 
 /// As [`CONFINED`], for tests alone.
-const CONFINED_IN_TESTS: &[(&str, &[&str])] = &[("fhir-sdk", &["gateway-fhir"])];
+const CONFINED_IN_TESTS: &[(&str, &[&str])] = &[("fhir-sdk", &["gateway-fhir"]), ("rand", &["gateway-core"])];
 
 /// Most lines of a file.
 const LONGEST: usize = 600;

@@ -261,6 +261,7 @@ async fn a_decline_with_its_reason_and_a_question_reach_the_sender() {
     let asked = office.world.task_becomes(&task, "on-hold").await;
     assert_eq!(asked["businessStatus"]["coding"][0]["code"], "info-needed", "{asked}");
     assert_eq!(asked["statusReason"]["text"], "Can she climb stairs?");
+    assert!(reader.get("referral").await.text.contains("Accept the referral"), "a question does not shut the door");
     assert_eq!(reader.answer("decline", &[("reason", "decline-needs-not-met")]).await.status, 422, "what would help?");
     let fields = [("reason", "decline-needs-not-met"), ("words", "A volunteer who signs")];
     assert_eq!(reader.answer("decline", &fields).await.status, 303);

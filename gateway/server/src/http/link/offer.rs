@@ -88,7 +88,9 @@ pub(super) fn offered(referral: &Referral) -> &'static [Kind] {
     }
     match referral.task_status {
         TaskStatus::Requested | TaskStatus::Received => &[Accept, Decline, Ask],
-        TaskStatus::Accepted | TaskStatus::OnHold => &[Attended, DidNotAttend, Finished, Ask, Decline],
+        TaskStatus::Accepted => &[Attended, DidNotAttend, Finished, Ask, Decline],
+        // Who asked before taking it on takes it on afterwards.
+        TaskStatus::OnHold => &[Accept, Attended, DidNotAttend, Finished, Ask, Decline],
         TaskStatus::Ready | TaskStatus::InProgress => &[Attended, DidNotAttend, Finished, Ask],
         TaskStatus::Draft
         | TaskStatus::Rejected

@@ -155,7 +155,9 @@ async fn one(
         return unassigned(inbox, mail, "too-long").await;
     }
     let platform = match placed(gateway, platforms, &body).await? {
-        Ok(platform) => platform,
+        Ok(Some(platform)) => platform,
+        // Automatic answers, and word that a mail has arrived or is late.
+        Ok(None) => return Ok(inbox.put_away(mail.uid, Place::Done).await?),
         Err(reason) => return unassigned(inbox, mail, reason).await,
     };
     let report = RawReport {
@@ -196,7 +198,7 @@ async fn placed(
     gateway: &Gateway,
     platforms: &[Arc<Platform>],
     body: &[u8],
-) -> Result<Result<PlatformId, &'static str>, StoreError> {
+) -> Result<Result<Option<PlatformId>, &'static str>, StoreError> {
     let report = Report { source: ReportSource::Mail, content_type: Some(MESSAGE), body };
     // Platforms of one mailbox share an adapter, as a rule: each reads once.
     let mut read: Vec<(&str, Vec<Reading>)> = Vec::new();
@@ -218,13 +220,13 @@ async fn placed(
                 Reading::Changed(name) => (name, None),
             };
             if gateway.store.referral_at_platform(&platform.id, own, key).await?.is_some() {
-                return Ok(Ok(platform.id.clone()));
+                return Ok(Ok(Some(platform.id.clone())));
             }
         }
     }
-    Ok(Err(match (read.is_empty(), spoken_of) {
-        (true, _) => "unreadable",
-        (false, false) => "names-no-referral",
-        (false, true) => "unknown-referral",
-    }))
+    Ok(match (read.is_empty(), spoken_of) {
+        (true, _) => Err("unreadable"),
+        (false, false) => Ok(None),
+        (false, true) => Err("unknown-referral"),
+    })
 }

@@ -262,7 +262,10 @@ impl Adapter for Reader {
             return Err(TranslateError::new("mail", "cannot be read"));
         }
         let key = text.split_once("referrals+").and_then(|(_, rest)| rest.split_once('@')).map(|(key, _)| key);
-        let Some(key) = key else { return Ok(Vec::new()) };
+        if text.contains("Back on Monday") {
+            return Ok(Vec::new());
+        }
+        let Some(key) = key else { return Err(TranslateError::new("mail", "names no referral")) };
         let status = if text.contains("Action: failed") {
             Some(TaskStatus::Failed)
         } else {

@@ -151,6 +151,8 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
             variables.extend(required(oauth2).map(|word| (oauth2::VARIABLE, word)));
             let postgres = steps.step("PostgreSQL", || Ok(postgres::prepare()))?;
             variables.extend(required(postgres).map(|word| (postgres::VARIABLE, word)));
+            let axe = steps.step("Chromium", || Ok(chromium::prepare()))?;
+            variables.extend(axe.map(|file| (chromium::VARIABLE, file.display().to_string())));
             if adapters {
                 return adapters::run(steps, &variables);
             }
@@ -158,8 +160,6 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
             variables.extend(required(poppler).map(|word| (documents::POPPLER, word)));
             let schema = steps.step("Schema of STU3", || Ok(documents::schema()))?;
             variables.extend(schema.map(|folder| (documents::SCHEMA, folder.display().to_string())));
-            let axe = steps.step("Chromium", || Ok(chromium::prepare()))?;
-            variables.extend(axe.map(|file| (chromium::VARIABLE, file.display().to_string())));
             let fhirpath_js = steps.step("FHIRPath in JavaScript", || Ok(fhirpath_js::prepare()))?;
             variables.extend(fhirpath_js.map(|folder| (fhirpath_js::VARIABLE, folder.display().to_string())));
             check::run(steps)?;

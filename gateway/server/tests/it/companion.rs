@@ -3,7 +3,7 @@
 
 use crate::mail_link::{Kept, ODS, PASSPHRASE, Reader};
 use crate::own_credentials::{OwnCredentials, Place};
-use crate::support::{Setup, World, eventually, referral_to};
+use crate::support::{Setup, World, referral_to};
 use conformance_tests::generator::Expectation;
 use conformance_tests::lamplight::{Lamplight, LamplightConfig};
 use conformance_tests::simulator::{Namespace, Simulator};
@@ -114,20 +114,25 @@ async fn it_is_asked_again_and_then_the_referral_goes_back_with_its_links_closed
 async fn nobody_is_asked_about_what_was_withdrawn() {
     let clock = Arc::new(ManualClock::at(time::macros::datetime!(2026-06-15 09:00 UTC)));
     let scene = scene(clock.clone()).await;
-    let sent = scene.world.submit(&referral_to(ODS, Expectation::Delivered, 0).bundle).await;
-    let task = sent.path("Task");
-    scene.world.delivered(&task).await;
-    let link = scene.mails.links(1).await.remove(0);
-    assert_eq!(scene.world.move_task(&task, "cancelled").await.status, 200);
+    let mut both = Vec::new();
+    // Neither is wanted by a day before the reminders.
+    for (place, nth) in [(1, 4), (2, 0)] {
+        let sent = scene.world.submit(&referral_to(ODS, Expectation::Delivered, nth).bundle).await;
+        both.push((sent.path("Task"), scene.world.delivered(&sent.path("Task")).await));
+        scene.mails.links(place).await;
+    }
+    let ((withdrawn, gone), (_, other)) = (&both[0], &both[1]);
+    let link = scene.mails.all().into_iter().find(|(mail, _)| mail.thread == gone.key.0).unwrap().1;
+    assert_eq!(scene.world.move_task(withdrawn, "cancelled").await.status, 200);
     let reader = Reader::open(&link).await;
     let page = reader.get("referral").await;
     assert!(page.text.contains("taken back"), "{}", page.text);
-    clock.advance(DAY * 20);
-    eventually("the look", || async {
-        let referral = scene.world.referral().await;
-        (referral.answer_due.is_none() || referral.awaits_answer().is_none()).then_some(())
-    })
-    .await;
-    assert_eq!(scene.mails.all().len(), 1, "no reminder");
+    // What is still open is reminded of at both times: by then the one that was withdrawn would have been, too.
+    for (days, letters) in [(3, 3), (4, 4)] {
+        clock.advance(DAY * days + Limits::default().unanswered_look);
+        scene.mails.links(letters).await;
+    }
+    let threads: Vec<String> = scene.mails.all().into_iter().skip(2).map(|(mail, _)| mail.thread).collect();
+    assert_eq!(threads, [other.key.0.clone(), other.key.0.clone()]);
     scene.world.stop().await;
 }

@@ -9,6 +9,7 @@ mod disclosures;
 mod link;
 pub(crate) mod logging;
 mod needs;
+mod notices;
 mod referrals;
 mod route;
 mod serve;
@@ -124,6 +125,11 @@ enum Command {
         #[command(subcommand)]
         action: DeadLettersAction,
     },
+    /// What could not be told on the GP's side, and how telling stands with one referral.
+    Notices {
+        #[command(subcommand)]
+        action: NoticesAction,
+    },
     /// Where a referral is, for what it waits, and when it goes.
     Referrals {
         #[command(subcommand)]
@@ -233,6 +239,25 @@ enum ReferralsAction {
         /// The configuration of the gateway.
         #[arg(long)]
         config: PathBuf,
+        /// `text` or `json`.
+        #[arg(long, default_value = "text", value_parser = ["text", "json"])]
+        format: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum NoticesAction {
+    /// Lists those that are not tried again, with why; or all of one referral. Read from the store; a gateway may be running meanwhile.
+    List {
+        /// The configuration of the gateway.
+        #[arg(long)]
+        config: PathBuf,
+        /// Only of this customer.
+        #[arg(long)]
+        tenant: Option<String>,
+        /// All of this referral: id of the Task or the referral.
+        #[arg(long, conflicts_with = "tenant")]
+        referral: Option<String>,
         /// `text` or `json`.
         #[arg(long, default_value = "text", value_parser = ["text", "json"])]
         format: String,
@@ -491,6 +516,9 @@ pub async fn run() -> ExitCode {
         Command::Statuses { action } => statuses::run(&action).await,
         Command::Referrals { action: ReferralsAction::Show { id, config, format } } => {
             referrals::show(&config, &id, format == "json").await
+        }
+        Command::Notices { action: NoticesAction::List { config, tenant, referral, format } } => {
+            notices::list(&config, tenant.as_deref(), referral.as_deref(), format == "json").await
         }
         Command::Link { action: LinkAction::Passphrase } => link::make(),
         Command::Link { action: LinkAction::List { id, config, format } } => {

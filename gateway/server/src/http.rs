@@ -11,6 +11,7 @@ mod preview;
 mod process_message;
 mod read;
 mod redrive;
+mod renotify;
 mod reply;
 mod reports;
 mod routes;
@@ -211,6 +212,10 @@ async fn run(
         Interaction::Operation(_, "redrive") => {
             let bytes = context.fhir_body(gateway, &parts, body).await?;
             redrive::redrive(gateway, &context, &bytes).await
+        }
+        Interaction::Operation(_, "renotify") => {
+            let bytes = context.fhir_body(gateway, &parts, body).await?;
+            renotify::renotify(gateway, &context, &bytes).await
         }
         Interaction::Operation(..) => {
             let bytes = context.fhir_body(gateway, &parts, body).await?;

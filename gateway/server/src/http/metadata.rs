@@ -127,6 +127,10 @@ fn operation(kind: &str, name: &str) -> Value {
              consent decision of its own; the answer says of each whether it does, and why not. For clients with the role \
              operator."
         }
+        "renotify" => {
+            "POST of Parameters with notice or all, and dry-run. What could not be told on the GP's side is told after all, as it \
+             then stands and is then permitted. For clients with the role operator."
+        }
         _ => {
             "POST of the transaction Bundle that would be sent, or of Parameters with it. Tells, as Parameters, for each Task \
              who would receive it, what consent says, what would arrive and what would not. Nothing is stored or sent."

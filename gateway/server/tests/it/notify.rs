@@ -1,11 +1,12 @@
 //! Whoever on the GP's side is to be told is told of every version, in order, whatever fails meanwhile; and nobody waits for
 //! somebody else's destination.
 
-use crate::support::{Setup, World, bundle, eventually, settle};
+use crate::support::{FOREIGN_OPERATOR, GP, OPERATOR, Setup, World, assert_valid, bundle, eventually, settle};
 use async_trait::async_trait;
 use gateway_core::identity::{ClientId, Compartment};
 use gateway_core::notify::{Destination, Fed, Notice, NoticeState, Told, Wanted, What};
 use gateway_core::resource::ResourceVersion;
+use serde_json::json;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use time::macros::datetime;
@@ -111,7 +112,7 @@ async fn every_version_is_told_once_and_in_order() {
     let (way, clock) = (Scripted::new(&["gp"], Vec::new(), 100), clock());
     let world = world(&way, &clock, Arc::new(MemoryStore::new())).await;
     let path = lives(&world).await;
-    let history = world.get(crate::support::GP, &format!("{path}/_history")).await.json();
+    let history = world.get(GP, &format!("{path}/_history")).await.json();
     let versions = history["entry"].as_array().unwrap().len() as u64;
     let told =
         eventually("all told", || async { Some(way.versions("gp")).filter(|told| told.len() as u64 >= versions) });
@@ -175,6 +176,23 @@ async fn what_cannot_be_told_is_there_for_a_person_and_the_next_goes_on() {
     assert_eq!(dead.len(), 1);
     assert_eq!(dead[0].1.last_failure.as_deref(), Some("422 from the server"));
     assert_eq!(dead[0].1.state, NoticeState::Dead);
+    // Only an operator of the customer lets it go on.
+    let all =
+        json!({ "resourceType": "Parameters", "parameter": [{ "name": "all", "valueBoolean": true }] }).to_string();
+    assert_eq!(world.post(GP, "/fhir/Task/$renotify", all.clone()).await.status, 403);
+    let foreign = world.post(FOREIGN_OPERATOR, "/fhir/Task/$renotify", all.clone()).await;
+    assert!(foreign.status == 200 && !foreign.text.contains(&dead[0].1.id), "{}", foreign.text);
+    let hash = world.store().content_hash().await.unwrap();
+    let nothing = json!({ "resourceType": "Parameters" }).to_string();
+    assert_eq!(world.post(OPERATOR, "/fhir/Task/$renotify", nothing).await.status, 400);
+    let dry = all.replace("[{", "[{\"name\":\"dry-run\",\"valueBoolean\":true},{");
+    let dry = world.post(OPERATOR, "/fhir/Task/$renotify", dry).await;
+    assert!(dry.text.contains(&dead[0].1.id) && dry.text.contains("422 from the server"), "{}", dry.text);
+    assert_valid("the answer", &dry.text);
+    assert_eq!(world.store().content_hash().await.unwrap(), hash, "a dry run changes nothing");
+    let done = world.post(OPERATOR, "/fhir/Task/$renotify", all).await;
+    assert!(done.text.contains("\"reopened\",\"valueUnsignedInt\":1"), "{}", done.text);
+    eventually("it is told after all", || async { way.versions("gp").contains(&1).then_some(()) }).await;
     world.stop().await;
 }
 

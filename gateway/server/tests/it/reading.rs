@@ -290,6 +290,7 @@ async fn everything_listed_is_there_and_nothing_else_is() {
             ("ServiceRequest", "preview"),
             ("ServiceRequest", "erase"),
             ("Task", "redrive"),
+            ("Task", "renotify"),
             ("Patient", "erase"),
             ("Patient", "disclosures"),
             ("Consent", "erase")
@@ -299,6 +300,7 @@ async fn everything_listed_is_there_and_nothing_else_is() {
         let (by, path) = match name {
             "erase" => (GOVERNANCE, "x/$erase"),
             "redrive" => (OPERATOR, "$redrive"),
+            "renotify" => (OPERATOR, "$renotify"),
             _ => (GP, "$preview"),
         };
         assert_eq!(world.post(by, &format!("/fhir/{kind}/{path}"), "{}").await.status, 400, "{kind} {name}");

@@ -27,6 +27,7 @@ pub mod route;
 pub mod align;
 pub mod status;
 pub mod status_link;
+pub mod subscription;
 pub mod unanswered;
 pub mod urgency;
 pub mod waiting;

@@ -8,8 +8,6 @@ mod filter;
 mod life;
 mod notification;
 mod read;
-#[cfg(test)]
-mod tests;
 
 pub use filter::Filter;
 pub use life::{ERROR_AFTER, Happening, HeartbeatDue, Moved, moved, proposed, with_status};

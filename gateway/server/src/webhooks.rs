@@ -212,6 +212,3 @@ fn is_id(id: &str) -> bool {
 fn seconds(text: &str) -> Option<i64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
-
-#[cfg(test)]
-mod tests;

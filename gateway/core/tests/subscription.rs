@@ -1,6 +1,12 @@
-use super::*;
+//! What a topic Subscription says, what it is about, how it goes on, and what is sent for it.
+
+use gateway_core::subscription::{
+    BACKPORT, Content, ERROR_AFTER, Event, Happening, HeartbeatDue, LONGEST_TIMEOUT_SECONDS, Notification, Shape, Status,
+    Subscription, Terms, Topic, USUAL_EVENTS, USUAL_TIMEOUT_SECONDS, moved, proposed, read, searchset, with_status,
+};
 use gateway_fhir::{Issue, Json, validate};
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 use time::macros::datetime;
 
 const NOW: OffsetDateTime = datetime!(2026-06-15 12:00 UTC);

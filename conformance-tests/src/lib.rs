@@ -44,3 +44,4 @@ pub mod request_tracker;
 pub mod salesforce;
 pub mod sftp_server;
 pub mod simulator;
+pub mod standard_webhooks;

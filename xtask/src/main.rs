@@ -18,12 +18,14 @@ mod fhirpath_js;
 mod links;
 mod mail;
 mod mesh;
+mod npm;
 mod oauth2;
 mod postgres;
 mod r4_tables;
 mod request_tracker;
 mod sftp;
 mod simulation;
+mod standard_webhooks;
 mod steps;
 
 use anyhow::Result;
@@ -149,6 +151,8 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
             variables.extend(required(mail).map(|word| (mail::VARIABLE, word)));
             let oauth2 = steps.step("OAuth2 server", || Ok(oauth2::prepare()))?;
             variables.extend(required(oauth2).map(|word| (oauth2::VARIABLE, word)));
+            let webhooks = steps.step("Standard Webhooks", || Ok(standard_webhooks::prepare()))?;
+            variables.extend(required(webhooks).map(|word| (standard_webhooks::VARIABLE, word)));
             let postgres = steps.step("PostgreSQL", || Ok(postgres::prepare()))?;
             variables.extend(required(postgres).map(|word| (postgres::VARIABLE, word)));
             let axe = steps.step("Chromium", || Ok(chromium::prepare()))?;

@@ -28,6 +28,7 @@ pub mod align;
 pub mod notify;
 pub mod status;
 pub mod status_link;
+pub mod subscription;
 pub mod unanswered;
 pub mod urgency;
 pub mod waiting;

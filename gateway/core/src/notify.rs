@@ -76,6 +76,11 @@ pub enum Destination {
         /// Its logical id.
         id: String,
     },
+    /// The same: whether its endpoint is there. Handshakes and heartbeats have numbers of their own, for they are no events.
+    Pulse {
+        /// Logical id of the Subscription.
+        subscription: String,
+    },
     /// A client's own FHIR server: each resource in its own order.
     Server {
         /// Which client.
@@ -104,7 +109,7 @@ impl Destination {
     #[must_use]
     pub const fn word(&self) -> &'static str {
         match self {
-            Self::Subscription { .. } => "subscription",
+            Self::Subscription { .. } | Self::Pulse { .. } => "subscription",
             Self::Server { .. } => "server",
             Self::Message { .. } => "message",
             Self::Letter { .. } => "letter",
@@ -115,7 +120,7 @@ impl Destination {
     #[must_use]
     pub fn party(&self) -> String {
         match self {
-            Self::Subscription { id } => format!("subscription/{id}"),
+            Self::Subscription { id } | Self::Pulse { subscription: id } => format!("subscription/{id}"),
             Self::Server { client, .. } | Self::Message { client, .. } | Self::Letter { client, .. } => {
                 format!("{}/{}", self.word(), client.0)
             }
@@ -127,6 +132,7 @@ impl Destination {
     pub fn queue(&self, compartment: &Compartment) -> String {
         let rest = match self {
             Self::Subscription { id } => format!("subscription/{id}"),
+            Self::Pulse { subscription } => format!("pulse/{subscription}"),
             Self::Server { client, resource } => format!("server/{}/{resource}", client.0),
             Self::Message { client, task } => format!("message/{}/{task}", client.0),
             Self::Letter { client, task } => format!("letter/{}/{task}", client.0),
@@ -150,13 +156,15 @@ pub enum What {
     },
     /// That a Subscription begins: whether its endpoint is there.
     Handshake,
+    /// That nothing has happened for a while.
+    Heartbeat,
 }
 
 impl What {
     /// Whether the same may be told several times: then its number is part of its name.
     #[must_use]
     pub const fn is_named_by_number(&self) -> bool {
-        matches!(self, Self::Handshake)
+        matches!(self, Self::Handshake | Self::Heartbeat)
     }
 }
 
@@ -240,6 +248,7 @@ impl Wanted {
         let id = match &self.what {
             What::Version { kind, id, version } => derived_id(&[&queue, kind, id, &version.to_string()]),
             What::Handshake => derived_id(&[&queue, "handshake", &sequence.to_string()]),
+            What::Heartbeat => derived_id(&[&queue, "heartbeat", &sequence.to_string()]),
         };
         Notice {
             id,

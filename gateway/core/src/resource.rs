@@ -107,6 +107,11 @@ pub fn tokens(kind: &str, document: &Json) -> Vec<Token> {
     if let Some(status) = document.text("status") {
         found.push(Token::new("status", status));
     }
+    if kind == "Subscription" {
+        let endpoint = document.get("channel").and_then(|channel| channel.text("endpoint"));
+        found.extend(endpoint.map(|endpoint| Token::new("url", endpoint)));
+        found.extend(document.text("criteria").map(|criteria| Token::new("criteria", criteria)));
+    }
     let references: &[(&str, &str)] = match kind {
         "Task" => &[("for", "patient"), ("focus", "focus"), ("owner", "owner"), ("requester", "requester")],
         "ServiceRequest" => &[("subject", "patient"), ("requester", "requester")],

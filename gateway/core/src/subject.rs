@@ -48,6 +48,8 @@ impl Domain {
     pub fn of(stored: &ResourceVersion) -> Option<Self> {
         match stored.key.kind.as_str() {
             "Device" if names_no_patient(stored) => None,
+            // Whose filter may name a person by an id, and that is all.
+            "Subscription" => None,
             "Organization" | "Practitioner" | "PractitionerRole" | "HealthcareService" | "Location" => None,
             "Consent" => Some(Self::Consent),
             _ => Some(Self::Record),

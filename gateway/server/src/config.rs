@@ -12,6 +12,7 @@ mod sections;
 mod share;
 mod status_link;
 mod store;
+mod subscriptions;
 
 pub use access::{
     AuthorizationSection, BasicSection, CertificateSection, ClientAuthWord, GrantWord, NamedSecret, OAuth2Section,
@@ -26,6 +27,7 @@ pub use sections::{
 };
 pub use share::{LimitsSection, RateSection};
 pub use status_link::StatusLinkSection;
+pub use subscriptions::SubscriptionsSection;
 pub use store::{StoreSection, address, open_store, open_store_to_read, store_file};
 
 use crate::adapters::{self, FolderReader, Registry};

@@ -7,10 +7,12 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::limits::Limits;
 use crate::notify::Ways;
+use crate::notify::subscription::Subscribers;
 use crate::pace::Pace;
 use crate::store::{CommitError, Store, StoreError};
 use crate::transport::Transport;
 use crate::transport::access::Access;
+use crate::webhooks::Keys;
 use adapter_contract::{Adapter, Capabilities, ReportSource, Settings};
 use gateway_core::accept::Rules;
 use gateway_core::change::Transaction;
@@ -41,6 +43,8 @@ pub struct Platform {
     pub access: Arc<Access>,
     /// SHA-256 (hex) of the bearer token with which it reports to us.
     pub report_token_sha256: Option<String>,
+    /// By which keys it signs its reports; absent = it does not.
+    pub report_keys: Option<Arc<Keys>>,
     /// What the adapter is given.
     pub settings: Settings,
     /// The tenant whose compartment holds what is published for it; needed for collecting platforms only.
@@ -311,6 +315,8 @@ pub struct Gateway {
     pub lane_bell: watch::Sender<u64>,
     /// Rung when a report was recorded.
     pub report_bell: Notify,
+    /// Which clients may subscribe, and how.
+    pub subscribers: Arc<Subscribers>,
     /// Who on the GP's side is told, and how.
     pub ways: Ways,
     /// Rung when somebody on the GP's side may have to be told.

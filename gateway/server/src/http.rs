@@ -16,6 +16,7 @@ mod reply;
 mod reports;
 mod routes;
 mod search;
+mod subscription;
 mod terminology;
 mod update;
 mod write;
@@ -77,6 +78,7 @@ pub(crate) const fn filter(verb: &str) -> MethodFilter {
         b"POST" => MethodFilter::POST,
         b"PUT" => MethodFilter::PUT,
         b"PATCH" => MethodFilter::PATCH,
+        b"DELETE" => MethodFilter::DELETE,
         _ => MethodFilter::GET,
     }
 }
@@ -186,6 +188,19 @@ async fn run(
             let html = context::prefers_html(&parts.headers, &parts.uri);
             disclosures::of_patient(gateway, &context, &id(), html).await
         }
+        Interaction::Subscribed(name) => {
+            let query = subscription::asked(gateway, &context, &parts, body).await?;
+            subscription::operation(gateway, &context, name, parameters.get("id").map(String::as_str), &query).await
+        }
+        Interaction::Create(routes::SUBSCRIPTION) => {
+            let bytes = context.fhir_body(gateway, &parts, body).await?;
+            subscription::create(gateway, &context, &bytes).await
+        }
+        Interaction::Update(routes::SUBSCRIPTION) => {
+            let bytes = context.fhir_body(gateway, &parts, body).await?;
+            subscription::update(gateway, &context, &id(), &bytes).await
+        }
+        Interaction::Delete(_) => subscription::delete(gateway, &context, &id()).await,
         Interaction::Read(kind) => read::read(gateway, &context, kind, &id()).await,
         Interaction::VersionRead(kind) => {
             let version = parameters.get("version").cloned().unwrap_or_default();

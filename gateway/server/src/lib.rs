@@ -30,6 +30,7 @@ mod view;
 pub mod viewing;
 pub mod waiting;
 mod withdraw;
+pub mod webhooks;
 
 // What goes.
 mod erase;

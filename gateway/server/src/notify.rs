@@ -4,12 +4,14 @@
 //! A [`Way`] is one manner of telling. It says what follows from a stored version, and tells; this file does what all share:
 //! numbers, leases, repetition, and the record of what came of it.
 
+pub mod subscription;
+
 use crate::gateway::{Gateway, is_race, log_store_fault};
 use crate::store::{CommitError, StoreError};
 use async_trait::async_trait;
 use gateway_core::change::{AuditRecord, Change, Check, Removed, Transaction};
 use gateway_core::identity::{Compartment, GATEWAY_AUTHOR};
-use gateway_core::notify::{Destination, Fed, Notice, NoticeState, Told, Wanted, numbered};
+use gateway_core::notify::{Destination, Fed, Notice, NoticeState, Told, Wanted, What, numbered};
 use gateway_core::resource::ResourceVersion;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -302,7 +304,8 @@ async fn tell(gateway: &Gateway, notice: &Notice) -> Result<(), StoreError> {
             None => Transaction::default(),
         };
         changes.push(Change::PutNotice(Box::new(next.clone())));
-        if next.state != NoticeState::Waiting {
+        // A heartbeat says nothing of anybody, and there are many.
+        if next.state != NoticeState::Waiting && next.what != What::Heartbeat {
             changes.push(line(gateway, &next));
         }
         checks.dedup_by(|one: &mut Check, other: &mut Check| one == other);

@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod dial;
+pub mod hook;
 mod imap;
 pub mod mail;
 pub mod mesh;

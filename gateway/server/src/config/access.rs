@@ -168,10 +168,22 @@ pub(super) fn network(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
+/// Of a secret whose place is not told.
+const NOWHERE: &str = "says not where the secret stands; give either `env` or `file`";
+
 impl Check<'_> {
+    /// Scheme and secret of an `Authorization` header.
+    pub(super) fn authorization(&mut self, section: &Spanned<AuthorizationSection>, key: &str) {
+        if !is_word(&section.get_ref().scheme) {
+            self.at(section, key, "`scheme` is one word without spaces, for example `Bearer` or `token`");
+        }
+        if source(section.get_ref().env.as_ref(), section.get_ref().file.as_ref()).is_none() {
+            self.at(section, key, NOWHERE);
+        }
+    }
+
     /// What contradicts itself.
     pub(super) fn access(&mut self, platform: &PlatformSection) {
-        let nowhere = "says not where the secret stands; give either `env` or `file`";
         let beside = "stands beside another of `token`, `authorization`, `basic` and `oauth2`; a request carries one Authorization \
                       header: keep one of them";
         let before = [platform.token.is_some(), platform.authorization.is_some(), platform.basic.is_some()];
@@ -181,12 +193,7 @@ impl Check<'_> {
             if some_before(1) {
                 self.at(section, key, beside);
             }
-            if !is_word(&section.get_ref().scheme) {
-                self.at(section, key, "`scheme` is one word without spaces, for example `Bearer` or `token`");
-            }
-            if source(section.get_ref().env.as_ref(), section.get_ref().file.as_ref()).is_none() {
-                self.at(section, key, nowhere);
-            }
+            self.authorization(section, key);
         }
         if let Some(section) = &platform.basic {
             let key = "platform.basic";
@@ -198,7 +205,7 @@ impl Check<'_> {
                 self.at(section, key, "`username` is a name without a colon");
             }
             if source(section.get_ref().env.as_ref(), section.get_ref().file.as_ref()).is_none() {
-                self.at(section, key, nowhere);
+                self.at(section, key, NOWHERE);
             }
         }
         if let Some(section) = &platform.oauth2 {
@@ -218,7 +225,7 @@ impl Check<'_> {
                     self.at(one, key, "`name` is one word, and none that the gateway sets itself");
                 }
                 if source(one.get_ref().env.as_ref(), one.get_ref().file.as_ref()).is_none() {
-                    self.at(one, key, nowhere);
+                    self.at(one, key, NOWHERE);
                 }
             }
         }
@@ -268,14 +275,19 @@ impl<'a> Reader<'a> {
         found
     }
 
+    /// The value of an `Authorization` header.
+    pub(super) fn fixed(&mut self, key: &str, section: &AuthorizationSection) -> Option<Secret> {
+        let secret = self.secret(key, source(section.env.as_ref(), section.file.as_ref()))?;
+        Some(Secret::new(format!("{} {secret}", section.scheme)))
+    }
+
     fn authorization(&mut self, section: &PlatformSection) -> Option<Authorization> {
-        let fixed = |scheme: &str, secret: String| Authorization::Fixed(Secret::new(format!("{scheme} {secret}")));
         if let Some(token) = &section.token {
-            return Some(fixed("Bearer", self.secret("token", Some(token.clone()))?));
+            let secret = self.secret("token", Some(token.clone()))?;
+            return Some(Authorization::Fixed(Secret::new(format!("Bearer {secret}"))));
         }
         if let Some(other) = section.authorization.as_ref().map(Spanned::get_ref) {
-            let secret = self.secret("authorization", source(other.env.as_ref(), other.file.as_ref()))?;
-            return Some(fixed(&other.scheme, secret));
+            return Some(Authorization::Fixed(self.fixed("authorization", other)?));
         }
         if let Some(basic) = section.basic.as_ref().map(Spanned::get_ref) {
             let password = self.secret("basic", source(basic.env.as_ref(), basic.file.as_ref()))?;

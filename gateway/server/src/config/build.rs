@@ -1,6 +1,7 @@
 //! From a checked configuration to a gateway that can run.
 
-use super::{Config, ConfigError, Fault, RetentionSection, SecretSource};
+use super::access::Reader;
+use super::{Config, ConfigError, Fault, PlatformSection, RetentionSection, SecretSource};
 use crate::adapters::Watch;
 use crate::chance::Chance;
 use crate::clock::Clock;
@@ -10,6 +11,7 @@ use crate::notify::Ways;
 use crate::pace::Pace;
 use crate::store::Store;
 use crate::transport::Transport;
+use crate::webhooks::{Keys, Use};
 use adapter_contract::Descriptor;
 use gateway_core::accept::Rules;
 use gateway_core::breaker;
@@ -43,6 +45,7 @@ pub fn build(
     let mut platforms = Vec::new();
     let mut faults = Vec::new();
     let mailboxes = super::mail::mailboxes(config, &mut faults);
+    let subscribers = Arc::new(super::subscriptions::subscribers(config, &mut faults));
     for section in &config.platform {
         let id = PlatformId(section.id.get_ref().clone());
         let Some(adapter) = config.adapters.find(section.adapter.get_ref()) else { continue };
@@ -74,6 +77,7 @@ pub fn build(
             base_url: base.unwrap_or_default(),
             access: Arc::new(access),
             report_token_sha256: section.report_token_sha256.as_ref().map(|hash| hash.get_ref().clone()),
+            report_keys: report_keys(section, &mut faults),
             settings,
             publish_to: section.publish_to.clone(),
             loss: section.loss.policy(),
@@ -115,10 +119,24 @@ pub fn build(
         outbox_bell: OutboxBell::default(),
         lane_bell: watch::Sender::new(0),
         report_bell: Notify::new(),
-        ways: Ways::default(),
+        ways: Ways::new(crate::notify::subscription::way(&subscribers)),
+        subscribers,
         notice_bell: Notify::new(),
         latest: LatestTime::default(),
     })
+}
+
+/// By which keys it signs its reports, if it does.
+fn report_keys(section: &PlatformSection, faults: &mut Vec<Fault>) -> Option<Arc<Keys>> {
+    let mut reader = Reader::of("platform", section.id.get_ref(), faults);
+    let secret = reader.secret("report-signing-secret", section.report_signing_secret.clone())?;
+    match Keys::read(&secret, Use::Verify) {
+        Ok(keys) => Some(Arc::new(keys)),
+        Err(words) => {
+            reader.fault("report-signing-secret", words.to_owned());
+            None
+        }
+    }
 }
 
 /// The status-link pages stand beside the FHIR base.

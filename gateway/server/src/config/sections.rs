@@ -8,6 +8,7 @@ use super::retention::RetentionSection;
 use super::share::{LimitsSection, RateSection};
 use super::status_link::StatusLinkSection;
 use super::store::StoreSection;
+use super::subscriptions::SubscriptionsSection;
 use super::{Fault, is_loopback, line};
 use crate::adapters::Registry;
 use adapter_contract::Grade;
@@ -104,6 +105,8 @@ pub struct ClientSection {
     pub platform: Option<Spanned<String>>,
     /// How much it may ask, where that differs from `[limits]`.
     pub rate: Option<RateSection>,
+    /// Whether it may subscribe, where to, and how what it is sent is signed.
+    pub subscriptions: Option<Spanned<SubscriptionsSection>>,
 }
 
 /// `[[platform]]`.
@@ -154,6 +157,8 @@ pub struct PlatformSection {
     pub loss: LossSection,
     /// SHA-256 of the bearer token with which it reports.
     pub report_token_sha256: Option<Spanned<String>>,
+    /// Keys by which it signs its reports (Standard Webhooks).
+    pub report_signing_secret: Option<SecretSource>,
     /// Seconds between polls; absent = as the adapter declares, 0 = never.
     pub poll_seconds: Option<u32>,
     /// How fast it is asked, if slower than its adapter says; what it lacks is as the adapter says.
@@ -308,6 +313,7 @@ pub(super) fn check(config: &Config, text: &str) -> Vec<Fault> {
     check.unique("platform.id", config.platform.iter().map(|section| &section.id));
     for section in &config.client {
         check.client(section, &platforms);
+        check.subscriptions(section);
     }
     for section in &config.platform {
         check.platform(section, &config.adapters);

@@ -1,10 +1,11 @@
 //! The CapabilityStatement, made from the table of routes and the table of search parameters.
 
-use super::routes::{self, AUDIT_EVENT, Interaction, TERMINOLOGY};
+use super::routes::{self, AUDIT_EVENT, Interaction, SUBSCRIPTION, TERMINOLOGY};
 use super::search::{Form, parameters};
 use crate::gateway::Gateway;
 use gateway_core::bars;
 use gateway_core::ingest::{GATEWAY_WRITES, STAND_ALONE, STORED};
+use gateway_core::subscription::{BACKPORT, Topic};
 use gateway_fhir::{Json, instant};
 use serde_json::{Value, json};
 
@@ -16,6 +17,7 @@ pub(super) fn statement(gateway: &Gateway) -> Json {
     let resources: Vec<Value> = STORED
         .iter()
         .chain(&GATEWAY_WRITES)
+        .chain([&SUBSCRIPTION])
         .chain([&AUDIT_EVENT])
         .chain(&TERMINOLOGY)
         .map(|kind| resource(kind, &routes))
@@ -71,6 +73,14 @@ fn resource(kind: &str, routes: &[routes::Route]) -> Value {
             operations.push(operation(kind, name));
             continue;
         }
+        if let Interaction::Subscribed(name) = route.interaction {
+            let definition = format!("{BACKPORT}/OperationDefinition/backport-subscription-{name}");
+            let operation = json!({ "name": name, "definition": definition });
+            if !operations.contains(&operation) {
+                operations.push(operation);
+            }
+            continue;
+        }
         let code = route.interaction.name();
         if !codes.contains(&code) {
             codes.push(code);
@@ -91,6 +101,16 @@ fn resource(kind: &str, routes: &[routes::Route]) -> Value {
         "conditionalCreate": STAND_ALONE.contains(&kind),
         "referencePolicy": ["literal", "logical", "local"],
     });
+    if kind == SUBSCRIPTION
+        && let Some(resource) = resource.as_object_mut()
+    {
+        // R4 has no resource for topics: the guide lists them here.
+        let url = format!("{BACKPORT}/StructureDefinition/capabilitystatement-subscriptiontopic-canonical");
+        let topics = Topic::ALL.map(|topic| json!({ "url": url, "valueCanonical": topic.url() }));
+        resource.insert("extension".to_owned(), json!(topics));
+        let profile = format!("{BACKPORT}/StructureDefinition/backport-subscription");
+        resource.insert("supportedProfile".to_owned(), json!([profile]));
+    }
     if !operations.is_empty()
         && let Some(resource) = resource.as_object_mut()
     {

@@ -33,6 +33,10 @@ pub(super) enum Interaction {
     Operation(&'static str, &'static str),
     /// An operation on one resource, by GET.
     InstanceOperation(&'static str, &'static str),
+    /// An operation on Subscriptions, on one or on all: its name without the dollar sign.
+    Subscribed(&'static str),
+    /// `delete`.
+    Delete(&'static str),
     /// A platform's push.
     Reports,
     /// The process runs.
@@ -56,7 +60,8 @@ impl Interaction {
             Self::Search(_) | Self::SearchByPost(_) => "search-type",
             Self::Update(_) => "update",
             Self::Patch(_) => "patch",
-            Self::Operation(_, name) | Self::InstanceOperation(_, name) => name,
+            Self::Operation(_, name) | Self::InstanceOperation(_, name) | Self::Subscribed(name) => name,
+            Self::Delete(_) => "delete",
             Self::Reports => "reports",
             Self::Live => "live",
             Self::Ready => "ready",
@@ -75,8 +80,10 @@ impl Interaction {
             | Self::SearchByPost(kind)
             | Self::Update(kind)
             | Self::Patch(kind)
+            | Self::Delete(kind)
             | Self::Operation(kind, _)
             | Self::InstanceOperation(kind, _) => Some(kind),
+            Self::Subscribed(_) => Some(SUBSCRIPTION),
             _ => None,
         }
     }
@@ -99,6 +106,8 @@ pub(super) const AUDIT_EVENT: &str = "AuditEvent";
 pub(super) const TERMINOLOGY: [&str; 3] = ["CodeSystem", "ConceptMap", MESSAGE_DEFINITION];
 /// One of them: what messages are taken.
 pub(super) const MESSAGE_DEFINITION: &str = "MessageDefinition";
+/// Written by clients by itself alone, and by the gateway.
+pub(super) const SUBSCRIPTION: &str = "Subscription";
 /// Where messages are sent.
 pub(super) const PROCESS_MESSAGE: &str = "/fhir/$process-message";
 
@@ -136,14 +145,14 @@ pub(super) const ROUTES: [(&str, &str, Interaction); 26] = [
 pub(super) const PLATFORM_CREATES: [&str; 3] = ["Procedure", "Observation", "QuestionnaireResponse"];
 
 /// Types that have search parameters.
-pub(super) const SEARCHABLE: [&str; 5] = ["Task", "ServiceRequest", "Patient", "Consent", "Provenance"];
+pub(super) const SEARCHABLE: [&str; 6] = ["Task", "ServiceRequest", "Patient", "Consent", "Provenance", SUBSCRIPTION];
 
 /// Every address.
 #[must_use]
 pub(super) fn all() -> Vec<Route> {
     let mut routes: Vec<Route> =
         ROUTES.iter().map(|(verb, path, interaction)| route(verb, (*path).to_owned(), *interaction)).collect();
-    for kind in STORED.into_iter().chain(GATEWAY_WRITES) {
+    for kind in STORED.into_iter().chain(GATEWAY_WRITES).chain([SUBSCRIPTION]) {
         routes.push(route("GET", format!("/fhir/{kind}/{{id}}"), Interaction::Read(kind)));
         routes.push(route("GET", format!("/fhir/{kind}/{{id}}/_history"), Interaction::History(kind)));
         routes.push(route("GET", format!("/fhir/{kind}/{{id}}/_history/{{version}}"), Interaction::VersionRead(kind)));
@@ -151,12 +160,18 @@ pub(super) fn all() -> Vec<Route> {
             routes.push(route("GET", format!("/fhir/{kind}"), Interaction::Search(kind)));
             routes.push(route("POST", format!("/fhir/{kind}/_search"), Interaction::SearchByPost(kind)));
         }
-        if STAND_ALONE.contains(&kind) || PLATFORM_CREATES.contains(&kind) {
+        if STAND_ALONE.contains(&kind) || kind == SUBSCRIPTION || PLATFORM_CREATES.contains(&kind) {
             routes.push(route("POST", format!("/fhir/{kind}"), Interaction::Create(kind)));
         }
     }
-    for kind in ["Task", "Consent"] {
+    for kind in ["Task", "Consent", SUBSCRIPTION] {
         routes.push(route("PUT", format!("/fhir/{kind}/{{id}}"), Interaction::Update(kind)));
+    }
+    routes.push(route("DELETE", format!("/fhir/{SUBSCRIPTION}/{{id}}"), Interaction::Delete(SUBSCRIPTION)));
+    for verb in ["GET", "POST"] {
+        for (path, name) in [("{id}/$status", "status"), ("{id}/$events", "events"), ("$status", "status")] {
+            routes.push(route(verb, format!("/fhir/{SUBSCRIPTION}/{path}"), Interaction::Subscribed(name)));
+        }
     }
     routes.push(route("PATCH", "/fhir/Task/{id}".to_owned(), Interaction::Patch("Task")));
     routes

@@ -73,6 +73,12 @@ const PROVENANCE: [Parameter; 3] = [
         says: "The Task that it tells of, of whichever version.",
     },
 ];
+const SUBSCRIPTION: [Parameter; 4] = [
+    ID,
+    UPDATED,
+    STATUS,
+    Parameter { name: "url", form: Form::Uri, says: "The endpoint to which notifications go." },
+];
 const OTHERS: [Parameter; 3] = [ID, UPDATED, IDENTIFIER];
 
 const AUDIT_EVENT: [Parameter; 2] =
@@ -97,6 +103,7 @@ pub(crate) fn parameters(kind: &str) -> &'static [Parameter] {
         "ServiceRequest" => &SERVICE_REQUEST,
         "Consent" => &CONSENT,
         "Provenance" => &PROVENANCE,
+        "Subscription" => &SUBSCRIPTION,
         "AuditEvent" => &AUDIT_EVENT,
         "CodeSystem" | "ConceptMap" => &TERMINOLOGY,
         "MessageDefinition" => &MESSAGE_DEFINITION,
@@ -312,6 +319,8 @@ fn criterion(gateway: &Gateway, asked: &mut Asked, kind: &str, name: &str, value
             asked.query.all_of.push(codes.map(|code| Token::new(plain, code)).collect());
         }
         (Form::Identifier, None) => asked.query.all_of.push(values.map(|value| identifier(plain, value)).collect()),
+        // An address may hold a comma.
+        (Form::Uri, None) => asked.query.all_of.push(vec![Token::new(plain, value)]),
         (Form::Reference(target), None) => {
             // Our own absolute address of a resource is the same reference.
             let own = format!("{}/", gateway.base_url);

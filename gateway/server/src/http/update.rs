@@ -76,7 +76,7 @@ pub(super) async fn patch(
     task(gateway, context, id, bytes, &Proposal::Patch(operations)).await
 }
 
-fn if_match(context: &Context) -> Result<Option<u64>, Refusal> {
+pub(super) fn if_match(context: &Context) -> Result<Option<u64>, Refusal> {
     match context.if_match.as_deref() {
         None => Ok(None),
         Some(text) => match parse_etag(text) {

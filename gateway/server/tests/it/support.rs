@@ -29,6 +29,11 @@ pub(crate) const REPORT_TOKEN: &str = "reports";
 /// Where nobody listens.
 const NOWHERE: &str = "http://127.0.0.1:9/fhir";
 
+/// By which notifications are signed.
+pub(crate) const WEBHOOK_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+/// The file in which it stands.
+const WEBHOOK: &str = "webhook";
+
 /// Tokens of the callers; each is also the client's id.
 pub(crate) const GP: &str = "gp";
 pub(crate) const READER: &str = "reader";
@@ -80,6 +85,8 @@ pub(crate) struct Setup {
     pub(crate) limits: &'static str,
     /// Who else is told on the GP's side.
     pub(crate) way: Option<Arc<dyn Way>>,
+    /// Clients that may subscribe, to endpoints on this machine.
+    pub(crate) subscribers: &'static [&'static str],
 }
 
 /// What no test reaches unless it is about it.
@@ -144,6 +151,7 @@ impl Default for Setup {
             decided: String::new(),
             limits: PLENTY,
             way: None,
+            subscribers: &[],
         }
     }
 }
@@ -168,6 +176,7 @@ impl World {
         let address = listener.local_addr().unwrap();
         let token = folder.path().join("token");
         std::fs::write(&token, PlatformConfig::default().token).unwrap();
+        std::fs::write(token.with_file_name(WEBHOOK), WEBHOOK_SECRET).unwrap();
         let mut text = configuration(&address.to_string(), &token, &setup);
         if let Some(besides) = &setup.besides {
             let secret = folder.path().join("secret");
@@ -445,9 +454,15 @@ fn sha256(token: &str) -> String {
 pub(crate) fn configuration(address: &str, token: &Path, setup: &Setup) -> String {
     const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
     let client = |id: &str, tenant: &str, organisation: &str, more: &str| {
+        let secret = token.with_file_name(WEBHOOK);
+        let may = format!(
+            "\nsubscriptions = {{ hosts = [\"127.0.0.1\"], signing-secret = {{ file = \"{}\" }} }}",
+            secret.display()
+        );
+        let may = if setup.subscribers.contains(&id) { may.as_str() } else { "" };
         format!(
             "[[client]]\nid = \"{id}\"\ntenant = \"{tenant}\"\norganisation = \"{organisation}\"\n\
-             token-sha256 = \"{}\"\n{more}\n",
+             token-sha256 = \"{}\"\n{more}{may}\n",
             sha256(id)
         )
     };

@@ -1,0 +1,204 @@
+//! Events: what may be told of them at this moment, and the post to the endpoint.
+
+use super::pulse::{Agreed, agreed};
+use super::{GONE, Kept, Subscriber, SubscriptionWay};
+use crate::gateway::Gateway;
+use crate::ingest::parse;
+use crate::store::{SearchQuery, StoreError, UpdatedRange};
+use crate::transport::hook::Hooked;
+use crate::view::{View, ViewError};
+use crate::webhooks::{ID, SIGNATURE, TIMESTAMP};
+use gateway_core::consent::{Kept as Withheld, Stage, Verdict};
+use gateway_core::identity::Compartment;
+use gateway_core::notify::{Destination, Notice, Told, What};
+use gateway_core::referral::ReferralId;
+use gateway_core::resource::{ResourceKey, Token};
+use gateway_core::subscription::{Content, Event, Notification, Shape, Status};
+use gateway_core::task::derived_id;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Tells the events that wait in a row, from this one on.
+pub(super) async fn tell(
+    gateway: &Gateway,
+    way: &SubscriptionWay,
+    notice: &Notice,
+    kept: &Kept,
+    subscriber: &Subscriber,
+) -> Result<Told, StoreError> {
+    match agreed(gateway, &kept.stored.key).await? {
+        Agreed::Yes => {}
+        Agreed::NotYet => {
+            let failure = "The endpoint has not answered the handshake yet.".to_owned();
+            return Ok(Told::Later { failure, retry_after: None });
+        }
+        Agreed::No => {
+            let words = "The endpoint refused the handshake. What it missed can be asked for by $events.";
+            return Ok(Told::NotWanted(words.to_owned()));
+        }
+    }
+    let more = kept.subscription.max_count.saturating_sub(1);
+    let mut batch = vec![notice.clone()];
+    if more > 0 {
+        let behind = gateway.store.notices(&notice.queue(), notice.sequence, more).await?;
+        let in_a_row = behind.into_iter().take_while(|other| other.state.is_open() && other.due <= gateway.clock.now());
+        batch.extend(in_a_row);
+    }
+    let events = events(gateway, &kept.stored.key.compartment, &batch, kept.subscription.content).await?;
+    let newest = batch.last().map_or(notice.sequence, |last| last.sequence);
+    // The same events have the same name at each attempt; others have another.
+    let name = derived_id(&["events", &notice.id, &newest.to_string()]);
+    let post_of = Post { shape: Shape::EventNotification, name: &name, events: &events };
+    let hooked = post(gateway, kept, subscriber, post_of).await?;
+    let told = answered(&hooked);
+    if told == Told::Sent {
+        way.took(notice, batch.into_iter().skip(1).map(|other| other.id).collect());
+    }
+    Ok(told)
+}
+
+/// What may be told of these at this moment.
+pub(crate) async fn events(
+    gateway: &Gateway,
+    compartment: &Compartment,
+    notices: &[Notice],
+    content: Content,
+) -> Result<Vec<Event>, StoreError> {
+    let mut may: BTreeMap<String, bool> = BTreeMap::new();
+    let mut events = Vec::with_capacity(notices.len());
+    for notice in notices {
+        let What::Version { kind, id, .. } = &notice.what else { continue };
+        let key = ResourceKey { compartment: compartment.clone(), kind: kind.clone(), id: id.clone() };
+        let mut event = Event { number: notice.sequence, at: notice.made, focus: None, resource: None };
+        // Erased meanwhile: that there was an event is all that is left.
+        if let Some(stored) = gateway.store.resource(&key, None).await? {
+            event.focus = Some(key.reference());
+            if content == Content::FullResource {
+                let reference = key.reference();
+                let permitted = match may.get(&reference) {
+                    Some(known) => *known,
+                    None => may_hold(gateway, &key).await?,
+                };
+                may.insert(reference, permitted);
+                event.resource = parse(&stored).filter(|_| permitted).map(|document| (stored.version, document));
+            }
+        }
+        events.push(event);
+    }
+    Ok(events)
+}
+
+/// Whether the resource itself may leave now: by the consents that are stored at this moment, decided for what is told back to the
+/// sender. What was the sender's alone until now, and went to no platform, is the sender's.
+async fn may_hold(gateway: &Gateway, key: &ResourceKey) -> Result<bool, StoreError> {
+    let Some(referral) = referral_of(gateway, key).await? else { return Ok(true) };
+    let view = match View::load(gateway, &referral).await {
+        Ok(view) => view,
+        Err(ViewError::Store(error)) => return Err(error),
+        Err(ViewError::Missing(_) | ViewError::Erased) => return Ok(false),
+    };
+    let Some(id) = view.standing.referral.platform.clone() else { return Ok(true) };
+    // Of a recipient that is not known any more nobody can say what it may tell.
+    let Some(platform) = gateway.platform(&id) else { return Ok(false) };
+    let consents = view.consents(gateway).await?;
+    let needs = &platform.adapter.descriptor().data_needs;
+    let decided = view.decision(gateway, &platform.id, needs, Stage::Relay, &consents, &BTreeMap::new()).await?;
+    let withheld = view.kept(gateway, &platform, &consents).await?;
+    Ok(decided.verdict == Verdict::Permit && withheld == Withheld::Nothing)
+}
+
+/// The referral that a Task or ServiceRequest belongs to.
+async fn referral_of(gateway: &Gateway, key: &ResourceKey) -> Result<Option<ReferralId>, StoreError> {
+    let task = if key.kind == "Task" {
+        Some(key.id.clone())
+    } else {
+        let query = SearchQuery {
+            compartment: key.compartment.clone(),
+            kind: "Task".to_owned(),
+            all_of: vec![vec![Token::new("focus", key.reference())]],
+            updated: UpdatedRange::default(),
+            after: 0,
+            up_to: None,
+            limit: 1,
+            count: false,
+        };
+        gateway.store.search(&query).await?.rows.into_iter().next().map(|(_, stored)| stored.key.id)
+    };
+    let Some(task) = task else { return Ok(None) };
+    Ok(gateway.store.referral_by_task(&key.compartment, &task).await?.map(|referral| referral.id))
+}
+
+/// What is posted.
+pub(super) struct Post<'a> {
+    pub(super) shape: Shape,
+    /// `webhook-id` and `Bundle.id`.
+    pub(super) name: &'a str,
+    pub(super) events: &'a [Event],
+}
+
+/// Posts a notification, signed.
+pub(super) async fn post(
+    gateway: &Gateway,
+    kept: &Kept,
+    subscriber: &Subscriber,
+    post: Post<'_>,
+) -> Result<Hooked, StoreError> {
+    let key = &kept.stored.key;
+    let queue = Destination::Subscription { id: key.id.clone() }.queue(&key.compartment);
+    let since_start = gateway.store.last_notice(&queue).await?;
+    let now = gateway.clock.now();
+    let status = match (post.shape, kept.subscription.status) {
+        // Whoever reads it is being told: it is active for them.
+        (Shape::EventNotification | Shape::Heartbeat, Status::Error) => Status::Active,
+        (_, status) => status,
+    };
+    let notification = Notification {
+        base_url: &gateway.base_url,
+        id: post.name,
+        subscription: &key.id,
+        topic: kept.subscription.topic,
+        status,
+        content: kept.subscription.content,
+        shape: post.shape,
+        since_start,
+        events: post.events,
+        error: None,
+        now,
+    };
+    let body = notification.bundle().to_text().into_bytes();
+    let signed = subscriber.keys.sign(post.name, now, &body);
+    let mut headers: Vec<(&str, &str)> =
+        vec![(ID, &signed.id), (TIMESTAMP, &signed.timestamp), (SIGNATURE, &signed.signature)];
+    if let Some(authorization) = &subscriber.authorization {
+        headers.push(("authorization", authorization.reveal()));
+    }
+    let patience = Duration::from_secs(u64::from(kept.subscription.timeout_seconds));
+    Ok(subscriber.hook.post(&kept.subscription.endpoint, &headers, body, patience).await)
+}
+
+/// What an answer means. Nothing but 2xx is one that took it.
+pub(super) fn answered(hooked: &Hooked) -> Told {
+    match hooked {
+        Hooked::Answered { status: 200..=299, .. } => Told::Sent,
+        Hooked::Answered { status: 410, .. } => Told::NotWanted(GONE.to_owned()),
+        Hooked::Answered { status, retry_after } => {
+            Told::Later { failure: format!("The endpoint answered {status}."), retry_after: *retry_after }
+        }
+        Hooked::Silent(words) => Told::Later { failure: (*words).to_owned(), retry_after: None },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_answer_that_says_so_took_it() {
+        let answer = |status| answered(&Hooked::Answered { status, retry_after: Some(9) });
+        assert!([200, 201, 202, 204].into_iter().all(|status| answer(status) == Told::Sent));
+        assert_eq!(answer(410), Told::NotWanted(GONE.to_owned()));
+        for status in [100, 301, 307, 400, 401, 404, 429, 500, 503] {
+            assert!(matches!(answer(status), Told::Later { retry_after: Some(9), .. }), "{status}");
+        }
+    }
+}

@@ -18,7 +18,7 @@ mod fhirpath_js;
 mod links;
 mod mail;
 mod mesh;
-mod oauth2;
+mod npm;
 mod postgres;
 mod r4_tables;
 mod request_tracker;
@@ -147,8 +147,10 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
             variables.extend(required(sftp).map(|word| (sftp::VARIABLE, word)));
             let mail = steps.step("mail servers", || Ok(mail::prepare()))?;
             variables.extend(required(mail).map(|word| (mail::VARIABLE, word)));
-            let oauth2 = steps.step("OAuth2 server", || Ok(oauth2::prepare()))?;
-            variables.extend(required(oauth2).map(|word| (oauth2::VARIABLE, word)));
+            for server in [npm::OAUTH2, npm::GP_FHIR_SERVER] {
+                let is_there = steps.step(server.name, || Ok(server.prepare()))?;
+                variables.extend(required(is_there).map(|word| (server.variable, word)));
+            }
             let postgres = steps.step("PostgreSQL", || Ok(postgres::prepare()))?;
             variables.extend(required(postgres).map(|word| (postgres::VARIABLE, word)));
             let axe = steps.step("Chromium", || Ok(chromium::prepare()))?;

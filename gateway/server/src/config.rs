@@ -5,6 +5,7 @@ mod access;
 mod build;
 pub(crate) mod files;
 mod mail;
+mod notify;
 mod people;
 mod policy;
 mod retention;
@@ -19,6 +20,7 @@ pub use access::{
 pub(crate) use build::clients;
 pub use build::{build, rules};
 pub use mail::{ImapSection, MailSection, MailboxSection, SmtpSection, TlsWord};
+pub use notify::{CreatesWord, EndpointSection, NotifySection};
 pub use policy::{BranchSection, ClassSetting, Decided, DirectCareSection, NotesSetting, PolicySection, TenantSection};
 pub use retention::{RetentionSection, kept_for_ever};
 pub use sections::{

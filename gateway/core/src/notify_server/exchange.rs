@@ -18,12 +18,12 @@ pub enum Creates {
     WithTheirId,
 }
 
-/// What is known of a copy that stood there.
+/// A copy that stands there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
     /// Its id there.
     pub id: String,
-    /// The `ETag` of what we wrote last.
+    /// The `ETag` of what stands.
     pub etag: String,
 }
 
@@ -152,28 +152,23 @@ impl Trouble {
 #[derive(Debug)]
 pub struct Exchange<'a> {
     copy: &'a Copy,
-    creates: Creates,
-    held: Option<Held>,
+    stood: bool,
     asked: Ask,
     count: u32,
 }
 
 impl<'a> Exchange<'a> {
-    /// Begins with what is known, and says the first request.
+    /// Begins, and says the first request. `stood`: a copy of this resource has stood there before.
+    ///
+    /// What stands is always read first. Its mark says whether it is what we wrote last, and `If-Match` then holds for exactly that: so no
+    /// version of another server need be remembered, and none can be out of date.
     #[must_use]
-    pub fn begin(copy: &'a Copy, creates: Creates, held: Option<Held>) -> (Self, Ask) {
-        let first = match (&held, creates) {
-            (Some(Held { id, etag }), _) => Ask::Update { id: id.clone(), etag: etag.clone() },
-            (None, Creates::WithOurId) => Ask::Read { id: copy.id.clone() },
-            (None, Creates::WithTheirId) => Ask::Find,
+    pub fn begin(copy: &'a Copy, creates: Creates, stood: bool) -> (Self, Ask) {
+        let first = match creates {
+            Creates::WithOurId => Ask::Read { id: copy.id.clone() },
+            Creates::WithTheirId => Ask::Find,
         };
-        (Self { copy, creates, held, asked: first.clone(), count: 1 }, first)
-    }
-
-    /// Whether the request that is under way may have changed something: if it is not answered, nobody knows.
-    #[must_use]
-    pub fn may_have_written(&self) -> bool {
-        matches!(self.asked, Ask::PutNew | Ask::PostNew | Ask::Update { .. })
+        (Self { copy, stood, asked: first.clone(), count: 1 }, first)
     }
 
     /// What follows from the answer to the last request.
@@ -183,7 +178,7 @@ impl<'a> Exchange<'a> {
             (Ask::Read { .. }, 200) => self.judge(answer.body.as_ref(), answer.etag.as_deref()),
             (Ask::Find, 200) => self.found(answer.body.as_ref()),
             (Ask::Read { .. } | Ask::Update { .. }, 410) => stopped(Trouble::GoneThere),
-            (Ask::Read { .. }, 404) if self.held.is_some() => stopped(Trouble::GoneThere),
+            (Ask::Read { .. }, 404) if self.stood => stopped(Trouble::GoneThere),
             (Ask::Read { .. }, 404) => Next::Ask(Ask::PutNew),
             (Ask::Update { .. }, 404) => stopped(Trouble::GoneThere),
             // Somebody has written: it is looked at, never written over.
@@ -236,7 +231,7 @@ impl<'a> Exchange<'a> {
         };
         let all: Vec<&Json> = body.items("entry").iter().filter_map(|entry| entry.get("resource")).filter(is_it).collect();
         match all.as_slice() {
-            [] if self.held.is_some() => stopped(Trouble::GoneThere),
+            [] if self.stood => stopped(Trouble::GoneThere),
             [] => Next::Ask(Ask::PostNew),
             [one] => self.judge(Some(one), None),
             _ => stopped(Trouble::Several),

@@ -6,7 +6,6 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::gateway::{Gateway, LatestTime, OutboxBell, Platform, Platforms};
 use crate::limits::Limits;
-use crate::notify::Ways;
 use crate::pace::Pace;
 use crate::store::Store;
 use crate::transport::Transport;
@@ -81,6 +80,7 @@ pub fn build(
             status_link: status_link.map(Arc::new),
         });
     }
+    let ways = super::notify::ways(config, &mut faults);
     if !faults.is_empty() {
         return Err(ConfigError::Faults(faults));
     }
@@ -115,7 +115,7 @@ pub fn build(
         outbox_bell: OutboxBell::default(),
         lane_bell: watch::Sender::new(0),
         report_bell: Notify::new(),
-        ways: Ways::default(),
+        ways,
         notice_bell: Notify::new(),
         latest: LatestTime::default(),
     })

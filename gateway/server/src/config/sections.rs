@@ -3,6 +3,7 @@
 use super::access::{AuthorizationSection, BasicSection, CertificateSection, NamedSecret, OAuth2Section};
 use super::files::{MeshSection, SftpSection};
 use super::mail::{MailSection, MailboxSection};
+use super::notify::NotifySection;
 use super::policy::{Decided, PolicySection, TenantSection};
 use super::retention::RetentionSection;
 use super::share::{LimitsSection, RateSection};
@@ -104,6 +105,9 @@ pub struct ClientSection {
     pub platform: Option<Spanned<String>>,
     /// How much it may ask, where that differs from `[limits]`.
     pub rate: Option<RateSection>,
+    /// Whom on its side the gateway tells by itself.
+    #[serde(default)]
+    pub notify: NotifySection,
 }
 
 /// `[[platform]]`.
@@ -308,6 +312,7 @@ pub(super) fn check(config: &Config, text: &str) -> Vec<Fault> {
     check.unique("platform.id", config.platform.iter().map(|section| &section.id));
     for section in &config.client {
         check.client(section, &platforms);
+        check.notify(section);
     }
     for section in &config.platform {
         check.platform(section, &config.adapters);
@@ -461,7 +466,7 @@ impl Check<'_> {
     }
 
     fn platform(&mut self, platform: &PlatformSection, adapters: &Registry) {
-        self.access(platform);
+        self.access(&platform.keys());
         self.files(platform);
         let adapter = adapters.find(platform.adapter.get_ref());
         if adapter.is_none() {
@@ -473,7 +478,7 @@ impl Check<'_> {
             self.hash(hash, "platform.report-token-sha256");
         }
         if let Some(base) = &platform.base_url {
-            self.base_url(base);
+            self.base_url(base, "platform.base-url");
         }
         if let Some(adapter) = adapter {
             let declared = adapter.descriptor().limits.pace;
@@ -515,8 +520,7 @@ impl Check<'_> {
         }
     }
 
-    fn base_url(&mut self, base: &Spanned<String>) {
-        let key = "platform.base-url";
+    pub(super) fn base_url(&mut self, base: &Spanned<String>, key: &str) {
         let Ok(url) = Url::parse(base.get_ref()) else {
             self.at(base, key, "not a URL");
             return;

@@ -61,7 +61,7 @@ impl Server {
             }
             (Ask::PutNew, Some(_)) => bare(412),
             (Ask::PostNew, Some(stored)) => Heard { status: 200, body: Some(stored.clone()), ..Heard::default() },
-            (Ask::PutNew | Ask::PostNew, None) => self.store(&copy.resource),
+            (Ask::PutNew | Ask::PostNew, false) => self.store(&copy.resource),
             (Ask::Update { etag, .. }, Some(_)) if *etag != self.etag() => bare(412),
             (Ask::Update { .. }, Some(_)) => self.store(&copy.resource),
         }
@@ -73,9 +73,9 @@ impl Server {
 }
 
 /// Runs an exchange to its end; `lost`: the answer to its request of this number never comes.
-fn run(server: &mut Server, copy: &Copy, held: Option<Held>, lost: Option<usize>) -> Option<End> {
+fn run(server: &mut Server, copy: &Copy, stood: bool, lost: Option<usize>) -> Option<End> {
     let creates = if server.gives_ids { Creates::WithTheirId } else { Creates::WithOurId };
-    let (mut exchange, mut ask) = Exchange::begin(copy, creates, held);
+    let (mut exchange, mut ask) = Exchange::begin(copy, creates, stood);
     for count in 0.. {
         let answer = server.answer(&ask, copy);
         if lost == Some(count) {
@@ -95,8 +95,6 @@ enum Step {
     Told(Option<usize>),
     /// A worker that was held up tells an old state.
     Late,
-    /// The gateway forgets what it knew of the server.
-    Forget,
     /// Somebody changes it there.
     Staff,
     /// Somebody deletes it there.
@@ -107,7 +105,6 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let one = prop_oneof![
         6 => proptest::option::of(0..4_usize).prop_map(Step::Told),
         2 => Just(Step::Late),
-        2 => Just(Step::Forget),
         1 => Just(Step::Staff),
         1 => Just(Step::Delete),
     ];
@@ -120,7 +117,7 @@ proptest! {
     #[test]
     fn what_stands_never_goes_back_and_nothing_of_anybody_else_is_written_over(steps in steps(), gives_ids in any::<bool>()) {
         let mut server = Server { gives_ids, ..Server::default() };
-        let (mut version, mut held) = (1, None);
+        let (mut version, mut stood) = (1, false);
         let mut touched = false;
         for step in steps {
             let before = (server.version, server.mark(), server.resource.clone());
@@ -130,10 +127,6 @@ proptest! {
                     Some((version, lost))
                 }
                 Step::Late => Some((version.max(2) - 1, None)),
-                Step::Forget => {
-                    held = None;
-                    None
-                }
                 Step::Staff => {
                     if let Some(resource) = &mut server.resource {
                         resource.set("description", Json::string("by the practice"));
@@ -148,15 +141,14 @@ proptest! {
                 }
             };
             let Some((told, lost)) = told else { continue };
-            let knew = held.clone();
-            let end = run(&mut server, &of(told), held.clone(), lost);
+            let end = run(&mut server, &of(told), stood, lost);
             // Another's work stands as it was.
             if before.2.is_some() && before.1.is_none() {
                 prop_assert_eq!(&before.2, &server.resource);
                 prop_assert!(lost.is_some() || matches!(end, Some(End::Stopped(Trouble::ChangedThere))));
             }
             // What was deleted is not made again, as long as it is known to have been there.
-            if before.2.is_none() && knew.is_some() {
+            if before.2.is_none() && stood {
                 prop_assert!(server.resource.is_none());
             }
             if let (Some(was), Some(is)) = (before.1, server.mark()) {
@@ -165,7 +157,7 @@ proptest! {
             if let Some(End::Stands { held: now, written }) = end {
                 prop_assert_eq!(&now.etag, &server.etag());
                 prop_assert_eq!(written, server.version > before.0);
-                held = Some(now);
+                stood = true;
             } else if lost.is_none() {
                 prop_assert!(touched, "{:?}", end);
             }
@@ -175,10 +167,10 @@ proptest! {
             let newest = of(version);
             for round in 0..2 {
                 let before = server.version;
-                let end = run(&mut server, &newest, held.clone(), None);
+                let end = run(&mut server, &newest, stood, None);
                 prop_assert!(matches!(end, Some(End::Stands { .. })), "{end:?}");
                 prop_assert_eq!(server.mark(), Some(newest.mark.clone()));
-                prop_assert!(round == 0 || held.is_some() || server.version == before);
+                prop_assert!(round == 0 || server.version == before);
             }
         }
     }
@@ -189,12 +181,12 @@ fn an_answer_that_was_lost_is_found_again_as_our_own() {
     for gives_ids in [false, true] {
         let mut server = Server { gives_ids, ..Server::default() };
         // The create was done, and nobody heard.
-        assert_eq!(run(&mut server, &of(1), None, Some(1)), None);
-        let Some(End::Stands { held, written: false }) = run(&mut server, &of(1), None, None) else { panic!("{gives_ids}") };
-        // The update was done, and nobody heard: 412 is our own echo.
-        assert_eq!(run(&mut server, &of(2), Some(held.clone()), Some(0)), None);
-        let end = run(&mut server, &of(3), Some(held), None);
-        assert!(matches!(end, Some(End::Stands { written: true, .. })), "{end:?}");
+        assert_eq!(run(&mut server, &of(1), false, Some(1)), None);
+        assert!(matches!(run(&mut server, &of(1), false, None), Some(End::Stands { written: false, .. })));
+        // The update was done, and nobody heard.
+        assert_eq!(run(&mut server, &of(2), true, Some(1)), None);
+        assert!(matches!(run(&mut server, &of(2), true, None), Some(End::Stands { written: false, .. })));
+        assert!(matches!(run(&mut server, &of(3), true, None), Some(End::Stands { written: true, .. })));
         assert_eq!(server.mark().map(|mark| mark.version), Some(3));
     }
 }
@@ -202,38 +194,37 @@ fn an_answer_that_was_lost_is_found_again_as_our_own() {
 #[test]
 fn each_refusal_is_told_or_waits() {
     let task = of(1);
-    let after = |ask: Ask, held: Option<Held>, status: u16| {
-        let (mut exchange, _) = Exchange::begin(&task, Creates::WithOurId, held);
+    let after = |ask: Ask, stood: bool, status: u16| {
+        let (mut exchange, _) = Exchange::begin(&task, Creates::WithOurId, stood);
         exchange.asked = ask;
         exchange.heard(&Heard { status, ..Heard::default() })
     };
     let update = || Ask::Update { id: "t".to_owned(), etag: "W/\"1\"".to_owned() };
-    let held = || Some(Held { id: "t".to_owned(), etag: "W/\"1\"".to_owned() });
     for status in [401, 408, 425, 429, 500, 502, 503, 504] {
-        assert_eq!(after(update(), held(), status), Next::End(End::Later { status }));
+        assert_eq!(after(update(), true, status), Next::End(End::Later { status }));
     }
-    for (ask, held, status, trouble) in [
-        (update(), held(), 404, Trouble::GoneThere),
-        (update(), held(), 410, Trouble::GoneThere),
-        (Ask::Read { id: "t".to_owned() }, held(), 404, Trouble::GoneThere),
-        (Ask::Read { id: "t".to_owned() }, None, 410, Trouble::GoneThere),
-        (Ask::PutNew, None, 405, Trouble::IdRefused),
-        (Ask::PutNew, None, 422, Trouble::Refused(422)),
-        (update(), held(), 400, Trouble::Refused(400)),
-        (update(), held(), 403, Trouble::Refused(403)),
-        (Ask::PostNew, None, 412, Trouble::Several),
-        (Ask::Find, None, 200, Trouble::Refused(200)),
-        (update(), held(), 302, Trouble::Refused(302)),
-        (update(), held(), 200, Trouble::Unversioned),
+    for (ask, stood, status, trouble) in [
+        (update(), true, 404, Trouble::GoneThere),
+        (update(), true, 410, Trouble::GoneThere),
+        (Ask::Read { id: "t".to_owned() }, true, 404, Trouble::GoneThere),
+        (Ask::Read { id: "t".to_owned() }, false, 410, Trouble::GoneThere),
+        (Ask::PutNew, false, 405, Trouble::IdRefused),
+        (Ask::PutNew, false, 422, Trouble::Refused(422)),
+        (update(), true, 400, Trouble::Refused(400)),
+        (update(), true, 403, Trouble::Refused(403)),
+        (Ask::PostNew, false, 412, Trouble::Several),
+        (Ask::Find, false, 200, Trouble::Refused(200)),
+        (update(), true, 302, Trouble::Refused(302)),
+        (update(), true, 200, Trouble::Unversioned),
     ] {
-        assert_eq!(after(ask.clone(), held, status), stopped(trouble), "{ask:?} {status}");
+        assert_eq!(after(ask.clone(), stood, status), stopped(trouble), "{ask:?} {status}");
     }
 }
 
 #[test]
 fn of_a_search_only_what_has_the_identifier_counts() {
     let task = of(1);
-    let (mut exchange, ask) = Exchange::begin(&task, Creates::WithTheirId, None);
+    let (mut exchange, ask) = Exchange::begin(&task, Creates::WithTheirId, false);
     assert_eq!(ask, Ask::Find);
     let strangers: Json = json!({ "resourceType": "Bundle", "entry": [
         { "resource": { "resourceType": "Task", "id": "other", "identifier": [{ "system": "urn:x", "value": "y" }] } }] })

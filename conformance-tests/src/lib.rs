@@ -17,6 +17,7 @@
 //! - [`salesforce::Salesforce`] is a simulated Salesforce organisation;
 //! - [`simulator::Simulator`] is the frame of simulated platforms: socket, record, faults, clock, namespaces;
 //! - [`message_platform::MessagePlatform`] takes referrals as FHIR messages, and answers and tells in messages.
+//! - [`message_sender::MessageSender`] takes the responses to messages that it sent.
 //! - [`front::Front`] stands in front of several gateways.
 //! - [`postgres::PostgresServer`] runs a private PostgreSQL, where it is installed.
 //! - [`mesh_sandbox::MeshSandbox`] runs the real MESH sandbox, where it is installed.
@@ -39,6 +40,7 @@ pub mod lamplight;
 pub mod mail_server;
 pub mod mesh_sandbox;
 pub mod message_platform;
+pub mod message_sender;
 pub mod npm;
 pub mod oauth2_server;
 pub mod platform;

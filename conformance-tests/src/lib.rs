@@ -17,11 +17,13 @@
 //! - [`salesforce::Salesforce`] is a simulated Salesforce organisation;
 //! - [`simulator::Simulator`] is the frame of simulated platforms: socket, record, faults, clock, namespaces;
 //! - [`message_platform::MessagePlatform`] takes referrals as FHIR messages, and answers and tells in messages.
+//! - [`message_sender::MessageSender`] takes the responses to messages that it sent.
 //! - [`front::Front`] stands in front of several gateways.
 //! - [`postgres::PostgresServer`] runs a private PostgreSQL, where it is installed.
 //! - [`mesh_sandbox::MeshSandbox`] runs the real MESH sandbox, where it is installed.
 //! - [`mail_server::MailServer`] runs the real Postfix and Dovecot, where they are installed.
 //! - [`sftp_server::SftpServer`] runs the real OpenSSH server, where it is installed.
+//! - [`gp_fhir_server::GpFhirServer`] runs a real FHIR server as a GP system, where it is installed.
 //! - [`oauth2_server::OAuth2Server`] runs a real OAuth2 server, where it is installed.
 //! - [`request_tracker::RequestTracker`] runs the real Request Tracker 5, where it is installed.
 
@@ -32,11 +34,14 @@ pub mod direct_light;
 pub mod fhir;
 pub mod front;
 pub mod generator;
+pub mod gp_fhir_server;
 pub mod gp_system;
 pub mod lamplight;
 pub mod mail_server;
 pub mod mesh_sandbox;
 pub mod message_platform;
+pub mod message_sender;
+pub mod npm;
 pub mod oauth2_server;
 pub mod platform;
 pub mod postgres;

@@ -19,13 +19,11 @@ mod links;
 mod mail;
 mod mesh;
 mod npm;
-mod oauth2;
 mod postgres;
 mod r4_tables;
 mod request_tracker;
 mod sftp;
 mod simulation;
-mod standard_webhooks;
 mod steps;
 
 use anyhow::Result;
@@ -149,10 +147,10 @@ fn run(task: Task, steps: &mut Steps) -> Result<()> {
             variables.extend(required(sftp).map(|word| (sftp::VARIABLE, word)));
             let mail = steps.step("mail servers", || Ok(mail::prepare()))?;
             variables.extend(required(mail).map(|word| (mail::VARIABLE, word)));
-            let oauth2 = steps.step("OAuth2 server", || Ok(oauth2::prepare()))?;
-            variables.extend(required(oauth2).map(|word| (oauth2::VARIABLE, word)));
-            let webhooks = steps.step("Standard Webhooks", || Ok(standard_webhooks::prepare()))?;
-            variables.extend(required(webhooks).map(|word| (standard_webhooks::VARIABLE, word)));
+            for server in [npm::OAUTH2, npm::GP_FHIR_SERVER, npm::STANDARD_WEBHOOKS] {
+                let is_there = steps.step(server.name, || Ok(server.prepare()))?;
+                variables.extend(required(is_there).map(|word| (server.variable, word)));
+            }
             let postgres = steps.step("PostgreSQL", || Ok(postgres::prepare()))?;
             variables.extend(required(postgres).map(|word| (postgres::VARIABLE, word)));
             let axe = steps.step("Chromium", || Ok(chromium::prepare()))?;

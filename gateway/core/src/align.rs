@@ -6,6 +6,8 @@
 
 mod kept;
 
+pub(crate) use kept::{shown_output, shown_task};
+
 use crate::accept::{audit_line, decision_detail, new_row, version_of};
 use crate::change::{Change, Check, Disposition, ReportRecord, Transaction};
 use crate::consent::{Decision, Kept, Stage, Verdict, stored_name};

@@ -12,6 +12,7 @@ mod crosswalk;
 mod errors;
 mod message;
 mod patterns;
+mod response;
 mod translate;
 
 pub use answer::{Stored, answer};
@@ -19,6 +20,7 @@ pub use crosswalk::{CROSSWALK, CrosswalkRow, Reason, reason, row};
 pub use errors::{Published, outcome, published};
 pub use message::{Entry, Message, read};
 pub use patterns::{Act, CATEGORY, Content, DEFINITIONS, EVENT, PATTERNS, Pattern, message_definitions};
+pub use response::{Conversation, RESPONSE, Responding, Response, conversation, response, says};
 pub use translate::{Translation, names, translate};
 
 use crate::accept::Rules;

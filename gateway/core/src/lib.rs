@@ -26,6 +26,7 @@ pub mod route;
 // The way back.
 pub mod align;
 pub mod notify;
+pub mod notify_server;
 pub mod status;
 pub mod status_link;
 pub mod subscription;

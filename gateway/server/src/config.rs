@@ -5,6 +5,7 @@ mod access;
 mod build;
 pub(crate) mod files;
 mod mail;
+mod notify;
 mod people;
 mod policy;
 mod retention;
@@ -20,6 +21,7 @@ pub use access::{
 pub(crate) use build::clients;
 pub use build::{build, rules};
 pub use mail::{ImapSection, MailSection, MailboxSection, SmtpSection, TlsWord};
+pub use notify::{CreatesWord, EndpointSection, NotifySection};
 pub use policy::{BranchSection, ClassSetting, Decided, DirectCareSection, NotesSetting, PolicySection, TenantSection};
 pub use retention::{RetentionSection, kept_for_ever};
 pub use sections::{
@@ -27,8 +29,8 @@ pub use sections::{
 };
 pub use share::{LimitsSection, RateSection};
 pub use status_link::StatusLinkSection;
-pub use subscriptions::SubscriptionsSection;
 pub use store::{StoreSection, address, open_store, open_store_to_read, store_file};
+pub use subscriptions::SubscriptionsSection;
 
 use crate::adapters::{self, FolderReader, Registry};
 use std::path::Path;

@@ -54,6 +54,7 @@ async fn play(referrals: u32, once: bool, seed: u64, engine: Engine, kill_every:
     world.cast(referrals);
     say(&format!("FHIR base address   {}", world.gateway().base_url));
     say(&format!("GP client's token   {}", world::GP_TOKEN));
+    say(&format!("BaRS-shaped         token {}, responses at {}", world::BARS_TOKEN, world.responses()));
     for (name, address) in world.platform_addresses() {
         say(&format!("platform            {name}: {address}"));
     }

@@ -4,12 +4,17 @@
 //! A [`Way`] is one manner of telling. It says what follows from a stored version, and tells; this file does what all share:
 //! numbers, leases, repetition, and the record of what came of it.
 
+pub mod message;
+pub mod server;
 pub mod subscription;
 
 use crate::gateway::{Gateway, is_race, log_store_fault};
 use crate::store::{CommitError, StoreError};
+use crate::view::{View, ViewError};
+use adapter_contract::{DeliveryError, FailureCode, Repeat};
 use async_trait::async_trait;
 use gateway_core::change::{AuditRecord, Change, Check, Removed, Transaction};
+use gateway_core::classify::{self, Class};
 use gateway_core::identity::{Compartment, GATEWAY_AUTHOR};
 use gateway_core::notify::{Destination, Fed, Notice, NoticeState, Told, Wanted, What, numbered};
 use gateway_core::resource::ResourceVersion;
@@ -53,6 +58,32 @@ pub trait Way: Send + Sync {
     async fn settle(&self, _gateway: &Gateway, _notice: &Notice, _told: &Told) -> Result<Transaction, StoreError> {
         Ok(Transaction::default())
     }
+}
+
+/// The referral as it stands now, for whoever is to be told of it; or why there is nothing to tell.
+pub(crate) async fn view(gateway: &Gateway, notice: &Notice) -> Result<Result<View, Told>, StoreError> {
+    let Some(id) = &notice.referral else { return Ok(Err(Told::Never("The notice names no referral.".to_owned()))) };
+    Ok(match View::load(gateway, id).await {
+        Ok(view) => Ok(view),
+        Err(ViewError::Store(error)) => return Err(error),
+        Err(ViewError::Erased) => Err(Told::NotWanted("The record was erased.".to_owned())),
+        Err(ViewError::Missing(what)) => Err(Told::Never(format!("The {what} of the referral is not there."))),
+    })
+}
+
+/// What a failure of the way there means. Whatever is told is told by requests that can be sent again.
+pub(crate) fn failed(error: &DeliveryError) -> Told {
+    let failure = error.message.clone();
+    match classify::class_of(&error.code, Some(Repeat::Keyed)) {
+        Class::Permanent if error.code != FailureCode::HttpStatus(401) => Told::Never(failure),
+        _ => Told::Later { failure, retry_after: error.retry_after_seconds },
+    }
+}
+
+/// How long an answer asks to be left alone, in seconds.
+pub(crate) fn asked_to_wait(gateway: &Gateway, status: u16, headers: &[(String, String)]) -> Option<u32> {
+    let wait = crate::pace::asked_to_wait(status, headers, gateway.clock.now())?;
+    u32::try_from(wait.as_secs()).ok()
 }
 
 /// The ways that are configured.

@@ -14,7 +14,7 @@ mod smtp;
 use crate::chance::Chance;
 use crate::clock::{Clock, SystemClock};
 use crate::gateway::{Platform, Secret};
-use access::{Authorization, Tls};
+use access::{Access, Authorization, Tls};
 use adapter_contract::{Answer, DeliveryError, FailureCode, FileRequest, HttpRequest, MailRequest, Method};
 use async_trait::async_trait;
 use dial::{Allowed, Forbidden, Guard, Lookup, SystemLookup};
@@ -42,6 +42,15 @@ pub trait Transport: Send + Sync {
     /// # Errors
     /// [`DeliveryError`] when there was none that can be read.
     async fn send(&self, platform: &Platform, request: &HttpRequest, names: &Names) -> Result<Answer, DeliveryError>;
+
+    /// The answer of somebody on the GP's side, whatever its status.
+    ///
+    /// # Errors
+    /// [`DeliveryError`] when there was none that can be read.
+    async fn ask(&self, endpoint: &Endpoint, request: &HttpRequest, names: &Names) -> Result<Answer, DeliveryError> {
+        let _ = (endpoint, request, names);
+        Err(DeliveryError::new(FailureCode::Refused, "Nothing is here that asks anybody on the GP's side."))
+    }
 
     /// Does something with files at a platform.
     ///
@@ -75,6 +84,53 @@ pub trait Transport: Send + Sync {
     async fn inbox(&self, mailbox: &Mailbox) -> Result<Box<dyn Inbox>, DeliveryError> {
         let _ = mailbox;
         Err(DeliveryError::new(FailureCode::Refused, NO_INBOX))
+    }
+}
+
+/// Somebody on the GP's side who is asked over HTTP.
+pub struct Endpoint {
+    /// Base address without trailing slash.
+    pub base_url: String,
+    /// How it is reached, and with which credentials.
+    pub access: Access,
+}
+
+/// An answer of the GP's side is waited for so long: less than half a lease, in which a notice is told.
+const ANSWER_SECONDS: u32 = 20;
+/// Longest answer of the GP's side, bytes.
+const ANSWER_BYTES: usize = 1 << 20;
+
+/// Whom a request goes to, and what its answer may cost.
+#[derive(Clone, Copy)]
+struct To<'a> {
+    /// For words: `platform`.
+    who: &'static str,
+    base_url: &'a str,
+    access: &'a Access,
+    answer_seconds: u32,
+    answer_bytes: usize,
+}
+
+impl<'a> To<'a> {
+    fn platform(platform: &'a Platform) -> Self {
+        let limits = platform.adapter.descriptor().limits;
+        Self {
+            who: "platform",
+            base_url: &platform.base_url,
+            access: &platform.access,
+            answer_seconds: limits.answer_seconds,
+            answer_bytes: limits.answer_bytes as usize,
+        }
+    }
+
+    fn endpoint(endpoint: &'a Endpoint) -> Self {
+        Self {
+            who: "GP's own server",
+            base_url: &endpoint.base_url,
+            access: &endpoint.access,
+            answer_seconds: ANSWER_SECONDS,
+            answer_bytes: ANSWER_BYTES,
+        }
     }
 }
 
@@ -200,26 +256,25 @@ impl HttpTransport {
     async fn once(
         &self,
         client: &reqwest::Client,
-        platform: &Platform,
+        to: To<'_>,
         request: &HttpRequest,
         names: &Names,
         shown: Shown<'_>,
     ) -> Result<Answer, Unread> {
-        let limits = platform.adapter.descriptor().limits;
-        let outgoing = build(client, platform, request, names, shown)?;
-        let budget = Duration::from_secs(u64::from(limits.answer_seconds));
+        let outgoing = build(client, to, request, names, shown)?;
+        let budget = Duration::from_secs(u64::from(to.answer_seconds));
         let response =
-            client.execute(with_timeout(outgoing, budget)).await.map_err(|error| without_answer(&error, "platform"))?;
+            client.execute(with_timeout(outgoing, budget)).await.map_err(|error| without_answer(&error, to.who))?;
         let status = response.status().as_u16();
         let mut headers = headers(&response);
-        let mut body = body(response, limits.answer_bytes as usize).await.map_err(|cut| match cut {
+        let mut body = body(response, to.answer_bytes).await.map_err(|cut| match cut {
             Cut::TooLong => {
-                let words = format!("The answer is longer than {} bytes and was cut off.", limits.answer_bytes);
+                let words = format!("The answer is longer than {} bytes and was cut off.", to.answer_bytes);
                 Unread { error: DeliveryError::new(unreadable(status), words), too_long: true }
             }
             Cut::Off => DeliveryError::new(unreadable(status), "The answer broke off before its end.").into(),
         })?;
-        platform.access.credentials.scrub(shown.token(), &mut headers, &mut body);
+        to.access.credentials.scrub(shown.token(), &mut headers, &mut body);
         Ok(Answer::Http { status, headers, body })
     }
 }
@@ -228,34 +283,21 @@ impl HttpTransport {
 impl Transport for HttpTransport {
     async fn prepare(&self, platform: &Platform) -> Result<(), DeliveryError> {
         if let Some(Authorization::OAuth2(oauth2)) = &platform.access.credentials.authorization {
-            let client = self.client_of(platform)?;
-            self.token(oauth2, &client, platform).await?;
+            let to = To::platform(platform);
+            let client = self.client_of(to)?;
+            self.token(oauth2, &client, to).await?;
         }
         Ok(())
     }
 
     async fn send(&self, platform: &Platform, request: &HttpRequest, names: &Names) -> Result<Answer, DeliveryError> {
-        let client = self.client_of(platform)?;
-        let once = |shown| self.once(&client, platform, request, names, shown);
-        let Some(Authorization::OAuth2(oauth2)) = &platform.access.credentials.authorization else {
-            return once(Shown::Nothing).await.map_err(|unread| unread.error);
-        };
         let was_ours = platform.pace.is_ours().is_ok();
-        let token = self.token(oauth2, &client, platform).await?;
-        let answer = once(Shown::Token(&token)).await.map_err(|unread| unread.error)?;
-        // A token may end before its time. 401 says that nothing was done (RFC 9110, 15.5.2), so that one renewal is safe.
-        if !matches!(answer, Answer::Http { status: 401, .. }) {
-            return Ok(answer);
-        }
-        if !oauth2.refused(&token, self.clock.as_ref()).await {
-            return Ok(answer);
-        }
-        let token = self.token(oauth2, &client, platform).await?;
-        // That may have taken its time.
-        if was_ours {
-            platform.pace.is_ours()?;
-        }
-        once(Shown::Token(&token)).await.map_err(|unread| unread.error)
+        let still = || if was_ours { platform.pace.is_ours() } else { Ok(()) };
+        self.answered(To::platform(platform), request, names, &still).await
+    }
+
+    async fn ask(&self, endpoint: &Endpoint, request: &HttpRequest, names: &Names) -> Result<Answer, DeliveryError> {
+        self.answered(To::endpoint(endpoint), request, names, &|| Ok(())).await
     }
 
     async fn file(&self, platform: &Platform, request: &FileRequest, names: &Names) -> Result<Answer, DeliveryError> {
@@ -285,20 +327,45 @@ impl Transport for HttpTransport {
 }
 
 impl HttpTransport {
-    /// The HTTP client of this platform.
-    fn client_of(&self, platform: &Platform) -> Result<reqwest::Client, DeliveryError> {
-        let words = "The certificates that are configured for this platform do not work.";
-        let client = platform.access.client(&self.shared, &self.lookup);
-        client.map_err(|_| DeliveryError::new(FailureCode::TlsRefused, words))
+    /// An answer, after a token where one is needed. `still`: whether we may still ask, once a token was renewed.
+    async fn answered(
+        &self,
+        to: To<'_>,
+        request: &HttpRequest,
+        names: &Names,
+        still: &(dyn Fn() -> Result<(), DeliveryError> + Sync),
+    ) -> Result<Answer, DeliveryError> {
+        let client = self.client_of(to)?;
+        let once = |shown| self.once(&client, to, request, names, shown);
+        let Some(Authorization::OAuth2(oauth2)) = &to.access.credentials.authorization else {
+            return once(Shown::Nothing).await.map_err(|unread| unread.error);
+        };
+        let token = self.token(oauth2, &client, to).await?;
+        let answer = once(Shown::Token(&token)).await.map_err(|unread| unread.error)?;
+        // A token may end before its time. 401 says that nothing was done (RFC 9110, 15.5.2), so that one renewal is safe.
+        if !matches!(answer, Answer::Http { status: 401, .. }) {
+            return Ok(answer);
+        }
+        if !oauth2.refused(&token, self.clock.as_ref()).await {
+            return Ok(answer);
+        }
+        let token = self.token(oauth2, &client, to).await?;
+        // That may have taken its time.
+        still()?;
+        once(Shown::Token(&token)).await.map_err(|unread| unread.error)
     }
 
-    async fn token(
-        &self,
-        oauth2: &OAuth2,
-        client: &reqwest::Client,
-        platform: &Platform,
-    ) -> Result<Token, DeliveryError> {
-        oauth2.token(client, &platform.base_url, self.clock.as_ref(), &self.chance).await
+    /// The HTTP client of whom this goes to.
+    fn client_of(&self, to: To<'_>) -> Result<reqwest::Client, DeliveryError> {
+        let client = to.access.client(&self.shared, &self.lookup);
+        client.map_err(|_| {
+            let words = format!("The certificates that are configured for this {} do not work.", to.who);
+            DeliveryError::new(FailureCode::TlsRefused, words)
+        })
+    }
+
+    async fn token(&self, oauth2: &OAuth2, client: &reqwest::Client, to: To<'_>) -> Result<Token, DeliveryError> {
+        oauth2.token(client, to.base_url, self.clock.as_ref(), &self.chance).await
     }
 }
 
@@ -332,7 +399,7 @@ fn with_timeout(mut request: reqwest::Request, budget: Duration) -> reqwest::Req
 
 fn build(
     client: &reqwest::Client,
-    platform: &Platform,
+    to: To<'_>,
     request: &HttpRequest,
     names: &Names,
     shown: Shown<'_>,
@@ -344,12 +411,9 @@ fn build(
         Method::Patch => reqwest::Method::PATCH,
         Method::Delete => reqwest::Method::DELETE,
     };
-    let address = if request.path.is_empty() {
-        platform.base_url.clone()
-    } else {
-        format!("{}/{}", platform.base_url, request.path)
-    };
-    let credentials = &platform.access.credentials;
+    let address =
+        if request.path.is_empty() { to.base_url.to_owned() } else { format!("{}/{}", to.base_url, request.path) };
+    let credentials = &to.access.credentials;
     let mut builder = client.request(method, address);
     if !request.query.is_empty() {
         builder = builder.query(&request.query);
@@ -378,7 +442,7 @@ fn build(
     let built = builder.build().map_err(|_| {
         DeliveryError::new(FailureCode::Untranslatable, "The adapter made a request that is not valid HTTP.")
     })?;
-    if !is_below(built.url(), &platform.base_url) {
+    if !is_below(built.url(), to.base_url) {
         let words = "The adapter made an address that is not below the platform's base address; nothing was sent.";
         return Err(DeliveryError::new(FailureCode::Untranslatable, words));
     }

@@ -7,7 +7,7 @@ use crate::store::StoreError;
 use adapter_contract::DataNeed;
 use gateway_core::accept::{Asked, Rules, decide_consent, keeps_outcome};
 use gateway_core::change::Check;
-use gateway_core::consent::{Decision, Kept, Record, Stage};
+use gateway_core::consent::{Decision, Kept, Record, Stage, Verdict};
 use gateway_core::identity::{Owner, PlatformId};
 use gateway_core::ingest::{Person, Stored, patient_of};
 use gateway_core::minimise::Whole;
@@ -117,7 +117,7 @@ impl View {
     }
 
     /// What a reference of the referral means.
-    fn related(&self, reference: &str) -> Option<&Json> {
+    pub(crate) fn related(&self, reference: &str) -> Option<&Json> {
         let Standing { referral, task, service_request } = &self.standing;
         match reference.split_once('/')? {
             ("Task", id) if id == referral.task => Some(&task.document),
@@ -129,6 +129,29 @@ impl View {
     /// What a reference of a Consent means: what was read for the Consents, else what the referral knows.
     fn named<'v>(&'v self, directory: &'v Read, reference: &str) -> Option<&'v Json> {
         directory.get(reference).map(|stored| &stored.document).or_else(|| self.related(reference))
+    }
+
+    /// Whom the referral is about.
+    pub(crate) const fn person(&self) -> &Person {
+        &self.person
+    }
+
+    /// What of the platform's statements somebody on the sender's side may be told at this moment. Where nobody can say, the status alone.
+    pub(crate) async fn told(&self, gateway: &Gateway) -> Result<Kept, StoreError> {
+        let Some(id) = &self.standing.referral.platform else { return Ok(Kept::Nothing) };
+        let Some(platform) = gateway.platform(id) else { return Ok(Kept::All) };
+        let consents = self.consents(gateway).await?;
+        self.kept(gateway, &platform, &consents).await
+    }
+
+    /// Whether consent lets the platform's statements pass at this moment.
+    pub(crate) async fn permits_relay(&self, gateway: &Gateway) -> Result<bool, StoreError> {
+        let platform = self.standing.referral.platform.as_ref().and_then(|id| gateway.platform(id));
+        let Some(platform) = platform else { return Ok(false) };
+        let consents = self.consents(gateway).await?;
+        let needs = &platform.adapter.descriptor().data_needs;
+        let decision = self.decision(gateway, &platform.id, needs, Stage::Relay, &consents, &BTreeMap::new()).await?;
+        Ok(decision.verdict == Verdict::Permit)
     }
 
     /// What these Consents refer to and the referral does not.

@@ -2,8 +2,9 @@
 //! stands for.
 
 use crate::consent::Kept;
-use adapter_contract::{Concept, OutputValue, ReportedOutput, StatusReport};
+use adapter_contract::{Concept, OutputValue, ReportedOutput, StatusReport, systems};
 use gateway_fhir::{Json, door};
+use serde_json::json;
 
 /// Why a Task tells a status and nothing of what was done.
 const ALL: &str = "The person does not wish the practice to learn more than the status.";
@@ -34,6 +35,64 @@ pub(super) fn shown(mut report: StatusReport, kept: Kept) -> StatusReport {
         }
     }
     report
+}
+
+/// What of a Task that is stored the sender may be told now. What the sender wrote itself stays.
+pub(crate) fn shown_task(task: &Json, kept: Kept) -> Json {
+    let mut task = task.clone();
+    let because = |words: &str| json!({ "text": words }).into();
+    match kept {
+        Kept::Nothing => {}
+        Kept::All => {
+            task.remove("output");
+            if task.get("businessStatus").is_some() {
+                let withheld = json!({ "coding": [{ "system": systems::BUSINESS_STATUS, "code": "outcome-withheld" }] });
+                task.set("businessStatus", withheld.into());
+                task.set("statusReason", because(ALL));
+            }
+        }
+        Kept::Words => {
+            let coded = |name: &str| task.get(name).and_then(|value| without_words(name, value));
+            let (business, output) = (coded("businessStatus"), coded("output"));
+            // References have no words, and are all that says where an answer is.
+            let output = output.map(|_| task.items("output").iter().filter_map(coded_entry).collect());
+            task.remove("businessStatus");
+            task.remove("output");
+            if let Some(business) = business {
+                task.set("businessStatus", business);
+                task.set("statusReason", because(WORDS));
+            }
+            if let Some(output) = output {
+                task.set("output", Json::Array(output));
+            }
+        }
+    }
+    task
+}
+
+/// One entry of `Task.output` with codes alone; `None` if its value was words.
+fn coded_entry(output: &Json) -> Option<Json> {
+    let value = |name: &str| match name {
+        "valueReference" => output.get(name).and_then(|value| value.text("reference")).map(|literal| json!({ "reference": literal }).into()),
+        _ => output.get(name).and_then(|value| without_words(name, value)).filter(|value| !value.items("coding").is_empty()),
+    };
+    let (name, value) = ["valueReference", "valueCodeableConcept"].into_iter().find_map(|name| Some((name, value(name)?)))?;
+    let kind = output.get("type").and_then(|kind| without_words("type", kind));
+    let kind = kind.unwrap_or_else(|| json!({ "text": "What it is was told in words." }).into());
+    Some(Json::Object(vec![("type".to_owned(), kind), (name.to_owned(), value)]))
+}
+
+/// The same of a resource that such a Task's output refers to.
+pub(crate) fn shown_output(resource: &Json, kept: Kept) -> Json {
+    let Kept::Words = kept else { return resource.clone() };
+    let mut left = without_words("", resource).unwrap_or_else(|| Json::Object(Vec::new()));
+    // Whom it is about is no word, and a reference is no code.
+    for name in ["id", "subject"] {
+        if let Some(value) = resource.get(name) {
+            left.set(name, value.clone());
+        }
+    }
+    left
 }
 
 /// The code alone; a code of no system is a word.
@@ -90,7 +149,7 @@ fn without_words(name: &str, value: &Json) -> Option<Json> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::Value;
 
     #[test]
     fn of_a_resource_codes_numbers_and_times_are_left() {

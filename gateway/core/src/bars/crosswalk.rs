@@ -2,8 +2,7 @@
 //! `servicerequest-response`, and why something was declined.
 //!
 //! BaRS has no Task that moves: progress is the ServiceRequest's status with the receiver's Encounter (planned: accepted;
-//! in-progress; finished; cancelled: rejected, with a reason in `Encounter.reasonCode`). The gateway sends no such message yet;
-//! the table is what it will say, and what its own documents say already.
+//! in-progress; finished; cancelled: rejected, with a reason in `Encounter.reasonCode`).
 
 use adapter_contract::TaskStatus::{self, *};
 

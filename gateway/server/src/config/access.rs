@@ -114,6 +114,46 @@ pub enum ClientAuthWord {
     PrivateKeyJwt,
 }
 
+/// What a section says of credentials, certificates and addresses, whatever it is the section of.
+pub(super) struct Keys<'a> {
+    /// How faults name the section: `platform`.
+    pub(super) kind: &'static str,
+    /// Whose section it is.
+    pub(super) id: &'a str,
+    /// Its addresses: where one is this machine's, its name may lead here.
+    pub(super) bases: Vec<String>,
+    pub(super) token: Option<&'a SecretSource>,
+    pub(super) authorization: Option<&'a Spanned<AuthorizationSection>>,
+    pub(super) basic: Option<&'a Spanned<BasicSection>>,
+    pub(super) oauth2: Option<&'a Spanned<OAuth2Section>>,
+    pub(super) secret_headers: &'a [Spanned<NamedSecret>],
+    pub(super) secret_query: &'a [Spanned<NamedSecret>],
+    pub(super) certificate: Option<&'a CertificateSection>,
+    pub(super) authority: Option<&'a PathBuf>,
+    pub(super) addresses: &'a [Spanned<String>],
+}
+
+impl PlatformSection {
+    /// How it is reached.
+    pub(super) fn keys(&self) -> Keys<'_> {
+        let own = self.base_url.as_ref().map(|url| url.get_ref().clone());
+        Keys {
+            kind: "platform",
+            id: self.id.get_ref(),
+            bases: own.into_iter().chain(super::files::sftp_address(self)).collect(),
+            token: self.token.as_ref(),
+            authorization: self.authorization.as_ref(),
+            basic: self.basic.as_ref(),
+            oauth2: self.oauth2.as_ref(),
+            secret_headers: &self.secret_headers,
+            secret_query: &self.secret_query,
+            certificate: self.certificate.as_ref(),
+            authority: self.authority.as_ref(),
+            addresses: &self.addresses,
+        }
+    }
+}
+
 /// Where a secret stands; `None` unless it is exactly one place.
 fn source(env: Option<&String>, file: Option<&PathBuf>) -> Option<SecretSource> {
     match (env, file) {
@@ -183,20 +223,21 @@ impl Check<'_> {
     }
 
     /// What contradicts itself.
-    pub(super) fn access(&mut self, platform: &PlatformSection) {
+    pub(super) fn access(&mut self, keys: &Keys<'_>) {
+        let named = |key: &str| format!("{}.{key}", keys.kind);
         let beside = "stands beside another of `token`, `authorization`, `basic` and `oauth2`; a request carries one Authorization \
                       header: keep one of them";
-        let before = [platform.token.is_some(), platform.authorization.is_some(), platform.basic.is_some()];
+        let before = [keys.token.is_some(), keys.authorization.is_some(), keys.basic.is_some()];
         let some_before = |count: usize| before.iter().take(count).any(|is| *is);
-        if let Some(section) = &platform.authorization {
-            let key = "platform.authorization";
+        if let Some(section) = keys.authorization {
+            let key = &named("authorization");
             if some_before(1) {
                 self.at(section, key, beside);
             }
             self.authorization(section, key);
         }
-        if let Some(section) = &platform.basic {
-            let key = "platform.basic";
+        if let Some(section) = keys.basic {
+            let key = &named("basic");
             if some_before(2) {
                 self.at(section, key, beside);
             }
@@ -208,31 +249,29 @@ impl Check<'_> {
                 self.at(section, key, NOWHERE);
             }
         }
-        if let Some(section) = &platform.oauth2 {
+        if let Some(section) = keys.oauth2 {
             if some_before(3) {
-                self.at(section, "platform.oauth2", beside);
+                self.at(section, &named("oauth2"), beside);
             }
             if let Some(words) = section.get_ref().contradicts() {
-                self.at(section, "platform.oauth2", words);
+                self.at(section, &named("oauth2"), words);
             }
         }
-        for (key, section) in
-            [("platform.secret-headers", &platform.secret_headers), ("platform.secret-query", &platform.secret_query)]
-        {
+        for (key, section) in [("secret-headers", keys.secret_headers), ("secret-query", keys.secret_query)] {
             for one in section {
                 let name = one.get_ref().name.to_ascii_lowercase();
-                if !is_word(&name) || (key == "platform.secret-headers" && TAKEN.contains(&name.as_str())) {
-                    self.at(one, key, "`name` is one word, and none that the gateway sets itself");
+                if !is_word(&name) || (key == "secret-headers" && TAKEN.contains(&name.as_str())) {
+                    self.at(one, &named(key), "`name` is one word, and none that the gateway sets itself");
                 }
                 if source(one.get_ref().env.as_ref(), one.get_ref().file.as_ref()).is_none() {
-                    self.at(one, key, NOWHERE);
+                    self.at(one, &named(key), NOWHERE);
                 }
             }
         }
-        for address in &platform.addresses {
+        for address in keys.addresses {
             if network(address.get_ref()).is_none() {
                 let words = "neither an address nor a network, for example `10.20.0.0/16`";
-                self.at(address, "platform.addresses", words);
+                self.at(address, &named("addresses"), words);
             }
         }
     }
@@ -281,19 +320,19 @@ impl<'a> Reader<'a> {
         Some(Secret::new(format!("{} {secret}", section.scheme)))
     }
 
-    fn authorization(&mut self, section: &PlatformSection) -> Option<Authorization> {
-        if let Some(token) = &section.token {
+    fn authorization(&mut self, section: &Keys<'_>) -> Option<Authorization> {
+        if let Some(token) = section.token {
             let secret = self.secret("token", Some(token.clone()))?;
             return Some(Authorization::Fixed(Secret::new(format!("Bearer {secret}"))));
         }
-        if let Some(other) = section.authorization.as_ref().map(Spanned::get_ref) {
+        if let Some(other) = section.authorization.map(Spanned::get_ref) {
             return Some(Authorization::Fixed(self.fixed("authorization", other)?));
         }
-        if let Some(basic) = section.basic.as_ref().map(Spanned::get_ref) {
+        if let Some(basic) = section.basic.map(Spanned::get_ref) {
             let password = self.secret("basic", source(basic.env.as_ref(), basic.file.as_ref()))?;
             return Some(Authorization::basic(&basic.username, password));
         }
-        let oauth2 = section.oauth2.as_ref()?.get_ref();
+        let oauth2 = section.oauth2?.get_ref();
         self.oauth2(oauth2).map(|oauth2| Authorization::OAuth2(Box::new(oauth2)))
     }
 
@@ -339,9 +378,9 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn tls(&mut self, section: &PlatformSection) -> Tls {
+    fn tls(&mut self, section: &Keys<'_>) -> Tls {
         let mut tls = Tls::default();
-        if let Some(certificate) = &section.certificate {
+        if let Some(certificate) = section.certificate {
             let key = self.secret("certificate.key", Some(certificate.key.clone()));
             match std::fs::read(&certificate.chain) {
                 Err(error) => self.fault("certificate.chain", format!("{}: {error}", certificate.chain.display())),
@@ -355,7 +394,7 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        if let Some(path) = &section.authority {
+        if let Some(path) = section.authority {
             let read = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
             let found = read.and_then(|pem| {
                 let found = reqwest::Certificate::from_pem_bundle(&pem).unwrap_or_default();
@@ -370,25 +409,29 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// How whoever has these keys is reached.
+pub(super) fn reached(keys: &Keys<'_>, faults: &mut Vec<Fault>) -> Access {
+    let mut reader = Reader::of(keys.kind, keys.id, faults);
+    let credentials = Credentials {
+        authorization: reader.authorization(keys),
+        headers: reader.named("secret-headers", keys.secret_headers),
+        query: reader.named("secret-query", keys.secret_query),
+    };
+    let tls = reader.tls(keys);
+    let beside = keys.addresses.iter().filter_map(|text| network(text.get_ref()));
+    let mut allowed = Allowed::also(beside.collect());
+    for url in keys.bases.iter().filter_map(|base| Url::parse(base).ok()) {
+        allowed = allowed.with_localhost(&url);
+    }
+    Access::new(credentials, tls, allowed)
+}
+
 /// How a platform is reached.
 pub(super) fn access(section: &PlatformSection, faults: &mut Vec<Fault>) -> Access {
+    let access = reached(&section.keys(), faults);
     let mut reader = Reader::of("platform", section.id.get_ref(), faults);
-    let credentials = Credentials {
-        authorization: reader.authorization(section),
-        headers: reader.named("secret-headers", &section.secret_headers),
-        query: reader.named("secret-query", &section.secret_query),
-    };
-    let (tls, mesh, sftp) = (reader.tls(section), reader.mesh(section), reader.sftp(section));
-    let beside = section.addresses.iter().filter_map(|text| network(text.get_ref()));
-    let mut allowed = Allowed::also(beside.collect());
-    let server = super::files::sftp_address(section);
-    let own = section.base_url.as_ref().map(|url| url.get_ref().as_str());
-    for url in own.into_iter().chain(server.as_deref()) {
-        if let Ok(url) = Url::parse(url) {
-            allowed = allowed.with_localhost(&url);
-        }
-    }
-    Access::new(credentials, tls, allowed).with_files(mesh, sftp)
+    let (mesh, sftp) = (reader.mesh(section), reader.sftp(section));
+    access.with_files(mesh, sftp)
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::gateway::{Gateway, LatestTime, OutboxBell, Platform, Platforms};
 use crate::limits::Limits;
-use crate::notify::Ways;
 use crate::pace::Pace;
 use crate::store::Store;
 use crate::transport::Transport;
@@ -85,6 +84,8 @@ pub fn build(
             status_link: status_link.map(Arc::new),
         });
     }
+    let mut ways = super::notify::ways(config, &mut faults);
+    crate::notify::subscription::way(&subscribers).into_iter().for_each(|way| ways.add(way));
     if !faults.is_empty() {
         return Err(ConfigError::Faults(faults));
     }
@@ -119,7 +120,7 @@ pub fn build(
         outbox_bell: OutboxBell::default(),
         lane_bell: watch::Sender::new(0),
         report_bell: Notify::new(),
-        ways: Ways::new(crate::notify::subscription::way(&subscribers)),
+        ways,
         subscribers,
         notice_bell: Notify::new(),
         latest: LatestTime::default(),

@@ -3,6 +3,7 @@
 use super::access::{AuthorizationSection, BasicSection, CertificateSection, NamedSecret, OAuth2Section};
 use super::files::{MeshSection, SftpSection};
 use super::mail::{MailSection, MailboxSection};
+use super::notify::NotifySection;
 use super::policy::{Decided, PolicySection, TenantSection};
 use super::retention::RetentionSection;
 use super::share::{LimitsSection, RateSection};
@@ -107,6 +108,9 @@ pub struct ClientSection {
     pub rate: Option<RateSection>,
     /// Whether it may subscribe, where to, and how what it is sent is signed.
     pub subscriptions: Option<Spanned<SubscriptionsSection>>,
+    /// Whom on its side the gateway tells by itself.
+    #[serde(default)]
+    pub notify: NotifySection,
 }
 
 /// `[[platform]]`.
@@ -314,6 +318,7 @@ pub(super) fn check(config: &Config, text: &str) -> Vec<Fault> {
     for section in &config.client {
         check.client(section, &platforms);
         check.subscriptions(section);
+        check.notify(section);
     }
     for section in &config.platform {
         check.platform(section, &config.adapters);
@@ -467,7 +472,7 @@ impl Check<'_> {
     }
 
     fn platform(&mut self, platform: &PlatformSection, adapters: &Registry) {
-        self.access(platform);
+        self.access(&platform.keys());
         self.files(platform);
         let adapter = adapters.find(platform.adapter.get_ref());
         if adapter.is_none() {
@@ -479,7 +484,7 @@ impl Check<'_> {
             self.hash(hash, "platform.report-token-sha256");
         }
         if let Some(base) = &platform.base_url {
-            self.base_url(base);
+            self.base_url(base, "platform.base-url");
         }
         if let Some(adapter) = adapter {
             let declared = adapter.descriptor().limits.pace;
@@ -521,8 +526,7 @@ impl Check<'_> {
         }
     }
 
-    fn base_url(&mut self, base: &Spanned<String>) {
-        let key = "platform.base-url";
+    pub(super) fn base_url(&mut self, base: &Spanned<String>, key: &str) {
         let Ok(url) = Url::parse(base.get_ref()) else {
             self.at(base, key, "not a URL");
             return;

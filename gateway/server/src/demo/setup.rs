@@ -1,7 +1,7 @@
 //! The configuration of the demonstration: one tenant, one GP system, six recipients behind four adapters.
 
 use super::charities::{CASEWORK, FAMILIES, SILENT};
-use super::world::{COLLECT_TOKEN, GP_TOKEN, REPORT_TOKEN};
+use super::world::{BARS_TOKEN, COLLECT_TOKEN, GP_TOKEN, REPORT_TOKEN, RETURN_ADDRESS};
 use conformance_tests::generator::PRACTICE_ODS;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -88,8 +88,9 @@ pub(super) fn configuration(
     retry: &str,
     addresses: &BTreeMap<&'static str, String>,
     credentials: &BTreeMap<&'static str, String>,
+    responses: &str,
 ) -> String {
-    let (gp, collect) = (sha256(GP_TOKEN), sha256(COLLECT_TOKEN));
+    let (gp, bars, collect) = (sha256(GP_TOKEN), sha256(BARS_TOKEN), sha256(COLLECT_TOKEN));
     let mut text = format!(
         r#"
 [server]
@@ -111,6 +112,18 @@ tenant = "demo-pcn"
 organisation = "{PRACTICE_ODS}"
 token-sha256 = "{gp}"
 roles = ["referrer"]
+
+[[client]]
+id = "bars-system"
+tenant = "demo-pcn"
+organisation = "{PRACTICE_ODS}"
+token-sha256 = "{bars}"
+roles = ["referrer"]
+profile = "bars"
+
+[[client.notify.message]]
+return-address = "{RETURN_ADDRESS}"
+base-url = "{responses}"
 
 [[client]]
 id = "advice-centre"

@@ -19,6 +19,7 @@ use conformance_tests::generator::{
     Expectation, Generator, PLACER_SYSTEM, PRACTICE_ODS, RecipientSpec, SyntheticReferral,
 };
 use conformance_tests::gp_system::{GpConfig, GpSystem, Pause, Paused, WireError};
+use conformance_tests::message_sender::MessageSender;
 use conformance_tests::platform::{FhirPlatform, Notify, PlatformConfig};
 use conformance_tests::postgres::PostgresServer;
 use gateway_core::align::is_aligned;
@@ -32,6 +33,9 @@ use tokio::net::TcpListener;
 
 /// The GP system's bearer token. Everything listens on loopback and ends with the process.
 pub(super) const GP_TOKEN: &str = "demo-gp-system";
+/// The token of a system of the same practice that sends BaRS-shaped messages, and the name under which it takes responses.
+pub(super) const BARS_TOKEN: &str = "demo-bars-system";
+pub(super) const RETURN_ADDRESS: &str = "https://fhir.nhs.uk/Id/dos-service-id|2000099999";
 pub(super) const REPORT_TOKEN: &str = "demo-food-bank-reports";
 pub(super) const COLLECT_TOKEN: &str = "demo-advice-centre";
 
@@ -72,6 +76,7 @@ pub(super) struct World {
     /// Tasks of platforms whose course is drawn already.
     drawn: Mutex<BTreeSet<String>>,
     gp: Arc<GpSystem>,
+    sender: MessageSender,
     generator: Generator,
     clock: SystemClock,
     // Removed with the world.
@@ -114,7 +119,10 @@ impl World {
         addresses.insert("food-bank", food.base_url());
         addresses.insert("befriending", befriending.base_url());
         let retry = if engine == Engine::Postgres { SHORT } else { "" };
-        let text = |listen: &str| setup::configuration(listen, &base, &place, retry, &addresses, &credentials);
+        let sender = MessageSender::start().await?;
+        let responses = sender.base_url();
+        let text =
+            |listen: &str| setup::configuration(listen, &base, &place, retry, &addresses, &credentials, &responses);
         let (mut running, mut fleet) = (None, None);
         let gateway = match &front {
             None => {
@@ -161,11 +169,17 @@ impl World {
             tales: BTreeMap::new(),
             drawn: Mutex::default(),
             gp: Arc::new(gp),
+            sender,
             generator,
             clock: SystemClock,
             _folder: folder,
             _server: server,
         })
+    }
+
+    /// Where the responses to messages can be looked at.
+    pub(super) fn responses(&self) -> String {
+        self.sender.messages_url()
     }
 
     /// Decides which of so many referrals play a part that is worth a look.

@@ -10,9 +10,7 @@ use super::update::if_match;
 use super::write::{Committed, admit, commit_remembered, repeated};
 use crate::gateway::{Gateway, is_race};
 use crate::ingest::parse;
-use crate::notify::subscription::{
-    MOST, Subscriber, begun_anew, client_of, ended, events, go_on, understood, version,
-};
+use crate::notify::subscription::{MOST, Subscriber, begun_anew, client_of, ended, events, go_on, understood, version};
 use crate::store::{SearchQuery, UpdatedRange};
 use axum::body::Body;
 use axum::http::request::Parts;
@@ -183,11 +181,7 @@ fn strip_stamps(document: &mut Json) {
     }
 }
 
-async fn standing(
-    gateway: &Gateway,
-    context: &Context,
-    key: &ResourceKey,
-) -> Result<(ResourceVersion, Json), Refusal> {
+async fn standing(gateway: &Gateway, context: &Context, key: &ResourceKey) -> Result<(ResourceVersion, Json), Refusal> {
     let stored = gateway.store.resource(key, None).await.map_err(|error| store_fault(&error))?;
     let Some(stored) = stored else { return Err(missing(gateway, context, key).await) };
     let document = parse(&stored).ok_or_else(Refusal::not_found)?;
@@ -294,7 +288,8 @@ pub(super) async fn operation(
             let (_, found) = all(gateway, context, &known, gateway.limits.page.0).await?;
             let found = found.into_iter().filter(|stored| ids.is_empty() || ids.contains(&stored.key.id.as_str()));
             let found = found.filter_map(|stored| parse(&stored).map(|document| (stored, document)));
-            let is_asked = |document: &Json| states.is_empty() || document.text("status").is_some_and(|one| states.contains(&one));
+            let is_asked =
+                |document: &Json| states.is_empty() || document.text("status").is_some_and(|one| states.contains(&one));
             statuses(gateway, found.filter(|(_, document)| is_asked(document)).collect()).await
         }
     }
@@ -339,12 +334,7 @@ async fn statuses(gateway: &Gateway, found: Vec<(ResourceVersion, Json)>) -> Res
 }
 
 /// What a Subscription was or was to be told, by number: what is still kept, from the first asked for on.
-async fn told(
-    gateway: &Gateway,
-    context: &Context,
-    id: &str,
-    asked: &[(String, String)],
-) -> Result<Reply, Refusal> {
+async fn told(gateway: &Gateway, context: &Context, id: &str, asked: &[(String, String)]) -> Result<Reply, Refusal> {
     let one = |name: &str| asked.iter().find(|(one, _)| one == name).map(|(_, value)| value.as_str());
     let number = |name: &'static str| match one(name).map(str::parse::<u64>) {
         None => Ok(None),
@@ -368,7 +358,8 @@ async fn told(
     let after = since.unwrap_or(1).saturating_sub(1);
     let notices = gateway.store.notices(&queue, after, EVENTS).await.map_err(|error| store_fault(&error))?;
     let notices: Vec<_> = notices.into_iter().filter(|one| until.is_none_or(|until| one.sequence <= until)).collect();
-    let events = events(gateway, &stored.key.compartment, &notices, content).await.map_err(|error| store_fault(&error))?;
+    let events =
+        events(gateway, &stored.key.compartment, &notices, content).await.map_err(|error| store_fault(&error))?;
     let notification = Notification {
         base_url: &gateway.base_url,
         id: &gateway.new_id(),

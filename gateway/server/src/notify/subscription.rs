@@ -22,9 +22,7 @@ use gateway_core::change::{Change, Transaction};
 use gateway_core::identity::{Client, ClientId, Compartment, GATEWAY_AUTHOR, Role};
 use gateway_core::notify::{Destination, Fed, Notice, Told, Wanted, What};
 use gateway_core::resource::{ResourceKey, ResourceVersion, Token, WriteMethod};
-use gateway_core::subscription::{
-    Happening, Moved, Status, Subscription, Terms, Topic, moved, read, with_status,
-};
+use gateway_core::subscription::{Happening, Moved, Status, Subscription, Terms, Topic, moved, read, with_status};
 use gateway_fhir::{Issue, Json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -226,11 +224,7 @@ impl Way for SubscriptionWay {
             wanted.push(Wanted {
                 compartment: fed.key.compartment.clone(),
                 destination: Destination::Subscription { id: stored.key.id.clone() },
-                what: What::Version {
-                    kind: fed.key.kind.clone(),
-                    id: fed.key.id.clone(),
-                    version: fed.version,
-                },
+                what: What::Version { kind: fed.key.kind.clone(), id: fed.key.id.clone(), version: fed.version },
                 referral: referral.map(|referral| referral.id),
                 due: fed.at + settles,
             });
@@ -324,4 +318,3 @@ async fn those_of(gateway: &Gateway, key: &ResourceKey) -> Result<Vec<ResourceVe
     };
     Ok(gateway.store.search(&query).await?.rows.into_iter().map(|(_, stored)| stored).collect())
 }
-

@@ -7,7 +7,7 @@
 mod inbox;
 mod wire;
 
-use super::{HttpTransport, Names, Shown};
+use super::{HttpTransport, Names, Shown, To};
 use crate::gateway::{Platform, Secret};
 use adapter_contract::{
     Answer, DeliveryError, FailureCode, FileAnswer, FilePut, FileRequest, HttpRequest, Method, Repeat,
@@ -173,8 +173,8 @@ impl Talk<'_> {
         headers.push(("accept".to_owned(), ACCEPT.to_owned()));
         let path = format!("messageexchange/{}{}", mesh.mailbox, call.path);
         let request = HttpRequest { method, path, query: call.query, headers, body: call.body, repeat: Repeat::Safe };
-        let client = transport.client_of(platform).map_err(Unheard::Failed)?;
-        match transport.once(&client, platform, &request, names, Shown::Signed(&signed)).await {
+        let client = transport.client_of(To::platform(platform)).map_err(Unheard::Failed)?;
+        match transport.once(&client, To::platform(platform), &request, names, Shown::Signed(&signed)).await {
             Ok(Answer::Http { status, headers, body }) => Ok(Heard { status, headers, body }),
             Ok(_) => Err(Unheard::Failed(DeliveryError::new(FailureCode::NoAnswer, "HTTP gave no answer."))),
             Err(unread) if unread.too_long => Err(Unheard::TooLong),

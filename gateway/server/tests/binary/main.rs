@@ -5,6 +5,7 @@ mod adapters;
 mod audit;
 mod backup;
 mod commands;
+mod conversation;
 mod dead_letters;
 mod guide;
 mod links;

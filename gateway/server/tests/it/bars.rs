@@ -4,6 +4,7 @@ mod budget;
 mod definitions;
 mod faults;
 mod headers;
+mod response;
 
 use crate::support::{Answer, BARS, FHIR_JSON, GP, NEIGHBOUR, World, assert_valid, bundle};
 use base64::Engine as _;

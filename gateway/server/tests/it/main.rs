@@ -19,6 +19,7 @@ mod delivery;
 mod disclosures;
 mod erasure;
 mod fhir_message;
+mod gp_server;
 mod hanging_up;
 mod instances;
 mod lamplight;

@@ -150,6 +150,8 @@ impl Default for Setup {
             notes_to: &[("pcn-a", "food"), ("pcn-a", "befriending"), ("pcn-a", "advice"), ("pcn-b", "food")],
             decided: String::new(),
             limits: PLENTY,
+            notify: [String::new(), String::new()],
+            base_url: None,
             way: None,
             subscribers: &[],
         }
@@ -198,8 +200,8 @@ impl World {
         let transport = setup.transport.unwrap_or_else(|| Arc::new(HttpTransport::new().unwrap()));
         let (clock, chance) = (setup.clock, Arc::new(Chance::seeded(u64::from(address.port()))));
         let origin = format!("http://{address}");
-        let mut gateway =
-            config::build(&config, format!("{origin}/fhir"), setup.store, clock, chance, transport).unwrap();
+        let base = setup.base_url.map_or_else(|| format!("{origin}/fhir"), str::to_owned);
+        let mut gateway = config::build(&config, base, setup.store, clock, chance, transport).unwrap();
         setup.way.into_iter().for_each(|way| gateway.ways.add(way));
         if !setup.lanes {
             gateway.platforms.clear();
@@ -473,9 +475,9 @@ pub(crate) fn configuration(address: &str, token: &Path, setup: &Setup) -> Strin
         "[server]\nlisten = \"{address}\"\ndata = \"unused\"\n{folder}\n[retry]\ndelays-seconds = [1]\nsettle-seconds = 0\nlane-seconds = {}\n",
         setup.lane_seconds
     );
-    text += &client(GP, "pcn-a", PRACTICE_ODS, referrer);
+    text += &client(GP, "pcn-a", PRACTICE_ODS, &format!("{referrer}\n{}", setup.notify[0]));
     text += &client(READER, "pcn-a", PRACTICE_ODS, "roles = [\"reader\"]");
-    text += &client(BARS, "pcn-a", PRACTICE_ODS, &format!("{referrer}\nprofile = \"bars\""));
+    text += &client(BARS, "pcn-a", PRACTICE_ODS, &format!("{referrer}\nprofile = \"bars\"\n{}", setup.notify[1]));
     text += &client(NEIGHBOUR, "pcn-a", "A82001", referrer);
     text += &client(FOREIGN, "pcn-b", PRACTICE_ODS, referrer);
     text += &client(RECORDER, "pcn-a", PRACTICE_ODS, "roles = [\"consent\"]");

@@ -1,0 +1,236 @@
+//! A FHIR server that others wrote, as a GP system: Medplum's router, search, validation and repository (npm `@medplum/fhir-router`,
+//! Apache-2.0) on a free port of loopback, with a file that outlives it.
+//!
+//! `server.mjs` beside the module is the HTTP listener and the file. It ends with its standard input, so that it never outlives us. The
+//! packages are of version 4.5: later ones need Node.js 22.
+
+use crate::npm::{Missing, NpmServer};
+use crate::oauth2_server::{OAuth2Server, RESOURCE};
+use serde_json::{Value, json};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+const SERVER: NpmServer = NpmServer {
+    name: "FHIR server of a GP system",
+    package: "@medplum/fhir-router",
+    variable: "GP_SERVER",
+    folder: "GP_SERVER_FOLDER",
+    own: "target/gp-fhir-server",
+    manifest: "conformance-tests/src/gp_fhir_server",
+};
+
+/// `Some` with what is missing means that a test is to skip, aloud.
+///
+/// # Errors
+/// What is missing, if `GP_SERVER=required` forbids to skip.
+pub fn reason_to_skip() -> Result<Option<Missing>, Missing> {
+    SERVER.reason_to_skip()
+}
+
+/// Whom it lets in.
+#[derive(Debug, Clone)]
+pub enum Door {
+    /// Whoever shows this bearer token.
+    Token(String),
+    /// Whoever shows a token that a token server calls good (RFC 7662).
+    Introspection {
+        /// Where it asks.
+        url: String,
+        /// Its own id and secret there.
+        client: (String, String),
+    },
+}
+
+impl Door {
+    /// By the tokens of this server.
+    #[must_use]
+    pub fn of(server: &OAuth2Server) -> Self {
+        let (id, secret) = RESOURCE;
+        Self::Introspection { url: server.introspection().url, client: (id.to_owned(), secret.to_owned()) }
+    }
+}
+
+/// A request that it answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// The verb.
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// The status.
+    pub status: u16,
+    /// `If-Match`, if there was one.
+    pub if_match: Option<String>,
+    /// `If-None-Exist`, if there was one.
+    pub if_none_exist: Option<String>,
+}
+
+/// A server that runs until it is dropped, and what it has stored.
+#[derive(Debug)]
+pub struct GpFhirServer {
+    door: Door,
+    folder: tempfile::TempDir,
+    base: String,
+    process: Process,
+}
+
+impl GpFhirServer {
+    /// Starts one that has nothing. Blocks for about two seconds.
+    ///
+    /// # Errors
+    /// What is missing, or what the server says.
+    pub fn start(door: Door) -> io::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let (process, base) = Process::start(&door, folder.path().join("resources.jsonl"), 0)?;
+        Ok(Self { door, folder, base, process })
+    }
+
+    /// Kills it (SIGKILL, in the midst of whatever it does); whoever asks finds nobody.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub fn kill(&mut self) -> io::Result<()> {
+        self.process.child.kill()?;
+        self.process.child.wait().map(|_| ())
+    }
+
+    /// Starts it again at the same address, with what is on its disk.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn restart(&mut self) -> io::Result<()> {
+        let port = self.base.rsplit(':').next().and_then(|rest| rest.split('/').next()?.parse().ok());
+        let port = port.ok_or_else(|| io::Error::other("the address has no port"))?;
+        let _ = self.process.child.kill();
+        self.process.end();
+        (self.process, self.base) = Process::start(&self.door, self.folder.path().join("resources.jsonl"), port)?;
+        Ok(())
+    }
+
+    /// Its FHIR base address.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        self.base.clone()
+    }
+
+    /// Every request since it was last started, in order.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn asked(&mut self) -> io::Result<Vec<Answered>> {
+        let all = self.process.command("asked")?;
+        let read = |one: &Value| {
+            let text = |name: &str| one[name].as_str().map(str::to_owned);
+            let status = one["status"].as_u64().and_then(|status| u16::try_from(status).ok())?;
+            let (if_match, if_none_exist) = (text("if_match"), text("if_none_exist"));
+            Some(Answered { method: text("method")?, path: text("path")?, status, if_match, if_none_exist })
+        };
+        Ok(all.as_array().into_iter().flatten().filter_map(read).collect())
+    }
+
+    /// The next so many requests are answered with this status, and nothing is done.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn answer_with(&mut self, count: u32, status: u16) -> io::Result<()> {
+        self.process.command(&format!("answer {count} {status}")).map(|_| ())
+    }
+
+    /// The next so many writes are done, and nobody is told: the connection is cut before the answer.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn swallow(&mut self, count: u32) -> io::Result<()> {
+        self.process.command(&format!("swallow {count}")).map(|_| ())
+    }
+
+    /// The practice's own staff change a resource.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn staff_put(&mut self, resource: &Value) -> io::Result<()> {
+        self.process.command(&format!("staff {resource}")).map(|_| ())
+    }
+
+    /// The practice's own staff delete a resource.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn staff_delete(&mut self, kind: &str, id: &str) -> io::Result<()> {
+        self.process.command(&format!("staff {}", json!({ "remove": [kind, id] }))).map(|_| ())
+    }
+
+    /// Every current resource of this type.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn stored(&mut self, kind: &str) -> io::Result<Vec<Value>> {
+        let all = self.process.command(&format!("stored {kind}"))?;
+        Ok(all.as_array().cloned().unwrap_or_default())
+    }
+}
+
+/// The process and its two pipes.
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    commands: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Process {
+    fn start(door: &Door, data: PathBuf, port: u16) -> io::Result<(Self, String)> {
+        let folder = SERVER.available().map_err(io::Error::other)?;
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/src/gp_fhir_server/server.mjs");
+        let mut set_up = json!({ "folder": folder, "port": port, "data": data });
+        match door {
+            Door::Token(token) => set_up["token"] = json!(token),
+            Door::Introspection { url, client: (id, secret) } => {
+                set_up["introspection"] = json!({ "url": url, "id": id, "secret": secret });
+            }
+        }
+        let mut command = Command::new("node");
+        command.arg(script).arg(set_up.to_string());
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let (Some(out), Some(mut complaints)) = (child.stdout.take(), child.stderr.take()) else {
+            return Err(io::Error::other("no output to read"));
+        };
+        let commands = child.stdin.take();
+        let mut process = Self { child, commands, answers: BufReader::new(out) };
+        if let Ok(first) = process.answer() {
+            // What it says from now on is read and forgotten, so that it is never held up by it.
+            std::thread::spawn(move || io::copy(&mut complaints, &mut io::sink()));
+            return Ok((process, first["base"].as_str().unwrap_or_default().to_owned()));
+        }
+        process.end();
+        let mut said = String::new();
+        complaints.read_to_string(&mut said)?;
+        Err(io::Error::other(format!("the FHIR server does not start:\n{said}")))
+    }
+
+    fn command(&mut self, command: &str) -> io::Result<Value> {
+        let commands = self.commands.as_mut().ok_or_else(|| io::Error::other("the FHIR server was stopped"))?;
+        writeln!(commands, "{command}")?;
+        commands.flush()?;
+        self.answer()
+    }
+
+    fn answer(&mut self) -> io::Result<Value> {
+        let mut line = String::new();
+        self.answers.read_line(&mut line)?;
+        serde_json::from_str(&line).map_err(io::Error::other)
+    }
+
+    fn end(&mut self) {
+        // It reads our end, and is gone.
+        drop(self.commands.take());
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

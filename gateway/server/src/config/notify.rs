@@ -1,0 +1,182 @@
+//! What a `[[client]]` says of whom on its own side the gateway tells by itself: its FHIR server, and the addresses from which its messages
+//! come.
+
+use super::Fault;
+use super::access::{
+    AuthorizationSection, BasicSection, CertificateSection, Keys, NamedSecret, OAuth2Section, reached,
+};
+use super::sections::{Check, ClientSection, Config, SecretSource};
+use crate::notify::Ways;
+use crate::notify::message::{MessageTarget, MessageWay};
+use crate::notify::server::{ServerTarget, ServerWay};
+use crate::transport::Endpoint;
+use gateway_core::bars;
+use gateway_core::identity::{ClientId, Profile, Role};
+use gateway_core::notify_server::Creates;
+use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use toml::Spanned;
+
+/// `notify` of a client.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct NotifySection {
+    /// Its FHIR server, on which its Tasks and ServiceRequests are kept up to date.
+    pub fhir_server: Option<Spanned<EndpointSection>>,
+    /// Where the senders of its messages take responses.
+    pub message: Vec<Spanned<EndpointSection>>,
+}
+
+/// Somebody on the client's side who is asked over HTTP.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct EndpointSection {
+    /// FHIR base address.
+    pub base_url: Spanned<String>,
+    /// A FHIR server: who chooses the ids of what the gateway makes there.
+    pub creates: Option<CreatesWord>,
+    /// A sender of messages: `system|value`, as its `MessageHeader.source.endpoint` says.
+    pub return_address: Option<Spanned<String>>,
+    /// Bearer token, by reference.
+    pub token: Option<SecretSource>,
+    /// The same under another scheme than `Bearer`.
+    pub authorization: Option<Spanned<AuthorizationSection>>,
+    /// HTTP Basic instead.
+    pub basic: Option<Spanned<BasicSection>>,
+    /// A token that a server gives out instead.
+    pub oauth2: Option<Spanned<OAuth2Section>>,
+    /// Headers with a secret each.
+    #[serde(default)]
+    pub secret_headers: Vec<Spanned<NamedSecret>>,
+    /// Query parameters with a secret each.
+    #[serde(default)]
+    pub secret_query: Vec<Spanned<NamedSecret>>,
+    /// What the gateway shows of itself (mutual TLS).
+    pub certificate: Option<CertificateSection>,
+    /// PEM file of those who vouch for it; absent = whom the operating system trusts.
+    pub authority: Option<PathBuf>,
+    /// Networks beside the internet into which its name may lead.
+    #[serde(default)]
+    pub addresses: Vec<Spanned<String>>,
+}
+
+/// Who chooses ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CreatesWord {
+    /// The gateway: `PUT` makes what is not there.
+    OurId,
+    /// The server: `POST` with `If-None-Exist`.
+    TheirId,
+}
+
+impl EndpointSection {
+    fn keys<'a>(&'a self, kind: &'static str, id: &'a str) -> Keys<'a> {
+        Keys {
+            kind,
+            id,
+            bases: vec![self.base_url.get_ref().clone()],
+            token: self.token.as_ref(),
+            authorization: self.authorization.as_ref(),
+            basic: self.basic.as_ref(),
+            oauth2: self.oauth2.as_ref(),
+            secret_headers: &self.secret_headers,
+            secret_query: &self.secret_query,
+            certificate: self.certificate.as_ref(),
+            authority: self.authority.as_ref(),
+            addresses: &self.addresses,
+        }
+    }
+
+    fn endpoint(&self, kind: &'static str, id: &str, faults: &mut Vec<Fault>) -> Endpoint {
+        let access = reached(&self.keys(kind, id), faults);
+        Endpoint { base_url: self.base_url.get_ref().trim_end_matches('/').to_owned(), access }
+    }
+}
+
+const SERVER: &str = "client.notify.fhir-server";
+const MESSAGE: &str = "client.notify.message";
+
+impl Check<'_> {
+    /// What contradicts itself.
+    pub(super) fn notify(&mut self, client: &ClientSection) {
+        let refers = client.roles.get_ref().contains(&Role::Referrer);
+        let sections = client.notify.fhir_server.iter().map(|one| (SERVER, one));
+        for (kind, section) in sections.chain(client.notify.message.iter().map(|one| (MESSAGE, one))) {
+            let endpoint = section.get_ref();
+            if !refers {
+                self.at(section, kind, "only a client with the role `referrer` has referrals of its own to be told of");
+            }
+            self.base_url(&endpoint.base_url, &format!("{kind}.base-url"));
+            self.access(&endpoint.keys(kind, client.id.get_ref()));
+            if kind == MESSAGE && endpoint.creates.is_some() {
+                self.at(section, kind, "`creates` is for `fhir-server`; leave it out");
+            }
+            match &endpoint.return_address {
+                Some(address) if kind == SERVER => {
+                    self.at(address, kind, "`return-address` is for `message`; leave it out")
+                }
+                Some(address) if bars::service(address.get_ref()).is_none() => {
+                    let words =
+                        "not `system|value`, as MessageHeader.source.endpoint of this client\'s messages says it";
+                    self.at(address, "client.notify.message.return-address", words);
+                }
+                None if kind == MESSAGE => {
+                    self.at(
+                        section,
+                        "client.notify.message.return-address",
+                        "missing: write the `system|value` of the sender",
+                    );
+                }
+                _ => {}
+            }
+        }
+        if !client.notify.message.is_empty() && client.profile != Profile::Bars {
+            self.at(
+                &client.id,
+                MESSAGE,
+                "only a client of the profile `bars` is answered by messages; set its profile",
+            );
+        }
+        let mut seen = BTreeSet::new();
+        for address in client.notify.message.iter().filter_map(|one| one.get_ref().return_address.as_ref()) {
+            if !seen.insert(address.get_ref()) {
+                self.at(address, "client.notify.message.return-address", "used twice; each needs its own");
+            }
+        }
+    }
+}
+
+/// The ways to tell that the clients' sections ask for.
+pub(super) fn ways(config: &Config, faults: &mut Vec<Fault>) -> Ways {
+    let (mut servers, mut messages) = (Vec::new(), Vec::new());
+    for client in &config.client {
+        let id = client.id.get_ref();
+        let own = || (ClientId(id.clone()), client.tenant.clone(), client.organisation.get_ref().clone());
+        if let Some(section) = client.notify.fhir_server.as_ref().map(Spanned::get_ref) {
+            let creates = match section.creates {
+                Some(CreatesWord::TheirId) => Creates::WithTheirId,
+                Some(CreatesWord::OurId) | None => Creates::WithOurId,
+            };
+            let (client, tenant, organisation) = own();
+            let endpoint = section.endpoint(SERVER, id, faults);
+            servers.push(ServerTarget { client, tenant, organisation, creates, endpoint });
+        }
+        for section in client.notify.message.iter().map(Spanned::get_ref) {
+            let Some(address) = &section.return_address else { continue };
+            let (client, tenant, organisation) = own();
+            let (address, endpoint) = (address.get_ref().clone(), section.endpoint(MESSAGE, id, faults));
+            messages.push(MessageTarget { client, tenant, organisation, address, endpoint });
+        }
+    }
+    let mut ways = Ways::default();
+    if !servers.is_empty() {
+        ways.add(Arc::new(ServerWay::new(servers)));
+    }
+    if !messages.is_empty() {
+        ways.add(Arc::new(MessageWay::new(messages)));
+    }
+    ways
+}

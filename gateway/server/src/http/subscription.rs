@@ -142,7 +142,7 @@ pub(super) async fn update(gateway: &Gateway, context: &Context, id: &str, bytes
         let before = understood(gateway, subscriber, &current).ok();
         let status = before.as_ref().map_or(Status::Requested, |before| proposed(before, &next));
         let status = if next.status == Status::Off { Status::Off } else { status };
-        if before.as_ref().is_none_or(|before| before.topic != next.topic) {
+        if topic(&current) != next.topic {
             let words = "A Subscription keeps its topic: its events are numbered. Delete it, and make another.";
             let issue = Issue::at(IssueCode::BusinessRule, "Subscription.criteria", words);
             return Err(Refusal::one(422, issue));
@@ -286,10 +286,7 @@ pub(super) async fn operation(
             statuses(gateway, vec![(stored, document)]).await
         }
         (_, None) => {
-            let of = |name: &str| -> Vec<&str> {
-                asked.iter().filter(|(one, _)| one == name).flat_map(|(_, value)| value.split(',')).collect()
-            };
-            let (ids, states) = (of("id"), of("status"));
+            let (ids, states) = (values(asked, "id"), values(asked, "status"));
             let known = [Status::Requested, Status::Active, Status::Error, Status::Off];
             let (_, found) = all(gateway, context, &known, gateway.limits.page.0).await?;
             let found = found.into_iter().filter(|stored| ids.is_empty() || ids.contains(&stored.key.id.as_str()));
@@ -298,6 +295,11 @@ pub(super) async fn operation(
             statuses(gateway, found.filter(|(_, document)| is_asked(document)).collect()).await
         }
     }
+}
+
+/// All values of a parameter, of which one is meant.
+fn values<'a>(asked: &'a [(String, String)], name: &str) -> Vec<&'a str> {
+    asked.iter().filter(|(one, _)| one == name).flat_map(|(_, value)| value.split(',')).collect()
 }
 
 /// How many events a Subscription has had.

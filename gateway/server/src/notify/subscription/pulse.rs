@@ -2,7 +2,7 @@
 //! Subscription's end.
 
 use super::telling::{Post, answered, post};
-use super::{Kept, Subscriber, key_of};
+use super::{Kept, Subscriber};
 use crate::gateway::Gateway;
 use crate::ingest::parse;
 use crate::notify::make;
@@ -157,9 +157,9 @@ pub(crate) async fn go_on(
     Ok(changes)
 }
 
-/// So that `key_of` and the destination never part.
 #[cfg(test)]
 mod tests {
+    use super::super::key_of;
     use super::*;
     use gateway_core::identity::{Compartment, Owner, TenantId};
     use gateway_core::retry::Schedule;

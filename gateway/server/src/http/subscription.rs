@@ -17,7 +17,7 @@ use crate::store::{SearchQuery, UpdatedRange};
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
-use gateway_core::change::{Change, Check, Transaction};
+use gateway_core::change::{AuditRecord, Change, Check, Transaction};
 use gateway_core::ingest::check_single;
 use gateway_core::notify::Destination;
 use gateway_core::refusal::{Refusal, pass_or_refuse};
@@ -26,6 +26,7 @@ use gateway_core::subscription::{
     Content, Moved, Notification, Shape, Status, Subscription, Topic, proposed, searchset, with_status,
 };
 use gateway_fhir::{Issue, IssueCode, Json};
+use serde_json::json;
 
 /// Events of one answer to `$events`, at most.
 const EVENTS: u32 = 200;
@@ -49,7 +50,7 @@ pub(super) async fn create(gateway: &Gateway, context: &Context, bytes: &[u8]) -
         let words = "A Subscription is not created conditionally. Search by url first, and leave If-None-Exist out.";
         return Err(Refusal::one(400, Issue::general(IssueCode::NotSupported, words)));
     }
-    let (mut document, _) = accepted(gateway, subscriber, bytes)?;
+    let (mut document, subscription) = accepted(gateway, subscriber, bytes)?;
     if document.text("status") != Some(Status::Requested.code()) {
         let words = "A Subscription is created with the status requested; it is active once its endpoint has answered.";
         let issue = Issue::at(IssueCode::BusinessRule, "Subscription.status", words);
@@ -62,6 +63,7 @@ pub(super) async fn create(gateway: &Gateway, context: &Context, bytes: &[u8]) -
     let stored = version(key, 1, document, &context.client.author(), &context.client.id.0, written);
     let reply = Reply::resource(StatusCode::CREATED, &stored).at(url(gateway, &stored)).preferring(context.prefer);
     let mut changes = begun_anew(gateway, &stored.key).await.map_err(|error| store_fault(&error))?;
+    changes.push(line(gateway, context, &stored.key.id, Status::Requested, Some(&subscription)));
     changes.push(Change::PutResource(stored));
     match commit_remembered(gateway, context, bytes, &reply, Transaction { checks: Vec::new(), changes }).await {
         Ok(Committed::Now) => Ok(reply),
@@ -164,6 +166,7 @@ pub(super) async fn update(gateway: &Gateway, context: &Context, id: &str, bytes
         };
         let mut changes = pulse.map_err(|error| store_fault(&error))?;
         let reply = Reply::resource(StatusCode::OK, &made).at(url(gateway, &made)).preferring(context.prefer);
+        changes.push(line(gateway, context, id, status, Some(&next)));
         changes.push(Change::PutResource(made));
         let checks = vec![Check::VersionIs { key: key.clone(), version: stored.version }];
         match commit_remembered(gateway, context, bytes, &reply, Transaction { checks, changes }).await {
@@ -173,6 +176,32 @@ pub(super) async fn update(gateway: &Gateway, context: &Context, id: &str, bytes
             Err(error) => return Err(commit_fault(&error)),
         }
     }
+}
+
+/// Who had whom told, and how much: whoever looks after information governance will ask. An endpoint may hold a secret in its path, so
+/// of it the host is all that is written down.
+fn line(
+    gateway: &Gateway,
+    context: &Context,
+    id: &str,
+    status: Status,
+    subscription: Option<&Subscription>,
+) -> Change {
+    let host = subscription.and_then(|one| url::Url::parse(&one.endpoint).ok()).and_then(|url| url.host_str().map(str::to_owned));
+    Change::Audit(AuditRecord {
+        tenant: context.client.tenant.clone(),
+        at: gateway.clock.now(),
+        actor: context.client.author(),
+        action: "subscribe".to_owned(),
+        referral: None,
+        detail: json!({
+            "subscription": id,
+            "status": status.code(),
+            "topic": subscription.map(|one| one.topic.url()),
+            "content": subscription.map(|one| one.content.code()),
+            "host": host,
+        }),
+    })
 }
 
 /// A client that sends back what it read sends our stamps too: they say nothing.
@@ -214,6 +243,7 @@ pub(super) async fn delete(gateway: &Gateway, context: &Context, id: &str) -> Re
         let author = context.client.author();
         let made = version(key.clone(), stored.version + 1, next, &author, &client_of(&stored), written);
         let mut changes = ended(gateway, &key).await.map_err(|error| store_fault(&error))?;
+        changes.push(line(gateway, context, id, Status::Off, None));
         changes.push(Change::PutResource(made));
         match gateway.commit(Transaction { checks: Vec::new(), changes }).await {
             Ok(()) => return Ok(gone),

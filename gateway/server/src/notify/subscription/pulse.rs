@@ -24,6 +24,12 @@ pub(super) enum Agreed {
     No,
 }
 
+/// Whether this is the newest handshake, and nothing came after it.
+pub(super) async fn is_newest(gateway: &Gateway, key: &ResourceKey, notice: &Notice) -> Result<bool, StoreError> {
+    let last = last(gateway, key).await?;
+    Ok(notice.what == What::Handshake && last.is_some_and(|last| last.id == notice.id))
+}
+
 fn destination(key: &ResourceKey) -> Destination {
     Destination::Pulse { subscription: key.id.clone() }
 }

@@ -15,7 +15,7 @@ use crate::store::{SearchQuery, UpdatedRange};
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
-use gateway_core::change::{Change, Check, Transaction};
+use gateway_core::change::{AuditRecord, Change, Check, Transaction};
 use gateway_core::ingest::check_single;
 use gateway_core::notify::Destination;
 use gateway_core::refusal::{Refusal, pass_or_refuse};
@@ -24,6 +24,7 @@ use gateway_core::subscription::{
     Content, Moved, Notification, Shape, Status, Subscription, Topic, proposed, searchset, with_status,
 };
 use gateway_fhir::{Issue, IssueCode, Json};
+use serde_json::json;
 
 /// Events of one answer to `$events`, at most.
 const EVENTS: u32 = 200;
@@ -47,7 +48,7 @@ pub(super) async fn create(gateway: &Gateway, context: &Context, bytes: &[u8]) -
         let words = "A Subscription is not created conditionally. Search by url first, and leave If-None-Exist out.";
         return Err(Refusal::one(400, Issue::general(IssueCode::NotSupported, words)));
     }
-    let (mut document, _) = accepted(gateway, subscriber, bytes)?;
+    let (mut document, subscription) = accepted(gateway, subscriber, bytes)?;
     if document.text("status") != Some(Status::Requested.code()) {
         let words = "A Subscription is created with the status requested; it is active once its endpoint has answered.";
         let issue = Issue::at(IssueCode::BusinessRule, "Subscription.status", words);
@@ -60,6 +61,7 @@ pub(super) async fn create(gateway: &Gateway, context: &Context, bytes: &[u8]) -
     let stored = version(key, 1, document, &context.client.author(), &context.client.id.0, written);
     let reply = Reply::resource(StatusCode::CREATED, &stored).at(url(gateway, &stored)).preferring(context.prefer);
     let mut changes = begun_anew(gateway, &stored.key).await.map_err(|error| store_fault(&error))?;
+    changes.push(line(gateway, context, &stored.key.id, Status::Requested, Some(&subscription)));
     changes.push(Change::PutResource(stored));
     match commit_remembered(gateway, context, bytes, &reply, Transaction { checks: Vec::new(), changes }).await {
         Ok(Committed::Now) => Ok(reply),
@@ -140,7 +142,7 @@ pub(super) async fn update(gateway: &Gateway, context: &Context, id: &str, bytes
         let before = understood(gateway, subscriber, &current).ok();
         let status = before.as_ref().map_or(Status::Requested, |before| proposed(before, &next));
         let status = if next.status == Status::Off { Status::Off } else { status };
-        if before.as_ref().is_none_or(|before| before.topic != next.topic) {
+        if topic(&current) != next.topic {
             let words = "A Subscription keeps its topic: its events are numbered. Delete it, and make another.";
             let issue = Issue::at(IssueCode::BusinessRule, "Subscription.criteria", words);
             return Err(Refusal::one(422, issue));
@@ -162,6 +164,7 @@ pub(super) async fn update(gateway: &Gateway, context: &Context, id: &str, bytes
         };
         let mut changes = pulse.map_err(|error| store_fault(&error))?;
         let reply = Reply::resource(StatusCode::OK, &made).at(url(gateway, &made)).preferring(context.prefer);
+        changes.push(line(gateway, context, id, status, Some(&next)));
         changes.push(Change::PutResource(made));
         let checks = vec![Check::VersionIs { key: key.clone(), version: stored.version }];
         match commit_remembered(gateway, context, bytes, &reply, Transaction { checks, changes }).await {
@@ -171,6 +174,32 @@ pub(super) async fn update(gateway: &Gateway, context: &Context, id: &str, bytes
             Err(error) => return Err(commit_fault(&error)),
         }
     }
+}
+
+/// Who had whom told, and how much: whoever looks after information governance will ask. An endpoint may hold a secret in its path, so
+/// of it the host is all that is written down.
+fn line(
+    gateway: &Gateway,
+    context: &Context,
+    id: &str,
+    status: Status,
+    subscription: Option<&Subscription>,
+) -> Change {
+    let host = subscription.and_then(|one| url::Url::parse(&one.endpoint).ok()).and_then(|url| url.host_str().map(str::to_owned));
+    Change::Audit(AuditRecord {
+        tenant: context.client.tenant.clone(),
+        at: gateway.clock.now(),
+        actor: context.client.author(),
+        action: "subscribe".to_owned(),
+        referral: None,
+        detail: json!({
+            "subscription": id,
+            "status": status.code(),
+            "topic": subscription.map(|one| one.topic.url()),
+            "content": subscription.map(|one| one.content.code()),
+            "host": host,
+        }),
+    })
 }
 
 /// A client that sends back what it read sends our stamps too: they say nothing.
@@ -208,6 +237,7 @@ pub(super) async fn delete(gateway: &Gateway, context: &Context, id: &str) -> Re
         let author = context.client.author();
         let made = version(key.clone(), stored.version + 1, next, &author, &client_of(&stored), written);
         let mut changes = ended(gateway, &key).await.map_err(|error| store_fault(&error))?;
+        changes.push(line(gateway, context, id, Status::Off, None));
         changes.push(Change::PutResource(made));
         match gateway.commit(Transaction { checks: Vec::new(), changes }).await {
             Ok(()) => return Ok(gone),
@@ -280,10 +310,7 @@ pub(super) async fn operation(
             statuses(gateway, vec![(stored, document)]).await
         }
         (_, None) => {
-            let of = |name: &str| -> Vec<&str> {
-                asked.iter().filter(|(one, _)| one == name).flat_map(|(_, value)| value.split(',')).collect()
-            };
-            let (ids, states) = (of("id"), of("status"));
+            let (ids, states) = (values(asked, "id"), values(asked, "status"));
             let known = [Status::Requested, Status::Active, Status::Error, Status::Off];
             let (_, found) = all(gateway, context, &known, gateway.limits.page.0).await?;
             let found = found.into_iter().filter(|stored| ids.is_empty() || ids.contains(&stored.key.id.as_str()));
@@ -293,6 +320,11 @@ pub(super) async fn operation(
             statuses(gateway, found.filter(|(_, document)| is_asked(document)).collect()).await
         }
     }
+}
+
+/// All values of a parameter, of which one is meant.
+fn values<'a>(asked: &'a [(String, String)], name: &str) -> Vec<&'a str> {
+    asked.iter().filter(|(one, _)| one == name).flat_map(|(_, value)| value.split(',')).collect()
 }
 
 /// How many events a Subscription has had.

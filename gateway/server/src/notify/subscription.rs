@@ -257,7 +257,8 @@ impl Way for SubscriptionWay {
         if let Some(happening) = happening(notice, told)
             && let Some(stored) = gateway.store.resource(&key, None).await?
         {
-            transaction.changes.extend(moves(gateway, &stored, happening));
+            let is_newest = pulse::is_newest(gateway, &key, notice).await?;
+            transaction.changes.extend(moves(gateway, &stored, happening, is_newest));
         }
         if *told == Told::Sent {
             transaction.changes.extend(pulse::after(gateway, &key, notice).await?);
@@ -282,10 +283,15 @@ fn happening(notice: &Notice, told: &Told) -> Option<Happening> {
     }
 }
 
-/// The next version of a Subscription, if its status moves.
-fn moves(gateway: &Gateway, stored: &ResourceVersion, happening: Happening) -> Option<Change> {
+/// The next version of a Subscription, if its status moves. Of one that was asked for anew only the newest handshake tells: what
+/// was under way meanwhile went where it led before.
+fn moves(gateway: &Gateway, stored: &ResourceVersion, happening: Happening, is_newest: bool) -> Option<Change> {
     let document = parse(stored)?;
     let status = document.text("status").and_then(Status::from_code)?;
+    let is_of_endpoint = !matches!(happening, Happening::NotAllowed | Happening::Unreadable);
+    if status == Status::Requested && is_of_endpoint && !is_newest {
+        return None;
+    }
     let end = document.text("end").and_then(gateway_fhir::instant::parse).map(|end| end.earliest);
     let moved = moved(status, end, happening, gateway.clock.now())?;
     Some(next(gateway, stored, &document, &moved))

@@ -153,7 +153,7 @@ async fn an_endpoint_is_asked_first_and_then_told_each_version_signed() {
     }
     let last = scene.told("event-notification", 1).await.pop().unwrap();
     let focus = format!("{}/{}", scene.world.origin, task.trim_start_matches('/'));
-    assert_eq!(last.focuses(), [focus.clone()]);
+    assert!(!last.focuses().is_empty() && last.focuses().iter().all(|one| *one == focus), "{}", last.text);
     assert_eq!(last.bundle["entry"][1]["fullUrl"], focus);
     assert!(last.bundle["entry"][1].get("resource").is_none(), "id-only holds no resource");
     assert_eq!(last.since_start(), versions);

@@ -2,7 +2,7 @@
 //! Subscription's end.
 
 use super::telling::{Post, answered, post};
-use super::{Kept, Subscriber, key_of};
+use super::{Kept, Subscriber};
 use crate::gateway::Gateway;
 use crate::ingest::parse;
 use crate::notify::make;
@@ -22,6 +22,12 @@ pub(super) enum Agreed {
     NotYet,
     /// It refused.
     No,
+}
+
+/// Whether this is the newest handshake, and nothing came after it.
+pub(super) async fn is_newest(gateway: &Gateway, key: &ResourceKey, notice: &Notice) -> Result<bool, StoreError> {
+    let last = last(gateway, key).await?;
+    Ok(notice.what == What::Handshake && last.is_some_and(|last| last.id == notice.id))
 }
 
 fn destination(key: &ResourceKey) -> Destination {
@@ -154,9 +160,9 @@ pub(crate) async fn go_on(
     Ok(changes)
 }
 
-/// So that `key_of` and the destination never part.
 #[cfg(test)]
 mod tests {
+    use super::super::key_of;
     use super::*;
     use gateway_core::identity::{Compartment, Owner, TenantId};
     use gateway_core::retry::Schedule;

@@ -10,7 +10,7 @@ use crate::view::{View, ViewError};
 use crate::webhooks::{ID, SIGNATURE, TIMESTAMP};
 use gateway_core::consent::{Kept as Withheld, Stage, Verdict};
 use gateway_core::identity::Compartment;
-use gateway_core::notify::{Destination, Notice, Told, What};
+use gateway_core::notify::{Destination, Notice, NoticeState, Told, What};
 use gateway_core::referral::ReferralId;
 use gateway_core::resource::{ResourceKey, Token};
 use gateway_core::subscription::{Content, Event, Notification, Shape, Status};
@@ -41,7 +41,9 @@ pub(super) async fn tell(
     let mut batch = vec![notice.clone()];
     if more > 0 {
         let behind = gateway.store.notices(&notice.queue(), notice.sequence, more).await?;
-        let in_a_row = behind.into_iter().take_while(|other| other.state.is_open() && other.due <= gateway.clock.now());
+        let now = gateway.clock.now();
+        let in_a_row =
+            behind.into_iter().take_while(|other| other.state == NoticeState::Waiting && other.due <= now);
         batch.extend(in_a_row);
     }
     let events = events(gateway, &kept.stored.key.compartment, &batch, kept.subscription.content).await?;

@@ -73,7 +73,7 @@ pub(crate) async fn view(gateway: &Gateway, notice: &Notice) -> Result<Result<Vi
 
 /// What a failure of the way there means. Whatever is told is told by requests that can be sent again.
 pub(crate) fn failed(error: &DeliveryError) -> Told {
-    let failure = error.message.clone();
+    let failure = error.diagnostic.clone();
     match classify::class_of(&error.code, Some(Repeat::Keyed)) {
         Class::Permanent if error.code != FailureCode::HttpStatus(401) => Told::Never(failure),
         _ => Told::Later { failure, retry_after: error.retry_after_seconds },

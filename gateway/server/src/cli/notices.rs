@@ -92,6 +92,7 @@ fn about(notice: &Notice) -> String {
     match &notice.what {
         What::Version { kind, id, version } => format!("{kind}/{id}/_history/{version}"),
         What::Handshake => "handshake".to_owned(),
+        What::Heartbeat => "heartbeat".to_owned(),
     }
 }
 

@@ -18,6 +18,9 @@ pub const FED: [&str; 2] = ["Task", "ServiceRequest"];
 /// For how long a notice is kept after it ended: what a subscriber missed can be asked for until then.
 pub const KEPT: Duration = Duration::days(90);
 
+/// So many attempts in a row may come to no end before a notice is given up.
+pub const POISON_TELLINGS: u32 = 5;
+
 /// A version that was stored and that nobody has looked at yet to see who is to be told of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fed {
@@ -62,6 +65,9 @@ pub struct Notice {
     pub expires_at: OffsetDateTime,
     /// Attempts that were begun.
     pub attempts: u32,
+    /// Attempts in a row that came to no end before their lease ran out.
+    #[serde(default)]
+    pub interrupted: u32,
     /// Why the last attempt did not end well, in words without patient data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_failure: Option<String>,
@@ -263,6 +269,7 @@ impl Wanted {
             due: self.due,
             expires_at: schedule.expires_at(self.due.max(now)),
             attempts: 0,
+            interrupted: 0,
             last_failure: None,
         }
     }
@@ -273,6 +280,19 @@ impl Notice {
     #[must_use]
     pub fn queue(&self) -> String {
         self.destination.queue(&self.compartment)
+    }
+
+    /// Whose place it takes among those that are told at once. The Subscriptions of an organisation take theirs together: however
+    /// many it makes at endpoints that are slow, others have room.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let Compartment { tenant, owner } = &self.compartment;
+        match &self.destination {
+            Destination::Subscription { .. } | Destination::Pulse { .. } => {
+                format!("{}/{}/subscriptions", tenant.0, owner.key())
+            }
+            other => format!("{}/{}", tenant.0, other.party()),
+        }
     }
 
     /// Whose customer it belongs to.
@@ -298,10 +318,28 @@ impl Notice {
     pub fn begun(&self, lease_until: OffsetDateTime) -> Self {
         let mut next = self.clone();
         next.revision += 1;
+        next.interrupted = if self.state == NoticeState::Sending { self.interrupted + 1 } else { 0 };
         next.state = NoticeState::Sending;
         next.due = lease_until;
         next.attempts += 1;
         next
+    }
+
+    /// One whose attempts come to no end, because they end the process or the gateway fails in them, is not begun for ever: it is given
+    /// up, and a person sees it. `None` if it may be begun.
+    #[must_use]
+    pub fn given_up(&self, now: OffsetDateTime) -> Option<Self> {
+        let over = self.interrupted >= POISON_TELLINGS || self.expires_at < now;
+        (self.state == NoticeState::Sending && over).then(|| Self {
+            revision: self.revision + 1,
+            state: NoticeState::Dead,
+            due: now,
+            last_failure: Some(format!(
+                "Telling it came to no end {} times, by a fault of the gateway. Look into its log, then let it be tried again.",
+                self.interrupted + 1
+            )),
+            ..self.clone()
+        })
     }
 
     /// An attempt has ended. `chance` lies in `[0, 1)`.
@@ -337,6 +375,7 @@ impl Notice {
             due: now,
             expires_at: schedule.expires_at(now),
             attempts: 0,
+            interrupted: 0,
             ..self.clone()
         })
     }
@@ -430,6 +469,25 @@ mod tests {
         let again = over.reopened(NOW + Duration::days(4), &schedule).map(|notice| (notice.state, notice.attempts));
         assert_eq!(again, Some((NoticeState::Waiting, 0)));
         assert_eq!(waits.reopened(NOW, &schedule), None);
+    }
+
+    #[test]
+    fn one_that_ends_its_process_is_given_up() {
+        let schedule = Schedule::default();
+        let mut notice = wanted("a", 1).notice(1, NOW, &schedule);
+        let mut begun = 0;
+        while notice.given_up(NOW).is_none() {
+            notice = notice.begun(NOW);
+            begun += 1;
+            assert!(begun < 100);
+        }
+        assert_eq!(begun, super::POISON_TELLINGS + 1);
+        let dead = notice.given_up(NOW).expect("is given up");
+        assert_eq!((dead.state, dead.revision), (NoticeState::Dead, notice.revision + 1));
+        // One that fails and waits in between is tried for its whole window.
+        let failed = Told::Later { failure: "503".to_owned(), retry_after: None };
+        let waits = notice.after(&failed, NOW, &schedule, 0.5);
+        assert!(waits.given_up(NOW).is_none() && waits.begun(NOW).interrupted == 0);
     }
 
     proptest! {

@@ -13,21 +13,20 @@ use crate::store::{CommitError, StoreError};
 use crate::view::{View, ViewError};
 use adapter_contract::{DeliveryError, FailureCode, Repeat};
 use async_trait::async_trait;
-use gateway_core::change::{AuditRecord, Change, Check, Removed, Transaction};
+use gateway_core::change::{AuditRecord, Change, Removed, Transaction};
 use gateway_core::classify::{self, Class};
-use gateway_core::identity::{Compartment, GATEWAY_AUTHOR};
-use gateway_core::notify::{Destination, Fed, Notice, NoticeState, Told, Wanted, What, numbered};
+use gateway_core::identity::{Compartment, GATEWAY_AUTHOR, TenantId};
+use gateway_core::notify::{Destination, Fed, Notice, NoticeState, Told, Wanted, numbered};
 use gateway_core::resource::ResourceVersion;
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use tokio::task::JoinSet;
+use time::OffsetDateTime;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// Versions that are looked at in one turn.
 const FED_AT_ONCE: u32 = 64;
-/// Due notices that are looked at to find some whose destination is free; at most so many.
-const DUE: (u32, u32) = (64, 4_096);
 
 /// A manner of telling somebody on the GP's side.
 #[async_trait]
@@ -71,11 +70,13 @@ pub(crate) async fn view(gateway: &Gateway, notice: &Notice) -> Result<Result<Vi
     })
 }
 
-/// What a failure of the way there means. Whatever is told is told by requests that can be sent again.
+/// What a failure of the way there means. Whatever is told is told by requests that can be sent again; credentials and certificates
+/// are mended without what is told being another.
 pub(crate) fn failed(error: &DeliveryError) -> Told {
     let failure = error.diagnostic.clone();
+    let mended = matches!(error.code, FailureCode::HttpStatus(401 | 403) | FailureCode::TlsRefused);
     match classify::class_of(&error.code, Some(Repeat::Keyed)) {
-        Class::Permanent if error.code != FailureCode::HttpStatus(401) => Told::Never(failure),
+        Class::Permanent if !mended => Told::Never(failure),
         _ => Told::Later { failure, retry_after: error.retry_after_seconds },
     }
 }
@@ -131,8 +132,9 @@ impl Ways {
 /// Looks, and tells, until it is told to stop.
 pub(crate) async fn worker(gateway: Arc<Gateway>, stop: CancellationToken) {
     let mut under_way = UnderWay::default();
+    let mut unread = Unread::default();
     loop {
-        let fed = match feed(&gateway).await {
+        let fed = match feed(&gateway, &mut unread).await {
             Ok(fed) => fed,
             Err(error) => {
                 log_store_fault("notify", &error);
@@ -168,22 +170,47 @@ pub(crate) async fn worker(gateway: Arc<Gateway>, stop: CancellationToken) {
     }
 }
 
+/// What was fed and could not be looked at, as something that a newer gateway has written: it stays, is tried again once a lease is
+/// over, and hides nothing that is behind it.
+#[derive(Default)]
+struct Unread {
+    places: BTreeSet<u64>,
+    again: Option<OffsetDateTime>,
+}
+
 /// Looks at what was stored; true if there was something.
-async fn feed(gateway: &Gateway) -> Result<bool, StoreError> {
-    let rows = gateway.store.feed(FED_AT_ONCE).await?;
+async fn feed(gateway: &Gateway, unread: &mut Unread) -> Result<bool, StoreError> {
+    let now = gateway.clock.now();
+    if unread.again.is_some_and(|again| again <= now) {
+        *unread = Unread::default();
+    }
+    let aside = u32::try_from(unread.places.len()).unwrap_or(u32::MAX);
+    let rows = gateway.store.feed(FED_AT_ONCE.saturating_add(aside)).await?;
+    let rows: Vec<Fed> = rows.into_iter().filter(|fed| !unread.places.contains(&fed.place)).collect();
     if rows.is_empty() {
         return Ok(false);
     }
-    let mut wanted = Vec::new();
+    let (mut wanted, mut done) = (Vec::new(), Vec::new());
     for fed in &rows {
-        // Erased since then: there is nothing to tell.
-        let Some(version) = gateway.store.resource(&fed.key, Some(fed.version)).await? else { continue };
-        for way in gateway.ways.0.iter().filter(|way| way.is_fed(&fed.key.compartment)) {
-            wanted.extend(way.follows(gateway, fed, &version).await?);
+        match follows(gateway, fed).await {
+            Ok(follows) => {
+                wanted.extend(follows);
+                done.push(Removed::Fed(fed.place));
+            }
+            Err(StoreError::Engine(words)) => {
+                tracing::error!(
+                    place = fed.place,
+                    error = words,
+                    "nobody can be told of a version that cannot be read; it is kept"
+                );
+                unread.places.insert(fed.place);
+                unread.again = Some(now + gateway.limits.lease);
+            }
+            Err(error) => return Err(error),
         }
     }
     let mut changes = make(gateway, wanted).await?;
-    changes.push(Change::Remove(rows.iter().map(|fed| Removed::Fed(fed.place)).collect()));
+    changes.push(Change::Remove(done));
     match gateway.commit(Transaction { checks: Vec::new(), changes }).await {
         Ok(()) => Ok(true),
         // Another instance has looked at the same.
@@ -191,6 +218,17 @@ async fn feed(gateway: &Gateway) -> Result<bool, StoreError> {
         Err(CommitError::Store(error)) => Err(error),
         Err(CommitError::Refused(refused)) => Err(StoreError::Engine(refused.to_string())),
     }
+}
+
+/// Who is to be told of what was fed.
+async fn follows(gateway: &Gateway, fed: &Fed) -> Result<Vec<Wanted>, StoreError> {
+    // Erased since then: there is nothing to tell.
+    let Some(version) = gateway.store.resource(&fed.key, Some(fed.version)).await? else { return Ok(Vec::new()) };
+    let mut wanted = Vec::new();
+    for way in gateway.ways.0.iter().filter(|way| way.is_fed(&fed.key.compartment)) {
+        wanted.extend(way.follows(gateway, fed, &version).await?);
+    }
+    Ok(wanted)
 }
 
 /// New notices, numbered behind those that stand; what was made before is not made again.
@@ -223,88 +261,81 @@ pub(crate) async fn make(gateway: &Gateway, wanted: Vec<Wanted>) -> Result<Vec<C
 /// Who is being told.
 #[derive(Default)]
 struct UnderWay {
-    tasks: JoinSet<String>,
-    of: BTreeMap<String, u32>,
+    tasks: JoinSet<()>,
+    /// Of each, its party and its tenant.
+    of: HashMap<Id, (String, TenantId)>,
 }
 
 impl UnderWay {
-    fn has_room(&self, gateway: &Gateway, party: &str) -> bool {
-        let (each, all) = gateway.limits.notices_at_once;
-        self.tasks.len() < all as usize && self.of.get(party).copied().unwrap_or_default() < each
+    fn has_room(&self, gateway: &Gateway, notice: &Notice) -> bool {
+        let (each, tenant, all) = gateway.limits.notices_at_once;
+        let party = notice.place();
+        let count = |is: &dyn Fn(&(String, TenantId)) -> bool| self.of.values().filter(|one| is(one)).count();
+        self.of.len() < all as usize
+            && count(&|(_, of)| of == notice.tenant()) < tenant as usize
+            && count(&|(at, _)| *at == party) < each as usize
     }
 
-    fn ended(&mut self, party: Result<String, tokio::task::JoinError>) {
-        match party {
-            Ok(party) => {
-                if let Some(count) = self.of.get_mut(&party) {
-                    *count = count.saturating_sub(1);
-                }
-                self.of.retain(|_, count| *count > 0);
-            }
-            // Nobody knows whose it was; its notice is begun anew once its lease is over.
+    fn ended(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let id = match ended {
+            Ok((id, ())) => id,
+            // Its notice is begun anew once its lease is over.
             Err(error) => {
                 tracing::error!(error = %error, "telling ended by a fault of the gateway");
-                if self.tasks.is_empty() {
-                    self.of.clear();
-                }
+                error.id()
             }
-        }
+        };
+        self.of.remove(&id);
     }
 
     async fn one_ended(&mut self) {
-        match self.tasks.join_next().await {
-            Some(party) => self.ended(party),
+        match self.tasks.join_next_with_id().await {
+            Some(ended) => self.ended(ended),
             None => std::future::pending().await,
         }
     }
 
     async fn all_ended(&mut self) {
-        while let Some(party) = self.tasks.join_next().await {
-            self.ended(party);
+        while let Some(ended) = self.tasks.join_next_with_id().await {
+            self.ended(ended);
         }
     }
 }
 
 /// Begins what is due, as far as there is room.
 async fn begin(gateway: &Arc<Gateway>, under_way: &mut UnderWay) -> Result<(), StoreError> {
-    while let Some(ended) = under_way.tasks.try_join_next() {
+    while let Some(ended) = under_way.tasks.try_join_next_with_id() {
         under_way.ended(ended);
     }
-    let mut limit = DUE.0;
-    loop {
-        let due = gateway.store.due_notices(gateway.clock.now(), limit).await?;
-        let (found, mut begun) = (due.len(), false);
-        for notice in due {
-            let party = format!("{}/{}", notice.tenant().0, notice.destination.party());
-            if !under_way.has_room(gateway, &party) {
-                continue;
-            }
-            let lease = gateway.clock.now() + gateway.limits.lease;
-            let notice = notice.begun(lease);
-            let changes = vec![Change::PutNotice(Box::new(notice.clone()))];
-            match gateway.store.commit(Transaction { checks: Vec::new(), changes }).await {
-                Ok(()) => {}
-                // Another instance was first.
-                Err(error) if is_race(&error) => continue,
-                Err(CommitError::Store(error)) => return Err(error),
-                Err(CommitError::Refused(_)) => continue,
-            }
-            begun = true;
-            *under_way.of.entry(party.clone()).or_default() += 1;
-            let gateway = Arc::clone(gateway);
-            under_way.tasks.spawn(async move {
-                if let Err(error) = tell(&gateway, &notice).await {
-                    log_store_fault("notify", &error);
-                }
-                party
-            });
+    let (each, ..) = gateway.limits.notices_at_once;
+    for notice in gateway.store.due_notices(gateway.clock.now(), each).await? {
+        if !under_way.has_room(gateway, &notice) {
+            continue;
         }
-        // Those of one destination that is busy may stand before all others.
-        if begun || found < limit as usize || limit >= DUE.1 {
-            return Ok(());
+        let now = gateway.clock.now();
+        if let Some(dead) = notice.given_up(now) {
+            tracing::error!(notice = dead.id, "telling came to no end time after time; a person has to look");
+            end(gateway, None, &notice, &dead, None).await?;
+            continue;
         }
-        limit = (limit * 4).min(DUE.1);
+        let notice = notice.begun(now + gateway.limits.lease);
+        let changes = vec![Change::PutNotice(Box::new(notice.clone()))];
+        match gateway.store.commit(Transaction { checks: Vec::new(), changes }).await {
+            Ok(()) => {}
+            Err(CommitError::Store(error)) => return Err(error),
+            // Another instance was first.
+            Err(CommitError::Refused(_)) => continue,
+        }
+        let of = (notice.place(), notice.tenant().clone());
+        let gateway = Arc::clone(gateway);
+        let task = under_way.tasks.spawn(async move {
+            if let Err(error) = tell(&gateway, &notice).await {
+                log_store_fault("notify", &error);
+            }
+        });
+        under_way.of.insert(task.id(), of);
     }
+    Ok(())
 }
 
 /// Tells one notice, and writes down what came of it.
@@ -329,17 +360,26 @@ async fn tell(gateway: &Gateway, notice: &Notice) -> Result<(), StoreError> {
         let (id, way) = (&next.id, next.destination.word());
         tracing::warn!(notice = id, way, "somebody on the GP's side could not be told; a person has to look");
     }
+    end(gateway, way.as_deref(), notice, &next, Some(&told)).await
+}
+
+/// Writes down how an attempt ended. `notice` is as it stands, `next` as it will.
+async fn end(
+    gateway: &Gateway,
+    way: Option<&dyn Way>,
+    notice: &Notice,
+    next: &Notice,
+    told: Option<&Told>,
+) -> Result<(), StoreError> {
     for _ in 0..=gateway.limits.conflict_retries {
-        let Transaction { mut checks, mut changes } = match &way {
-            Some(way) => way.settle(gateway, &next, &told).await?,
-            None => Transaction::default(),
+        let Transaction { checks, mut changes } = match (way, told) {
+            (Some(way), Some(told)) => way.settle(gateway, next, told).await?,
+            _ => Transaction::default(),
         };
         changes.push(Change::PutNotice(Box::new(next.clone())));
-        // A heartbeat says nothing of anybody, and there are many.
-        if next.state != NoticeState::Waiting && next.what != What::Heartbeat {
-            changes.push(line(gateway, &next));
+        if next.state != NoticeState::Waiting {
+            changes.push(line(gateway, next));
         }
-        checks.dedup_by(|one: &mut Check, other: &mut Check| one == other);
         match gateway.commit(Transaction { checks, changes }).await {
             Ok(()) => return Ok(()),
             Err(error) if is_race(&error) => {

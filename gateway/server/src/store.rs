@@ -16,6 +16,7 @@ mod holder;
 mod lane;
 pub mod memory;
 mod migrations;
+mod notices;
 pub mod postgres;
 mod rows;
 mod seal;
@@ -296,8 +297,9 @@ pub trait Store: Send + Sync {
     /// One notice by its id.
     async fn notice(&self, id: &str) -> Result<Option<Notice>, StoreError>;
 
-    /// Notices whose time has come, those alone that wait for no earlier one of their queue, the longest due first.
-    async fn due_notices(&self, now: OffsetDateTime, limit: u32) -> Result<Vec<Notice>, StoreError>;
+    /// Notices whose time has come, those alone that wait for no earlier one of their queue, so many of each
+    /// [party](Notice::place), the longest due first. What it costs grows with the parties. One that cannot be read hides no other.
+    async fn due_notices(&self, now: OffsetDateTime, each: u32) -> Result<Vec<Notice>, StoreError>;
 
     /// When the next of them is due (a time past means now), or a lease runs out.
     async fn next_notice(&self) -> Result<Option<OffsetDateTime>, StoreError>;

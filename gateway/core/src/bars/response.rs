@@ -245,8 +245,12 @@ mod tests {
             assert_eq!(told.is_some(), row.encounter.is_some(), "{status}");
             let Some(bundle) = told else { continue };
             assert_eq!(validate::resource(&bundle.clone().into()), [], "{status}");
-            let kinds: Vec<_> = bundle["entry"].as_array().expect("entries").iter()
-                .map(|entry| entry["resource"]["resourceType"].as_str().expect("a type")).collect();
+            let kinds: Vec<_> = bundle["entry"]
+                .as_array()
+                .expect("entries")
+                .iter()
+                .map(|entry| entry["resource"]["resourceType"].as_str().expect("a type"))
+                .collect();
             assert_eq!(kinds, ["MessageHeader", "ServiceRequest", "Patient", "Encounter", "Encounter"]);
             assert_eq!(part(&bundle, "Encounter", 1)["status"], row.encounter.expect("told"));
             assert_eq!(part(&bundle, "ServiceRequest", 0)["status"], row.service_request);
@@ -258,14 +262,25 @@ mod tests {
             assert_eq!(header["focus"][0]["reference"], bundle["entry"][4]["fullUrl"]);
             assert!(!bundle.to_string().to_lowercase().contains("private"), "{bundle}");
         }
-        assert_eq!(made("accepted", Kept::Nothing, false).map(|one| part(&one, "MessageHeader", 0)["reason"]["coding"][0]["code"].clone()), Some(json!("new")));
-        assert_eq!(made("accepted", Kept::Nothing, true).map(|one| part(&one, "MessageHeader", 0)["reason"]["coding"][0]["code"].clone()), Some(json!("update")));
+        assert_eq!(
+            made("accepted", Kept::Nothing, false)
+                .map(|one| part(&one, "MessageHeader", 0)["reason"]["coding"][0]["code"].clone()),
+            Some(json!("new"))
+        );
+        assert_eq!(
+            made("accepted", Kept::Nothing, true)
+                .map(|one| part(&one, "MessageHeader", 0)["reason"]["coding"][0]["code"].clone()),
+            Some(json!("update"))
+        );
     }
 
     #[test]
     fn a_reason_is_told_as_far_as_the_person_lets_it() {
         let why = |kept| part(&made("rejected", kept, true).expect("is told"), "Encounter", 1)["reasonCode"][0].clone();
-        assert_eq!((&why(Kept::Nothing)["coding"][0]["code"], &why(Kept::Nothing)["text"]), (&json!("22"), &json!("no room this month")));
+        assert_eq!(
+            (&why(Kept::Nothing)["coding"][0]["code"], &why(Kept::Nothing)["text"]),
+            (&json!("22"), &json!("no room this month"))
+        );
         assert_eq!((&why(Kept::Words)["coding"][0]["code"], why(Kept::Words).get("text")), (&json!("22"), None));
         assert_eq!((&why(Kept::All)["coding"][0]["code"], why(Kept::All).get("text")), (&json!("OTH"), None));
     }

@@ -137,10 +137,15 @@ impl Trouble {
             Self::Several => format!(
                 "Several {kind} resources on the GP's own server have the gateway's identifier, so it is not known which is meant. Leave one."
             ),
-            Self::Unversioned => "The GP's own server answers with neither ETag nor meta.versionId, so the gateway cannot write without \
+            Self::Unversioned => {
+                "The GP's own server answers with neither ETag nor meta.versionId, so the gateway cannot write without \
                                   risking another's change. Switch versioning on there."
-                .to_owned(),
-            Self::IdRefused => "The GP's own server does not let clients choose ids. Set creates = \"their-id\" for this server.".to_owned(),
+                    .to_owned()
+            }
+            Self::IdRefused => {
+                "The GP's own server does not let clients choose ids. Set creates = \"their-id\" for this server."
+                    .to_owned()
+            }
             Self::Refused(status) => format!(
                 "The GP's own server refused the {kind} ({status}). Have its operator look up why under the request id; the state stands here."
             ),
@@ -229,7 +234,8 @@ impl<'a> Exchange<'a> {
         let Some(body) = body.filter(|body| body.text("resourceType") == Some("Bundle")) else {
             return stopped(Trouble::Refused(200));
         };
-        let all: Vec<&Json> = body.items("entry").iter().filter_map(|entry| entry.get("resource")).filter(is_it).collect();
+        let all: Vec<&Json> =
+            body.items("entry").iter().filter_map(|entry| entry.get("resource")).filter(is_it).collect();
         match all.as_slice() {
             [] if self.stood => stopped(Trouble::GoneThere),
             [] => Next::Ask(Ask::PostNew),
@@ -242,7 +248,8 @@ impl<'a> Exchange<'a> {
     fn judge(&self, body: Option<&Json>, etag: Option<&str>) -> Next {
         let Some(resource) = body else { return stopped(Trouble::Refused(200)) };
         let id = resource.text("id").unwrap_or(&self.copy.id).to_owned();
-        let Some(mark) = Mark::intact(resource).filter(|_| resource.text("resourceType") == Some(&self.copy.kind)) else {
+        let Some(mark) = Mark::intact(resource).filter(|_| resource.text("resourceType") == Some(&self.copy.kind))
+        else {
             return stopped(Trouble::ChangedThere);
         };
         let Some(etag) = version(etag, Some(resource)) else { return stopped(Trouble::Unversioned) };
@@ -259,7 +266,8 @@ const fn stopped(trouble: Trouble) -> Next {
 
 /// The version of an answer: its `ETag`, else its `meta.versionId` as one.
 fn version(etag: Option<&str>, body: Option<&Json>) -> Option<String> {
-    let stated = etag.map(str::to_owned).filter(|etag| etag.len() <= 256 && etag.bytes().all(|byte| byte.is_ascii_graphic()));
+    let stated =
+        etag.map(str::to_owned).filter(|etag| etag.len() <= 256 && etag.bytes().all(|byte| byte.is_ascii_graphic()));
     let own = || body?.get("meta")?.text("versionId").map(|version| format!("W/\"{version}\""));
     stated.or_else(own)
 }

@@ -102,7 +102,8 @@ impl Reader {
         let topic = document.text("criteria").and_then(Topic::from_url);
         if topic.is_none() {
             let known = Topic::ALL.map(Topic::url).join(" or ");
-            let words = format!("The criteria are the canonical address of a topic: {known}. Filters stand in extensions.");
+            let words =
+                format!("The criteria are the canonical address of a topic: {known}. Filters stand in extensions.");
             self.fault(IssueCode::NotSupported, "Subscription.criteria", &words);
         }
         topic
@@ -155,14 +156,17 @@ impl Reader {
             let words = "Notifications are application/fhir+json: name it here.";
             self.fault(IssueCode::Required, "Subscription.channel.payload", words);
         }
-        let found = channel.get("_payload").map(|more| extensions(more, "backport-payload-content")).unwrap_or_default();
+        let found =
+            channel.get("_payload").map(|more| extensions(more, "backport-payload-content")).unwrap_or_default();
         let content = match found.as_slice() {
             [(_, one)] => one.text("valueCode").and_then(Content::from_code),
             _ => None,
         };
         if content.is_none() {
             let url = extension_url("backport-payload-content");
-            let words = format!("Say once how much a notification holds: extension {url} with empty, id-only or full-resource.");
+            let words = format!(
+                "Say once how much a notification holds: extension {url} with empty, id-only or full-resource."
+            );
             self.fault(IssueCode::Required, "Subscription.channel.payload.extension", &words);
         }
         content

@@ -230,6 +230,7 @@ CREATE TABLE notice (
     revision BIGINT NOT NULL,                  -- grows by one with each change
     tenant   TEXT COLLATE "C" NOT NULL,                  -- customer
     queue    TEXT COLLATE "C" NOT NULL,                  -- what keeps order
+    party    TEXT COLLATE "C" NOT NULL,                  -- whose place it takes among those that are told at once
     sequence BIGINT NOT NULL,                  -- number within the queue
     referral TEXT COLLATE "C",                              -- which referral it is about
     state    TEXT COLLATE "C" NOT NULL,                  -- waiting, sending, sent, dead, dropped
@@ -240,6 +241,7 @@ CREATE TABLE notice (
 );
 CREATE UNIQUE INDEX notice_by_number ON notice (queue, sequence);
 CREATE INDEX notice_due ON notice (due) WHERE due IS NOT NULL AND waits = 0;
+CREATE INDEX notice_party ON notice (party, due) WHERE due IS NOT NULL AND waits = 0;
 CREATE INDEX notice_open ON notice (queue, sequence) WHERE due IS NOT NULL;
 CREATE INDEX notice_first ON notice (queue) WHERE due IS NOT NULL AND waits = 0;
 CREATE INDEX notice_by_referral ON notice (referral) WHERE referral IS NOT NULL;

@@ -214,6 +214,7 @@ CREATE TABLE notice (
     revision INTEGER NOT NULL,                  -- grows by one with each change
     tenant   TEXT    NOT NULL,                  -- customer
     queue    TEXT    NOT NULL,                  -- what keeps order
+    party    TEXT    NOT NULL,                  -- whose place it takes among those that are told at once
     sequence INTEGER NOT NULL,                  -- number within the queue
     referral TEXT,                              -- which referral it is about
     state    TEXT    NOT NULL,                  -- waiting, sending, sent, dead, dropped
@@ -224,6 +225,7 @@ CREATE TABLE notice (
 ) STRICT;
 CREATE UNIQUE INDEX notice_by_number ON notice (queue, sequence);
 CREATE INDEX notice_due ON notice (due) WHERE due IS NOT NULL AND waits = 0;
+CREATE INDEX notice_party ON notice (party, due) WHERE due IS NOT NULL AND waits = 0;
 CREATE INDEX notice_open ON notice (queue, sequence) WHERE due IS NOT NULL;
 CREATE INDEX notice_first ON notice (queue) WHERE due IS NOT NULL AND waits = 0;
 CREATE INDEX notice_by_referral ON notice (referral) WHERE referral IS NOT NULL;

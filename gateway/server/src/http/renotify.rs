@@ -7,10 +7,11 @@ use super::context::Context;
 use super::reply::{Reply, commit_fault, store_fault};
 use super::write::{admit, need_role};
 use crate::gateway::{Gateway, is_race};
+use crate::store::StoreError;
 use axum::http::StatusCode;
 use gateway_core::change::{AuditRecord, Change, Transaction};
 use gateway_core::identity::Role;
-use gateway_core::notify::{Notice, What};
+use gateway_core::notify::{Notice, NoticeState, What};
 use gateway_core::refusal::Refusal;
 use gateway_fhir::{Issue, IssueCode, Json};
 use serde_json::{Value, json};
@@ -31,16 +32,13 @@ struct Wanted {
 pub(super) async fn renotify(gateway: &Gateway, context: &Context, bytes: &[u8]) -> Result<Reply, Refusal> {
     need_role(context, Role::Operator)?;
     let wanted = wanted(&admit(gateway, bytes)?)?;
-    let tenant = &context.client.tenant;
-    let dead =
-        gateway.store.dead_notices(Some(tenant), wanted.after, LIMIT).await.map_err(|error| store_fault(&error))?;
-    let next = (dead.len() == LIMIT as usize).then(|| dead.last().map(|(place, _)| *place)).flatten();
-    let mut parts = Vec::new();
-    for (_, notice) in dead.into_iter().filter(|(_, notice)| wanted.all || wanted.notices.contains(&notice.id)) {
+    let (dead, next) = meant(gateway, context, &wanted).await.map_err(|error| store_fault(&error))?;
+    let (mut parts, mut on) = (Vec::new(), 0);
+    for notice in dead {
         let outcome = if wanted.dry_run { "reopened" } else { reopen(gateway, context, &notice).await? };
+        on += usize::from(outcome == "reopened");
         parts.push(part(&notice, outcome));
     }
-    let on = parts.len();
     let mut parameters = vec![
         json!({ "name": "dry-run", "valueBoolean": wanted.dry_run }),
         json!({ "name": "reopened", "valueUnsignedInt": on }),
@@ -49,6 +47,28 @@ pub(super) async fn renotify(gateway: &Gateway, context: &Context, bytes: &[u8])
     parameters.extend(next.map(|place| json!({ "name": "next-after", "valueInteger": place })));
     let answer: Json = json!({ "resourceType": "Parameters", "parameter": parameters }).into();
     Ok(Reply::json(StatusCode::OK, answer.to_text()))
+}
+
+/// The dead ones that are meant, and behind which place there may be more. Another customer's answers as one that is not there.
+async fn meant(
+    gateway: &Gateway,
+    context: &Context,
+    wanted: &Wanted,
+) -> Result<(Vec<Notice>, Option<u64>), StoreError> {
+    let tenant = &context.client.tenant;
+    // What only asks whether somebody is there is asked anew by itself.
+    let is_meant = |notice: &Notice| notice.state == NoticeState::Dead && matches!(notice.what, What::Version { .. });
+    if !wanted.all {
+        let mut found = Vec::new();
+        for id in &wanted.notices {
+            let notice = gateway.store.notice(id).await?;
+            found.extend(notice.filter(|notice| notice.tenant() == tenant && is_meant(notice)));
+        }
+        return Ok((found, None));
+    }
+    let dead = gateway.store.dead_notices(Some(tenant), wanted.after, LIMIT).await?;
+    let next = (dead.len() == LIMIT as usize).then(|| dead.last().map(|(place, _)| *place)).flatten();
+    Ok((dead.into_iter().map(|(_, notice)| notice).filter(is_meant).collect(), next))
 }
 
 /// One goes on; somebody else may have been first.
@@ -88,6 +108,9 @@ fn wanted(document: &Json) -> Result<Wanted, Refusal> {
                 let id = parameter.text("valueId");
                 let words = "This parameter takes a valueId: the notice, as the list names it.";
                 wanted.notices.push(id.ok_or_else(|| refused(&place, words))?.to_owned());
+                if wanted.notices.len() > LIMIT as usize {
+                    return Err(refused(&place, "A request names at most 100 notices."));
+                }
             }
             "all" => wanted.all = yes()?,
             "dry-run" => wanted.dry_run = yes()?,

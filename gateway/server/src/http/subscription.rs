@@ -178,14 +178,10 @@ pub(super) async fn update(gateway: &Gateway, context: &Context, id: &str, bytes
 
 /// Who had whom told, and how much: whoever looks after information governance will ask. An endpoint may hold a secret in its path, so
 /// of it the host is all that is written down.
-fn line(
-    gateway: &Gateway,
-    context: &Context,
-    id: &str,
-    status: Status,
-    subscription: Option<&Subscription>,
-) -> Change {
-    let host = subscription.and_then(|one| url::Url::parse(&one.endpoint).ok()).and_then(|url| url.host_str().map(str::to_owned));
+fn line(gateway: &Gateway, context: &Context, id: &str, status: Status, subscription: Option<&Subscription>) -> Change {
+    let host = subscription
+        .and_then(|one| url::Url::parse(&one.endpoint).ok())
+        .and_then(|url| url.host_str().map(str::to_owned));
     Change::Audit(AuditRecord {
         tenant: context.client.tenant.clone(),
         at: gateway.clock.now(),

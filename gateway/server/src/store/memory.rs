@@ -281,8 +281,8 @@ impl Store for MemoryStore {
         Ok(self.state()?.notices.values().find(|notice| notice.id == id).cloned())
     }
 
-    async fn due_notices(&self, now: OffsetDateTime, limit: u32) -> Result<Vec<Notice>, StoreError> {
-        Ok(notices::due(&*self.state()?, canonical::instant(now), limit))
+    async fn due_notices(&self, now: OffsetDateTime, each: u32) -> Result<Vec<Notice>, StoreError> {
+        Ok(notices::due(&*self.state()?, canonical::instant(now), each))
     }
 
     async fn next_notice(&self) -> Result<Option<OffsetDateTime>, StoreError> {

@@ -427,8 +427,8 @@ impl Store for PostgresStore {
         read!(self.all(), on => notices::notice(on, id))
     }
 
-    async fn due_notices(&self, now: OffsetDateTime, limit: u32) -> Result<Vec<Notice>, StoreError> {
-        read!(self.all(), on => notices::due(on, now, limit))
+    async fn due_notices(&self, now: OffsetDateTime, each: u32) -> Result<Vec<Notice>, StoreError> {
+        read!(self.all(), on => notices::due(on, now, each))
     }
 
     async fn next_notice(&self) -> Result<Option<OffsetDateTime>, StoreError> {

@@ -284,8 +284,8 @@ impl Store for SqliteStore {
         self.readers.run(move |file| notices::notice(file, &id)).await
     }
 
-    async fn due_notices(&self, now: OffsetDateTime, limit: u32) -> Result<Vec<Notice>, StoreError> {
-        self.readers.run(move |file| notices::due(file, now, limit)).await
+    async fn due_notices(&self, now: OffsetDateTime, each: u32) -> Result<Vec<Notice>, StoreError> {
+        self.readers.run(move |file| notices::due(file, now, each)).await
     }
 
     async fn next_notice(&self) -> Result<Option<OffsetDateTime>, StoreError> {

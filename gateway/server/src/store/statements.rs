@@ -66,9 +66,12 @@ pub(super) const EXPIRED_LINKS: &str =
 /// What was fed, and notices.
 pub(super) const FEED: &str = "SELECT place, tenant, owner, kind, id, version, at FROM feed ORDER BY place LIMIT ?1";
 pub(super) const NOTICE: &str = "SELECT body FROM notice WHERE id = ?1";
+/// The next party, by name, of which any waits for none of its queue.
+pub(super) const NOTICE_PARTY: &str =
+    "SELECT min(party) FROM notice WHERE due IS NOT NULL AND waits = 0 AND party > ?1";
 /// A queue's first open one alone.
-pub(super) const DUE_NOTICES: &str = "SELECT body FROM notice
-    WHERE due IS NOT NULL AND waits = 0 AND due <= ?1 ORDER BY due, place LIMIT ?2";
+pub(super) const DUE_NOTICES: &str = "SELECT body, due, place FROM notice
+    WHERE party = ?3 AND due IS NOT NULL AND waits = 0 AND due <= ?1 ORDER BY due, place LIMIT ?2";
 pub(super) const NEXT_NOTICE: &str = "SELECT min(due) FROM notice WHERE due IS NOT NULL AND waits = 0";
 pub(super) const LAST_NOTICE: &str = "SELECT max(sequence) FROM notice WHERE queue = ?1";
 pub(super) const NOTICES: &str =

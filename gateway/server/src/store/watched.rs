@@ -285,9 +285,9 @@ impl<W: Watcher> Store for Watched<W> {
         self.inner.notice(id).await
     }
 
-    async fn due_notices(&self, now: OffsetDateTime, limit: u32) -> Result<Vec<Notice>, StoreError> {
+    async fn due_notices(&self, now: OffsetDateTime, each: u32) -> Result<Vec<Notice>, StoreError> {
         self.watcher.reading("due_notices").await;
-        self.inner.due_notices(now, limit).await
+        self.inner.due_notices(now, each).await
     }
 
     async fn next_notice(&self) -> Result<Option<OffsetDateTime>, StoreError> {

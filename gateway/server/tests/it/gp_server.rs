@@ -410,7 +410,9 @@ async fn what_another_client_sent_does_not_stand_there() {
     equal(&world, &mut practice, &sent.path("Task"), &sent.path("ServiceRequest")).await;
     settle().await;
     let asked = practice.server.asked().unwrap();
-    let own = |one: &Answered| [sent.reference("Task"), sent.reference("ServiceRequest")].iter().any(|own| one.path.ends_with(own));
+    let own = |one: &Answered| {
+        [sent.reference("Task"), sent.reference("ServiceRequest")].iter().any(|own| one.path.ends_with(own))
+    };
     assert!(asked.iter().all(own), "{asked:?}");
     assert_eq!(world.get(GP, &sent.path("Task")).await.status, 200);
     world.stop().await;

@@ -42,8 +42,7 @@ pub(super) async fn tell(
     if more > 0 {
         let behind = gateway.store.notices(&notice.queue(), notice.sequence, more).await?;
         let now = gateway.clock.now();
-        let in_a_row =
-            behind.into_iter().take_while(|other| other.state == NoticeState::Waiting && other.due <= now);
+        let in_a_row = behind.into_iter().take_while(|other| other.state == NoticeState::Waiting && other.due <= now);
         batch.extend(in_a_row);
     }
     let events = events(gateway, &kept.stored.key.compartment, &batch, kept.subscription.content).await?;

@@ -64,11 +64,17 @@ pub(super) fn heads(state: &State) -> impl Iterator<Item = (u64, &Notice)> {
     })
 }
 
-/// Those that are due, the longest due first.
-pub(super) fn due(state: &State, now: OffsetDateTime, limit: u32) -> Vec<Notice> {
+/// Those that are due, so many of each party, the longest due first.
+pub(super) fn due(state: &State, now: OffsetDateTime, each: u32) -> Vec<Notice> {
     let mut due: Vec<_> = heads(state).filter(|(_, notice)| notice.due <= now).collect();
     due.sort_by_key(|(place, notice)| (notice.due, *place));
-    due.into_iter().take(limit as usize).map(|(_, notice)| notice.clone()).collect()
+    let mut of = BTreeMap::new();
+    let mut has_room = |notice: &Notice| {
+        let count: &mut u32 = of.entry(notice.place()).or_default();
+        *count += 1;
+        *count <= each
+    };
+    due.into_iter().filter(|(_, notice)| has_room(notice)).map(|(_, notice)| notice.clone()).collect()
 }
 
 /// Those of a queue behind a number, by number.

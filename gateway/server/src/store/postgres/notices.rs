@@ -2,9 +2,11 @@
 
 use super::fault::Fault;
 use super::sql::{Ask, Bind as _, all, ask, one, run};
+use crate::store::notices::{in_order, readable};
 use crate::store::rows::{self, Columns as _};
 use crate::store::statements::{
-    DEAD_NOTICES, DUE_NOTICES, ENDED_NOTICES, FEED, LAST_NOTICE, NEXT_NOTICE, NOTICE, NOTICES, NOTICES_OF, NOTICES_WAIT,
+    DEAD_NOTICES, DUE_NOTICES, ENDED_NOTICES, FEED, LAST_NOTICE, NEXT_NOTICE, NOTICE, NOTICE_PARTY, NOTICES,
+    NOTICES_OF, NOTICES_WAIT,
 };
 use crate::store::values::{bound, integer, json, micros, time};
 use crate::store::{StoreError, canonical};
@@ -56,8 +58,8 @@ pub(super) async fn put(on: &mut PgConnection, notice: &Notice) -> Result<(), Fa
             return Err(CheckFailure::Changed.into());
         }
         ask("WITH p AS (UPDATE last_place SET last = last + 1 WHERE name = 'notice' RETURNING last)
-             INSERT INTO notice (place, id, revision, tenant, queue, sequence, referral, state, due, ended, waits, body)
-             SELECT last, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10 FROM p")
+             INSERT INTO notice (place, id, revision, tenant, queue, sequence, referral, state, due, ended, waits, body, party)
+             SELECT last, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, ?11 FROM p")
         .text(&notice.id)
         .number(revision)
         .text(&notice.tenant().0)
@@ -68,6 +70,7 @@ pub(super) async fn put(on: &mut PgConnection, notice: &Notice) -> Result<(), Fa
         .maybe_number(due)
         .maybe_number(ended)
         .text(&json(notice)?)
+        .text(&notice.place())
     };
     run(on, put).await?;
     for sql in NOTICES_WAIT {
@@ -93,8 +96,15 @@ pub(super) async fn notice(on: &mut PgConnection, id: &str) -> Result<Option<Not
     one(on, ask(NOTICE).text(id), a_notice).await
 }
 
-pub(super) async fn due(on: &mut PgConnection, now: OffsetDateTime, limit: u32) -> Result<Vec<Notice>, Fault> {
-    all(on, before(DUE_NOTICES, now, limit)?, a_notice).await
+/// Of each party so many, whatever else it has: nobody's backlog hides another's.
+pub(super) async fn due(on: &mut PgConnection, now: OffsetDateTime, each: u32) -> Result<Vec<Notice>, Fault> {
+    let (mut party, mut found) = (String::new(), Vec::new());
+    while let Some(next) = one(on, ask(NOTICE_PARTY).text(&party), |row| row.text_or_null(0)).await?.flatten() {
+        let due = before(DUE_NOTICES, now, each)?.text(&next);
+        found.extend(all(on, due, |row| readable(row)).await?.into_iter().flatten());
+        party = next;
+    }
+    Ok(in_order(found))
 }
 
 pub(super) async fn next(on: &mut PgConnection) -> Result<Option<OffsetDateTime>, Fault> {

@@ -2,8 +2,10 @@
 
 use super::reads::{all, one};
 use super::rows::{body, integer, json, micros};
+use crate::store::notices::{in_order, readable};
 use crate::store::statements::{
-    DEAD_NOTICES, DUE_NOTICES, ENDED_NOTICES, FEED, LAST_NOTICE, NEXT_NOTICE, NOTICE, NOTICES, NOTICES_OF, NOTICES_WAIT,
+    DEAD_NOTICES, DUE_NOTICES, ENDED_NOTICES, FEED, LAST_NOTICE, NEXT_NOTICE, NOTICE, NOTICE_PARTY, NOTICES,
+    NOTICES_OF, NOTICES_WAIT,
 };
 use crate::store::values::{bound, time};
 use crate::store::{CommitError, StoreError, rows};
@@ -53,8 +55,8 @@ pub(super) fn put(file: &Connection, notice: &Notice) -> Result<(), CommitError>
             return Err(CheckFailure::Changed.into());
         }
         file.prepare_cached(
-            "INSERT INTO notice (id, revision, tenant, queue, sequence, referral, state, due, ended, waits, body)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10)",
+            "INSERT INTO notice (id, revision, tenant, queue, sequence, referral, state, due, ended, waits, body, party)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, ?11)",
         )?
         .execute((
             &notice.id,
@@ -67,6 +69,7 @@ pub(super) fn put(file: &Connection, notice: &Notice) -> Result<(), CommitError>
             due,
             ended,
             json(notice)?,
+            notice.place(),
         ))?;
     }
     for sql in NOTICES_WAIT {
@@ -88,8 +91,14 @@ pub(super) fn notice(file: &Connection, id: &str) -> Result<Option<Notice>, Stor
     one(file, NOTICE, [id], a_notice)
 }
 
-pub(super) fn due(file: &Connection, now: OffsetDateTime, limit: u32) -> Result<Vec<Notice>, StoreError> {
-    all(file, DUE_NOTICES, (micros(now)?, limit), a_notice)
+/// Of each party so many, whatever else it has: nobody's backlog hides another's.
+pub(super) fn due(file: &Connection, now: OffsetDateTime, each: u32) -> Result<Vec<Notice>, StoreError> {
+    let (now, mut party, mut found) = (micros(now)?, String::new(), Vec::new());
+    while let Some(next) = one(file, NOTICE_PARTY, [&party], |row| Ok(row.get::<_, Option<String>>(0)?))?.flatten() {
+        found.extend(all(file, DUE_NOTICES, (now, each, &next), |row| readable(row))?.into_iter().flatten());
+        party = next;
+    }
+    Ok(in_order(found))
 }
 
 pub(super) fn next(file: &Connection) -> Result<Option<OffsetDateTime>, StoreError> {

@@ -49,7 +49,11 @@ pub(super) async fn a_queue_is_told_in_order_and_delays_no_other(store: Shared) 
         .await;
     assert_eq!(names(must(store.due_notices(at(40), 9).await)), named(&[("b", 1), ("a", 1)]));
     assert_eq!(names(must(store.due_notices(at(29), 9).await)), named(&[("b", 1)]));
-    assert_eq!(names(must(store.due_notices(at(40), 1).await)), named(&[("b", 1)]));
+    assert_eq!(names(must(store.due_notices(at(40), 1).await)), named(&[("b", 1)]), "so many of each party");
+    let foreign = Notice { compartment: super::samples::compartment("south", "A82001"), ..notice("c", 1, 35) };
+    write(&store, vec![put_notice(foreign.clone())]).await;
+    assert_eq!(names(must(store.due_notices(at(40), 1).await)), named(&[("b", 1), ("c", 1)]), "nobody hides another");
+    end(&store, &foreign, &Told::Sent, 36).await;
     assert_eq!(must(store.next_notice().await), Some(at(20)), "the second of a waits for the first");
     write(&store, vec![put_notice(notice("b", 1, 20).begun(at(90)))]).await;
     assert_eq!(must(store.next_notice().await), Some(at(30)));

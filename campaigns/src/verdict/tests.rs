@@ -63,6 +63,8 @@ pub(crate) fn fine(kind: Kind) -> Facts {
         loss_released: None,
         answer_due: None,
         reminders: Vec::new(),
+        agreed: None,
+        timers: Vec::new(),
         follow_ups: Vec::new(),
         recall: None,
         subject: None,

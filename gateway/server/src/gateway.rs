@@ -18,7 +18,7 @@ use gateway_core::loss::{self, Translator, Translators};
 use gateway_core::outbox::Errand;
 use gateway_core::retention::Row;
 use gateway_core::status_link::Asks;
-use gateway_core::subject;
+use gateway_core::{subject, timers, unanswered};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -329,6 +329,8 @@ impl Gateway {
         if let Some(id) = subject::of_referral(&transaction) {
             subject::fill(&mut transaction, &id);
         }
+        let heard = |id: &PlatformId| self.platform(id).is_some_and(|one| unanswered::is_heard(one.capabilities()));
+        timers::follow(&mut transaction, &self.rules.timers, &heard, self.clock.now());
         let outbox = transaction.changes.iter().filter_map(|change| match change {
             Change::PutOutbox(row) => Some(row.platform.clone()),
             _ => None,

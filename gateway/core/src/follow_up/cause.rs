@@ -33,6 +33,8 @@ pub enum Cause {
     SafeguardingConcern,
     /// A service reports that the person needs more than it can give.
     NeedsMoreSupport,
+    /// A service asks to be called, and consent lets no more of it pass.
+    CallRequested,
     /// The platform has not confirmed in time that it has the referral.
     NotAcknowledged,
     /// The platform has it, and nobody has taken it on in time.
@@ -57,9 +59,10 @@ pub enum Cause {
 
 impl Cause {
     /// All, the most pressing first.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::SafeguardingConcern,
         Self::NeedsMoreSupport,
+        Self::CallRequested,
         Self::NotAcknowledged,
         Self::NotAccepted,
         Self::NoFirstContact,
@@ -78,6 +81,7 @@ impl Cause {
         match self {
             Self::SafeguardingConcern => "safeguarding-concern",
             Self::NeedsMoreSupport => "needs-more-support",
+            Self::CallRequested => "call-requested",
             Self::NotAcknowledged => "not-acknowledged",
             Self::NotAccepted => "not-accepted",
             Self::NoFirstContact => "no-first-contact",
@@ -103,6 +107,7 @@ impl Cause {
         match self {
             Self::SafeguardingConcern => "Safeguarding concern: act today",
             Self::NeedsMoreSupport => "The person needs more help: act today",
+            Self::CallRequested => "The service asks to be called today",
             Self::NotAcknowledged => "The platform has not confirmed the referral",
             Self::NotAccepted => "Nobody has taken the referral on",
             Self::NoFirstContact => "Taken on, and nothing has begun",
@@ -131,6 +136,11 @@ impl Cause {
                  the service, and decide who sees the person and when. If anybody is in immediate danger call 999; for urgent \
                  mental health advice call NHS 111. This message does not replace a clinical handover or a safeguarding \
                  referral. It stays open until a person completes it."
+            }
+            Self::CallRequested => {
+                "The service that has, or had, this referral asks to be called about the person. Call it today. Why is not shown: \
+                 consent does not let more of it pass, and the service decides what it tells you. If anybody is in immediate danger \
+                 call 999. This message does not replace a safeguarding referral. It stays open until a person completes it."
             }
             Self::NotAcknowledged => {
                 "The platform has not confirmed that it has this referral. The gateway goes on trying; until it is confirmed, \
@@ -185,7 +195,7 @@ impl Cause {
     /// Whether a service called for help: only a person ends such a follow-up, and nothing keeps it from being opened.
     #[must_use]
     pub const fn is_alarm(self) -> bool {
-        matches!(self, Self::SafeguardingConcern | Self::NeedsMoreSupport)
+        matches!(self, Self::SafeguardingConcern | Self::NeedsMoreSupport | Self::CallRequested)
     }
 }
 

@@ -2,6 +2,7 @@
 //! Nothing here has a store, network or clock.
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
+mod alarm;
 mod align_orders;
 mod align_outputs;
 mod align_walk;
@@ -22,5 +23,6 @@ mod recall;
 mod redrive;
 mod sender_cancels;
 mod sender_moves;
+mod timers;
 mod unanswered;
 mod withdraw;

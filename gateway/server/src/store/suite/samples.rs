@@ -112,6 +112,8 @@ pub(in crate::store) fn referral(id: &str, revision: u64) -> Referral {
         loss_released: None,
         answer_due: None,
         reminders: Vec::new(),
+        agreed: None,
+        timers: Vec::new(),
         follow_ups: Vec::new(),
         recall: None,
         subject: None,

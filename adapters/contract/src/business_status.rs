@@ -20,8 +20,15 @@ const fn ours(code: &'static str, means: &'static str) -> BusinessStatus {
     BusinessStatus { code, means, for_adapters: false }
 }
 
+/// The service reports that the person needs more than it can give: an adapter's table may map any word to it, and whatever status
+/// stands beside it, a person is asked to act today (docs/follow-up.md).
+pub const NEEDS_MORE: &str = "needs-more-support";
+
+/// The same for a report that somebody may be harmed.
+pub const SAFEGUARDING: &str = "safeguarding-concern";
+
 /// All codes, in the order of a referral's life.
-pub const BUSINESS_STATUSES: [BusinessStatus; 36] = [
+pub const BUSINESS_STATUSES: [BusinessStatus; 41] = [
     any("queued", "Held by the gateway: it waits for a person, and nothing is sent."),
     any("sent", "It has left, and nothing more is known yet."),
     any("sent-unmonitored", "It has left, and nobody will tell what becomes of it."),
@@ -41,6 +48,9 @@ pub const BUSINESS_STATUSES: [BusinessStatus; 36] = [
     any("attended", "The person came."),
     any("did-not-attend", "The person did not come."),
     any("in-support", "Help has begun."),
+    any(NEEDS_MORE, "The organisation reports that the person needs more than it can give: act today."),
+    any(SAFEGUARDING, "The organisation reports a safeguarding concern: act today."),
+    ours("call-requested", "The organisation asks to be called; consent lets no more of it pass."),
     any("outcome-recorded", "It has ended, and what came of it is recorded."),
     any("helped", "It has ended, and the person was helped."),
     any("not-helped", "It has ended, and the person was not helped."),
@@ -48,6 +58,8 @@ pub const BUSINESS_STATUSES: [BusinessStatus; 36] = [
     any("person-declined", "The person did not want it."),
     any("declined-ineligible", "The organisation did not take it: the service is not for this person."),
     any("declined-capacity", "The organisation did not take it: it has no room."),
+    any("declined-area", "The organisation did not take it: the person lives outside its area."),
+    any("declined-needs", "The organisation did not take it: the person needs more specialist support."),
     any("declined-other", "The organisation did not take it, for the reason that it gives."),
     any("withdrawn-by-referrer", "The sender has withdrawn it."),
     any("revoked", "The service has stopped it."),

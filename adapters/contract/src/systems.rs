@@ -12,3 +12,9 @@ pub const BUSINESS_STATUS: &str = "https://vcse-gateway.example/fhir/CodeSystem/
 pub fn platform_status(adapter: &str) -> String {
     format!("https://vcse-gateway.example/fhir/CodeSystem/platform-status/{adapter}")
 }
+
+/// Code system of `Task.code` of a follow-up: why the gateway asks a person to look (docs/follow-up.md lists its codes).
+pub const FOLLOW_UP: &str = "https://vcse-gateway.example/fhir/CodeSystem/follow-up";
+
+/// Code system of `Task.statusReason` of a referral that was declined (docs/status.md lists its codes).
+pub const DECLINE_REASON: &str = "https://vcse-gateway.example/fhir/CodeSystem/decline-reason";

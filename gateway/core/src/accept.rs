@@ -22,6 +22,7 @@ use crate::resource::{ResourceKey, ResourceVersion, Token, WriteMethod, tokens};
 use crate::retry::Schedule;
 use crate::route::RouteTable;
 use crate::task::{TaskMove, moved, stamp, touched};
+use crate::timers::{self, TimerRules};
 use crate::urgency;
 use adapter_contract::{IdempotencyKey, TaskStatus};
 use gateway_fhir::identifiers::{NHS_NUMBER, nhs_number, same_system};
@@ -49,6 +50,8 @@ pub struct Rules {
     pub registers: BTreeMap<TenantId, Register>,
     /// When attempts are made, and for how long.
     pub schedule: Schedule,
+    /// Until when what is waited for.
+    pub timers: TimerRules,
 }
 
 /// Everything that is known when a request has been resolved.
@@ -407,6 +410,9 @@ pub fn start(from: &Start<'_, '_>, new_id: &mut dyn FnMut() -> String) -> Result
         loss_released: None,
         answer_due: None,
         reminders: Vec::new(),
+        agreed: timers::agreed(from.task.2, from.service_request.1),
+        timers: Vec::new(),
+        follow_ups: Vec::new(),
         recall: None,
         subject: None,
         erased: None,

@@ -9,6 +9,7 @@ mod kept;
 pub(crate) use kept::{shown_output, shown_task};
 
 use crate::accept::{audit_line, decision_detail, new_row, version_of};
+use crate::alarm;
 use crate::change::{Change, Check, Disposition, ReportRecord, Transaction};
 use crate::consent::{Decision, Kept, Stage, Verdict, stored_name};
 use crate::identity::{Compartment, GATEWAY_AUTHOR};
@@ -40,6 +41,8 @@ pub struct Alignment<'a> {
     pub reports: &'a [ReportRecord],
     /// Its outbox rows.
     pub outbox: &'a [OutboxRow],
+    /// Id, version and document of its follow-ups that are open.
+    pub follow_ups: &'a [(String, u64, Json)],
     /// What the platform lets us do.
     pub capabilities: Capabilities,
     /// How long the platform has to confirm a recall.
@@ -71,7 +74,7 @@ pub fn align(from: &Alignment<'_>) -> Transaction {
         folded.status = None;
     }
     let mut referral = from.referral.clone();
-    let mut transaction = Transaction::default();
+    let mut transaction = Transaction { checks: Vec::new(), changes: alarm::raised(from, &mut referral) };
     let mut task = Walk { version: from.task.0, document: from.task.1.clone(), changes: Vec::new() };
 
     // Nothing is stored before there is a status to show it with: it would be stored a second time then.
@@ -173,6 +176,7 @@ fn withhold(from: &Alignment<'_>) -> Transaction {
         from.reports.iter().filter(|record| record.disposition == Disposition::Recorded).collect();
     dispose(from, &dispositions, &mut transaction.changes);
     let mut referral = from.referral.clone();
+    transaction.changes.extend(alarm::raised(from, &mut referral));
     transaction.changes.extend(not_shown(&mut referral, from.task, from.consent, from.now));
     if fresh.iter().any(|record| record.report.status.is_some_and(unanswered::is_answer)) {
         unanswered::answered(&mut referral);
@@ -194,6 +198,7 @@ fn recalled(from: &Alignment<'_>) -> Transaction {
     let mut transaction = Transaction::default();
     dispose(from, &vec![Disposition::Withheld; from.reports.len()], &mut transaction.changes);
     let mut referral = from.referral.clone();
+    transaction.changes.extend(alarm::raised(from, &mut referral));
     let fresh = from.reports.iter().filter(|record| record.disposition == Disposition::Recorded);
     let (mut ended, mut working) = (false, false);
     for status in fresh.filter_map(|record| record.report.status) {
@@ -442,7 +447,7 @@ fn tidy_concept(word: &Concept) -> Concept {
 }
 
 /// Without control characters and outer blanks, at most a page; `None` if nothing is left.
-fn tidy(text: &str) -> Option<String> {
+pub(crate) fn tidy(text: &str) -> Option<String> {
     let kept: String =
         text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).take(PLATFORM_WORDS).collect();
     let kept = kept.trim();

@@ -24,12 +24,16 @@ pub mod retry;
 pub mod route;
 
 // The way back.
+pub mod alarm;
 pub mod align;
+pub mod business_days;
+pub mod follow_up;
 pub mod notify;
 pub mod notify_server;
 pub mod status;
 pub mod status_link;
 pub mod subscription;
+pub mod timers;
 pub mod unanswered;
 pub mod urgency;
 pub mod waiting;

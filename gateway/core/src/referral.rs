@@ -1,9 +1,11 @@
 //! The referral: our aggregate of ServiceRequest, Task, delivery and what was decided on the way.
 
+use crate::follow_up::FollowUp;
 use crate::identity::{ClientId, Compartment, PlatformId};
 use crate::loss::LossReport;
 use crate::status_link;
 use crate::subject::{Erasure, SubjectId};
+use crate::timers::Timer;
 use adapter_contract::{IdempotencyKey, PlatformReferralId, TaskStatus};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -72,6 +74,15 @@ pub struct Referral {
     /// When its organisation is reminded by mail, as long as nothing is heard of it; what is past is taken out.
     #[serde(default, with = "times", skip_serializing_if = "Vec::is_empty")]
     pub reminders: Vec<OffsetDateTime>,
+    /// The day by which its sender wants an outcome, where the sender has said one.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub agreed: Option<OffsetDateTime>,
+    /// Until when it is waited for at the stage where it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timers: Vec<Timer>,
+    /// What a person is asked to do about it, and was: every follow-up that was ever opened.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub follow_ups: Vec<FollowUp>,
     /// The receipt of a withdrawal of consent; absent while consent was not withdrawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recall: Option<Box<Recall>>,
@@ -278,12 +289,17 @@ impl Referral {
         self.answer_due.filter(|_| silent && wanted && alone)
     }
 
-    /// When it is looked at next while its platform says nothing: the next reminder, or [`awaits_answer`](Self::awaits_answer) if
-    /// that is earlier. The stores find it by this time.
+    /// When it is looked at next: for the next reminder, for [`awaits_answer`](Self::awaits_answer), for a
+    /// [timer](Self::next_timer), or at once for what a person was asked and need not do any more. The stores find it by this time.
     #[must_use]
     pub fn next_look(&self) -> Option<OffsetDateTime> {
-        let due = self.awaits_answer()?;
-        Some(self.reminders.iter().copied().fold(due, OffsetDateTime::min))
+        if self.erased.is_some() {
+            return None;
+        }
+        let reminded = |due| self.reminders.iter().copied().fold(due, OffsetDateTime::min);
+        let timer = self.next_timer().map(|timer| timer.due);
+        let settled = self.settled_follow_ups().map(|one| one.opened_at).min();
+        [self.awaits_answer().map(reminded), timer, settled].into_iter().flatten().min()
     }
 
     /// True when nothing more will happen by itself: a final status, or waiting for a person.

@@ -2,6 +2,8 @@
 //!
 //! What the sender wrote stays as it was written; only the elements that a move owns are touched.
 
+pub mod decline;
+
 use adapter_contract::{Concept, TaskStatus, systems};
 use gateway_fhir::{Json, instant};
 use serde_json::json;
@@ -54,7 +56,11 @@ pub fn moved(task: &Json, step: &TaskMove, at: OffsetDateTime) -> Json {
         task.remove("_status");
     }
     match &step.reason {
-        Some(words) => task.set("statusReason", json!({ "text": words }).into()),
+        Some(words) => {
+            let codings = decline::coding(step);
+            let coded = json!({ "coding": codings, "text": words });
+            task.set("statusReason", if codings.is_some() { coded } else { json!({ "text": words }) }.into());
+        }
         None => {
             task.remove("statusReason");
         }

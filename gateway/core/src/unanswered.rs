@@ -36,7 +36,8 @@ pub const LATE: &str = "The organisation answered after the referral had gone ba
 
 /// Whether anything is ever heard of this platform. Of one that can neither be asked nor speaks by itself, silence says
 /// nothing: its adapter says with the acknowledgement that nobody will tell (`sent-unmonitored`), and that stays.
-pub(crate) const fn is_heard(capabilities: Capabilities) -> bool {
+#[must_use]
+pub const fn is_heard(capabilities: Capabilities) -> bool {
     capabilities.poll || capabilities.push || capabilities.status_link
 }
 

@@ -63,7 +63,10 @@ pub enum Waiting {
         goes_back: bool,
     },
     /// The platform has it and works on it.
-    Worked,
+    Worked {
+        /// When a person is asked to look if nothing more was heard by then.
+        until: Option<OffsetDateTime>,
+    },
     /// An attempt is under way.
     UnderWay {
         /// Which errand.
@@ -123,7 +126,7 @@ impl Waiting {
             Self::Sender(_) => "sender",
             Self::Operator(_) => "operator",
             Self::Platform { .. } => "platform",
-            Self::Worked => "worked-on",
+            Self::Worked { .. } => "worked-on",
             Self::UnderWay { .. } => "under-way",
             Self::Time { .. } => "next-attempt",
             Self::LeftAlone { .. } => "left-alone",
@@ -137,11 +140,11 @@ impl Waiting {
     pub const fn next(&self) -> Option<OffsetDateTime> {
         match self {
             Self::Platform { reminder: Some(at), .. } => Some(*at),
-            Self::Platform { until, .. } => *until,
+            Self::Platform { until, .. } | Self::Worked { until } => *until,
             Self::Time { at, .. } => Some(*at),
             Self::LeftAlone { until, .. } | Self::Quota { until, .. } => Some(*until),
             Self::Turn { by, .. } => *by,
-            Self::Ended | Self::Sender(_) | Self::Operator(_) | Self::Worked | Self::UnderWay { .. } => None,
+            Self::Ended | Self::Sender(_) | Self::Operator(_) | Self::UnderWay { .. } => None,
         }
     }
 
@@ -153,7 +156,11 @@ impl Waiting {
             Self::Sender(words) => format!("It waits for its sender. {words}"),
             Self::Operator(words) => format!("It waits for a person. {words}"),
             Self::Platform { until, reminder, goes_back } => platform_words(*until, *reminder, *goes_back),
-            Self::Worked => "Its platform works on it.".to_owned(),
+            Self::Worked { until: None } => "Its platform works on it.".to_owned(),
+            Self::Worked { until: Some(at) } => format!(
+                "Its platform works on it. If nothing more is heard, a person is asked to look at {}.",
+                to_instant(*at)
+            ),
             Self::UnderWay { errand } => format!("An attempt is under way at its platform ({}).", errand.word()),
             Self::Time { errand, at, attempts: 0, .. } => {
                 format!("It is to be done at {} ({}).", to_instant(*at), errand.word())
@@ -233,15 +240,18 @@ pub fn why(asked: &Asked<'_>) -> Waiting {
     if let Some(words) = &referral.attention {
         return Waiting::Operator(words.clone());
     }
+    let timer = referral.next_timer().map(|timer| timer.due);
     match referral.delivery {
         Delivery::Delivered { .. } if referral.awaits_answer().is_some() => Waiting::Platform {
             until: referral.awaits_answer(),
-            reminder: referral.next_look().filter(|_| !referral.reminders.is_empty()),
+            reminder: referral.reminders.iter().copied().min().filter(|at| Some(*at) < referral.awaits_answer()),
             goes_back: asked.by_link,
         },
         Delivery::Delivered { .. } if !referral.task_status.is_final() => match referral.task_status {
-            TaskStatus::Requested => Waiting::Platform { until: None, reminder: None, goes_back: false },
-            _ => Waiting::Worked,
+            TaskStatus::Requested | TaskStatus::Received => {
+                Waiting::Platform { until: timer, reminder: None, goes_back: false }
+            }
+            _ => Waiting::Worked { until: timer },
         },
         _ => Waiting::Ended,
     }

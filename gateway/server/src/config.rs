@@ -4,6 +4,7 @@
 mod access;
 mod build;
 pub(crate) mod files;
+mod follow_up;
 mod mail;
 mod notify;
 mod people;
@@ -20,6 +21,7 @@ pub use access::{
 };
 pub(crate) use build::clients;
 pub use build::{build, rules};
+pub use follow_up::{FollowUpSection, TimerSection};
 pub use mail::{ImapSection, MailSection, MailboxSection, SmtpSection, TlsWord};
 pub use notify::{CreatesWord, EndpointSection, NotifySection};
 pub use policy::{BranchSection, ClassSetting, Decided, DirectCareSection, NotesSetting, PolicySection, TenantSection};
@@ -222,6 +224,24 @@ mod tests {
                  [[retention]]\nwhat = \"withdrawn\"\nkeep-days = 9\n\n[[route]]",
                 "sooner",
             ),
+            ("[[route]]", "[[follow-up.timer]]\ncause = \"drift\"\nhours = 4\n\n[[route]]", "time does not bring this"),
+            ("[[route]]", "[[follow-up.timer]]\ncause = \"no-outcome\"\n\n[[route]]", "exactly one"),
+            (
+                "[[route]]",
+                "[[follow-up.timer]]\ncause = \"no-outcome\"\nhours = 4\nbusiness-days = 1\n\n[[route]]",
+                "exactly one",
+            ),
+            (
+                "[[route]]",
+                "[[follow-up.timer]]\ncause = \"no-outcome\"\nnever = true\ntenant = \"nobody\"\n\n[[route]]",
+                "no [[client]]",
+            ),
+            (
+                "[[route]]",
+                "[[follow-up.timer]]\ncause = \"no-outcome\"\nnever = true\nplatform = \"foodbank\"\n\n[[route]]",
+                "no [[platform]]",
+            ),
+            ("[[route]]", "[follow-up]\ndays-off = [\"2027-02-30\"]\n\n[[route]]", "not a day"),
             ("# adapters = \"adapters\"", "adapters = \"no-such-folder\"", "cannot be read"),
             ("[server]", "[server]\ncolour = 1", "unknown field"),
         ];

@@ -21,7 +21,7 @@ use gateway_core::loss::{self, Translator, Translators};
 use gateway_core::outbox::Errand;
 use gateway_core::retention::Row;
 use gateway_core::status_link::Asks;
-use gateway_core::subject;
+use gateway_core::{subject, timers, unanswered};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -340,6 +340,8 @@ impl Gateway {
         if let Some(id) = subject::of_referral(&transaction) {
             subject::fill(&mut transaction, &id);
         }
+        let heard = |id: &PlatformId| self.platform(id).is_some_and(|one| unanswered::is_heard(one.capabilities()));
+        timers::follow(&mut transaction, &self.rules.timers, &heard, self.clock.now());
         let fed = self.ways.feed(&transaction.changes);
         transaction.changes.extend(fed);
         let outbox = transaction.changes.iter().filter_map(|change| match change {

@@ -10,6 +10,7 @@ use crate::store::{CommitError, StoreError};
 use crate::view::{View, ViewError};
 use adapter_contract::{PlatformReferralId, Reading, Report, ReportSource, StatusReport};
 use gateway_core::accept::{audit_line, new_row};
+use gateway_core::alarm;
 use gateway_core::align::{Alignment, align};
 use gateway_core::change::{Change, Disposition, RawReport, Removed, ReportRecord, Transaction};
 use gateway_core::consent::Stage;
@@ -318,11 +319,12 @@ enum AlignError {
 
 async fn try_align(gateway: &Gateway, id: &ReferralId) -> Result<bool, AlignError> {
     let view = View::load(gateway, id).await?;
-    if matches!(view.standing.referral.delivery, Delivery::Queued) {
-        // The acknowledgement is still under way; it settles the delivery first, and rings the bell.
+    let reports = gateway.store.reports(id).await?;
+    // The acknowledgement is still under way; it settles the delivery first, and rings the bell. A call for help does not wait for it.
+    let early = matches!(view.standing.referral.delivery, Delivery::Queued);
+    if early && !reports.iter().any(|record| alarm::is_alarm(&record.report)) {
         return Ok(false);
     }
-    let reports = gateway.store.reports(id).await?;
     let outbox = gateway.store.outbox(id).await?;
     let Some(platform) = view.standing.referral.platform.as_ref().and_then(|platform| gateway.platform(platform))
     else {
@@ -332,19 +334,22 @@ async fn try_align(gateway: &Gateway, id: &ReferralId) -> Result<bool, AlignErro
     let needs = &platform.adapter.descriptor().data_needs;
     let consent = view.decision(gateway, &platform.id, needs, Stage::Relay, &consents, &BTreeMap::new()).await?;
     let kept = view.kept(gateway, &platform, &consents).await?;
-    let mut transaction = align(&Alignment {
+    let from = Alignment {
         referral: &view.standing.referral,
         task: view.standing.task(),
         service_request: view.standing.service_request(),
         reports: &reports,
         outbox: &outbox,
+        follow_ups: &view.standing.follow_ups(gateway).await?,
         capabilities: platform.capabilities(),
         within: gateway.limits.recall,
         schedule: &gateway.rules.schedule,
         consent: &consent,
         kept,
         now: gateway.clock.now(),
-    });
+    };
+    let transaction = if early { alarm::meanwhile(&from) } else { Some(align(&from)) };
+    let Some(mut transaction) = transaction else { return Ok(false) };
     // What the person has kept from the practice since then is not shown either.
     transaction.checks.extend(view.unchanged(&consents));
     let unknown = transaction.changes.iter().filter(|change| is_unknown_word(change)).count();

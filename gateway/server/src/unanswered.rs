@@ -1,10 +1,11 @@
 //! Unanswered, with effects: looks for referrals whose platform says nothing: reminds its organisation by mail where there is one,
-//! and in the end puts each in front of a person, or gives it back.
+//! and in the end puts each in front of a person, or gives it back. The timers of a referral are looked at with it.
 
 use crate::gateway::{Gateway, is_race, log_store_fault};
 use crate::store::{CommitError, StoreError};
 use crate::view::{Standing, ViewError};
 use gateway_core::referral::ReferralId;
+use gateway_core::timers::{self, Looked};
 use gateway_core::unanswered::{self, Waited};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -54,7 +55,8 @@ async fn tell(gateway: &Gateway, id: &ReferralId) -> Result<bool, StoreError> {
             }
         };
         let platform = standing.referral.platform.as_ref().and_then(|id| gateway.platform(id));
-        let transaction = unanswered::look(
+        let now = gateway.clock.now();
+        let answers = unanswered::look(
             &Waited {
                 referral: &standing.referral,
                 task: standing.task(),
@@ -62,10 +64,18 @@ async fn tell(gateway: &Gateway, id: &ReferralId) -> Result<bool, StoreError> {
                 links: &gateway.store.links(id).await?,
                 by_link: platform.is_some_and(|platform| platform.status_link.is_some()),
                 schedule: &gateway.rules.schedule,
-                now: gateway.clock.now(),
+                now,
             },
             gateway.new_id(),
         );
+        let looked = Looked {
+            referral: &standing.referral,
+            documents: (&standing.task.document, &standing.service_request.document),
+            follow_ups: &standing.follow_ups(gateway).await?,
+            rules: &gateway.rules.timers,
+            now,
+        };
+        let transaction = timers::look(&looked, answers);
         let Some(transaction) = transaction else { return Ok(false) };
         match gateway.commit(transaction).await {
             Ok(()) => return Ok(true),

@@ -56,6 +56,25 @@ impl Standing {
         Ok(Self { referral, task, service_request })
     }
 
+    /// Its follow-ups that are open: id, version and document of each. What changed since the referral was read is found by whoever
+    /// writes the next version.
+    pub(crate) async fn follow_ups(&self, gateway: &Gateway) -> Result<Vec<(String, u64, Json)>, StoreError> {
+        let key = |id: &str| ResourceKey {
+            compartment: self.referral.compartment.clone(),
+            kind: "Task".to_owned(),
+            id: id.to_owned(),
+        };
+        let keys: Vec<ResourceKey> = self.referral.open_follow_ups().map(|one| key(&one.task)).collect();
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let found = gateway.store.resources(&keys).await?;
+        Ok(found
+            .into_iter()
+            .filter_map(|stored| Some((stored.key.id.clone(), stored.version, crate::ingest::parse(&stored)?)))
+            .collect())
+    }
+
     /// The Task with its version.
     pub(crate) fn task(&self) -> (u64, &Json) {
         (self.task.version, &self.task.document)

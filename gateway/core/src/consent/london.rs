@@ -11,7 +11,7 @@ use time::{Date, Duration, Month, OffsetDateTime, PrimitiveDateTime, Time};
 const RULE_SINCE: i32 = 1996;
 
 /// The earliest and the latest instant at which this day may begin in London; the same since 1996.
-pub(super) fn midnight(day: Date) -> Option<(OffsetDateTime, OffsetDateTime)> {
+pub(crate) fn midnight(day: Date) -> Option<(OffsetDateTime, OffsetDateTime)> {
     let greenwich = PrimitiveDateTime::new(day, Time::MIDNIGHT).assume_utc();
     if day.year() < RULE_SINCE {
         return Some((greenwich.checked_sub(Duration::hours(2))?, greenwich));
@@ -21,7 +21,7 @@ pub(super) fn midnight(day: Date) -> Option<(OffsetDateTime, OffsetDateTime)> {
 }
 
 /// The day on the wall in London; of two possible days the earlier.
-pub(super) fn day(at: OffsetDateTime) -> Option<Date> {
+pub(crate) fn day(at: OffsetDateTime) -> Option<Date> {
     let greenwich = at.checked_to_offset(time::UtcOffset::UTC)?.date();
     let tomorrow = greenwich.next_day()?;
     let (_, begins) = midnight(tomorrow)?;

@@ -3,6 +3,7 @@
 
 use super::Called;
 use crate::accept::{audit_line, new_row, version_of};
+use crate::alarm;
 use crate::align::Alignment;
 use crate::change::Change;
 use crate::identity::GATEWAY_AUTHOR;
@@ -158,7 +159,9 @@ pub fn strip(report: &mut StatusReport) {
     report.outputs.clear();
     report.reason = None;
     report.platform_status = Concept::default();
-    BUSINESS_STATUS.clone_into(&mut report.business_status);
+    // That the service calls for help is kept, and nothing of why.
+    let kept = if alarm::is_alarm(report) { alarm::CALL } else { BUSINESS_STATUS };
+    kept.clone_into(&mut report.business_status);
 }
 
 /// The Task with the receipt as it is now. Its status stays.

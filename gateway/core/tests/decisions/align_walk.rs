@@ -47,6 +47,7 @@ pub(crate) struct Scene {
     pub(crate) service_request: Json,
     pub(crate) reports: Vec<ReportRecord>,
     pub(crate) outbox: Vec<OutboxRow>,
+    pub(crate) follow_ups: Vec<(String, u64, Json)>,
     pub(crate) capabilities: Capabilities,
     pub(crate) withheld: bool,
     /// What the person keeps from the sender.
@@ -62,6 +63,7 @@ impl Scene {
             service_request: service_request(),
             reports: Vec::new(),
             outbox: Vec::new(),
+            follow_ups: Vec::new(),
             capabilities: ABLE,
             withheld: false,
             kept: Kept::Nothing,
@@ -76,6 +78,7 @@ impl Scene {
             service_request: (2, &self.service_request),
             reports: &self.reports,
             outbox: &self.outbox,
+            follow_ups: &self.follow_ups,
             capabilities: self.capabilities,
             within: WITHIN,
             schedule: &schedule,

@@ -2,6 +2,7 @@
 //! Nothing here has a store, network or clock.
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
+mod alarm;
 mod align_orders;
 mod align_outputs;
 mod align_walk;
@@ -12,6 +13,7 @@ mod deliver_end;
 mod deliver_failed;
 mod deliver_plan;
 mod erase;
+mod follow_up;
 mod ingest;
 mod losses;
 mod minimise;
@@ -21,5 +23,6 @@ mod recall;
 mod redrive;
 mod sender_cancels;
 mod sender_moves;
+mod timers;
 mod unanswered;
 mod withdraw;

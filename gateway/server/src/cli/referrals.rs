@@ -100,6 +100,13 @@ impl<'a> Page<'a> {
             lines.extend(attempts.iter().map(attempt_line));
         }
         lines.push(format!("  now       {}", waiting.words()));
+        if let Some(timer) = referral.next_timer() {
+            lines.push(format!("  timer     {} at {}", timer.cause.code(), to_instant(timer.due)));
+        }
+        for one in referral.open_follow_ups() {
+            let due = one.due.map(|due| format!(", due {}", to_instant(due))).unwrap_or_default();
+            lines.push(format!("  follow-up {} as Task/{}{due}", one.cause.code(), one.task));
+        }
         if let Some(conflict) = &referral.conflict {
             lines.push(format!("  conflict  {conflict}"));
         }
@@ -133,6 +140,11 @@ impl<'a> Page<'a> {
             "waitsFor": waiting.code(),
             "words": waiting.words(),
             "next": waiting.next().map(to_instant),
+            "timer": referral.next_timer().map(|timer| json!({ "cause": timer.cause.code(), "due": to_instant(timer.due) })),
+            "followUps": referral
+                .open_follow_ups()
+                .map(|one| json!({ "cause": one.cause.code(), "task": one.task, "due": one.due.map(to_instant) }))
+                .collect::<Value>(),
             "errands": errands.collect::<Value>(),
         })
     }

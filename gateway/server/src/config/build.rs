@@ -160,6 +160,7 @@ pub fn rules(config: &Config) -> Rules {
         policies: config.decided.policies.clone(),
         registers: config.decided.registers.clone(),
         schedule: config.retry.schedule(),
+        timers: config.follow_up.rules(),
     }
 }
 

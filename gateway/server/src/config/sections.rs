@@ -2,6 +2,7 @@
 
 use super::access::{AuthorizationSection, BasicSection, CertificateSection, NamedSecret, OAuth2Section};
 use super::files::{MeshSection, SftpSection};
+use super::follow_up::FollowUpSection;
 use super::mail::{MailSection, MailboxSection};
 use super::notify::NotifySection;
 use super::policy::{Decided, PolicySection, TenantSection};
@@ -61,6 +62,9 @@ pub struct Config {
     /// For how long what is kept.
     #[serde(default)]
     pub retention: Vec<RetentionSection>,
+    /// Until when a referral is waited for.
+    #[serde(default)]
+    pub follow_up: FollowUpSection,
     /// The adapters that there are: those of this build and those of the folder.
     #[serde(skip)]
     pub adapters: Registry,
@@ -333,6 +337,8 @@ pub(super) fn check(config: &Config, text: &str) -> Vec<Fault> {
     check.policies(config, &platforms);
     check.shares(config);
     check.retention(&config.retention);
+    let tenants: BTreeSet<&str> = config.client.iter().map(|section| section.tenant.0.as_str()).collect();
+    check.follow_up(&config.follow_up, &tenants, &platforms);
     for route in &config.route {
         let platform = route.get_ref().platform.0.as_str();
         if !platforms.contains(platform) {

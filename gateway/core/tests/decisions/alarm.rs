@@ -1,0 +1,184 @@
+//! Alarms: whatever has become of a referral, a call for help reaches a person, with no more than consent lets pass.
+
+use crate::align_walk::{Scene, said};
+use crate::builders::*;
+use adapter_contract::business_status::{NEEDS_MORE, SAFEGUARDING};
+use adapter_contract::{StatusReport, TaskStatus};
+use gateway_core::alarm::meanwhile;
+use gateway_core::align::Alignment;
+use gateway_core::change::{Disposition, Transaction};
+use gateway_core::consent::{Kept, Verdict};
+use gateway_core::follow_up::{Cause, is_follow_up};
+use gateway_core::referral::{Delivery, Referral, SenderState};
+use gateway_core::retry::Schedule;
+use gateway_core::withdraw;
+use gateway_fhir::Json;
+use time::macros::datetime;
+
+const WORDS: &str = "She says that she cannot go on.";
+
+/// A service calls for help, in a word that moves nothing.
+fn call(business: &str, event: &str) -> StatusReport {
+    let report = said(event, None, 1);
+    StatusReport { status: None, business_status: business.to_owned(), reason: Some(WORDS.to_owned()), ..report }
+}
+
+/// The follow-ups that are written.
+fn raised(done: &Transaction) -> Vec<Json> {
+    done.versions("Task").into_iter().map(|(_, document)| document).filter(is_follow_up).collect()
+}
+
+fn codes(done: &Transaction) -> Vec<String> {
+    let code = |task: &Json| task.get("code").unwrap().items("coding")[0].text("code").unwrap().to_owned();
+    raised(done).iter().map(code).collect()
+}
+
+fn scene(status: TaskStatus) -> Scene {
+    Scene::new(status)
+}
+
+fn told(scene: &mut Scene, report: &StatusReport) -> Transaction {
+    scene.reports.push(crate::align_walk::record(report));
+    scene.align()
+}
+
+#[test]
+fn it_is_an_urgent_task_for_today_in_the_transaction_of_the_report() {
+    for (business, cause) in [(NEEDS_MORE, Cause::NeedsMoreSupport), (SAFEGUARDING, Cause::SafeguardingConcern)] {
+        let done = told(&mut scene(TaskStatus::InProgress), &call(business, "e1"));
+        assert_eq!(codes(&done), [cause.code()]);
+        let task = &raised(&done)[0];
+        assert_eq!((task.text("priority"), task.text("status")), (Some("urgent"), Some("requested")));
+        assert_eq!(task.items("note")[0].text("text"), Some(WORDS));
+        assert!(task.text("description").unwrap().contains("999"));
+        let due = done.referral().open_follow_ups().next().unwrap().due;
+        assert_eq!(due, Some(datetime!(2026-06-15 22:59:59.999 UTC)), "the end of today in London");
+        assert!(!done.dispositions().is_empty(), "the report itself is applied as any");
+    }
+}
+
+#[test]
+fn it_is_never_lost_in_a_status() {
+    let cancelled = |referral: &mut Referral| referral.sender = SenderState::Cancelled;
+    for (what, shown, status, change) in [
+        ("final already", TaskStatus::Completed, None, None),
+        ("final with it", TaskStatus::InProgress, Some(TaskStatus::Completed), None),
+        ("declined with it", TaskStatus::Requested, Some(TaskStatus::Rejected), None),
+        ("in conflict", TaskStatus::Completed, Some(TaskStatus::Draft), None),
+        ("not taken on yet", TaskStatus::Requested, None, None),
+        ("cancelled by the sender", TaskStatus::Cancelled, None, Some(&cancelled as &dyn Fn(&mut Referral))),
+        ("cancelled, and helped", TaskStatus::Cancelled, Some(TaskStatus::Completed), Some(&cancelled)),
+    ] {
+        let mut scene = scene(shown);
+        if let Some(change) = change {
+            change(&mut scene.referral);
+        }
+        let done = told(&mut scene, &StatusReport { status, ..call(NEEDS_MORE, "e1") });
+        assert_eq!(codes(&done), [Cause::NeedsMoreSupport.code()], "{what}");
+    }
+    let mut dead = scene(TaskStatus::OnHold);
+    dead.referral.delivery = Delivery::DeadLetter { reason: "no answer".to_owned() };
+    assert_eq!(codes(&told(&mut dead, &call(NEEDS_MORE, "e1"))), [Cause::NeedsMoreSupport.code()], "a dead letter");
+}
+
+#[test]
+fn no_more_is_told_than_consent_lets_pass_and_never_less_than_to_call() {
+    let mut withheld = scene(TaskStatus::InProgress);
+    withheld.withheld = true;
+    let mut all = scene(TaskStatus::InProgress);
+    all.kept = Kept::All;
+    let mut gone = scene(TaskStatus::Cancelled);
+    gone.referral = recalled(gone.referral);
+    for (what, mut scene) in [("withheld", withheld), ("kept from the sender", all), ("withdrawn", gone)] {
+        let mut report = call(SAFEGUARDING, "e1");
+        if scene.referral.recall.is_some() {
+            // As it is kept once consent was withdrawn.
+            withdraw::strip(&mut report);
+            assert!(!format!("{report:?}").contains(SAFEGUARDING) && report.reason.is_none());
+        }
+        let done = told(&mut scene, &report);
+        assert_eq!(codes(&done), [Cause::CallRequested.code()], "{what}");
+        let text = raised(&done)[0].to_text();
+        assert!(!text.contains(WORDS) && !text.contains(SAFEGUARDING), "{what}: {text}");
+        assert!(text.contains("Call it today") && raised(&done)[0].text("priority") == Some("urgent"), "{what}");
+    }
+    // Words alone are kept back: what it is about may be told.
+    let mut words = scene(TaskStatus::InProgress);
+    words.kept = Kept::Words;
+    let done = told(&mut words, &call(SAFEGUARDING, "e1"));
+    assert_eq!(codes(&done), [Cause::SafeguardingConcern.code()]);
+    assert!(raised(&done)[0].get("note").is_none());
+    // What is no call keeps nothing of the kind.
+    let mut plain = call("attended", "e2");
+    withdraw::strip(&mut plain);
+    assert_eq!(plain.business_status, "consent-withdrawn");
+}
+
+#[test]
+fn one_that_is_open_is_added_to_and_one_that_was_ended_is_followed_by_another() {
+    let mut scene = scene(TaskStatus::InProgress);
+    let first = told(&mut scene, &call(NEEDS_MORE, "e1"));
+    let document = raised(&first)[0].clone();
+    let name = first.referral().follow_ups[0].task.clone();
+    scene.referral = first.referral();
+    scene.reports[0].disposition = Disposition::Unchanged;
+    scene.follow_ups = vec![(name.clone(), 1, document)];
+    // Taken up again by the same name: it was told.
+    assert_eq!(raised(&scene.align()), []);
+    scene.reports[0].disposition = Disposition::Recorded;
+    assert_eq!(raised(&scene.align()), [], "the same event, read once more");
+    scene.reports[0].disposition = Disposition::Unchanged;
+    let more = StatusReport { reason: Some("It is worse now.".to_owned()), ..call(NEEDS_MORE, "e2") };
+    let second = told(&mut scene, &more);
+    let notes: Vec<_> =
+        raised(&second)[0].items("note").iter().map(|note| note.text("text").unwrap().to_owned()).collect();
+    assert_eq!(
+        (notes.as_slice(), second.referral().follow_ups.len()),
+        ([WORDS.to_owned(), "It is worse now.".to_owned()].as_slice(), 1)
+    );
+    // Another cause stands beside it.
+    let beside = told(&mut scene, &call(SAFEGUARDING, "e3"));
+    assert!(codes(&beside).contains(&Cause::SafeguardingConcern.code().to_owned()));
+    // Ended by a person: what comes then is new.
+    scene.reports.retain(|record| record.report.event == "e2");
+    scene.referral.follow_ups[0].ended_at = Some(NOW);
+    scene.follow_ups.clear();
+    let third = scene.align();
+    assert_eq!(
+        (codes(&third), third.referral().follow_ups.len()),
+        (vec![Cause::NeedsMoreSupport.code().to_owned()], 2)
+    );
+    assert_ne!(third.referral().follow_ups[1].task, name);
+}
+
+#[test]
+fn it_does_not_wait_for_the_acknowledgement() {
+    let mut scene = scene(TaskStatus::Requested);
+    scene.referral.delivery = Delivery::Queued;
+    scene.reports.push(crate::align_walk::record(&call(NEEDS_MORE, "e1")));
+    let (schedule, consent) = (Schedule::default(), decision(Verdict::Permit));
+    let early = |scene: &Scene| {
+        meanwhile(&Alignment {
+            referral: &scene.referral,
+            task: (3, &scene.task),
+            service_request: (2, &scene.service_request),
+            reports: &scene.reports,
+            outbox: &[],
+            follow_ups: &[],
+            capabilities: ABLE,
+            within: WITHIN,
+            schedule: &schedule,
+            consent: &consent,
+            kept: Kept::Nothing,
+            now: NOW,
+        })
+    };
+    let done = early(&scene).unwrap();
+    assert_eq!((codes(&done), done.dispositions().len()), (vec![Cause::NeedsMoreSupport.code().to_owned()], 0));
+    assert_eq!(done.referral().delivery, Delivery::Queued);
+    scene.referral = done.referral();
+    assert_eq!(early(&scene), None, "it was told");
+    // Nor is it told a second time once the report is applied.
+    scene.referral.delivery = delivered().delivery;
+    assert_eq!(raised(&scene.align()), []);
+}

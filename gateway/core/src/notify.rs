@@ -275,6 +275,19 @@ impl Notice {
         self.destination.queue(&self.compartment)
     }
 
+    /// Whose place it takes among those that are told at once. The Subscriptions of an organisation take theirs together: however
+    /// many it makes at endpoints that are slow, others have room.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let Compartment { tenant, owner } = &self.compartment;
+        match &self.destination {
+            Destination::Subscription { .. } | Destination::Pulse { .. } => {
+                format!("{}/{}/subscriptions", tenant.0, owner.key())
+            }
+            other => format!("{}/{}", tenant.0, other.party()),
+        }
+    }
+
     /// Whose customer it belongs to.
     #[must_use]
     pub const fn tenant(&self) -> &TenantId {

@@ -244,7 +244,7 @@ async fn begin(gateway: &Arc<Gateway>, under_way: &mut UnderWay) -> Result<(), S
         let due = gateway.store.due_notices(gateway.clock.now(), limit).await?;
         let (found, mut begun) = (due.len(), false);
         for notice in due {
-            let party = format!("{}/{}", notice.tenant().0, notice.destination.party());
+            let party = notice.place();
             if !under_way.has_room(gateway, &party) {
                 continue;
             }

@@ -110,7 +110,11 @@ impl Library {
     /// When it cannot be asked.
     pub fn verify(&mut self, message: &Message<'_>, signature: &str, now: i64) -> io::Result<Result<(), String>> {
         let answer = self.ask(false, message, signature, now)?;
-        Ok(if answer["proven"] == true { Ok(()) } else { Err(answer["refused"].as_str().unwrap_or_default().to_owned()) })
+        Ok(if answer["proven"] == true {
+            Ok(())
+        } else {
+            Err(answer["refused"].as_str().unwrap_or_default().to_owned())
+        })
     }
 
     fn ask(&mut self, sign: bool, message: &Message<'_>, signature: &str, now: i64) -> io::Result<Value> {

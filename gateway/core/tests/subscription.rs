@@ -1,8 +1,9 @@
 //! What a topic Subscription says, what it is about, how it goes on, and what is sent for it.
 
 use gateway_core::subscription::{
-    BACKPORT, Content, ERROR_AFTER, Event, Happening, HeartbeatDue, LONGEST_TIMEOUT_SECONDS, Notification, Shape, Status,
-    Subscription, Terms, Topic, USUAL_EVENTS, USUAL_TIMEOUT_SECONDS, moved, proposed, read, searchset, with_status,
+    BACKPORT, Content, ERROR_AFTER, Event, Happening, HeartbeatDue, LONGEST_TIMEOUT_SECONDS, Notification, Shape,
+    Status, Subscription, Terms, Topic, USUAL_EVENTS, USUAL_TIMEOUT_SECONDS, moved, proposed, read, searchset,
+    with_status,
 };
 use gateway_fhir::{Issue, Json, validate};
 use serde_json::{Value, json};
@@ -91,13 +92,25 @@ fn each_fault_is_told_at_its_element() {
         Box::new(move |one| one["_criteria"]["extension"][0]["valueString"] = json!(text))
     };
     let cases: Vec<(Change, &str, &str)> = vec![
-        (Box::new(|one| one["criteria"] = json!("Task?status=completed")), "Subscription.criteria", "canonical address"),
-        (filter("Task?colour=red"), "Subscription.criteria.extension[0].value", "patient, owner, status, focus and code"),
+        (
+            Box::new(|one| one["criteria"] = json!("Task?status=completed")),
+            "Subscription.criteria",
+            "canonical address",
+        ),
+        (
+            filter("Task?colour=red"),
+            "Subscription.criteria.extension[0].value",
+            "patient, owner, status, focus and code",
+        ),
         (filter("Task?patient:identifier=1"), "Subscription.criteria.extension[0].value", "without modifiers"),
         (filter("Task?status:not=completed"), "Subscription.criteria.extension[0].value", "without modifiers"),
         (filter("Task?status="), "Subscription.criteria.extension[0].value", "no value"),
         (filter("Task?"), "Subscription.criteria.extension[0].value", "nothing else"),
-        (filter("Task?patient=https://other.example/Patient/1"), "Subscription.criteria.extension[0].value", "by its id"),
+        (
+            filter("Task?patient=https://other.example/Patient/1"),
+            "Subscription.criteria.extension[0].value",
+            "by its id",
+        ),
         (filter("Encounter?patient=Patient/1"), "Subscription.criteria.extension[0].value", "Task?"),
         (filter("patient=Patient/1"), "Subscription.criteria.extension[0].value", "as a search"),
         (
@@ -164,7 +177,9 @@ fn each_fault_is_told_at_its_element() {
             "1 at least",
         ),
         (
-            Box::new(|one| one["channel"]["extension"][2] = json!({ "url": url("backport-max-count"), "valueString": "9" })),
+            Box::new(|one| {
+                one["channel"]["extension"][2] = json!({ "url": url("backport-max-count"), "valueString": "9" })
+            }),
             "Subscription.channel.extension[2]",
             "valuePositiveInt",
         ),
@@ -174,7 +189,10 @@ fn each_fault_is_told_at_its_element() {
         let found = faults(change);
         assert!(found.iter().any(|(at, told)| at == place && told.contains(words)), "{place} {words}: {found:?}");
         assert_eq!(found.len(), 1, "{found:?}");
-        assert!(found.iter().all(|(_, told)| !told.contains("secret") || told.contains("a secret in them")), "{found:?}");
+        assert!(
+            found.iter().all(|(_, told)| !told.contains("secret") || told.contains("a secret in them")),
+            "{found:?}"
+        );
     }
     let all = faults(|one| {
         one["channel"]["type"] = json!("email");
@@ -208,10 +226,8 @@ fn all_filters_must_hold_and_one_value_of_each() {
     };
     let with = |filters: &[&str]| {
         let mut document = example();
-        let extensions: Vec<Value> = filters
-            .iter()
-            .map(|text| json!({ "url": url("backport-filter-criteria"), "valueString": text }))
-            .collect();
+        let extensions: Vec<Value> =
+            filters.iter().map(|text| json!({ "url": url("backport-filter-criteria"), "valueString": text })).collect();
         document["_criteria"]["extension"] = json!(extensions);
         understood(document).unwrap_or_else(|faults| panic!("{filters:?}: {faults:?}"))
     };
@@ -361,7 +377,10 @@ fn a_notification_is_a_history_bundle_with_its_status_first() {
         let status = &value["entry"][0]["resource"];
         assert_eq!(status["resourceType"], "Parameters");
         assert_eq!(value["entry"][0]["request"]["url"], format!("{BASE}/Subscription/s1/$status"));
-        assert_eq!(parameter(status, "subscription")[0]["valueReference"]["reference"], format!("{BASE}/Subscription/s1"));
+        assert_eq!(
+            parameter(status, "subscription")[0]["valueReference"]["reference"],
+            format!("{BASE}/Subscription/s1")
+        );
         assert_eq!(parameter(status, "type")[0]["valueCode"], "event-notification");
         assert_eq!(parameter(status, "events-since-subscription-start")[0]["valueString"], "310");
         assert_eq!(parameter(status, "topic").len(), topic);
@@ -369,7 +388,8 @@ fn a_notification_is_a_history_bundle_with_its_status_first() {
         let part = |event: &Value, name: &str| -> Option<Value> {
             event["part"].as_array()?.iter().find(|part| part["name"] == name).cloned()
         };
-        let numbers: Vec<_> = told.iter().filter_map(|one| part(one, "event-number")).map(|one| one["valueString"].clone()).collect();
+        let numbers: Vec<_> =
+            told.iter().filter_map(|one| part(one, "event-number")).map(|one| one["valueString"].clone()).collect();
         assert_eq!(numbers, ["308", "309", "310"]);
         assert_eq!(told.iter().filter(|one| part(one, "focus").is_some()).count(), focuses);
     }

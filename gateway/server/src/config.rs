@@ -27,8 +27,8 @@ pub use sections::{
 };
 pub use share::{LimitsSection, RateSection};
 pub use status_link::StatusLinkSection;
-pub use subscriptions::SubscriptionsSection;
 pub use store::{StoreSection, address, open_store, open_store_to_read, store_file};
+pub use subscriptions::SubscriptionsSection;
 
 use crate::adapters::{self, FolderReader, Registry};
 use std::path::Path;

@@ -29,8 +29,8 @@ mod unanswered;
 mod view;
 pub mod viewing;
 pub mod waiting;
-mod withdraw;
 pub mod webhooks;
+mod withdraw;
 
 // What goes.
 mod erase;

@@ -8,8 +8,8 @@ use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::alphabet;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use http::HeaderMap;
 use time::OffsetDateTime;
 
@@ -72,7 +72,9 @@ pub enum Unproven {
     )]
     Headers,
     /// The timestamp is too far away.
-    #[error("webhook-timestamp is more than five minutes from the gateway's time. Sign each attempt anew, by a clock that is set.")]
+    #[error(
+        "webhook-timestamp is more than five minutes from the gateway's time. Sign each attempt anew, by a clock that is set."
+    )]
     Time,
     /// No signature is by a key that is known.
     #[error(

@@ -56,11 +56,15 @@ pub fn moved(status: Status, end: Option<OffsetDateTime>, happening: Happening, 
         (Happening::Answered, Status::Requested | Status::Error) => to(Status::Active, None),
         (Happening::HandshakeRefused, Status::Requested) => to(
             Status::Error,
-            Some("The endpoint refused the handshake. Once it answers with 2xx, put the Subscription with status requested."),
+            Some(
+                "The endpoint refused the handshake. Once it answers with 2xx, put the Subscription with status requested.",
+            ),
         ),
         (Happening::Failed { since }, Status::Requested | Status::Active) if now - since >= ERROR_AFTER => to(
             Status::Error,
-            Some("Notifications have not been answered with 2xx for an hour. They go on being tried; nothing is lost meanwhile ($events)."),
+            Some(
+                "Notifications have not been answered with 2xx for an hour. They go on being tried; nothing is lost meanwhile ($events).",
+            ),
         ),
         _ => None,
     }

@@ -122,9 +122,8 @@ impl Notification<'_> {
         }
         parameters.push(json!({ "name": "status", "valueCode": self.status.code() }));
         parameters.push(json!({ "name": "type", "valueCode": self.shape.code() }));
-        parameters.push(
-            json!({ "name": "events-since-subscription-start", "valueString": self.since_start.to_string() }),
-        );
+        parameters
+            .push(json!({ "name": "events-since-subscription-start", "valueString": self.since_start.to_string() }));
         for event in self.events {
             let mut part = vec![
                 json!({ "name": "event-number", "valueString": event.number.to_string() }),

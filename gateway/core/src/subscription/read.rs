@@ -1,8 +1,8 @@
 //! What a `Subscription` of the backport profile says. All faults at once, each with its element.
 
 use super::{
-    BACKPORT, Content, Filter, Interest, LONGEST_TIMEOUT_SECONDS, MOST_EVENTS, SHORTEST_HEARTBEAT_SECONDS, Status, Subscription,
-    Topic, USUAL_EVENTS, USUAL_TIMEOUT_SECONDS,
+    BACKPORT, Content, Filter, Interest, LONGEST_TIMEOUT_SECONDS, MOST_EVENTS, SHORTEST_HEARTBEAT_SECONDS, Status,
+    Subscription, Topic, USUAL_EVENTS, USUAL_TIMEOUT_SECONDS,
 };
 use gateway_fhir::{Issue, IssueCode, Json, instant};
 use time::OffsetDateTime;
@@ -111,7 +111,8 @@ impl Reader {
         let topic = document.text("criteria").and_then(Topic::from_url);
         if topic.is_none() {
             let known = Topic::ALL.map(Topic::url).join(" or ");
-            let words = format!("The criteria are the canonical address of a topic: {known}. Filters stand in extensions.");
+            let words =
+                format!("The criteria are the canonical address of a topic: {known}. Filters stand in extensions.");
             self.fault(IssueCode::NotSupported, "Subscription.criteria", &words);
         }
         topic
@@ -164,14 +165,17 @@ impl Reader {
             let words = "Notifications are application/fhir+json: name it here.";
             self.fault(IssueCode::Required, "Subscription.channel.payload", words);
         }
-        let found = channel.get("_payload").map(|more| extensions(more, "backport-payload-content")).unwrap_or_default();
+        let found =
+            channel.get("_payload").map(|more| extensions(more, "backport-payload-content")).unwrap_or_default();
         let content = match found.as_slice() {
             [(_, one)] => one.text("valueCode").and_then(Content::from_code),
             _ => None,
         };
         if content.is_none() {
             let url = extension_url("backport-payload-content");
-            let words = format!("Say once how much a notification holds: extension {url} with empty, id-only or full-resource.");
+            let words = format!(
+                "Say once how much a notification holds: extension {url} with empty, id-only or full-resource."
+            );
             self.fault(IssueCode::Required, "Subscription.channel.payload.extension", &words);
         }
         content

@@ -43,7 +43,8 @@ impl Check<'_> {
         }
         for host in &section.hosts {
             if plain(host.get_ref()).is_none() {
-                let words = "not a host; write for example `ehr.example` or `ehr.example:8443`, without https:// and path";
+                let words =
+                    "not a host; write for example `ehr.example` or `ehr.example:8443`, without https:// and path";
                 self.at(host, "client.subscriptions.hosts", words);
             }
         }

@@ -73,12 +73,8 @@ const PROVENANCE: [Parameter; 3] = [
         says: "The Task that it tells of, of whichever version.",
     },
 ];
-const SUBSCRIPTION: [Parameter; 4] = [
-    ID,
-    UPDATED,
-    STATUS,
-    Parameter { name: "url", form: Form::Uri, says: "The endpoint to which notifications go." },
-];
+const SUBSCRIPTION: [Parameter; 4] =
+    [ID, UPDATED, STATUS, Parameter { name: "url", form: Form::Uri, says: "The endpoint to which notifications go." }];
 const OTHERS: [Parameter; 3] = [ID, UPDATED, IDENTIFIER];
 
 const AUDIT_EVENT: [Parameter; 2] =

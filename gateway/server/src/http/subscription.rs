@@ -183,14 +183,10 @@ pub(super) async fn update(gateway: &Gateway, context: &Context, id: &str, bytes
 
 /// Who had whom told, and how much: whoever looks after information governance will ask. An endpoint may hold a secret in its path, so
 /// of it the host is all that is written down.
-fn line(
-    gateway: &Gateway,
-    context: &Context,
-    id: &str,
-    status: Status,
-    subscription: Option<&Subscription>,
-) -> Change {
-    let host = subscription.and_then(|one| url::Url::parse(&one.endpoint).ok()).and_then(|url| url.host_str().map(str::to_owned));
+fn line(gateway: &Gateway, context: &Context, id: &str, status: Status, subscription: Option<&Subscription>) -> Change {
+    let host = subscription
+        .and_then(|one| url::Url::parse(&one.endpoint).ok())
+        .and_then(|url| url.host_str().map(str::to_owned));
     Change::Audit(AuditRecord {
         tenant: context.client.tenant.clone(),
         at: gateway.clock.now(),
@@ -215,11 +211,7 @@ fn strip_stamps(document: &mut Json) {
     }
 }
 
-async fn standing(
-    gateway: &Gateway,
-    context: &Context,
-    key: &ResourceKey,
-) -> Result<(ResourceVersion, Json), Refusal> {
+async fn standing(gateway: &Gateway, context: &Context, key: &ResourceKey) -> Result<(ResourceVersion, Json), Refusal> {
     let stored = gateway.store.resource(key, None).await.map_err(|error| store_fault(&error))?;
     let Some(stored) = stored else { return Err(missing(gateway, context, key).await) };
     let document = parse(&stored).ok_or_else(Refusal::not_found)?;
@@ -332,7 +324,8 @@ pub(super) async fn operation(
             let (_, found) = all(gateway, context, &known, gateway.limits.page.0).await?;
             let found = found.into_iter().filter(|stored| ids.is_empty() || ids.contains(&stored.key.id.as_str()));
             let found = found.filter_map(|stored| parse(&stored).map(|document| (stored, document)));
-            let is_asked = |document: &Json| states.is_empty() || document.text("status").is_some_and(|one| states.contains(&one));
+            let is_asked =
+                |document: &Json| states.is_empty() || document.text("status").is_some_and(|one| states.contains(&one));
             statuses(gateway, found.filter(|(_, document)| is_asked(document)).collect()).await
         }
     }
@@ -382,12 +375,7 @@ async fn statuses(gateway: &Gateway, found: Vec<(ResourceVersion, Json)>) -> Res
 }
 
 /// What a Subscription was or was to be told, by number: what is still kept, from the first asked for on.
-async fn told(
-    gateway: &Gateway,
-    context: &Context,
-    id: &str,
-    asked: &[(String, String)],
-) -> Result<Reply, Refusal> {
+async fn told(gateway: &Gateway, context: &Context, id: &str, asked: &[(String, String)]) -> Result<Reply, Refusal> {
     let one = |name: &str| asked.iter().find(|(one, _)| one == name).map(|(_, value)| value.as_str());
     let number = |name: &'static str| match one(name).map(str::parse::<u64>) {
         None => Ok(None),

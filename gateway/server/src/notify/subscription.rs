@@ -220,11 +220,7 @@ impl Way for SubscriptionWay {
             wanted.push(Wanted {
                 compartment: fed.key.compartment.clone(),
                 destination: Destination::Subscription { id: stored.key.id.clone() },
-                what: What::Version {
-                    kind: fed.key.kind.clone(),
-                    id: fed.key.id.clone(),
-                    version: fed.version,
-                },
+                what: What::Version { kind: fed.key.kind.clone(), id: fed.key.id.clone(), version: fed.version },
                 referral,
                 due: fed.at + settles,
             });
@@ -328,4 +324,3 @@ async fn those_of(gateway: &Gateway, key: &ResourceKey) -> Result<Vec<ResourceVe
     };
     Ok(gateway.store.search(&query).await?.rows.into_iter().map(|(_, stored)| stored).collect())
 }
-

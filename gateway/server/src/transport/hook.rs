@@ -42,7 +42,8 @@ impl Hook {
         }
         match request.send().await {
             Ok(answer) => {
-                let asked = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.trim().parse().ok());
+                let asked =
+                    answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.trim().parse().ok());
                 Hooked::Answered { status: answer.status().as_u16(), retry_after: asked }
             }
             // Its words would hold the address.
@@ -99,7 +100,8 @@ mod tests {
     async fn a_redirect_is_an_answer_and_is_not_followed() {
         let server = MockServer::start().await;
         let there = format!("{}/there", server.uri());
-        let answer = ResponseTemplate::new(307).insert_header("location", there.as_str()).insert_header("retry-after", "7");
+        let answer =
+            ResponseTemplate::new(307).insert_header("location", there.as_str()).insert_header("retry-after", "7");
         Mock::given(method("POST")).respond_with(answer).mount(&server).await;
         let hook = Hook::new(Arc::new(Leads("127.0.0.1")), Allowed::default().with_this_machine()).unwrap();
         let answer = posted(&hook, &format!("{}/here", server.uri())).await;

@@ -5,7 +5,8 @@ mod endpoint;
 mod refused;
 
 use crate::support::{
-    FHIR_JSON, FOREIGN, GP, NEIGHBOUR, READER, Sent, Setup, WEBHOOK_SECRET, World, assert_valid, bundle, eventually, settle,
+    FHIR_JSON, FOREIGN, GP, NEIGHBOUR, READER, Sent, Setup, WEBHOOK_SECRET, World, assert_valid, bundle, eventually,
+    settle,
 };
 use endpoint::{Endpoint, Told};
 use gateway_core::subscription::{BACKPORT, Topic};
@@ -135,12 +136,17 @@ async fn an_endpoint_is_asked_first_and_then_told_each_version_signed() {
     assert_eq!((handshake.status(), handshake.since_start(), handshake.numbers()), ("requested", 0, vec![]));
     let task = scene.refer().await.path("Task");
     assert!(scene.world.move_task(&task, "on-hold").await.status.is_success());
-    let versions = scene.world.get(GP, &format!("{task}/_history")).await.json()["entry"].as_array().unwrap().len() as u64;
+    let versions =
+        scene.world.get(GP, &format!("{task}/_history")).await.json()["entry"].as_array().unwrap().len() as u64;
     scene.events(&(1..=versions).collect::<Vec<_>>()).await;
     let keys = Keys::read(WEBHOOK_SECRET, Use::Verify).unwrap();
     for told in scene.endpoint.told() {
         let proved = keys.verify(&told.headers, told.text.as_bytes(), datetime!(2026-06-20 11:00 UTC));
-        assert_eq!(proved.as_deref(), Ok(told.bundle["id"].as_str().unwrap()), "the name of the message is the Bundle's");
+        assert_eq!(
+            proved.as_deref(),
+            Ok(told.bundle["id"].as_str().unwrap()),
+            "the name of the message is the Bundle's"
+        );
         assert_eq!(told.headers["content-type"], FHIR_JSON);
         assert!(!told.headers.contains_key("authorization"));
         assert_valid("a notification", &told.text);
@@ -375,10 +381,16 @@ async fn another_tenants_and_another_organisations_see_and_hear_nothing() {
     let (foreign, neighbour) = (Endpoint::start().await, Endpoint::start().await);
     for (client, endpoint) in [(FOREIGN, &foreign), (NEIGHBOUR, &neighbour)] {
         let path = scene.create(client, &subscription(&endpoint.url, "full-resource", &[])).await;
-        eventually("active", || async { (scene.world.get(client, &path).await.json()["status"] == "active").then_some(()) }).await;
-        for (verb, rest) in [("GET", ""), ("GET", "/_history"), ("GET", "/$status"), ("GET", "/$events"), ("DELETE", "")] {
+        eventually("active", || async {
+            (scene.world.get(client, &path).await.json()["status"] == "active").then_some(())
+        })
+        .await;
+        for (verb, rest) in
+            [("GET", ""), ("GET", "/_history"), ("GET", "/$status"), ("GET", "/$events"), ("DELETE", "")]
+        {
             let answer = scene.world.send(scene.world.request(GP, verb, &format!("{path}{rest}"))).await;
-            let missing = scene.world.send(scene.world.request(GP, verb, &format!("/fhir/Subscription/none{rest}"))).await;
+            let missing =
+                scene.world.send(scene.world.request(GP, verb, &format!("/fhir/Subscription/none{rest}"))).await;
             assert_eq!((answer.status.as_u16(), &answer.text), (404, &missing.text), "{verb} {rest}");
         }
     }
@@ -422,7 +434,11 @@ async fn consent_is_decided_again_when_it_is_sent() {
     })
     .await;
     for told in scene.endpoint.told() {
-        assert!(told.bundle["entry"].as_array().unwrap().iter().skip(1).all(|entry| entry.get("resource").is_none()), "{}", told.text);
+        assert!(
+            told.bundle["entry"].as_array().unwrap().iter().skip(1).all(|entry| entry.get("resource").is_none()),
+            "{}",
+            told.text
+        );
         assert!(!told.focuses().is_empty(), "that something happened is told, so that it can be looked up");
     }
     let later = scene.events_of(&path, "?content=full-resource").await;

@@ -108,12 +108,8 @@ pub(super) async fn after(gateway: &Gateway, key: &ResourceKey, told: &Notice) -
         // Somebody asked anew meanwhile: it goes on from there.
         Some(last) if last.what == What::Handshake && last.id != told.id => {}
         Some(last) if last.state == NoticeState::Waiting && last.id != told.id => {
-            let later = Notice {
-                revision: last.revision + 1,
-                due,
-                expires_at: gateway.rules.schedule.expires_at(due),
-                ..last
-            };
+            let later =
+                Notice { revision: last.revision + 1, due, expires_at: gateway.rules.schedule.expires_at(due), ..last };
             changes.push(Change::PutNotice(Box::new(later)));
         }
         Some(last) if last.state.is_open() && last.id != told.id => {}
@@ -123,7 +119,8 @@ pub(super) async fn after(gateway: &Gateway, key: &ResourceKey, told: &Notice) -
     if told.what == What::Heartbeat && told.sequence > 1 {
         let queue = told.queue();
         let before = gateway.store.notices(&queue, told.sequence - 2, 1).await?;
-        let over = before.into_iter().filter(|one| one.what == What::Heartbeat && !one.state.is_open() && one.id != told.id);
+        let over =
+            before.into_iter().filter(|one| one.what == What::Heartbeat && !one.state.is_open() && one.id != told.id);
         let removed: Vec<Removed> = over.map(|one| Removed::Notice(one.id)).collect();
         if !removed.is_empty() {
             changes.push(Change::Remove(removed));

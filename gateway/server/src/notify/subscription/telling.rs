@@ -45,8 +45,7 @@ pub(super) async fn tell(
     if more > 0 {
         let behind = gateway.store.notices(&notice.queue(), notice.sequence, more).await?;
         let now = gateway.clock.now();
-        let in_a_row =
-            behind.into_iter().take_while(|other| other.state == NoticeState::Waiting && other.due <= now);
+        let in_a_row = behind.into_iter().take_while(|other| other.state == NoticeState::Waiting && other.due <= now);
         batch.extend(in_a_row);
     }
     let Some(events) = let_go(gateway, kept, &batch).await? else {
@@ -136,11 +135,7 @@ pub(crate) async fn events(
 
 /// Whether the resource itself may leave now, by the consents that are stored at this moment, decided for what is told back to the
 /// sender; and that these still stand. What was the sender's alone until now, and went to no platform, is the sender's.
-async fn may_hold(
-    gateway: &Gateway,
-    key: &ResourceKey,
-    document: &Json,
-) -> Result<(bool, Option<Check>), StoreError> {
+async fn may_hold(gateway: &Gateway, key: &ResourceKey, document: &Json) -> Result<(bool, Option<Check>), StoreError> {
     let Some(referral) = referral_of(gateway, key, document).await? else { return Ok((true, None)) };
     let view = match View::load(gateway, &referral).await {
         Ok(view) => view,

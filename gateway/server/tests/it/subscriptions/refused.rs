@@ -16,7 +16,8 @@ async fn only_who_is_let_may_subscribe_and_only_to_hosts_of_the_operator() {
     }
     assert_eq!(scene.world.post("", "/fhir/Subscription", good.to_string()).await.status, 401);
     for endpoint in ["https://elsewhere.example/hook", "https://169.254.169.254/latest", "https://10.0.0.1/"] {
-        let answer = scene.world.post(GP, "/fhir/Subscription", subscription(endpoint, "id-only", &[]).to_string()).await;
+        let answer =
+            scene.world.post(GP, "/fhir/Subscription", subscription(endpoint, "id-only", &[]).to_string()).await;
         answer.assert_refused(endpoint);
         assert_eq!(answer.status, 403);
         assert_eq!(answer.issues(), [("forbidden".to_owned(), "Subscription.channel.endpoint".to_owned())]);
@@ -65,7 +66,12 @@ async fn what_is_not_understood_is_refused_with_its_element_and_nothing_is_store
     };
     let cases = [
         (changed(&|one| one["status"] = json!("active")), 422, "business-rule", "Subscription.status"),
-        (changed(&|one| one["criteria"] = json!("Task?status=completed")), 422, "not-supported", "Subscription.criteria"),
+        (
+            changed(&|one| one["criteria"] = json!("Task?status=completed")),
+            422,
+            "not-supported",
+            "Subscription.criteria",
+        ),
         (
             changed(&|one| {
                 let filter = extension("backport-filter-criteria", "valueString", json!("Task?colour=red"));
@@ -81,7 +87,12 @@ async fn what_is_not_understood_is_refused_with_its_element_and_nothing_is_store
             "not-supported",
             "Subscription.channel.header",
         ),
-        (changed(&|one| one["channel"]["type"] = json!("websocket")), 422, "not-supported", "Subscription.channel.type"),
+        (
+            changed(&|one| one["channel"]["type"] = json!("websocket")),
+            422,
+            "not-supported",
+            "Subscription.channel.type",
+        ),
     ];
     for (body, status, code, place) in cases {
         let answer = scene.world.post(GP, "/fhir/Subscription", body.to_string()).await;
@@ -105,12 +116,8 @@ async fn a_subscription_is_a_resource_with_versions_and_the_statement_tells_of_i
     let path = scene.active("id-only", &[]).await;
     let history = scene.world.get(GP, &format!("{path}/_history")).await;
     assert_valid("a history", &history.text);
-    let statuses: Vec<Value> = history.json()["entry"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|entry| entry["resource"]["status"].clone())
-        .collect();
+    let statuses: Vec<Value> =
+        history.json()["entry"].as_array().unwrap().iter().map(|entry| entry["resource"]["status"].clone()).collect();
     assert_eq!(statuses, ["active", "requested"]);
     assert_eq!(scene.world.get(GP, &format!("{path}/_history/1")).await.json()["status"], "requested");
     let topic = scene.world.change(&path, |one| one["criteria"] = json!(Topic::ServiceRequestStatus.url())).await;
@@ -118,7 +125,8 @@ async fn a_subscription_is_a_resource_with_versions_and_the_statement_tells_of_i
     for wrong in ["?eventsSinceNumber=first", "?content=everything"] {
         assert_eq!(scene.world.get(GP, &format!("{path}/$events{wrong}")).await.status, 400, "{wrong}");
     }
-    let asked = json!({ "resourceType": "Parameters", "parameter": [{ "name": "eventsSinceNumber", "valueString": "1" }] });
+    let asked =
+        json!({ "resourceType": "Parameters", "parameter": [{ "name": "eventsSinceNumber", "valueString": "1" }] });
     assert_eq!(scene.world.post(GP, &format!("{path}/$events"), asked.to_string()).await.status, 200);
     let statement = scene.world.get("", "/fhir/metadata").await;
     assert_valid("the statement", &statement.text);

@@ -110,7 +110,9 @@ pub fn tokens(kind: &str, document: &Json) -> Vec<Token> {
     if kind == "Subscription" {
         let endpoint = document.get("channel").and_then(|channel| channel.text("endpoint"));
         found.extend(endpoint.map(|endpoint| Token::new("url", endpoint)));
-        found.extend(document.text("criteria").map(|criteria| Token::new("criteria", criteria)));
+        // A canonical address may be written with a version; its topic is found without.
+        let topic = document.text("criteria").and_then(crate::subscription::Topic::from_url);
+        found.extend(topic.map(|topic| Token::new("criteria", topic.url())));
     }
     if kind == "Task" {
         found.extend(document.text("priority").map(|priority| Token::new("priority", priority)));

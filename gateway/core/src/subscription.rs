@@ -12,7 +12,7 @@ mod read;
 pub use filter::Filter;
 pub use life::{ERROR_AFTER, Happening, HeartbeatDue, Moved, moved, proposed, with_status};
 pub use notification::{Event, Notification, Shape, searchset};
-pub use read::{Terms, read};
+pub use read::{Terms, interest, read};
 
 use gateway_fhir::Json;
 use time::OffsetDateTime;
@@ -137,13 +137,28 @@ impl Status {
     }
 }
 
+/// What a Subscription is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interest {
+    /// Its topic.
+    pub topic: Topic,
+    /// Of which resources; all must hold.
+    pub filters: Vec<Filter>,
+}
+
+impl Interest {
+    /// Whether this version of a resource of its compartment is an event of it.
+    #[must_use]
+    pub fn is_about(&self, kind: &str, document: &Json) -> bool {
+        kind == self.topic.kind() && self.filters.iter().all(|filter| filter.matches(document))
+    }
+}
+
 /// A Subscription that was understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
     /// What it is about.
-    pub topic: Topic,
-    /// Of which resources; all must hold.
-    pub filters: Vec<Filter>,
+    pub interest: Interest,
     /// Where notifications go, as it was written.
     pub endpoint: String,
     /// How much they hold.
@@ -161,12 +176,6 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Whether this version of a resource of its compartment is an event of it.
-    #[must_use]
-    pub fn is_about(&self, kind: &str, document: &Json) -> bool {
-        kind == self.topic.kind() && self.filters.iter().all(|filter| filter.matches(document))
-    }
-
     /// Whether it has run out.
     #[must_use]
     pub fn has_ended(&self, now: OffsetDateTime) -> bool {

@@ -63,14 +63,14 @@ fn faults(change: impl FnOnce(&mut Value)) -> Vec<(String, String)> {
 fn the_example_of_the_guide_is_understood() {
     assert_eq!(validate::resource(&Json::from(example())), []);
     let read = understood(example()).expect("is understood");
-    assert_eq!(read.topic, Topic::TaskStatus);
+    assert_eq!(read.interest.topic, Topic::TaskStatus);
     assert_eq!((read.content, read.status), (Content::IdOnly, Status::Requested));
     assert_eq!(
         (read.heartbeat_seconds, read.timeout_seconds, read.max_count),
         (Some(86_400), LONGEST_TIMEOUT_SECONDS, 20)
     );
     assert_eq!(read.end, Some(datetime!(2027-12-31 12:00 UTC)));
-    assert_eq!(read.filters.len(), 2);
+    assert_eq!(read.interest.filters.len(), 2);
     let plain = {
         let mut document = example();
         document["channel"]["extension"] = json!([]);
@@ -81,7 +81,7 @@ fn the_example_of_the_guide_is_understood() {
         (plain.heartbeat_seconds, plain.timeout_seconds, plain.max_count),
         (None, USUAL_TIMEOUT_SECONDS, USUAL_EVENTS)
     );
-    assert!(plain.filters.is_empty());
+    assert!(plain.interest.filters.is_empty());
 }
 
 #[test]
@@ -249,8 +249,9 @@ fn all_filters_must_hold_and_one_value_of_each() {
         (vec!["Task?code=|fulfill"], "accepted", false),
         (vec![], "draft", true),
     ] {
-        assert_eq!(with(&filters).is_about("Task", &task(status)), expected, "{filters:?} {status}");
-        assert!(!with(&filters).is_about("ServiceRequest", &task(status)));
+        let interest = with(&filters).interest;
+        assert_eq!(interest.is_about("Task", &task(status)), expected, "{filters:?} {status}");
+        assert!(!interest.is_about("ServiceRequest", &task(status)));
     }
 }
 

@@ -1,8 +1,8 @@
 //! What a `Subscription` of the backport profile says. All faults at once, each with its element.
 
 use super::{
-    BACKPORT, Content, Filter, LONGEST_TIMEOUT_SECONDS, MOST_EVENTS, SHORTEST_HEARTBEAT_SECONDS, Status, Subscription,
-    Topic, USUAL_EVENTS, USUAL_TIMEOUT_SECONDS,
+    BACKPORT, Content, Filter, Interest, LONGEST_TIMEOUT_SECONDS, MOST_EVENTS, SHORTEST_HEARTBEAT_SECONDS, Status,
+    Subscription, Topic, USUAL_EVENTS, USUAL_TIMEOUT_SECONDS,
 };
 use gateway_fhir::{Issue, IssueCode, Json, instant};
 use time::OffsetDateTime;
@@ -61,8 +61,7 @@ pub fn read(document: &Json, terms: &Terms<'_>) -> Result<Subscription, Vec<Issu
         return Err(reader.issues);
     };
     Ok(Subscription {
-        topic,
-        filters,
+        interest: Interest { topic, filters },
         endpoint,
         content,
         heartbeat_seconds,
@@ -71,6 +70,16 @@ pub fn read(document: &Json, terms: &Terms<'_>) -> Result<Subscription, Vec<Issu
         end,
         status,
     })
+}
+
+/// What a stored Subscription is about, whatever else of it holds now: what happens while its client may not be told is an event all the
+/// same. `None` if that is not understood.
+#[must_use]
+pub fn interest(document: &Json, base_url: &str) -> Option<Interest> {
+    let mut reader = Reader { issues: Vec::new() };
+    let topic = reader.topic(document)?;
+    let filters = reader.filters(document, topic, base_url);
+    reader.issues.is_empty().then_some(Interest { topic, filters })
 }
 
 fn extension_url(name: &str) -> String {

@@ -7,7 +7,7 @@ use crate::notify::subscription::{Subscriber, Subscribers};
 use crate::transport::dial::{Allowed, SystemLookup};
 use crate::transport::hook::Hook;
 use crate::webhooks::{Keys, Use};
-use gateway_core::identity::{ClientId, Compartment, Owner, Role};
+use gateway_core::identity::{ClientId, Role};
 use serde::Deserialize;
 use std::sync::Arc;
 use toml::Spanned;
@@ -97,9 +97,7 @@ pub(super) fn subscribers(config: &Config, faults: &mut Vec<Fault>) -> Subscribe
             reader.fault("subscriptions", "the TLS library cannot start".to_owned());
         }
         if let (Some(keys), Ok(hook)) = (keys, hook) {
-            let owner = Owner::Organisation(client.organisation.get_ref().clone());
-            let compartment = Compartment { tenant: client.tenant.clone(), owner };
-            found.add(ClientId(id.clone()), Subscriber { compartment, hosts, keys, authorization, hook });
+            found.add(ClientId(id.clone()), Subscriber { hosts, keys, authorization, hook });
         }
     }
     found

@@ -10,7 +10,9 @@ use super::update::if_match;
 use super::write::{Committed, admit, commit_remembered, repeated};
 use crate::gateway::{Gateway, is_race};
 use crate::ingest::parse;
-use crate::notify::subscription::{MOST, Subscriber, begun_anew, client_of, ended, events, go_on, understood, version};
+use crate::notify::subscription::{
+    MOST, Subscriber, begun_anew, client_of, ended, events, go_on, owner, understood, version,
+};
 use crate::store::{SearchQuery, UpdatedRange};
 use axum::body::Body;
 use axum::http::request::Parts;
@@ -139,10 +141,13 @@ pub(super) async fn update(gateway: &Gateway, context: &Context, id: &str, bytes
             let words = "If-Match names another version than the one that stands now. Read it again and decide anew.";
             return Err(Refusal::one(412, Issue::general(IssueCode::Conflict, words)));
         }
+        if client_of(&stored) != context.client.id.0 {
+            return Err(not_its_own());
+        }
         let before = understood(gateway, subscriber, &current).ok();
         let status = before.as_ref().map_or(Status::Requested, |before| proposed(before, &next));
         let status = if next.status == Status::Off { Status::Off } else { status };
-        if topic(&current) != next.topic {
+        if topic(&current) != next.interest.topic {
             let words = "A Subscription keeps its topic: its events are numbered. Delete it, and make another.";
             let issue = Issue::at(IssueCode::BusinessRule, "Subscription.criteria", words);
             return Err(Refusal::one(422, issue));
@@ -191,7 +196,7 @@ fn line(gateway: &Gateway, context: &Context, id: &str, status: Status, subscrip
         detail: json!({
             "subscription": id,
             "status": status.code(),
-            "topic": subscription.map(|one| one.topic.url()),
+            "topic": subscription.map(|one| one.interest.topic.url()),
             "content": subscription.map(|one| one.content.code()),
             "host": host,
         }),
@@ -247,7 +252,15 @@ fn may_end(gateway: &Gateway, context: &Context, stored: &ResourceVersion) -> Re
     if client_of(stored) == context.client.id.0 {
         return Ok(());
     }
-    subscriber(gateway, context).map(|_| ())
+    subscriber(gateway, context)?;
+    // What nobody looks after any more others may put away.
+    if owner(gateway, stored).is_none() { Ok(()) } else { Err(not_its_own()) }
+}
+
+/// Whoever could change it could have its events sent elsewhere, and its own client would not know.
+fn not_its_own() -> Refusal {
+    let words = "This Subscription is another client's of your organisation, which alone changes and deletes it. Make one of your own.";
+    Refusal::one(403, Issue::general(IssueCode::Forbidden, words))
 }
 
 /// What an operation is asked: the query, or `Parameters` in its form.
@@ -386,8 +399,8 @@ async fn told(gateway: &Gateway, context: &Context, id: &str, asked: &[(String, 
     let after = since.unwrap_or(1).saturating_sub(1);
     let notices = gateway.store.notices(&queue, after, EVENTS).await.map_err(|error| store_fault(&error))?;
     let notices: Vec<_> = notices.into_iter().filter(|one| until.is_none_or(|until| one.sequence <= until)).collect();
-    let events =
-        events(gateway, &stored.key.compartment, &notices, content).await.map_err(|error| store_fault(&error))?;
+    let events = events(gateway, &stored.key.compartment, &notices, content).await;
+    let (events, _) = events.map_err(|error| store_fault(&error))?;
     let notification = Notification {
         base_url: &gateway.base_url,
         id: &gateway.new_id(),

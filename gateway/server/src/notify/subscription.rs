@@ -19,12 +19,14 @@ use crate::webhooks::Keys;
 use async_trait::async_trait;
 use gateway_core::accept::version_of;
 use gateway_core::change::{Change, Transaction};
-use gateway_core::identity::{Client, ClientId, Compartment, GATEWAY_AUTHOR, Role};
-use gateway_core::notify::{Destination, Fed, Notice, Told, Wanted, What};
+use gateway_core::identity::{Client, ClientId, Compartment, GATEWAY_AUTHOR, Owner, Role};
+use gateway_core::notify::{Destination, Fed, Notice, NoticeState, Told, Wanted, What};
 use gateway_core::resource::{ResourceKey, ResourceVersion, Token, WriteMethod};
-use gateway_core::subscription::{Happening, Moved, Status, Subscription, Terms, Topic, moved, read, with_status};
+use gateway_core::subscription::{
+    Happening, Moved, Status, Subscription, Terms, Topic, interest, moved, read, with_status,
+};
 use gateway_fhir::{Issue, Json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use time::{Duration, OffsetDateTime};
 
@@ -39,8 +41,6 @@ const SETTLE: Duration = Duration::seconds(10);
 
 /// What the configuration lets a client subscribe with.
 pub struct Subscriber {
-    /// Whose versions it may be told of.
-    pub compartment: Compartment,
     /// Hosts to which notifications may go.
     pub hosts: Vec<String>,
     /// Keys that sign them.
@@ -75,8 +75,7 @@ pub fn way(subscribers: &Arc<Subscribers>) -> Vec<Arc<dyn Way>> {
     if subscribers.0.is_empty() {
         return Vec::new();
     }
-    let compartments = subscribers.0.values().map(|one| one.compartment.clone()).collect();
-    vec![Arc::new(SubscriptionWay { compartments, with: Mutex::default() })]
+    vec![Arc::new(SubscriptionWay::default())]
 }
 
 /// A stored Subscription that is understood.
@@ -117,7 +116,7 @@ pub(crate) fn understood(
 }
 
 /// The Subscription's own client, if it may still subscribe.
-fn owner<'g>(gateway: &'g Gateway, stored: &ResourceVersion) -> Option<(&'g Client, &'g Subscriber)> {
+pub(crate) fn owner<'g>(gateway: &'g Gateway, stored: &ResourceVersion) -> Option<(&'g Client, &'g Subscriber)> {
     let id = stored.tokens.iter().find(|token| token.parameter == CLIENT)?;
     let client = gateway.clients.values().find(|client| client.id.0 == id.value)?;
     let subscriber = gateway.subscribers.of(client)?;
@@ -172,9 +171,8 @@ fn key_of(notice: &Notice) -> Option<ResourceKey> {
 }
 
 /// Topic Subscriptions as a way of telling.
+#[derive(Default)]
 struct SubscriptionWay {
-    /// Where anybody may subscribe.
-    compartments: BTreeSet<Compartment>,
     /// Of each queue, which notices went with the one that was told last: they end with it.
     with: Mutex<BTreeMap<String, (String, Vec<String>)>>,
 }
@@ -194,7 +192,8 @@ impl SubscriptionWay {
 #[async_trait]
 impl Way for SubscriptionWay {
     fn is_fed(&self, compartment: &Compartment) -> bool {
-        self.compartments.contains(compartment)
+        // Not only where anybody may subscribe now: what happens while a client may not be told is an event all the same.
+        matches!(compartment.owner, Owner::Organisation(_))
     }
 
     fn tells(&self, destination: &Destination) -> bool {
@@ -211,21 +210,18 @@ impl Way for SubscriptionWay {
         let mut wanted = Vec::new();
         for stored in those_of(gateway, &fed.key).await? {
             let Some(kept) = parse(&stored) else { continue };
-            let Some((_, subscriber)) = owner(gateway, &stored) else { continue };
-            let Ok(subscription) = understood(gateway, subscriber, &kept) else { continue };
-            if !subscription.is_about(&fed.key.kind, &document) {
+            let interest = interest(&kept, &gateway.base_url);
+            if !interest.is_some_and(|interest| interest.is_about(&fed.key.kind, &document)) {
                 continue;
             }
-            let referral = match fed.key.kind.as_str() {
-                "Task" => gateway.store.referral_by_task(&fed.key.compartment, &fed.key.id).await?,
-                _ => None,
-            };
-            let settles = if subscription.status == Status::Requested { SETTLE } else { Duration::ZERO };
+            let referral = telling::referral_of(gateway, &fed.key, &document).await?;
+            let is_requested = kept.text("status") == Some(Status::Requested.code());
+            let settles = if is_requested { SETTLE } else { Duration::ZERO };
             wanted.push(Wanted {
                 compartment: fed.key.compartment.clone(),
                 destination: Destination::Subscription { id: stored.key.id.clone() },
                 what: What::Version { kind: fed.key.kind.clone(), id: fed.key.id.clone(), version: fed.version },
-                referral: referral.map(|referral| referral.id),
+                referral,
                 due: fed.at + settles,
             });
         }
@@ -260,8 +256,12 @@ impl Way for SubscriptionWay {
             let is_newest = pulse::is_newest(gateway, &key, notice).await?;
             transaction.changes.extend(moves(gateway, &stored, happening, is_newest));
         }
-        if *told == Told::Sent {
+        let is_pulse = !matches!(notice.what, What::Version { .. });
+        if *told == Told::Sent || (notice.what == What::Heartbeat && notice.state == NoticeState::Dead) {
             transaction.changes.extend(pulse::after(gateway, &key, notice).await?);
+        }
+        if *told == Told::Sent && is_pulse {
+            transaction.changes.extend(pulse::hurried(gateway, &key).await?);
         }
         Ok(transaction)
     }

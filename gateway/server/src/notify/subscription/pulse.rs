@@ -129,6 +129,28 @@ pub(super) async fn after(gateway: &Gateway, key: &ResourceKey, told: &Notice) -
     Ok(changes)
 }
 
+/// The endpoint is there: the first event that waits need not wait for its time, which after many attempts may be hours away. Those that
+/// are open stand behind all that have ended, so that the first is found by halving.
+pub(super) async fn hurried(gateway: &Gateway, key: &ResourceKey) -> Result<Option<Change>, StoreError> {
+    let queue = Destination::Subscription { id: key.id.clone() }.queue(&key.compartment);
+    let (mut from, mut to) = (0, gateway.store.last_notice(&queue).await?);
+    let mut first = None;
+    while from < to {
+        let middle = from + (to - from) / 2;
+        match gateway.store.notices(&queue, middle, 1).await?.pop() {
+            Some(notice) if notice.state.is_open() => {
+                first = Some(notice);
+                to = middle;
+            }
+            Some(notice) => from = notice.sequence,
+            None => to = middle,
+        }
+    }
+    let now = gateway.clock.now();
+    let first = first.filter(|first| first.state == NoticeState::Waiting && first.due > now);
+    Ok(first.map(|first| Change::PutNotice(Box::new(Notice { revision: first.revision + 1, due: now, ..first }))))
+}
+
 /// The changes that end what waits in the pulse.
 pub(crate) async fn ended(gateway: &Gateway, key: &ResourceKey) -> Result<Vec<Change>, StoreError> {
     let waiting = last(gateway, key).await?.filter(|last| last.state == NoticeState::Waiting);

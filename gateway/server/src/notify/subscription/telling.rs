@@ -1,20 +1,23 @@
 //! Events: what may be told of them at this moment, and the post to the endpoint.
 
 use super::pulse::{Agreed, agreed};
-use super::{GONE, Kept, Subscriber, SubscriptionWay};
-use crate::gateway::Gateway;
+use super::{GONE, Kept, Subscriber, SubscriptionWay, client_of};
+use crate::gateway::{Gateway, is_race};
 use crate::ingest::parse;
-use crate::store::{SearchQuery, StoreError, UpdatedRange};
+use crate::store::{CommitError, SearchQuery, StoreError, UpdatedRange};
 use crate::transport::hook::Hooked;
 use crate::view::{View, ViewError};
 use crate::webhooks::{ID, SIGNATURE, TIMESTAMP};
+use gateway_core::change::{AuditRecord, Change, Check, Transaction};
 use gateway_core::consent::{Kept as Withheld, Stage, Verdict};
-use gateway_core::identity::Compartment;
+use gateway_core::identity::{Compartment, GATEWAY_AUTHOR};
 use gateway_core::notify::{Destination, Notice, NoticeState, Told, What};
 use gateway_core::referral::ReferralId;
 use gateway_core::resource::{ResourceKey, Token};
 use gateway_core::subscription::{Content, Event, Notification, Shape, Status};
 use gateway_core::task::derived_id;
+use gateway_fhir::Json;
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -45,7 +48,10 @@ pub(super) async fn tell(
         let in_a_row = behind.into_iter().take_while(|other| other.state == NoticeState::Waiting && other.due <= now);
         batch.extend(in_a_row);
     }
-    let events = events(gateway, &kept.stored.key.compartment, &batch, kept.subscription.content).await?;
+    let Some(events) = let_go(gateway, kept, &batch).await? else {
+        let failure = "What the person consents to is being written all the time.".to_owned();
+        return Ok(Told::Later { failure, retry_after: None });
+    };
     let newest = batch.last().map_or(notice.sequence, |last| last.sequence);
     // The same events have the same name at each attempt; others have another.
     let name = derived_id(&["events", &notice.id, &newest.to_string()]);
@@ -58,14 +64,49 @@ pub(super) async fn tell(
     Ok(told)
 }
 
-/// What may be told of these at this moment.
+/// What may be told of these, held to the consents by which that was decided, and on record before it leaves. `None` if others write
+/// Consents all the time.
+async fn let_go(gateway: &Gateway, kept: &Kept, batch: &[Notice]) -> Result<Option<Vec<Event>>, StoreError> {
+    let key = &kept.stored.key;
+    for _ in 0..=gateway.limits.conflict_retries {
+        let (events, mut checks) = events(gateway, &key.compartment, batch, kept.subscription.content).await?;
+        let whole: Vec<String> = events
+            .iter()
+            .filter_map(|event| Some((event.focus.as_ref()?, event.resource.as_ref()?.0)))
+            .map(|(focus, version)| format!("{focus}/_history/{version}"))
+            .collect();
+        if whole.is_empty() {
+            return Ok(Some(events));
+        }
+        checks.dedup();
+        let line = AuditRecord {
+            tenant: key.compartment.tenant.clone(),
+            at: gateway.clock.now(),
+            actor: GATEWAY_AUTHOR.to_owned(),
+            action: "tell".to_owned(),
+            referral: batch.first().and_then(|notice| notice.referral.clone()),
+            detail: json!({ "subscription": key.id, "client": client_of(&kept.stored), "resources": whole }),
+        };
+        match gateway.commit(Transaction { checks, changes: vec![Change::Audit(line)] }).await {
+            Ok(()) => return Ok(Some(events)),
+            // A Consent was written since: decide anew.
+            Err(error) if is_race(&error) => {}
+            Err(CommitError::Store(error)) => return Err(error),
+            Err(CommitError::Refused(refused)) => return Err(StoreError::Engine(refused.to_string())),
+        }
+    }
+    Ok(None)
+}
+
+/// What may be told of these at this moment, and what must still hold when it is.
 pub(crate) async fn events(
     gateway: &Gateway,
     compartment: &Compartment,
     notices: &[Notice],
     content: Content,
-) -> Result<Vec<Event>, StoreError> {
-    let mut may: BTreeMap<String, bool> = BTreeMap::new();
+) -> Result<(Vec<Event>, Vec<Check>), StoreError> {
+    let mut may: BTreeMap<ResourceKey, bool> = BTreeMap::new();
+    let mut checks = Vec::new();
     let mut events = Vec::with_capacity(notices.len());
     for notice in notices {
         let What::Version { kind, id, .. } = &notice.what else { continue };
@@ -74,44 +115,53 @@ pub(crate) async fn events(
         // Erased meanwhile: that there was an event is all that is left.
         if let Some(stored) = gateway.store.resource(&key, None).await? {
             event.focus = Some(key.reference());
-            if content == Content::FullResource {
-                let reference = key.reference();
-                let permitted = match may.get(&reference) {
+            if let (Content::FullResource, Some(document)) = (content, parse(&stored)) {
+                let permitted = match may.get(&key) {
                     Some(known) => *known,
-                    None => may_hold(gateway, &key).await?,
+                    None => {
+                        let (permitted, check) = may_hold(gateway, &key, &document).await?;
+                        checks.extend(check);
+                        permitted
+                    }
                 };
-                may.insert(reference, permitted);
-                event.resource = parse(&stored).filter(|_| permitted).map(|document| (stored.version, document));
+                may.insert(key, permitted);
+                event.resource = permitted.then_some((stored.version, document));
             }
         }
         events.push(event);
     }
-    Ok(events)
+    Ok((events, checks))
 }
 
-/// Whether the resource itself may leave now: by the consents that are stored at this moment, decided for what is told back to the
-/// sender. What was the sender's alone until now, and went to no platform, is the sender's.
-async fn may_hold(gateway: &Gateway, key: &ResourceKey) -> Result<bool, StoreError> {
-    let Some(referral) = referral_of(gateway, key).await? else { return Ok(true) };
+/// Whether the resource itself may leave now, by the consents that are stored at this moment, decided for what is told back to the
+/// sender; and that these still stand. What was the sender's alone until now, and went to no platform, is the sender's.
+async fn may_hold(gateway: &Gateway, key: &ResourceKey, document: &Json) -> Result<(bool, Option<Check>), StoreError> {
+    let Some(referral) = referral_of(gateway, key, document).await? else { return Ok((true, None)) };
     let view = match View::load(gateway, &referral).await {
         Ok(view) => view,
         Err(ViewError::Store(error)) => return Err(error),
-        Err(ViewError::Missing(_) | ViewError::Erased) => return Ok(false),
+        Err(ViewError::Missing(_) | ViewError::Erased) => return Ok((false, None)),
     };
-    let Some(id) = view.standing.referral.platform.clone() else { return Ok(true) };
+    let Some(id) = view.standing.referral.platform.clone() else { return Ok((true, None)) };
     // Of a recipient that is not known any more nobody can say what it may tell.
-    let Some(platform) = gateway.platform(&id) else { return Ok(false) };
+    let Some(platform) = gateway.platform(&id) else { return Ok((false, None)) };
     let consents = view.consents(gateway).await?;
     let needs = &platform.adapter.descriptor().data_needs;
     let decided = view.decision(gateway, &platform.id, needs, Stage::Relay, &consents, &BTreeMap::new()).await?;
     let withheld = view.kept(gateway, &platform, &consents).await?;
-    Ok(decided.verdict == Verdict::Permit && withheld == Withheld::Nothing)
+    let permitted = decided.verdict == Verdict::Permit && withheld == Withheld::Nothing;
+    Ok((permitted, view.unchanged(&consents)))
 }
 
-/// The referral that a Task or ServiceRequest belongs to.
-async fn referral_of(gateway: &Gateway, key: &ResourceKey) -> Result<Option<ReferralId>, StoreError> {
-    let task = if key.kind == "Task" {
-        Some(key.id.clone())
+/// The referral that a Task or ServiceRequest belongs to. A Task that has none of its own belongs to that of the Task which it is part of.
+pub(super) async fn referral_of(
+    gateway: &Gateway,
+    key: &ResourceKey,
+    document: &Json,
+) -> Result<Option<ReferralId>, StoreError> {
+    let tasks: Vec<String> = if key.kind == "Task" {
+        let whole = document.items("partOf").iter().filter_map(|part| part.text("reference")?.strip_prefix("Task/"));
+        std::iter::once(key.id.clone()).chain(whole.map(str::to_owned)).collect()
     } else {
         let query = SearchQuery {
             compartment: key.compartment.clone(),
@@ -120,13 +170,17 @@ async fn referral_of(gateway: &Gateway, key: &ResourceKey) -> Result<Option<Refe
             updated: UpdatedRange::default(),
             after: 0,
             up_to: None,
-            limit: 1,
+            limit: 9,
             count: false,
         };
-        gateway.store.search(&query).await?.rows.into_iter().next().map(|(_, stored)| stored.key.id)
+        gateway.store.search(&query).await?.rows.into_iter().map(|(_, stored)| stored.key.id).collect()
     };
-    let Some(task) = task else { return Ok(None) };
-    Ok(gateway.store.referral_by_task(&key.compartment, &task).await?.map(|referral| referral.id))
+    for task in tasks {
+        if let Some(referral) = gateway.store.referral_by_task(&key.compartment, &task).await? {
+            return Ok(Some(referral.id));
+        }
+    }
+    Ok(None)
 }
 
 /// What is posted.
@@ -157,7 +211,7 @@ pub(super) async fn post(
         base_url: &gateway.base_url,
         id: post.name,
         subscription: &key.id,
-        topic: kept.subscription.topic,
+        topic: kept.subscription.interest.topic,
         status,
         content: kept.subscription.content,
         shape: post.shape,

@@ -29,6 +29,33 @@ async fn only_who_is_let_may_subscribe_and_only_to_hosts_of_the_operator() {
 }
 
 #[tokio::test]
+async fn another_client_of_the_organisation_reads_it_and_changes_nothing() {
+    let scene = Scene::start().await;
+    let path = scene.active("id-only", &[]).await;
+    let seen = scene.world.get(READER, &path).await;
+    assert_eq!(seen.status, 200);
+    let mut other = seen.json();
+    other["channel"]["endpoint"] = json!("http://127.0.0.1:9/elsewhere");
+    let put = scene.world.request(READER, "PUT", &path).header("content-type", FHIR_JSON).body(other.to_string());
+    assert_eq!(scene.world.send(put).await.status, 403);
+    assert_eq!(scene.world.send(scene.world.request(READER, "DELETE", &path)).await.status, 403);
+    assert_eq!(scene.world.get(GP, &path).await.text, seen.text);
+    scene.stop().await;
+}
+
+#[tokio::test]
+async fn a_topic_with_a_version_is_the_same_topic() {
+    let scene = Scene::start().await;
+    let mut one = subscription(&scene.endpoint.url, "id-only", &[]);
+    one["criteria"] = json!(format!("{}|1.0.0", Topic::TaskStatus.url()));
+    let path = scene.create(GP, &one).await;
+    scene.becomes(&path, "active").await;
+    scene.refer().await;
+    scene.events(&[1]).await;
+    scene.stop().await;
+}
+
+#[tokio::test]
 async fn what_is_not_understood_is_refused_with_its_element_and_nothing_is_stored() {
     let scene = Scene::start().await;
     let before = scene.world.store().content_hash().await.unwrap();

@@ -128,7 +128,7 @@ impl VerificationExtension {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codes::{Use, table};
+    use gateway_codes::{Use, table};
 
     #[test]
     fn every_document_type_is_a_confirmed_code() {

@@ -2,6 +2,7 @@
 //! is answered only after it has.
 
 use crate::identity::{ClientId, Compartment, PlatformId, TenantId};
+use crate::notify::{Fed, Notice};
 use crate::outbox::{Attempt, OutboxRow};
 use crate::referral::{Referral, ReferralId};
 use crate::resource::{ResourceVersion, Token};
@@ -122,6 +123,11 @@ pub enum Change {
     },
     /// The next revision of a status link: refused unless the current one is `revision - 1` (0 = none).
     PutLink(Box<StatusLink>),
+    /// A version that somebody on the GP's side may have to be told of. Its place is given by the store.
+    Feed(Fed),
+    /// The next revision of a notice: refused unless the current one is `revision - 1` (0 = none), and a new one also if its
+    /// number is taken in its queue.
+    PutNotice(Box<Notice>),
     /// Where polling a platform goes on.
     PutCursor {
         /// Which platform.
@@ -165,6 +171,10 @@ pub enum Removed {
     Report(String),
     /// A status link, by its id.
     Link(String),
+    /// A version that was fed, by its place: somebody has looked at it.
+    Fed(u64),
+    /// A notice, by its id.
+    Notice(String),
 }
 
 /// A request's bytes.

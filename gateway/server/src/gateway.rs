@@ -6,6 +6,7 @@ use crate::admission::Admission;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::limits::Limits;
+use crate::notify::Ways;
 use crate::pace::Pace;
 use crate::store::{CommitError, Store, StoreError};
 use crate::transport::Transport;
@@ -310,6 +311,10 @@ pub struct Gateway {
     pub lane_bell: watch::Sender<u64>,
     /// Rung when a report was recorded.
     pub report_bell: Notify,
+    /// Who on the GP's side is told, and how.
+    pub ways: Ways,
+    /// Rung when somebody on the GP's side may have to be told.
+    pub notice_bell: Notify,
     /// The latest time ever seen, once somebody has asked.
     pub latest: LatestTime,
 }
@@ -329,6 +334,8 @@ impl Gateway {
         if let Some(id) = subject::of_referral(&transaction) {
             subject::fill(&mut transaction, &id);
         }
+        let fed = self.ways.feed(&transaction.changes);
+        transaction.changes.extend(fed);
         let outbox = transaction.changes.iter().filter_map(|change| match change {
             Change::PutOutbox(row) => Some(row.platform.clone()),
             _ => None,
@@ -337,7 +344,11 @@ impl Gateway {
         let reports = transaction.changes.iter().any(|change| {
             matches!(change, Change::ReceiveReport(_) | Change::RecordReport(_) | Change::PutReferral(_))
         });
+        let notices = transaction.changes.iter().any(|change| matches!(change, Change::Feed(_) | Change::PutNotice(_)));
         self.store.commit(transaction).await?;
+        if notices {
+            self.notice_bell.notify_one();
+        }
         self.outbox_bell.ring(outbox);
         if reports {
             self.report_bell.notify_one();

@@ -19,6 +19,7 @@ pub mod deliver;
 pub mod disclosures;
 pub mod http;
 pub mod ingest;
+pub mod notify;
 pub mod pace;
 pub mod passphrase;
 mod redrive;

@@ -42,6 +42,8 @@ pub struct Limits {
     pub poll_pages: u32,
     /// Raw reports or referrals taken in one turn of the status worker.
     pub status_batch: u32,
+    /// Notices that are being told at once: to one destination, and in all.
+    pub notices_at_once: (u32, u32),
     /// Bytes of one pushed report.
     pub report_bytes: usize,
     /// Bytes of a form of the status-link pages: the longest words, with every character of them escaped.
@@ -75,6 +77,7 @@ impl Default for Limits {
             platform_concurrency: 8,
             poll_pages: 50,
             status_batch: 64,
+            notices_at_once: (4, 32),
             report_bytes: 1024 * 1024,
             link_form_bytes: 32 * 1024,
             link_words: 1_000,

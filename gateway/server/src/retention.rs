@@ -10,6 +10,7 @@ use crate::ingest::parse;
 use crate::store::{CommitError, StoreError};
 use gateway_core::change::{AuditRecord, Change, Removed, Transaction};
 use gateway_core::identity::{GATEWAY_AUTHOR, TenantId};
+use gateway_core::notify;
 use gateway_core::retention::{Row, What, may_permit, only_permits};
 use gateway_core::status_link::KEPT;
 use gateway_core::subject::{Cause, Domain};
@@ -35,7 +36,7 @@ pub(crate) async fn worker(gateway: Arc<Gateway>, stop: CancellationToken) {
     }
 }
 
-/// One turn: every row once, then the links. A row that fails does not stop the others.
+/// One turn: every row once, then the links and notices. A row that fails does not stop the others.
 pub(crate) async fn turn(gateway: &Gateway, stop: &CancellationToken) {
     for row in &gateway.retention {
         let done = match row.what {
@@ -51,9 +52,25 @@ pub(crate) async fn turn(gateway: &Gateway, stop: &CancellationToken) {
             Err(error) => log_store_fault("retention", &error),
         }
     }
-    if let Err(error) = links(gateway, stop).await {
-        log_store_fault("retention", &error);
+    for done in [links(gateway, stop).await, notices(gateway, stop).await] {
+        if let Err(error) = done {
+            log_store_fault("retention", &error);
+        }
     }
+}
+
+/// Notices that have ended, after a while: as links, they hold nothing of a person and stand in no table.
+async fn notices(gateway: &Gateway, stop: &CancellationToken) -> Result<(), StoreError> {
+    let before = gateway.clock.now() - notify::KEPT;
+    while !stop.is_cancelled() {
+        let ended = gateway.store.ended_notices(before, BATCH).await?;
+        if ended.is_empty() {
+            break;
+        }
+        let removed = ended.into_iter().map(|notice| Removed::Notice(notice.id)).collect();
+        commit(gateway, vec![Change::Remove(removed)]).await?;
+    }
+    Ok(())
 }
 
 /// Status links that can no longer be opened, after a while. They hold nothing of a person, open nothing, and stand in no table: no

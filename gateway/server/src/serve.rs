@@ -5,7 +5,7 @@ mod wakes;
 
 use crate::gateway::Gateway;
 use crate::lane::{self, Instance};
-use crate::{adapters, mailbox, retention, status, unanswered, withdraw};
+use crate::{adapters, mailbox, notify, retention, status, unanswered, withdraw};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
@@ -101,6 +101,9 @@ pub fn workers(work: Work, gateway: &Arc<Gateway>, stop: &CancellationToken) -> 
     parts.push(Box::pin(status::worker(Arc::clone(gateway), calm, stop.clone())));
     if let Some(heard) = gateway.store.wakes() {
         parts.push(Box::pin(wakes::ring(Arc::clone(gateway), heard, stop.clone())));
+    }
+    if !gateway.ways.is_empty() {
+        parts.push(Box::pin(notify::worker(Arc::clone(gateway), stop.clone())));
     }
     parts.push(Box::pin(retention::worker(Arc::clone(gateway), stop.clone())));
     if let Some(watch) = gateway.watch.lock().unwrap_or_else(PoisonError::into_inner).take() {

@@ -33,6 +33,7 @@ use gateway_core::backlog::Backlog;
 use gateway_core::change::{AuditRecord, CheckFailure, RawReport, Received, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::lane::{Lane, LeaveLane, TakeLane, Taken};
+use gateway_core::notify::{Fed, Notice};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
@@ -288,6 +289,39 @@ pub trait Store: Send + Sync {
 
     /// Status links that could be opened until a time before this one, those that ended first first.
     async fn expired_links(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<StatusLink>, StoreError>;
+
+    /// What was fed first: versions of which nobody has seen yet whom they are to be told.
+    async fn feed(&self, limit: u32) -> Result<Vec<Fed>, StoreError>;
+
+    /// One notice by its id.
+    async fn notice(&self, id: &str) -> Result<Option<Notice>, StoreError>;
+
+    /// Notices whose time has come, those alone that wait for no earlier one of their queue, the longest due first.
+    async fn due_notices(&self, now: OffsetDateTime, limit: u32) -> Result<Vec<Notice>, StoreError>;
+
+    /// When the next of them is due (a time past means now), or a lease runs out.
+    async fn next_notice(&self) -> Result<Option<OffsetDateTime>, StoreError>;
+
+    /// The highest number in a queue; 0 = it is empty.
+    async fn last_notice(&self, queue: &str) -> Result<u64, StoreError>;
+
+    /// The notices of a queue behind this number, by number.
+    async fn notices(&self, queue: &str, after: u64, limit: u32) -> Result<Vec<Notice>, StoreError>;
+
+    /// The notices about a referral, in the order in which they were made.
+    async fn notices_of(&self, referral: &ReferralId) -> Result<Vec<Notice>, StoreError>;
+
+    /// Notices that ended before a time, those that ended first first; never the last of a queue, whose numbers go on.
+    async fn ended_notices(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<Notice>, StoreError>;
+
+    /// Notices that could not be told and are not tried again, in the order of their making, each with its place in it; those
+    /// behind `after` (0 = from the start).
+    async fn dead_notices(
+        &self,
+        tenant: Option<&TenantId>,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<(u64, Notice)>, StoreError>;
 
     /// Where polling a platform stands.
     async fn cursor(&self, platform: &PlatformId) -> Result<Option<Cursor>, StoreError>;

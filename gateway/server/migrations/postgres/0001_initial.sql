@@ -9,7 +9,7 @@ CREATE TABLE last_place (
     last BIGINT           NOT NULL              -- the place that was given last
 ) WITH (fillfactor = 10);
 INSERT INTO last_place (name, last) VALUES ('subject_key', 0), ('received', 0), ('resource_current', 0), ('referral', 0),
-    ('outbox', 0), ('raw_report', 0), ('report', 0), ('status_link', 0), ('audit', 0);
+    ('outbox', 0), ('raw_report', 0), ('report', 0), ('status_link', 0), ('feed', 0), ('notice', 0), ('audit', 0);
 
 -- What is kept as evidence is never changed.
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
@@ -212,6 +212,40 @@ CREATE UNIQUE INDEX status_link_by_session ON status_link (session) WHERE sessio
 CREATE INDEX status_link_by_referral ON status_link (referral);
 CREATE INDEX status_link_by_time ON status_link (expires);
 
+-- Versions that somebody on the GP's side may have to be told of, until somebody has looked.
+CREATE TABLE feed (
+    place   BIGINT NOT NULL PRIMARY KEY, -- order of commits
+    tenant  TEXT COLLATE "C" NOT NULL,                  -- customer
+    owner   TEXT COLLATE "C" NOT NULL,                  -- party, as in resource_current
+    kind    TEXT COLLATE "C" NOT NULL,                  -- resource type
+    id      TEXT COLLATE "C" NOT NULL,                  -- logical id
+    version BIGINT NOT NULL,                  -- which version
+    at      BIGINT NOT NULL                   -- meta.lastUpdated
+);
+
+-- What is to be told on the GP's side. Columns repeat what is asked for; the body is the authority.
+CREATE TABLE notice (
+    place    BIGINT NOT NULL PRIMARY KEY, -- order of making
+    id       TEXT COLLATE "C" NOT NULL UNIQUE,           -- its name
+    revision BIGINT NOT NULL,                  -- grows by one with each change
+    tenant   TEXT COLLATE "C" NOT NULL,                  -- customer
+    queue    TEXT COLLATE "C" NOT NULL,                  -- what keeps order
+    sequence BIGINT NOT NULL,                  -- number within the queue
+    referral TEXT COLLATE "C",                              -- which referral it is about
+    state    TEXT COLLATE "C" NOT NULL,                  -- waiting, sending, sent, dead, dropped
+    due      BIGINT,                           -- open: not before, or the lease's end; else absent
+    ended    BIGINT,                           -- when it ended; absent while it is open
+    waits    BIGINT NOT NULL,                  -- 1 while an earlier one of its queue is open
+    body     TEXT COLLATE "C" NOT NULL                   -- the whole notice as JSON
+);
+CREATE UNIQUE INDEX notice_by_number ON notice (queue, sequence);
+CREATE INDEX notice_due ON notice (due) WHERE due IS NOT NULL AND waits = 0;
+CREATE INDEX notice_open ON notice (queue, sequence) WHERE due IS NOT NULL;
+CREATE INDEX notice_first ON notice (queue) WHERE due IS NOT NULL AND waits = 0;
+CREATE INDEX notice_by_referral ON notice (referral) WHERE referral IS NOT NULL;
+CREATE INDEX notice_by_end ON notice (ended) WHERE ended IS NOT NULL;
+CREATE INDEX notice_dead ON notice (state) WHERE state = 'dead';
+
 -- Where polling a platform stands.
 CREATE TABLE cursor (
     platform TEXT COLLATE "C" NOT NULL PRIMARY KEY, -- which platform
@@ -274,7 +308,7 @@ CREATE TRIGGER audit_is_not_emptied BEFORE TRUNCATE ON audit
 DO $$
 DECLARE bound TEXT;
 BEGIN
-    FOREACH bound IN ARRAY ARRAY['received', 'resource_current', 'token', 'referral', 'outbox', 'answer', 'audit'] LOOP
+    FOREACH bound IN ARRAY ARRAY['received', 'resource_current', 'token', 'referral', 'outbox', 'feed', 'notice', 'answer', 'audit'] LOOP
         EXECUTE format('CREATE POLICY by_tenant ON %I USING ((SELECT current_setting(''gateway.scope'', true)) = ''all''
             OR tenant = (SELECT current_setting(''gateway.tenant'', true)))', bound);
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', bound);

@@ -196,6 +196,40 @@ CREATE UNIQUE INDEX status_link_by_session ON status_link (session) WHERE sessio
 CREATE INDEX status_link_by_referral ON status_link (referral);
 CREATE INDEX status_link_by_time ON status_link (expires);
 
+-- Versions that somebody on the GP's side may have to be told of, until somebody has looked.
+CREATE TABLE feed (
+    place   INTEGER PRIMARY KEY AUTOINCREMENT, -- order of commits
+    tenant  TEXT    NOT NULL,                  -- customer
+    owner   TEXT    NOT NULL,                  -- party, as in resource_current
+    kind    TEXT    NOT NULL,                  -- resource type
+    id      TEXT    NOT NULL,                  -- logical id
+    version INTEGER NOT NULL,                  -- which version
+    at      INTEGER NOT NULL                   -- meta.lastUpdated
+) STRICT;
+
+-- What is to be told on the GP's side. Columns repeat what is asked for; the body is the authority.
+CREATE TABLE notice (
+    place    INTEGER PRIMARY KEY AUTOINCREMENT, -- order of making
+    id       TEXT    NOT NULL UNIQUE,           -- its name
+    revision INTEGER NOT NULL,                  -- grows by one with each change
+    tenant   TEXT    NOT NULL,                  -- customer
+    queue    TEXT    NOT NULL,                  -- what keeps order
+    sequence INTEGER NOT NULL,                  -- number within the queue
+    referral TEXT,                              -- which referral it is about
+    state    TEXT    NOT NULL,                  -- waiting, sending, sent, dead, dropped
+    due      INTEGER,                           -- open: not before, or the lease's end; else absent
+    ended    INTEGER,                           -- when it ended; absent while it is open
+    waits    INTEGER NOT NULL,                  -- 1 while an earlier one of its queue is open
+    body     TEXT    NOT NULL                   -- the whole notice as JSON
+) STRICT;
+CREATE UNIQUE INDEX notice_by_number ON notice (queue, sequence);
+CREATE INDEX notice_due ON notice (due) WHERE due IS NOT NULL AND waits = 0;
+CREATE INDEX notice_open ON notice (queue, sequence) WHERE due IS NOT NULL;
+CREATE INDEX notice_first ON notice (queue) WHERE due IS NOT NULL AND waits = 0;
+CREATE INDEX notice_by_referral ON notice (referral) WHERE referral IS NOT NULL;
+CREATE INDEX notice_by_end ON notice (ended) WHERE ended IS NOT NULL;
+CREATE INDEX notice_dead ON notice (state) WHERE state = 'dead';
+
 -- Where polling a platform stands.
 CREATE TABLE cursor (
     platform TEXT NOT NULL PRIMARY KEY, -- which platform

@@ -6,6 +6,7 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::gateway::{Gateway, LatestTime, OutboxBell, Platform, Platforms};
 use crate::limits::Limits;
+use crate::notify::Ways;
 use crate::pace::Pace;
 use crate::store::Store;
 use crate::transport::Transport;
@@ -114,6 +115,8 @@ pub fn build(
         outbox_bell: OutboxBell::default(),
         lane_bell: watch::Sender::new(0),
         report_bell: Notify::new(),
+        ways: Ways::default(),
+        notice_bell: Notify::new(),
         latest: LatestTime::default(),
     })
 }

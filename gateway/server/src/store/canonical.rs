@@ -46,6 +46,12 @@ pub(super) fn transaction(mut transaction: Transaction) -> Transaction {
                     *until = instant(*until);
                 }
             }
+            Change::Feed(fed) => fed.at = instant(fed.at),
+            Change::PutNotice(notice) => {
+                for at in [&mut notice.made, &mut notice.due, &mut notice.expires_at] {
+                    *at = instant(*at);
+                }
+            }
             Change::Audit(line) => line.at = instant(line.at),
             Change::Erase { erasure, .. } => erasure.at = instant(erasure.at),
             Change::DropOutbox(_)

@@ -8,9 +8,11 @@ use gateway_core::change::{Change, Check, Disposition, Received, Removed, Report
 use gateway_core::fair::Class;
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::lane::{InstanceId, LaneState, LeaveLane, TakeLane, Taken, Term};
+use gateway_core::notify::Told;
 use gateway_core::outbox::{Attempt, ClaimRequest, OutboxRow, OutboxState};
 use gateway_core::referral::{Delivery, Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
+use gateway_core::retry::Schedule;
 use gateway_core::status_link::StatusLink;
 use gateway_core::subject::{Domain, Subject, SubjectId};
 use rand::rngs::StdRng;
@@ -156,8 +158,10 @@ async fn change(dice: &mut Dice, model: &MemoryStore) -> Change {
                 fault: dice.maybe(|_| "no".to_owned()),
                 about: dice.about(),
             },
-            2 => Change::Remove(vec![match dice.number(5) {
+            2 => Change::Remove(vec![match dice.number(7) {
                 4 => Removed::Link(dice.word("l", 6)),
+                5 => Removed::Fed(dice.number(30).into()),
+                6 => Removed::Notice(samples::notice(&dice.word("f", 5), dice.number(6).into(), 0).id),
                 0 => Removed::Received(dice.number(20).into()),
                 1 => Removed::RawReport(dice.word("w", 500)),
                 2 => Removed::Report(dice.word("s", 12)),
@@ -168,7 +172,10 @@ async fn change(dice: &mut Dice, model: &MemoryStore) -> Change {
             }]),
             _ => Change::DisposeReport { id: dice.word("s", 12), disposition: *dice.one(&DISPOSITIONS) },
         },
-        13 => link(dice, model).await,
+        13 => match dice.number(2) {
+            0 => link(dice, model).await,
+            _ => notice(dice, model).await,
+        },
         11 => Change::PutCursor { platform: dice.platform(), cursor: Cursor(dice.word("c", 9)) },
         _ => match dice.number(4) {
             0 => {
@@ -182,6 +189,26 @@ async fn change(dice: &mut Dice, model: &MemoryStore) -> Change {
             _ => Change::Audit(samples::audit(&dice.word("f", 5), "step")),
         },
     }
+}
+
+/// Something is fed, or a notice is made, begun, ended or reopened.
+async fn notice(dice: &mut Dice, model: &MemoryStore) -> Change {
+    if dice.number(4) == 0 {
+        return samples::fed(&dice.word("f", 5), dice.number(9).into());
+    }
+    let new = samples::notice(&dice.word("f", 5), dice.number(6).into(), dice.seconds());
+    let Some(standing) = must(model.notice(&new.id).await) else { return samples::put_notice(new) };
+    let (schedule, now) = (Schedule::default(), at(dice.seconds()));
+    let told = dice.one(&[Told::Sent, Told::NotWanted("gone".to_owned()), Told::Never("422".to_owned())]).clone();
+    let later = Told::Later { failure: "503".to_owned(), retry_after: Some(7) };
+    let next = match dice.number(5) {
+        0 => standing.begun(at(dice.seconds())),
+        1 => standing.after(&told, now, &schedule, 0.5),
+        2 => standing.after(&later, now, &schedule, 0.5),
+        3 => standing.reopened(now, &schedule).unwrap_or(standing),
+        _ => standing,
+    };
+    samples::put_notice(next)
 }
 
 /// Few secrets and sessions, so that some are used twice.
@@ -377,6 +404,17 @@ async fn compare(dice: &mut Dice, model: &MemoryStore, engine: &dyn Store) {
     assert_eq!(must(engine.link_by_session(&session).await), must(model.link_by_session(&session).await));
     assert_eq!(must(engine.links(&id).await), must(model.links(&id).await));
     assert_eq!(must(engine.expired_links(before, limit).await), must(model.expired_links(before, limit).await));
+    assert_eq!(must(engine.feed(limit).await), must(model.feed(limit).await));
+    assert_eq!(must(engine.due_notices(before, limit).await), must(model.due_notices(before, limit).await));
+    assert_eq!(must(engine.next_notice().await), must(model.next_notice().await));
+    assert_eq!(must(engine.ended_notices(before, limit).await), must(model.ended_notices(before, limit).await));
+    assert_eq!(must(engine.notices_of(&id).await), must(model.notices_of(&id).await));
+    let dead = model.dead_notices(tenant.as_ref(), 0, limit).await;
+    assert_eq!(must(engine.dead_notices(tenant.as_ref(), 0, limit).await), must(dead));
+    let queue = samples::notice(&id.0, 1, 0).queue();
+    assert_eq!(must(engine.last_notice(&queue).await), must(model.last_notice(&queue).await));
+    let number = dice.number(3).into();
+    assert_eq!(must(engine.notices(&queue, number, limit).await), must(model.notices(&queue, number, limit).await));
     assert_eq!(must(engine.unread_reports(limit).await), must(model.unread_reports(limit).await));
     assert_eq!(must(engine.content_hash().await), must(model.content_hash().await));
 }

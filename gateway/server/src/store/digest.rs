@@ -5,6 +5,7 @@ use super::StoreError;
 use super::chain::Link;
 use gateway_core::change::{AuditRecord, RawReport, Received, ReportRecord, StoredAnswer};
 use gateway_core::identity::PlatformId;
+use gateway_core::notify::{Fed, Notice};
 use gateway_core::outbox::{Attempt, OutboxRow};
 use gateway_core::referral::Referral;
 use gateway_core::resource::ResourceVersion;
@@ -16,7 +17,7 @@ use std::fmt::Write as _;
 use time::OffsetDateTime;
 
 /// A hash that grows with each row. Order: received, resources by place and version, referrals, outbox, attempts, raw
-/// reports, reports, erased subjects, what pushes are about, status links, cursors, answers, audit; each by place or else by key.
+/// reports, reports, erased subjects, what pushes are about, status links, what is fed, notices, cursors, answers, audit; each by place or else by key.
 #[derive(Default)]
 pub(super) struct Digest(Sha256);
 
@@ -94,6 +95,18 @@ impl Digest {
     /// A status link.
     pub(super) fn link(&mut self, row: &StatusLink) -> Result<(), StoreError> {
         self.text("status-link").json(row)
+    }
+
+    /// What is fed.
+    pub(super) fn fed(&mut self, row: &Fed) {
+        let compartment = &row.key.compartment;
+        self.text("fed").number(row.place).text(&compartment.tenant.0).text(&compartment.owner.key());
+        self.text(&row.key.kind).text(&row.key.id).number(row.version).time(row.at);
+    }
+
+    /// A notice.
+    pub(super) fn notice(&mut self, row: &Notice) -> Result<(), StoreError> {
+        self.text("notice").json(row)
     }
 
     /// Where polling stands.

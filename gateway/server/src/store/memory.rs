@@ -4,6 +4,7 @@
 mod apply;
 mod claim;
 mod lane;
+mod notices;
 mod search;
 mod state;
 
@@ -18,6 +19,7 @@ use gateway_core::backlog::Backlog;
 use gateway_core::change::{Disposition, RawReport, Received, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::lane::{Lane, LeaveLane, TakeLane, Taken};
+use gateway_core::notify::{Fed, Notice};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow, OutboxState};
 use gateway_core::referral::{Delivery, Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
@@ -269,6 +271,51 @@ impl Store for MemoryStore {
         found.sort_by_key(|link| link.expires_at);
         found.truncate(limit as usize);
         Ok(found)
+    }
+
+    async fn feed(&self, limit: u32) -> Result<Vec<Fed>, StoreError> {
+        Ok(self.state()?.feed.values().take(limit as usize).cloned().collect())
+    }
+
+    async fn notice(&self, id: &str) -> Result<Option<Notice>, StoreError> {
+        Ok(self.state()?.notices.values().find(|notice| notice.id == id).cloned())
+    }
+
+    async fn due_notices(&self, now: OffsetDateTime, limit: u32) -> Result<Vec<Notice>, StoreError> {
+        Ok(notices::due(&*self.state()?, canonical::instant(now), limit))
+    }
+
+    async fn next_notice(&self) -> Result<Option<OffsetDateTime>, StoreError> {
+        Ok(notices::heads(&*self.state()?).map(|(_, notice)| notice.due).min())
+    }
+
+    async fn last_notice(&self, queue: &str) -> Result<u64, StoreError> {
+        let state = self.state()?;
+        let own = state.notices.values().filter(|notice| notice.queue() == queue);
+        Ok(own.map(|notice| notice.sequence).max().unwrap_or(0))
+    }
+
+    async fn notices(&self, queue: &str, after: u64, limit: u32) -> Result<Vec<Notice>, StoreError> {
+        Ok(notices::of_queue(&*self.state()?, queue, after, limit))
+    }
+
+    async fn notices_of(&self, referral: &ReferralId) -> Result<Vec<Notice>, StoreError> {
+        let state = self.state()?;
+        let own = state.notices.values().filter(|notice| notice.referral.as_ref() == Some(referral));
+        Ok(own.cloned().collect())
+    }
+
+    async fn ended_notices(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<Notice>, StoreError> {
+        Ok(notices::ended(&*self.state()?, canonical::instant(before), limit))
+    }
+
+    async fn dead_notices(
+        &self,
+        tenant: Option<&TenantId>,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<(u64, Notice)>, StoreError> {
+        Ok(notices::dead(&*self.state()?, tenant, after, limit))
     }
 
     async fn cursor(&self, platform: &PlatformId) -> Result<Option<Cursor>, StoreError> {

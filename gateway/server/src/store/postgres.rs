@@ -14,6 +14,7 @@ mod fault;
 mod keys;
 mod lane;
 mod listen;
+mod notices;
 mod put;
 mod reads;
 mod schema;
@@ -36,6 +37,7 @@ use gateway_core::backlog::Backlog;
 use gateway_core::change::{RawReport, Received, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::lane::{Lane, LeaveLane, TakeLane, Taken};
+use gateway_core::notify::{Fed, Notice};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
@@ -415,6 +417,50 @@ impl Store for PostgresStore {
 
     async fn expired_links(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<StatusLink>, StoreError> {
         read!(self.all(), on => reads::expired_links(on, before, limit))
+    }
+
+    async fn feed(&self, limit: u32) -> Result<Vec<Fed>, StoreError> {
+        read!(self.all(), on => notices::fed(on, limit))
+    }
+
+    async fn notice(&self, id: &str) -> Result<Option<Notice>, StoreError> {
+        read!(self.all(), on => notices::notice(on, id))
+    }
+
+    async fn due_notices(&self, now: OffsetDateTime, limit: u32) -> Result<Vec<Notice>, StoreError> {
+        read!(self.all(), on => notices::due(on, now, limit))
+    }
+
+    async fn next_notice(&self) -> Result<Option<OffsetDateTime>, StoreError> {
+        read!(self.all(), on => notices::next(on))
+    }
+
+    async fn last_notice(&self, queue: &str) -> Result<u64, StoreError> {
+        read!(self.all(), on => notices::last(on, queue))
+    }
+
+    async fn notices(&self, queue: &str, after: u64, limit: u32) -> Result<Vec<Notice>, StoreError> {
+        read!(self.all(), on => notices::of_queue(on, queue, after, limit))
+    }
+
+    async fn notices_of(&self, referral: &ReferralId) -> Result<Vec<Notice>, StoreError> {
+        read!(self.all(), on => notices::of_referral(on, referral))
+    }
+
+    async fn ended_notices(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<Notice>, StoreError> {
+        read!(self.all(), on => notices::ended(on, before, limit))
+    }
+
+    async fn dead_notices(
+        &self,
+        tenant: Option<&TenantId>,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<(u64, Notice)>, StoreError> {
+        match tenant {
+            Some(own) => read!(self.of(own), on => notices::dead(on, tenant, after, limit)),
+            None => read!(self.all(), on => notices::dead(on, None, after, limit)),
+        }
     }
 
     async fn cursor(&self, platform: &PlatformId) -> Result<Option<Cursor>, StoreError> {

@@ -5,6 +5,7 @@ use super::values::{answer_row, contents, from_json, json, received_row, time, u
 use super::{AuditLine, StoreError};
 use gateway_core::change::{AuditRecord, RawReport, Received, ReportRecord, StoredAnswer};
 use gateway_core::identity::{ClientId, Compartment, Owner, PlatformId, TenantId};
+use gateway_core::notify::Fed;
 use gateway_core::referral::ReferralId;
 use gateway_core::resource::{ResourceKey, ResourceVersion, WriteMethod};
 use gateway_core::subject::{Cause, Domain, Erasure, Subject, SubjectId};
@@ -65,6 +66,12 @@ pub(super) fn resource_key(row: &impl Columns, from: usize) -> Result<ResourceKe
     let owner = Owner::from_key(&row.text(from + 1)?).ok_or_else(|| unreadable("owner"))?;
     let compartment = Compartment { tenant: TenantId(row.string(from)?), owner };
     Ok(ResourceKey { compartment, kind: row.string(from + 2)?, id: row.string(from + 3)? })
+}
+
+/// What was fed: its place, tenant, owner, type, id, version and time.
+pub(super) fn fed(row: &impl Columns) -> Result<Fed, StoreError> {
+    let key = resource_key(row, 1)?;
+    Ok(Fed { place: row.natural(0)?, key, version: row.natural(5)?, at: time(row.integer(6)?)? })
 }
 
 /// What [`version`] reads, where `v` is the version, `c` the resource and `k` its key.

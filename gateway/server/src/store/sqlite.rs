@@ -16,6 +16,7 @@ mod hash;
 mod kept;
 mod keys;
 mod lane;
+mod notices;
 mod put;
 mod readers;
 mod reads;
@@ -35,6 +36,7 @@ use gateway_core::backlog::Backlog;
 use gateway_core::change::{RawReport, Received, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::lane::{Lane, LeaveLane, TakeLane, Taken};
+use gateway_core::notify::{Fed, Notice};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
@@ -271,6 +273,52 @@ impl Store for SqliteStore {
 
     async fn expired_links(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<StatusLink>, StoreError> {
         self.readers.run(move |file| reads::expired_links(file, before, limit)).await
+    }
+
+    async fn feed(&self, limit: u32) -> Result<Vec<Fed>, StoreError> {
+        self.readers.run(move |file| notices::fed(file, limit)).await
+    }
+
+    async fn notice(&self, id: &str) -> Result<Option<Notice>, StoreError> {
+        let id = id.to_owned();
+        self.readers.run(move |file| notices::notice(file, &id)).await
+    }
+
+    async fn due_notices(&self, now: OffsetDateTime, limit: u32) -> Result<Vec<Notice>, StoreError> {
+        self.readers.run(move |file| notices::due(file, now, limit)).await
+    }
+
+    async fn next_notice(&self) -> Result<Option<OffsetDateTime>, StoreError> {
+        self.readers.run(notices::next).await
+    }
+
+    async fn last_notice(&self, queue: &str) -> Result<u64, StoreError> {
+        let queue = queue.to_owned();
+        self.readers.run(move |file| notices::last(file, &queue)).await
+    }
+
+    async fn notices(&self, queue: &str, after: u64, limit: u32) -> Result<Vec<Notice>, StoreError> {
+        let queue = queue.to_owned();
+        self.readers.run(move |file| notices::of_queue(file, &queue, after, limit)).await
+    }
+
+    async fn notices_of(&self, referral: &ReferralId) -> Result<Vec<Notice>, StoreError> {
+        let referral = referral.clone();
+        self.readers.run(move |file| notices::of_referral(file, &referral)).await
+    }
+
+    async fn ended_notices(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<Notice>, StoreError> {
+        self.readers.run(move |file| notices::ended(file, before, limit)).await
+    }
+
+    async fn dead_notices(
+        &self,
+        tenant: Option<&TenantId>,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<(u64, Notice)>, StoreError> {
+        let tenant = tenant.cloned();
+        self.readers.run(move |file| notices::dead(file, tenant.as_ref(), after, limit)).await
     }
 
     async fn cursor(&self, platform: &PlatformId) -> Result<Option<Cursor>, StoreError> {

@@ -63,6 +63,33 @@ pub(super) const LINK_BY_SESSION: &str = "SELECT body FROM status_link WHERE ses
 pub(super) const LINKS: &str = "SELECT body FROM status_link WHERE referral = ?1 ORDER BY place";
 pub(super) const EXPIRED_LINKS: &str =
     "SELECT body FROM status_link WHERE expires < ?1 ORDER BY expires, place LIMIT ?2";
+/// What was fed, and notices.
+pub(super) const FEED: &str = "SELECT place, tenant, owner, kind, id, version, at FROM feed ORDER BY place LIMIT ?1";
+pub(super) const NOTICE: &str = "SELECT body FROM notice WHERE id = ?1";
+/// A queue's first open one alone.
+pub(super) const DUE_NOTICES: &str = "SELECT body FROM notice
+    WHERE due IS NOT NULL AND waits = 0 AND due <= ?1 ORDER BY due, place LIMIT ?2";
+pub(super) const NEXT_NOTICE: &str = "SELECT min(due) FROM notice WHERE due IS NOT NULL AND waits = 0";
+pub(super) const LAST_NOTICE: &str = "SELECT max(sequence) FROM notice WHERE queue = ?1";
+pub(super) const NOTICES: &str =
+    "SELECT body FROM notice WHERE queue = ?1 AND sequence > ?2 ORDER BY sequence LIMIT ?3";
+pub(super) const NOTICES_OF: &str = "SELECT body FROM notice WHERE referral = ?1 ORDER BY place";
+/// The last of each queue stays, so that its numbers go on.
+pub(super) const ENDED_NOTICES: &str = "SELECT body FROM notice n WHERE n.ended < ?1 AND EXISTS (
+        SELECT 1 FROM notice l WHERE l.queue = n.queue AND l.sequence > n.sequence)
+    ORDER BY n.ended, n.place LIMIT ?2";
+/// Dead ones, of a tenant or of all. Few are dead, so that the tenant needs no index of its own.
+pub(super) const DEAD_NOTICES: [&str; 2] = [
+    "SELECT body, place FROM notice WHERE state = 'dead' AND place > ?1 ORDER BY place LIMIT ?2",
+    "SELECT body, place FROM notice WHERE state = 'dead' AND place > ?1 AND tenant = ?3 ORDER BY place LIMIT ?2",
+];
+/// Of a queue the first open one waits for none, and the others wait.
+pub(super) const NOTICES_WAIT: [&str; 2] = [
+    "UPDATE notice SET waits = 1 WHERE queue = ?1 AND due IS NOT NULL AND waits = 0
+        AND sequence > (SELECT min(sequence) FROM notice WHERE queue = ?1 AND due IS NOT NULL)",
+    "UPDATE notice SET waits = 0 WHERE queue = ?1 AND waits = 1
+        AND sequence = (SELECT min(sequence) FROM notice WHERE queue = ?1 AND due IS NOT NULL)",
+];
 /// What had a word that no adapter knew, the newest first.
 pub(super) const UNMAPPED: &str =
     "SELECT r.id, r.platform, r.referral, r.source, r.received, r.body, r.disposition, k.key

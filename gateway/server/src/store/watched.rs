@@ -8,6 +8,7 @@ use gateway_core::backlog::Backlog;
 use gateway_core::change::{RawReport, Received, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::lane::{Lane, LeaveLane, TakeLane, Taken};
+use gateway_core::notify::{Fed, Notice};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
@@ -272,6 +273,56 @@ impl<W: Watcher> Store for Watched<W> {
     async fn expired_links(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<StatusLink>, StoreError> {
         self.watcher.reading("expired_links").await;
         self.inner.expired_links(before, limit).await
+    }
+
+    async fn feed(&self, limit: u32) -> Result<Vec<Fed>, StoreError> {
+        self.watcher.reading("feed").await;
+        self.inner.feed(limit).await
+    }
+
+    async fn notice(&self, id: &str) -> Result<Option<Notice>, StoreError> {
+        self.watcher.reading("notice").await;
+        self.inner.notice(id).await
+    }
+
+    async fn due_notices(&self, now: OffsetDateTime, limit: u32) -> Result<Vec<Notice>, StoreError> {
+        self.watcher.reading("due_notices").await;
+        self.inner.due_notices(now, limit).await
+    }
+
+    async fn next_notice(&self) -> Result<Option<OffsetDateTime>, StoreError> {
+        self.watcher.reading("next_notice").await;
+        self.inner.next_notice().await
+    }
+
+    async fn last_notice(&self, queue: &str) -> Result<u64, StoreError> {
+        self.watcher.reading("last_notice").await;
+        self.inner.last_notice(queue).await
+    }
+
+    async fn notices(&self, queue: &str, after: u64, limit: u32) -> Result<Vec<Notice>, StoreError> {
+        self.watcher.reading("notices").await;
+        self.inner.notices(queue, after, limit).await
+    }
+
+    async fn notices_of(&self, referral: &ReferralId) -> Result<Vec<Notice>, StoreError> {
+        self.watcher.reading("notices_of").await;
+        self.inner.notices_of(referral).await
+    }
+
+    async fn ended_notices(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<Notice>, StoreError> {
+        self.watcher.reading("ended_notices").await;
+        self.inner.ended_notices(before, limit).await
+    }
+
+    async fn dead_notices(
+        &self,
+        tenant: Option<&TenantId>,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<(u64, Notice)>, StoreError> {
+        self.watcher.reading("dead_notices").await;
+        self.inner.dead_notices(tenant, after, limit).await
     }
 
     async fn cursor(&self, platform: &PlatformId) -> Result<Option<Cursor>, StoreError> {

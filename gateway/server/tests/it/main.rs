@@ -30,6 +30,7 @@ mod mail_liars;
 mod mail_link;
 mod mail_out;
 mod notes;
+mod notify;
 mod oauth2_server;
 mod official_examples;
 mod outcome;

@@ -17,6 +17,7 @@ use vcse_gateway::adapters::FolderReader;
 use vcse_gateway::chance::Chance;
 use vcse_gateway::clock::{Clock, SystemClock};
 use vcse_gateway::config;
+use vcse_gateway::notify::Way;
 use vcse_gateway::serve::{self, Running};
 use vcse_gateway::store::memory::MemoryStore;
 use vcse_gateway::store::{ReferralFilter, Store};
@@ -77,6 +78,8 @@ pub(crate) struct Setup {
     pub(crate) decided: String,
     /// Keys of `[limits]`.
     pub(crate) limits: &'static str,
+    /// Who else is told on the GP's side.
+    pub(crate) way: Option<Arc<dyn Way>>,
 }
 
 /// What no test reaches unless it is about it.
@@ -140,6 +143,7 @@ impl Default for Setup {
             notes_to: &[("pcn-a", "food"), ("pcn-a", "befriending"), ("pcn-a", "advice"), ("pcn-b", "food")],
             decided: String::new(),
             limits: PLENTY,
+            way: None,
         }
     }
 }
@@ -185,7 +189,9 @@ impl World {
         let transport = setup.transport.unwrap_or_else(|| Arc::new(HttpTransport::new().unwrap()));
         let (clock, chance) = (setup.clock, Arc::new(Chance::seeded(u64::from(address.port()))));
         let origin = format!("http://{address}");
-        let gateway = config::build(&config, format!("{origin}/fhir"), setup.store, clock, chance, transport).unwrap();
+        let mut gateway =
+            config::build(&config, format!("{origin}/fhir"), setup.store, clock, chance, transport).unwrap();
+        setup.way.into_iter().for_each(|way| gateway.ways.add(way));
         if !setup.lanes {
             gateway.platforms.clear();
         }

@@ -1,7 +1,7 @@
 //! Applies a transaction to the model: everything that can refuse comes first, so that what follows cannot fail half-way.
 
-use super::search;
 use super::state::{KeptReport, KeptRow, State};
+use super::{notices, search};
 use crate::store::canonical::MATCHES_NAMED;
 use crate::store::chain::{Content, Link};
 use crate::store::{CommitError, StoreError};
@@ -75,6 +75,7 @@ fn follows(state: &State, changes: &[Change]) -> Result<(), CommitError> {
     let mut subjects = HashMap::new();
     let mut firsts = HashMap::new();
     let mut links = state.links.clone();
+    let mut kept = state.notices.clone();
     let mut erased: HashSet<&Subject> = state.erased.keys().collect();
     let taken = |subject: Option<&Subject>, erased: &HashSet<&Subject>| match subject {
         Some(subject) if erased.contains(subject) => Err(CheckFailure::Erased),
@@ -90,6 +91,7 @@ fn follows(state: &State, changes: &[Change]) -> Result<(), CommitError> {
             }
             Change::Remove(removed) => {
                 links.retain(|link| !removed.contains(&Removed::Link(link.id.clone())));
+                notices::remove(&mut kept, removed);
             }
             Change::Received(received) => taken(received.subject.as_ref(), &erased)?,
             Change::RememberAnswer(answer) => taken(answer.subject.as_ref(), &erased)?,
@@ -136,6 +138,7 @@ fn follows(state: &State, changes: &[Change]) -> Result<(), CommitError> {
                 }
                 links.push((**link).clone());
             }
+            Change::PutNotice(notice) => notices::follows(&mut kept, notice)?,
             Change::ReceiveReport(report)
                 if !raw.insert(&report.id) || state.raw_reports.iter().any(|kept| kept.report.id == report.id) =>
             {
@@ -212,6 +215,8 @@ fn apply(state: &mut State, change: Change) {
             let key = (answer.tenant.clone(), answer.client.clone(), answer.request_id.clone());
             state.answers.insert(key, answer);
         }
+        Change::Feed(fed) => notices::feed(state, fed),
+        Change::PutNotice(notice) => notices::write(state, *notice),
         Change::Audit(line) => audit(state, line),
         Change::Erase { subject, erasure } => erase(state, subject, erasure),
         Change::Remove(removed) => removed.into_iter().for_each(|one| remove(state, one)),
@@ -275,6 +280,10 @@ fn remove(state: &mut State, removed: Removed) {
         }
         Removed::RawReport(id) => state.raw_reports.retain(|kept| kept.report.id != id),
         Removed::Link(id) => state.links.retain(|kept| kept.id != id),
+        Removed::Fed(place) => {
+            state.feed.remove(&place);
+        }
+        notice @ Removed::Notice(_) => notices::remove(&mut state.notices, &[notice]),
         Removed::Report(id) => state.reports.retain(|kept| kept.id != id),
     }
 }

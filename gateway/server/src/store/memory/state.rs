@@ -1,5 +1,6 @@
 //! What the model remembers.
 
+use super::notices;
 use crate::store::StoreError;
 use crate::store::chain::Link;
 use crate::store::digest::Digest;
@@ -7,6 +8,7 @@ use adapter_contract::Cursor;
 use gateway_core::change::{AuditRecord, RawReport, Received, ReportRecord, StoredAnswer};
 use gateway_core::identity::{ClientId, PlatformId, TenantId};
 use gateway_core::lane::Lane;
+use gateway_core::notify::Fed;
 use gateway_core::outbox::{Attempt, OutboxRow};
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
@@ -34,6 +36,13 @@ pub(super) struct State {
     pub(super) lanes: BTreeMap<PlatformId, Lane>,
     /// In the order in which they were made.
     pub(super) links: Vec<StatusLink>,
+    /// What is fed, by place.
+    pub(super) feed: BTreeMap<u64, Fed>,
+    /// The last place that was given.
+    pub(super) feed_last: u64,
+    pub(super) notices: notices::Kept,
+    /// The last place that was given.
+    pub(super) notice_last: u64,
     pub(super) cursors: BTreeMap<PlatformId, Cursor>,
     pub(super) answers: BTreeMap<(TenantId, ClientId, String), StoredAnswer>,
     /// With the place of each in its tenant's chain.
@@ -108,6 +117,8 @@ impl State {
         self.erased.iter().for_each(|(subject, erasure)| digest.erased(subject, erasure));
         self.about.iter().for_each(|(referral, raw)| digest.about(&referral.0, raw));
         self.links.iter().try_for_each(|link| digest.link(link))?;
+        self.feed.values().for_each(|fed| digest.fed(fed));
+        self.notices.values().try_for_each(|notice| digest.notice(notice))?;
         self.cursors.iter().for_each(|(platform, cursor)| digest.cursor(platform, &cursor.0));
         self.answers.values().for_each(|row| digest.answer(row));
         self.audit.iter().try_for_each(|(link, row)| digest.audit(link, row))

@@ -2,7 +2,7 @@
 
 use super::fault::Fault;
 use super::sql::{Bind as _, ask, one, run};
-use super::{keys, put, reads, search};
+use super::{keys, notices, put, reads, search};
 use crate::store::blind::Blind;
 use crate::store::rows::Columns as _;
 use crate::store::values::integer;
@@ -87,6 +87,8 @@ async fn write(on: &mut PgConnection, blind: &Blind, change: &Change) -> Result<
             run(on, dispose.text(id).text(disposition.word())).await
         }
         Change::PutLink(link) => put::link(on, link).await,
+        Change::Feed(fed) => notices::feed(on, fed).await,
+        Change::PutNotice(notice) => notices::put(on, notice).await,
         Change::PutCursor { platform, cursor } => {
             let put = ask("INSERT INTO cursor (platform, cursor) VALUES (?1, ?2)
                 ON CONFLICT (platform) DO UPDATE SET cursor = excluded.cursor");
@@ -104,6 +106,8 @@ async fn remove(on: &mut PgConnection, removed: &Removed) -> Result<(), Fault> {
         }
         Removed::RawReport(id) => ask("DELETE FROM raw_report WHERE id = ?1").text(id),
         Removed::Link(id) => ask("DELETE FROM status_link WHERE id = ?1").text(id),
+        Removed::Fed(place) => ask("DELETE FROM feed WHERE place = ?1").number(integer(*place)?),
+        Removed::Notice(id) => ask("DELETE FROM notice WHERE id = ?1").text(id),
         Removed::Report(id) => ask("DELETE FROM report WHERE id = ?1").text(id),
     };
     run(on, remove).await

@@ -1,7 +1,7 @@
 //! Applies a transaction: its checks, then its changes, in the writer's savepoint. A refusal leaves undoing to the writer.
 
 use super::rows::{integer, natural};
-use super::{keys, put, reads, search};
+use super::{keys, notices, put, reads, search};
 use crate::store::{CommitError, StoreError};
 use gateway_core::change::{Change, Check, CheckFailure, Removed, Transaction};
 use gateway_core::resource::ResourceKey;
@@ -65,6 +65,8 @@ fn write(file: &Connection, change: &Change) -> Result<(), CommitError> {
         Change::PutResource(resource) => return put::resource(file, resource),
         Change::PutReferral(referral) => return put::referral(file, referral),
         Change::PutLink(link) => return put::link(file, link),
+        Change::PutNotice(notice) => return notices::put(file, notice),
+        Change::Feed(fed) => notices::feed(file, fed)?,
         Change::Received(received) => return put::received(file, received),
         Change::ReceiveReport(report) => return put::raw_report(file, report),
         Change::RecordReport(report) => return put::report(file, report),
@@ -113,6 +115,12 @@ fn remove(file: &Connection, removed: &Removed) -> Result<(), StoreError> {
         }
         Removed::Link(id) => {
             file.prepare_cached("DELETE FROM status_link WHERE id = ?1")?.execute([id])?;
+        }
+        Removed::Fed(place) => {
+            file.prepare_cached("DELETE FROM feed WHERE place = ?1")?.execute([integer(*place)?])?;
+        }
+        Removed::Notice(id) => {
+            file.prepare_cached("DELETE FROM notice WHERE id = ?1")?.execute([id])?;
         }
         Removed::Report(id) => {
             file.prepare_cached("DELETE FROM report WHERE id = ?1")?.execute([id])?;

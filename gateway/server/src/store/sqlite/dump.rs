@@ -20,6 +20,8 @@ const TABLES: &[&str] = &[
     "raw_report_about",
     "report",
     "status_link",
+    "feed",
+    "notice",
     "cursor",
     "lane",
     "answer",

@@ -17,7 +17,7 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
-fn one<T>(
+pub(super) fn one<T>(
     file: &Connection,
     sql: &str,
     params: impl Params,

@@ -1,9 +1,9 @@
 //! Rules for answers, cursors, audit, and for transactions as a whole.
 
 use super::samples::{
-    Shared, adapter, answer, at, audit, claim, commit, erasure, errand, home, key, link, must, platform, put,
-    put_errand, put_link, put_referral, query, raw_report, received, record, referral, referral_id, refused, report,
-    resource, subject, token, write,
+    Shared, adapter, answer, at, audit, claim, commit, erasure, errand, fed, home, key, link, must, notice, platform,
+    put, put_errand, put_link, put_notice, put_referral, query, raw_report, received, record, referral, referral_id,
+    refused, report, resource, subject, token, write,
 };
 use adapter_contract::Cursor;
 use gateway_core::change::{AuditRecord, Change, Check, CheckFailure, Disposition, Removed, StoredAnswer, Transaction};
@@ -93,6 +93,11 @@ fn every_change() -> Vec<Change> {
         put_link(link("a", "a", 50).closed()),
         put_link(link("b", "a", 50)),
         Change::Remove(vec![Removed::Link("a".to_owned())]),
+        fed("a", 1),
+        Change::Remove(vec![Removed::Fed(1)]),
+        put_notice(notice("a", 1, 5)),
+        put_notice(notice("a", 1, 5).begun(at(9))),
+        Change::Remove(vec![Removed::Notice(notice("a", 1, 5).id)]),
         Change::PutCursor { platform: platform("food-bank"), cursor: Cursor("1".to_owned()) },
         Change::PutCursor { platform: platform("food-bank"), cursor: Cursor("2".to_owned()) },
         Change::RememberAnswer(answer("q1")),

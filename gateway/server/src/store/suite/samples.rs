@@ -11,9 +11,11 @@ use gateway_core::change::{
 use gateway_core::fair::Turn;
 use gateway_core::identity::{ClientId, Compartment, Owner, PlatformId, TenantId};
 use gateway_core::loss::LossReport;
+use gateway_core::notify::{Destination, Fed, Notice, Wanted, What};
 use gateway_core::outbox::{AdapterVersion, ClaimRequest, Errand, OutboxRow, OutboxState};
 use gateway_core::referral::{Delivery, Referral, ReferralId, SenderState};
 use gateway_core::resource::{ResourceKey, ResourceVersion, Token, WriteMethod};
+use gateway_core::retry::Schedule;
 use gateway_core::status_link::{LinkState, StatusLink};
 use gateway_core::subject::{Cause, Domain, Erasure, Subject, SubjectId};
 use std::sync::Arc;
@@ -256,6 +258,27 @@ pub(in crate::store) fn link(id: &str, referral: &str, until: i64) -> StatusLink
         wrong: 0,
         rests_until: None,
     }
+}
+
+/// The notice of this number about a Task to a server: each of the same name stands in the same queue.
+pub(in crate::store) fn notice(task: &str, sequence: u64, due: i64) -> Notice {
+    let wanted = Wanted {
+        compartment: compartment("north", "A82001"),
+        destination: Destination::Server { client: ClientId("gp".to_owned()), resource: format!("Task/{task}") },
+        what: What::Version { kind: "Task".to_owned(), id: task.to_owned(), version: sequence },
+        referral: Some(referral_id(task)),
+        due: at(due),
+    };
+    wanted.notice(sequence, at(0), &Schedule::default())
+}
+
+pub(in crate::store) fn put_notice(notice: Notice) -> Change {
+    Change::PutNotice(Box::new(notice))
+}
+
+pub(in crate::store) fn fed(id: &str, version: u64) -> Change {
+    let key = ResourceKey { compartment: compartment("north", "A82001"), kind: "Task".to_owned(), id: id.to_owned() };
+    Change::Feed(Fed { place: 0, key, version, at: at(5) })
 }
 
 pub(in crate::store) fn put_link(link: StatusLink) -> Change {

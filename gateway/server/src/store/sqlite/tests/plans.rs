@@ -4,7 +4,7 @@ use crate::store::lane;
 use crate::store::sqlite::search::Found;
 use crate::store::sqlite::{chain, claim, kept, keys, reads, schema};
 use crate::store::suite::samples::{at, query, strangers};
-use crate::store::{ReferralFilter, SearchQuery, UpdatedRange};
+use crate::store::{ReferralFilter, SearchQuery, UpdatedRange, statements};
 use gateway_core::resource::Token;
 use gateway_core::subject::SubjectId;
 use rusqlite::Connection;
@@ -85,6 +85,17 @@ fn fixed_statements_go_by_an_index() {
         reads::LINK_BY_SESSION,
         reads::LINKS,
         reads::EXPIRED_LINKS,
+        statements::NOTICE,
+        statements::DUE_NOTICES,
+        statements::NEXT_NOTICE,
+        statements::LAST_NOTICE,
+        statements::NOTICES,
+        statements::NOTICES_OF,
+        statements::ENDED_NOTICES,
+        statements::DEAD_NOTICES[0],
+        statements::DEAD_NOTICES[1],
+        statements::NOTICES_WAIT[0],
+        statements::NOTICES_WAIT[1],
         reads::TO_ALIGN,
         reads::AUDIT,
         reads::AUDIT_LINE,

@@ -1,0 +1,341 @@
+//! Notify, with effects: what was stored is looked at once, and whoever on the GP's side is to be told is told: in order, durably,
+//! and each on his own, so that one who does not answer delays nobody else.
+//!
+//! A [`Way`] is one manner of telling. It says what follows from a stored version, and tells; this file does what all share:
+//! numbers, leases, repetition, and the record of what came of it.
+
+use crate::gateway::{Gateway, is_race, log_store_fault};
+use crate::store::{CommitError, StoreError};
+use async_trait::async_trait;
+use gateway_core::change::{AuditRecord, Change, Check, Removed, Transaction};
+use gateway_core::identity::{Compartment, GATEWAY_AUTHOR};
+use gateway_core::notify::{Destination, Fed, Notice, NoticeState, Told, Wanted, numbered};
+use gateway_core::resource::ResourceVersion;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Versions that are looked at in one turn.
+const FED_AT_ONCE: u32 = 64;
+/// Due notices that are looked at to find some whose destination is free; at most so many.
+const DUE: (u32, u32) = (64, 4_096);
+
+/// A manner of telling somebody on the GP's side.
+#[async_trait]
+pub trait Way: Send + Sync {
+    /// Whether new versions of this compartment may concern it.
+    fn is_fed(&self, compartment: &Compartment) -> bool;
+
+    /// Whether it tells this destination.
+    fn tells(&self, destination: &Destination) -> bool;
+
+    /// Who is to be told of a version, and of what. It must answer the same for the same version.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn follows(&self, gateway: &Gateway, fed: &Fed, version: &ResourceVersion)
+    -> Result<Vec<Wanted>, StoreError>;
+
+    /// Tells. Whether it may still be told is decided here, at the time of telling.
+    ///
+    /// # Errors
+    /// When the store fails: the notice is then begun anew once its lease is over.
+    async fn tell(&self, gateway: &Gateway, notice: &Notice) -> Result<Told, StoreError>;
+
+    /// What else is written with the end of an attempt. `notice` is as it will stand. Asked anew when somebody else wrote first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn settle(&self, _gateway: &Gateway, _notice: &Notice, _told: &Told) -> Result<Transaction, StoreError> {
+        Ok(Transaction::default())
+    }
+}
+
+/// The ways that are configured.
+#[derive(Default, Clone)]
+pub struct Ways(Vec<Arc<dyn Way>>);
+
+impl Ways {
+    /// These.
+    #[must_use]
+    pub fn new(ways: Vec<Arc<dyn Way>>) -> Self {
+        Self(ways)
+    }
+
+    /// And this one.
+    pub fn add(&mut self, way: Arc<dyn Way>) {
+        self.0.push(way);
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What is fed with these changes: new versions in whose compartment somebody may have to be told.
+    #[must_use]
+    pub fn feed(&self, changes: &[Change]) -> Vec<Change> {
+        let fed = changes.iter().filter_map(|change| match change {
+            Change::PutResource(version) if gateway_core::notify::FED.contains(&version.key.kind.as_str()) => {
+                self.0.iter().any(|way| way.is_fed(&version.key.compartment)).then(|| {
+                    let (key, at) = (version.key.clone(), version.updated);
+                    Change::Feed(Fed { place: 0, key, version: version.version, at })
+                })
+            }
+            _ => None,
+        });
+        fed.collect()
+    }
+
+    fn of(&self, destination: &Destination) -> Option<Arc<dyn Way>> {
+        self.0.iter().find(|way| way.tells(destination)).cloned()
+    }
+}
+
+/// Looks, and tells, until it is told to stop.
+pub(crate) async fn worker(gateway: Arc<Gateway>, stop: CancellationToken) {
+    let mut under_way = UnderWay::default();
+    loop {
+        let fed = match feed(&gateway).await {
+            Ok(fed) => fed,
+            Err(error) => {
+                log_store_fault("notify", &error);
+                false
+            }
+        };
+        if let Err(error) = begin(&gateway, &mut under_way).await {
+            log_store_fault("notify", &error);
+        }
+        if stop.is_cancelled() {
+            break;
+        }
+        if fed {
+            continue;
+        }
+        let latest = gateway.clock.now() + gateway.limits.lease;
+        // What is due and not begun waits for somebody who is under way to end, and not for its time.
+        let next = match gateway.store.next_notice().await {
+            Ok(Some(due)) if due > gateway.clock.now() => due.min(latest),
+            _ => latest,
+        };
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = gateway.notice_bell.notified() => {}
+            () = gateway.clock.sleep_until(next) => {}
+            () = under_way.one_ended() => {}
+        }
+    }
+    // Whoever is being told is told to the end, or within the time that the whole gateway has.
+    tokio::select! {
+        () = under_way.all_ended() => {}
+        () = crate::clock::sleep(gateway.clock.as_ref(), gateway.limits.drain) => {}
+    }
+}
+
+/// Looks at what was stored; true if there was something.
+async fn feed(gateway: &Gateway) -> Result<bool, StoreError> {
+    let rows = gateway.store.feed(FED_AT_ONCE).await?;
+    if rows.is_empty() {
+        return Ok(false);
+    }
+    let mut wanted = Vec::new();
+    for fed in &rows {
+        // Erased since then: there is nothing to tell.
+        let Some(version) = gateway.store.resource(&fed.key, Some(fed.version)).await? else { continue };
+        for way in gateway.ways.0.iter().filter(|way| way.is_fed(&fed.key.compartment)) {
+            wanted.extend(way.follows(gateway, fed, &version).await?);
+        }
+    }
+    let mut changes = make(gateway, wanted).await?;
+    changes.push(Change::Remove(rows.iter().map(|fed| Removed::Fed(fed.place)).collect()));
+    match gateway.commit(Transaction { checks: Vec::new(), changes }).await {
+        Ok(()) => Ok(true),
+        // Another instance has looked at the same.
+        Err(error) if is_race(&error) => Ok(true),
+        Err(CommitError::Store(error)) => Err(error),
+        Err(CommitError::Refused(refused)) => Err(StoreError::Engine(refused.to_string())),
+    }
+}
+
+/// New notices, numbered behind those that stand; what was made before is not made again.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) async fn make(gateway: &Gateway, wanted: Vec<Wanted>) -> Result<Vec<Change>, StoreError> {
+    let (now, schedule) = (gateway.clock.now(), &gateway.rules.schedule);
+    let mut fresh: Vec<Wanted> = Vec::new();
+    let mut names = BTreeSet::new();
+    for one in wanted {
+        let id = one.clone().notice(0, now, schedule).id;
+        let made = !one.what.is_named_by_number() && gateway.store.notice(&id).await?.is_some();
+        if !made && (one.what.is_named_by_number() || names.insert(id)) {
+            fresh.push(one);
+        }
+    }
+    let mut last = BTreeMap::new();
+    for one in &fresh {
+        let queue = one.destination.queue(&one.compartment);
+        if !last.contains_key(&queue) {
+            let number = gateway.store.last_notice(&queue).await?;
+            last.insert(queue, number);
+        }
+    }
+    let notices = numbered(fresh, &mut |queue| last.get(queue).copied().unwrap_or_default(), now, schedule);
+    Ok(notices.into_iter().map(|notice| Change::PutNotice(Box::new(notice))).collect())
+}
+
+/// Who is being told.
+#[derive(Default)]
+struct UnderWay {
+    tasks: JoinSet<String>,
+    of: BTreeMap<String, u32>,
+}
+
+impl UnderWay {
+    fn has_room(&self, gateway: &Gateway, party: &str) -> bool {
+        let (each, all) = gateway.limits.notices_at_once;
+        self.tasks.len() < all as usize && self.of.get(party).copied().unwrap_or_default() < each
+    }
+
+    fn ended(&mut self, party: Result<String, tokio::task::JoinError>) {
+        match party {
+            Ok(party) => {
+                if let Some(count) = self.of.get_mut(&party) {
+                    *count = count.saturating_sub(1);
+                }
+                self.of.retain(|_, count| *count > 0);
+            }
+            // Nobody knows whose it was; its notice is begun anew once its lease is over.
+            Err(error) => {
+                tracing::error!(error = %error, "telling ended by a fault of the gateway");
+                if self.tasks.is_empty() {
+                    self.of.clear();
+                }
+            }
+        }
+    }
+
+    async fn one_ended(&mut self) {
+        match self.tasks.join_next().await {
+            Some(party) => self.ended(party),
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn all_ended(&mut self) {
+        while let Some(party) = self.tasks.join_next().await {
+            self.ended(party);
+        }
+    }
+}
+
+/// Begins what is due, as far as there is room.
+async fn begin(gateway: &Arc<Gateway>, under_way: &mut UnderWay) -> Result<(), StoreError> {
+    while let Some(ended) = under_way.tasks.try_join_next() {
+        under_way.ended(ended);
+    }
+    let mut limit = DUE.0;
+    loop {
+        let due = gateway.store.due_notices(gateway.clock.now(), limit).await?;
+        let (found, mut begun) = (due.len(), false);
+        for notice in due {
+            let party = format!("{}/{}", notice.tenant().0, notice.destination.party());
+            if !under_way.has_room(gateway, &party) {
+                continue;
+            }
+            let lease = gateway.clock.now() + gateway.limits.lease;
+            let notice = notice.begun(lease);
+            let changes = vec![Change::PutNotice(Box::new(notice.clone()))];
+            match gateway.store.commit(Transaction { checks: Vec::new(), changes }).await {
+                Ok(()) => {}
+                // Another instance was first.
+                Err(error) if is_race(&error) => continue,
+                Err(CommitError::Store(error)) => return Err(error),
+                Err(CommitError::Refused(_)) => continue,
+            }
+            begun = true;
+            *under_way.of.entry(party.clone()).or_default() += 1;
+            let gateway = Arc::clone(gateway);
+            under_way.tasks.spawn(async move {
+                if let Err(error) = tell(&gateway, &notice).await {
+                    log_store_fault("notify", &error);
+                }
+                party
+            });
+        }
+        // Those of one destination that is busy may stand before all others.
+        if begun || found < limit as usize || limit >= DUE.1 {
+            return Ok(());
+        }
+        limit = (limit * 4).min(DUE.1);
+    }
+}
+
+/// Tells one notice, and writes down what came of it.
+async fn tell(gateway: &Gateway, notice: &Notice) -> Result<(), StoreError> {
+    let way = gateway.ways.of(&notice.destination);
+    let told = match &way {
+        None => Told::Never("Nothing is configured any more that tells this destination.".to_owned()),
+        Some(way) => {
+            // Well before somebody else may begin it.
+            let patience = gateway.limits.lease / 2;
+            tokio::select! {
+                told = way.tell(gateway, notice) => told?,
+                () = crate::clock::sleep(gateway.clock.as_ref(), patience) => Told::Later {
+                    failure: "The destination did not answer in time.".to_owned(),
+                    retry_after: None,
+                },
+            }
+        }
+    };
+    let next = notice.after(&told, gateway.clock.now(), &gateway.rules.schedule, gateway.chance.unit());
+    if next.state == NoticeState::Dead {
+        let (id, way) = (&next.id, next.destination.word());
+        tracing::warn!(notice = id, way, "somebody on the GP's side could not be told; a person has to look");
+    }
+    for _ in 0..=gateway.limits.conflict_retries {
+        let Transaction { mut checks, mut changes } = match &way {
+            Some(way) => way.settle(gateway, &next, &told).await?,
+            None => Transaction::default(),
+        };
+        changes.push(Change::PutNotice(Box::new(next.clone())));
+        if next.state != NoticeState::Waiting {
+            changes.push(line(gateway, &next));
+        }
+        checks.dedup_by(|one: &mut Check, other: &mut Check| one == other);
+        match gateway.commit(Transaction { checks, changes }).await {
+            Ok(()) => return Ok(()),
+            Err(error) if is_race(&error) => {
+                let standing = gateway.store.notice(&notice.id).await?;
+                if standing.is_none_or(|standing| standing.revision != notice.revision) {
+                    // Its lease ran out, and it is another's now.
+                    return Ok(());
+                }
+            }
+            Err(CommitError::Store(error)) => return Err(error),
+            Err(CommitError::Refused(refused)) => return Err(StoreError::Engine(refused.to_string())),
+        }
+    }
+    Ok(())
+}
+
+fn line(gateway: &Gateway, notice: &Notice) -> Change {
+    Change::Audit(AuditRecord {
+        tenant: notice.tenant().clone(),
+        at: gateway.clock.now(),
+        actor: GATEWAY_AUTHOR.to_owned(),
+        action: "notify".to_owned(),
+        referral: notice.referral.clone(),
+        detail: json!({
+            "way": notice.destination.word(),
+            "to": notice.destination.party(),
+            "what": notice.what,
+            "number": notice.sequence,
+            "attempts": notice.attempts,
+            "state": notice.state.word(),
+        }),
+    })
+}

@@ -25,6 +25,8 @@ pub mod route;
 
 // The way back.
 pub mod align;
+pub mod letter;
+pub mod message_back;
 pub mod notify;
 pub mod status;
 pub mod status_link;

@@ -25,6 +25,7 @@ pub mod route;
 
 // The way back.
 pub mod align;
+pub mod follow_up;
 pub mod letter;
 pub mod message_back;
 pub mod notify;

@@ -4,6 +4,7 @@
 mod access;
 mod build;
 pub(crate) mod files;
+mod letters;
 mod mail;
 mod people;
 mod policy;
@@ -18,6 +19,7 @@ pub use access::{
 };
 pub(crate) use build::clients;
 pub use build::{build, rules};
+pub use letters::{DocumentSection, NotifySection};
 pub use mail::{ImapSection, MailSection, MailboxSection, SmtpSection, TlsWord};
 pub use policy::{BranchSection, ClassSetting, Decided, DirectCareSection, NotesSetting, PolicySection, TenantSection};
 pub use retention::{RetentionSection, kept_for_ever};

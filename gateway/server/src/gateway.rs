@@ -7,6 +7,7 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::limits::Limits;
 use crate::notify::Ways;
+use crate::notify::letter::Office;
 use crate::pace::Pace;
 use crate::store::{CommitError, Store, StoreError};
 use crate::transport::Transport;
@@ -313,6 +314,8 @@ pub struct Gateway {
     pub report_bell: Notify,
     /// Who on the GP's side is told, and how.
     pub ways: Ways,
+    /// From where letters to practices are sent, and where their acknowledgements come.
+    pub offices: Vec<Arc<Office>>,
     /// Rung when somebody on the GP's side may have to be told.
     pub notice_bell: Notify,
     /// The latest time ever seen, once somebody has asked.

@@ -4,6 +4,8 @@
 //! A [`Way`] is one manner of telling. It says what follows from a stored version, and tells; this file does what all share:
 //! numbers, leases, repetition, and the record of what came of it.
 
+pub mod letter;
+
 use crate::gateway::{Gateway, is_race, log_store_fault};
 use crate::store::{CommitError, StoreError};
 use async_trait::async_trait;

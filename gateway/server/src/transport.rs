@@ -13,11 +13,12 @@ mod smtp;
 use crate::chance::Chance;
 use crate::clock::{Clock, SystemClock};
 use crate::gateway::{Platform, Secret};
-use access::{Authorization, Tls};
+use access::{Access, Authorization, Tls};
 use adapter_contract::{Answer, DeliveryError, FailureCode, FileRequest, HttpRequest, MailRequest, Method};
 use async_trait::async_trait;
 use dial::{Allowed, Forbidden, Guard, Lookup, SystemLookup};
 use mail::Mailbox;
+use mesh::post::{PostAnswer, PostOffice, PostRequest};
 use oauth2::{OAuth2, Token};
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,6 +66,20 @@ pub trait Transport: Send + Sync {
     ) -> Result<Answer, DeliveryError> {
         let _ = (platform, request, link, names);
         Err(DeliveryError::new(FailureCode::Refused, NO_MAIL))
+    }
+
+    /// Does something in a mailbox of MESH that belongs to no platform: letters to practices, and what is answered to them.
+    ///
+    /// # Errors
+    /// [`DeliveryError`] when it was not done, or nobody knows whether it was.
+    async fn post(
+        &self,
+        office: &PostOffice,
+        request: &PostRequest<'_>,
+        names: &Names,
+    ) -> Result<PostAnswer, DeliveryError> {
+        let _ = (office, request, names);
+        Err(DeliveryError::new(FailureCode::Refused, NO_POST))
     }
 
     /// Opens a mailbox of ours, to read what has come.
@@ -117,6 +132,9 @@ pub enum Place {
     Unassigned,
 }
 
+/// Said where nothing carries letters.
+const NO_POST: &str = "Nothing is here that carries letters over MESH.";
+
 /// Said where nothing reads mail.
 const NO_INBOX: &str = "Nothing is here that reads mail.";
 
@@ -143,6 +161,27 @@ impl<'a> Shown<'a> {
         match self {
             Self::Token(token) => Some(token),
             Self::Nothing | Self::Signed(_) => None,
+        }
+    }
+}
+
+/// Where requests go, with what, and what may come back: the same for a platform and for a mailbox that belongs to none.
+#[derive(Clone, Copy)]
+struct Line<'a> {
+    base_url: &'a str,
+    access: &'a Access,
+    answer_bytes: usize,
+    answer: Duration,
+}
+
+impl<'a> Line<'a> {
+    fn of(platform: &'a Platform) -> Self {
+        let limits = platform.adapter.descriptor().limits;
+        Self {
+            base_url: &platform.base_url,
+            access: &platform.access,
+            answer_bytes: limits.answer_bytes as usize,
+            answer: Duration::from_secs(u64::from(limits.answer_seconds)),
         }
     }
 }
@@ -199,26 +238,26 @@ impl HttpTransport {
     async fn once(
         &self,
         client: &reqwest::Client,
-        platform: &Platform,
+        line: Line<'_>,
         request: &HttpRequest,
         names: &Names,
         shown: Shown<'_>,
     ) -> Result<Answer, Unread> {
-        let limits = platform.adapter.descriptor().limits;
-        let outgoing = build(client, platform, request, names, shown)?;
-        let budget = Duration::from_secs(u64::from(limits.answer_seconds));
-        let response =
-            client.execute(with_timeout(outgoing, budget)).await.map_err(|error| without_answer(&error, "platform"))?;
+        let outgoing = build(client, line, request, names, shown)?;
+        let response = client
+            .execute(with_timeout(outgoing, line.answer))
+            .await
+            .map_err(|error| without_answer(&error, "platform"))?;
         let status = response.status().as_u16();
         let mut headers = headers(&response);
-        let mut body = body(response, limits.answer_bytes as usize).await.map_err(|cut| match cut {
+        let mut body = body(response, line.answer_bytes).await.map_err(|cut| match cut {
             Cut::TooLong => {
-                let words = format!("The answer is longer than {} bytes and was cut off.", limits.answer_bytes);
+                let words = format!("The answer is longer than {} bytes and was cut off.", line.answer_bytes);
                 Unread { error: DeliveryError::new(unreadable(status), words), too_long: true }
             }
             Cut::Off => DeliveryError::new(unreadable(status), "The answer broke off before its end.").into(),
         })?;
-        platform.access.credentials.scrub(shown.token(), &mut headers, &mut body);
+        line.access.credentials.scrub(shown.token(), &mut headers, &mut body);
         Ok(Answer::Http { status, headers, body })
     }
 }
@@ -227,15 +266,15 @@ impl HttpTransport {
 impl Transport for HttpTransport {
     async fn prepare(&self, platform: &Platform) -> Result<(), DeliveryError> {
         if let Some(Authorization::OAuth2(oauth2)) = &platform.access.credentials.authorization {
-            let client = self.client_of(platform)?;
+            let client = self.client_of(&platform.access)?;
             self.token(oauth2, &client, platform).await?;
         }
         Ok(())
     }
 
     async fn send(&self, platform: &Platform, request: &HttpRequest, names: &Names) -> Result<Answer, DeliveryError> {
-        let client = self.client_of(platform)?;
-        let once = |shown| self.once(&client, platform, request, names, shown);
+        let client = self.client_of(&platform.access)?;
+        let once = |shown| self.once(&client, Line::of(platform), request, names, shown);
         let Some(Authorization::OAuth2(oauth2)) = &platform.access.credentials.authorization else {
             return once(Shown::Nothing).await.map_err(|unread| unread.error);
         };
@@ -278,16 +317,25 @@ impl Transport for HttpTransport {
         }
     }
 
+    async fn post(
+        &self,
+        office: &PostOffice,
+        request: &PostRequest<'_>,
+        names: &Names,
+    ) -> Result<PostAnswer, DeliveryError> {
+        mesh::post::carry(self, office, request, names).await
+    }
+
     async fn inbox(&self, mailbox: &Mailbox) -> Result<Box<dyn Inbox>, DeliveryError> {
         imap::open(self, mailbox).await
     }
 }
 
 impl HttpTransport {
-    /// The HTTP client of this platform.
-    fn client_of(&self, platform: &Platform) -> Result<reqwest::Client, DeliveryError> {
+    /// The HTTP client for whoever is reached so.
+    fn client_of(&self, access: &Access) -> Result<reqwest::Client, DeliveryError> {
         let words = "The certificates that are configured for this platform do not work.";
-        let client = platform.access.client(&self.shared, &self.lookup);
+        let client = access.client(&self.shared, &self.lookup);
         client.map_err(|_| DeliveryError::new(FailureCode::TlsRefused, words))
     }
 
@@ -331,7 +379,7 @@ fn with_timeout(mut request: reqwest::Request, budget: Duration) -> reqwest::Req
 
 fn build(
     client: &reqwest::Client,
-    platform: &Platform,
+    line: Line<'_>,
     request: &HttpRequest,
     names: &Names,
     shown: Shown<'_>,
@@ -343,12 +391,9 @@ fn build(
         Method::Patch => reqwest::Method::PATCH,
         Method::Delete => reqwest::Method::DELETE,
     };
-    let address = if request.path.is_empty() {
-        platform.base_url.clone()
-    } else {
-        format!("{}/{}", platform.base_url, request.path)
-    };
-    let credentials = &platform.access.credentials;
+    let address =
+        if request.path.is_empty() { line.base_url.to_owned() } else { format!("{}/{}", line.base_url, request.path) };
+    let credentials = &line.access.credentials;
     let mut builder = client.request(method, address);
     if !request.query.is_empty() {
         builder = builder.query(&request.query);
@@ -377,7 +422,7 @@ fn build(
     let built = builder.build().map_err(|_| {
         DeliveryError::new(FailureCode::Untranslatable, "The adapter made a request that is not valid HTTP.")
     })?;
-    if !is_below(built.url(), &platform.base_url) {
+    if !is_below(built.url(), line.base_url) {
         let words = "The adapter made an address that is not below the platform's base address; nothing was sent.";
         return Err(DeliveryError::new(FailureCode::Untranslatable, words));
     }

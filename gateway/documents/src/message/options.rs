@@ -73,7 +73,8 @@ pub enum DocumentType {
 
 impl DocumentType {
     /// Code and term.
-    pub(crate) const fn coding(self) -> (&'static str, &'static str) {
+    #[must_use]
+    pub const fn coding(self) -> (&'static str, &'static str) {
         match self {
             Self::ReportOfClinicalEncounter => ("371531000", "Report of clinical encounter (record artifact)"),
             Self::RemoteHealthCorrespondence => ("149701000000109", "Remote health correspondence (record artifact)"),

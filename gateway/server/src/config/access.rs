@@ -327,9 +327,10 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn tls(&mut self, section: &PlatformSection) -> Tls {
+    /// Certificates, from their files.
+    pub(super) fn tls(&mut self, certificate: Option<&CertificateSection>, authority: Option<&PathBuf>) -> Tls {
         let mut tls = Tls::default();
-        if let Some(certificate) = &section.certificate {
+        if let Some(certificate) = certificate {
             let key = self.secret("certificate.key", Some(certificate.key.clone()));
             match std::fs::read(&certificate.chain) {
                 Err(error) => self.fault("certificate.chain", format!("{}: {error}", certificate.chain.display())),
@@ -343,7 +344,7 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        if let Some(path) = &section.authority {
+        if let Some(path) = authority {
             let read = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
             let found = read.and_then(|pem| {
                 let found = reqwest::Certificate::from_pem_bundle(&pem).unwrap_or_default();
@@ -366,7 +367,8 @@ pub(super) fn access(section: &PlatformSection, faults: &mut Vec<Fault>) -> Acce
         headers: reader.named("secret-headers", &section.secret_headers),
         query: reader.named("secret-query", &section.secret_query),
     };
-    let (tls, mesh, sftp) = (reader.tls(section), reader.mesh(section), reader.sftp(section));
+    let tls = reader.tls(section.certificate.as_ref(), section.authority.as_ref());
+    let (mesh, sftp) = (reader.mesh(section), reader.sftp(section));
     let beside = section.addresses.iter().filter_map(|text| network(text.get_ref()));
     let mut allowed = Allowed::also(beside.collect());
     let server = super::files::sftp_address(section);

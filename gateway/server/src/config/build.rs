@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::gateway::{Gateway, LatestTime, OutboxBell, Platform, Platforms};
 use crate::limits::Limits;
 use crate::notify::Ways;
+use crate::notify::letter::{Letters, Office};
 use crate::pace::Pace;
 use crate::store::Store;
 use crate::transport::Transport;
@@ -43,6 +44,7 @@ pub fn build(
     let mut platforms = Vec::new();
     let mut faults = Vec::new();
     let mailboxes = super::mail::mailboxes(config, &mut faults);
+    let offices = super::letters::offices(config, &mut faults);
     for section in &config.platform {
         let id = PlatformId(section.id.get_ref().clone());
         let Some(adapter) = config.adapters.find(section.adapter.get_ref()) else { continue };
@@ -115,10 +117,20 @@ pub fn build(
         outbox_bell: OutboxBell::default(),
         lane_bell: watch::Sender::new(0),
         report_bell: Notify::new(),
-        ways: Ways::default(),
+        ways: ways(&offices),
+        offices,
         notice_bell: Notify::new(),
         latest: LatestTime::default(),
     })
+}
+
+/// Who on the GP's side is told, as it is configured.
+fn ways(offices: &[Arc<Office>]) -> Ways {
+    let mut ways = Ways::default();
+    if !offices.is_empty() {
+        ways.add(Arc::new(Letters::of(offices)));
+    }
+    ways
 }
 
 /// The status-link pages stand beside the FHIR base.

@@ -2,6 +2,7 @@
 
 use super::access::{AuthorizationSection, BasicSection, CertificateSection, NamedSecret, OAuth2Section};
 use super::files::{MeshSection, SftpSection};
+use super::letters::NotifySection;
 use super::mail::{MailSection, MailboxSection};
 use super::policy::{Decided, PolicySection, TenantSection};
 use super::retention::RetentionSection;
@@ -104,6 +105,9 @@ pub struct ClientSection {
     pub platform: Option<Spanned<String>>,
     /// How much it may ask, where that differs from `[limits]`.
     pub rate: Option<RateSection>,
+    /// Who on its side is told.
+    #[serde(default)]
+    pub notify: NotifySection,
 }
 
 /// `[[platform]]`.
@@ -385,6 +389,7 @@ impl Check<'_> {
 
     fn client(&mut self, client: &ClientSection, platforms: &BTreeSet<&str>) {
         self.hash(&client.token_sha256, "client.token-sha256");
+        self.letters(client);
         let is_platform = client.roles.get_ref().contains(&Role::Platform);
         if client.roles.get_ref().is_empty() {
             self.at(

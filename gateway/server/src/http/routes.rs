@@ -103,7 +103,7 @@ pub(super) const MESSAGE_DEFINITION: &str = "MessageDefinition";
 pub(super) const PROCESS_MESSAGE: &str = "/fhir/$process-message";
 
 /// Addresses that stand for themselves; those of each type are added by [`all`].
-pub(super) const ROUTES: [(&str, &str, Interaction); 25] = [
+pub(super) const ROUTES: [(&str, &str, Interaction); 26] = [
     ("GET", "/fhir/metadata", Interaction::Metadata),
     ("POST", "/fhir", Interaction::Transaction),
     ("POST", "/fhir/", Interaction::Transaction),
@@ -114,6 +114,7 @@ pub(super) const ROUTES: [(&str, &str, Interaction); 25] = [
     ("POST", "/fhir/Consent/{id}/$erase", Interaction::Operation("Consent", "erase")),
     ("POST", "/fhir/Task/$redrive", Interaction::Operation("Task", "redrive")),
     ("GET", "/fhir/Patient/{id}/$disclosures", Interaction::InstanceOperation("Patient", "disclosures")),
+    ("GET", "/fhir/Task/{id}/$message-back", Interaction::InstanceOperation("Task", "message-back")),
     ("GET", "/fhir/AuditEvent/{id}", Interaction::Read(AUDIT_EVENT)),
     ("GET", "/fhir/AuditEvent", Interaction::Search(AUDIT_EVENT)),
     ("POST", "/fhir/AuditEvent/_search", Interaction::SearchByPost(AUDIT_EVENT)),
@@ -135,7 +136,8 @@ pub(super) const ROUTES: [(&str, &str, Interaction); 25] = [
 pub(super) const PLATFORM_CREATES: [&str; 3] = ["Procedure", "Observation", "QuestionnaireResponse"];
 
 /// Types that have search parameters.
-pub(super) const SEARCHABLE: [&str; 5] = ["Task", "ServiceRequest", "Patient", "Consent", "Provenance"];
+pub(super) const SEARCHABLE: [&str; 6] =
+    ["Task", "ServiceRequest", "Patient", "Consent", "Provenance", "DocumentReference"];
 
 /// Every address.
 #[must_use]

@@ -53,6 +53,8 @@ const STATUS: Parameter = Parameter { name: "status", form: Form::Code, says: "S
 const PATIENT: Parameter =
     Parameter { name: "patient", form: Form::Reference("Patient"), says: "The patient it is about." };
 
+const DOCUMENT_REFERENCE: [Parameter; 5] = [ID, UPDATED, IDENTIFIER, STATUS, PATIENT];
+
 const TASK: [Parameter; 11] = [
     ID,
     UPDATED,
@@ -105,6 +107,7 @@ pub(crate) fn parameters(kind: &str) -> &'static [Parameter] {
         "ServiceRequest" => &SERVICE_REQUEST,
         "Consent" => &CONSENT,
         "Provenance" => &PROVENANCE,
+        "DocumentReference" => &DOCUMENT_REFERENCE,
         "AuditEvent" => &AUDIT_EVENT,
         "CodeSystem" | "ConceptMap" => &TERMINOLOGY,
         "MessageDefinition" => &MESSAGE_DEFINITION,

@@ -78,6 +78,8 @@ pub(crate) struct Setup {
     pub(crate) decided: String,
     /// Keys of `[limits]`.
     pub(crate) limits: &'static str,
+    /// More keys of the practice's client.
+    pub(crate) gp: String,
     /// Who else is told on the GP's side.
     pub(crate) way: Option<Arc<dyn Way>>,
 }
@@ -143,6 +145,7 @@ impl Default for Setup {
             notes_to: &[("pcn-a", "food"), ("pcn-a", "befriending"), ("pcn-a", "advice"), ("pcn-b", "food")],
             decided: String::new(),
             limits: PLENTY,
+            gp: String::new(),
             way: None,
         }
     }
@@ -458,7 +461,7 @@ pub(crate) fn configuration(address: &str, token: &Path, setup: &Setup) -> Strin
         "[server]\nlisten = \"{address}\"\ndata = \"unused\"\n{folder}\n[retry]\ndelays-seconds = [1]\nsettle-seconds = 0\nlane-seconds = {}\n",
         setup.lane_seconds
     );
-    text += &client(GP, "pcn-a", PRACTICE_ODS, referrer);
+    text += &client(GP, "pcn-a", PRACTICE_ODS, &format!("{referrer}\n{}", setup.gp));
     text += &client(READER, "pcn-a", PRACTICE_ODS, "roles = [\"reader\"]");
     text += &client(BARS, "pcn-a", PRACTICE_ODS, &format!("{referrer}\nprofile = \"bars\""));
     text += &client(NEIGHBOUR, "pcn-a", "A82001", referrer);

@@ -50,6 +50,10 @@ pub struct Message {
     pub id: String,
     /// The sender's mailbox.
     pub from: String,
+    /// `Mex-To`.
+    pub to: String,
+    /// `Mex-Subject`.
+    pub subject: String,
     /// `Mex-LocalID`.
     pub local_id: String,
     /// `Mex-FileName`.
@@ -175,6 +179,8 @@ impl MeshSandbox {
         Ok(Message {
             id,
             from: of("mex-from"),
+            to: of("mex-to"),
+            subject: of("mex-subject"),
             local_id: of("mex-localid"),
             file_name: of("mex-filename"),
             workflow: of("mex-workflowid"),

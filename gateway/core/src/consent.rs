@@ -158,6 +158,12 @@ pub enum Kept {
     All,
 }
 
+/// An instant as a clock on a wall in London shows it: what people in practices read.
+#[must_use]
+pub fn in_london(at: time::OffsetDateTime) -> time::OffsetDateTime {
+    london::on_the_wall(at)
+}
+
 /// Yes or no, to the referral as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {

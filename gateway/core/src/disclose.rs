@@ -361,6 +361,49 @@ fn with_attention(of: &Collecting<'_>, attention: Option<String>) -> Change {
     Change::PutReferral(Box::new(Referral { attention, revision: referral.revision + 1, ..referral }))
 }
 
+/// A letter to a practice that is about to leave.
+#[derive(Debug, Clone, Copy)]
+pub struct Posting<'a> {
+    /// The referral.
+    pub referral: &'a Referral,
+    /// Versions of the sender's ServiceRequest and Task.
+    pub versions: (u64, u64),
+    /// For whose client it is written.
+    pub client: &'a str,
+    /// Name of the practice, and its ODS code.
+    pub practice: (&'a str, &'a str),
+    /// What it tells: element paths without indexes.
+    pub elements: &'a [&'a str],
+    /// The decision for this very attempt.
+    pub consent: &'a Decision,
+    /// Now.
+    pub now: OffsetDateTime,
+}
+
+/// The line of audit of a letter. To be committed before it leaves.
+#[must_use]
+pub fn posted(posting: &Posting<'_>) -> Change {
+    let referral = posting.referral;
+    let (name, ods) = posting.practice;
+    let recipient = Recipient {
+        platform: PlatformId(format!("letter/{}", posting.client)),
+        name: name.to_owned(),
+        identifiers: vec![(gateway_fhir::identifiers::ODS_CODE.to_owned(), ods.to_owned())],
+    };
+    let adapter =
+        AdapterVersion { name: "gp-connect-send-document".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
+    let mut elements: Vec<String> = posting.elements.iter().map(|path| (*path).to_owned()).collect();
+    elements.sort();
+    let contents = Contents { elements, basis: Basis::Given, withheld: Vec::new() };
+    let disclosure = Disclosure {
+        service_request: versioned("ServiceRequest", &referral.service_request, posting.versions.0),
+        task: versioned("Task", &referral.task, posting.versions.1),
+        decision: Some(grounds(posting.consent)),
+        ..disclosed(referral, &recipient.platform, &adapter, Some(&recipient), &contents)
+    };
+    line(referral, posting.now, GATEWAY_AUTHOR, &disclosure)
+}
+
 /// Reads a line of audit; `None` if it is no disclosure.
 #[must_use]
 pub fn read(line: &AuditRecord) -> Option<Disclosure> {

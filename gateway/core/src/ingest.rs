@@ -43,7 +43,7 @@ pub const STORED: [&str; 18] = [
 ];
 
 /// Resource types that only the gateway writes, and that are read like the others.
-pub const GATEWAY_WRITES: [&str; 1] = ["Provenance"];
+pub const GATEWAY_WRITES: [&str; 2] = ["Provenance", "Binary"];
 
 /// A resource that will be written, all references pointing at stored ids.
 #[derive(Debug, Clone, PartialEq)]

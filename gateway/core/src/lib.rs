@@ -28,6 +28,8 @@ pub mod alarm;
 pub mod align;
 pub mod business_days;
 pub mod follow_up;
+pub mod letter;
+pub mod message_back;
 pub mod notify;
 pub mod notify_server;
 pub mod status;

@@ -11,7 +11,6 @@
 //!
 //! Nothing calls it yet. `docs/gp-documents.md` says what a caller has to do, which sources each part follows and what is not confirmed.
 
-pub mod codes;
 pub mod letter;
 pub mod limits;
 pub mod mesh;

@@ -5,6 +5,7 @@ mod access;
 mod build;
 pub(crate) mod files;
 mod follow_up;
+mod letters;
 mod mail;
 mod notify;
 mod people;
@@ -22,6 +23,7 @@ pub use access::{
 pub(crate) use build::clients;
 pub use build::{build, rules};
 pub use follow_up::{FollowUpSection, TimerSection};
+pub use letters::DocumentSection;
 pub use mail::{ImapSection, MailSection, MailboxSection, SmtpSection, TlsWord};
 pub use notify::{CreatesWord, EndpointSection, NotifySection};
 pub use policy::{BranchSection, ClassSetting, Decided, DirectCareSection, NotesSetting, PolicySection, TenantSection};

@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::limits::Limits;
 use crate::notify::Ways;
 use crate::notify::subscription::Subscribers;
+use crate::notify::letter::Office;
 use crate::pace::Pace;
 use crate::store::{CommitError, Store, StoreError};
 use crate::transport::Transport;
@@ -319,6 +320,8 @@ pub struct Gateway {
     pub subscribers: Arc<Subscribers>,
     /// Who on the GP's side is told, and how.
     pub ways: Ways,
+    /// From where letters to practices are sent, and where their acknowledgements come.
+    pub offices: Vec<Arc<Office>>,
     /// Rung when somebody on the GP's side may have to be told.
     pub notice_bell: Notify,
     /// The latest time ever seen, once somebody has asked.

@@ -6,6 +6,7 @@ mod context;
 mod disclosures;
 mod erase;
 mod link;
+mod message_back;
 mod metadata;
 mod preview;
 mod process_message;
@@ -163,7 +164,7 @@ async fn run(
         _ => {}
     }
     let (parts, body) = request.into_parts();
-    let is_page = matches!(interaction, Interaction::InstanceOperation(..));
+    let is_page = matches!(interaction, Interaction::InstanceOperation(_, "disclosures"));
     let context = Context::read(gateway, &parts, names, is_page)?;
     let _place = gateway.admission.client(&context.client)?;
     let id = || parameters.get("id").cloned().unwrap_or_default();
@@ -184,6 +185,7 @@ async fn run(
             let form = context.form(gateway, &parts, body).await?;
             terminology::search(gateway, &context, kind, &form)
         }
+        Interaction::InstanceOperation(_, "message-back") => message_back::message_back(gateway, &context, &id()).await,
         Interaction::InstanceOperation(..) => {
             let html = context::prefers_html(&parts.headers, &parts.uri);
             disclosures::of_patient(gateway, &context, &id(), html).await

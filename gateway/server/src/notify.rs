@@ -4,6 +4,7 @@
 //! A [`Way`] is one manner of telling. It says what follows from a stored version, and tells; this file does what all share:
 //! numbers, leases, repetition, and the record of what came of it.
 
+pub mod letter;
 pub mod message;
 pub mod server;
 pub mod subscription;

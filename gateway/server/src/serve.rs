@@ -105,6 +105,9 @@ pub fn workers(work: Work, gateway: &Arc<Gateway>, stop: &CancellationToken) -> 
     if !gateway.ways.is_empty() {
         parts.push(Box::pin(notify::worker(Arc::clone(gateway), stop.clone())));
     }
+    for office in &gateway.offices {
+        parts.push(Box::pin(notify::letter::worker(Arc::clone(gateway), Arc::clone(office), stop.clone())));
+    }
     parts.push(Box::pin(retention::worker(Arc::clone(gateway), stop.clone())));
     if let Some(watch) = gateway.watch.lock().unwrap_or_else(PoisonError::into_inner).take() {
         let every = gateway.limits.adapters_look;

@@ -19,6 +19,7 @@ use adapter_contract::{Answer, DeliveryError, FailureCode, FileRequest, HttpRequ
 use async_trait::async_trait;
 use dial::{Allowed, Forbidden, Guard, Lookup, SystemLookup};
 use mail::Mailbox;
+use mesh::post::{PostAnswer, PostOffice, PostRequest};
 use oauth2::{OAuth2, Token};
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,6 +76,20 @@ pub trait Transport: Send + Sync {
     ) -> Result<Answer, DeliveryError> {
         let _ = (platform, request, link, names);
         Err(DeliveryError::new(FailureCode::Refused, NO_MAIL))
+    }
+
+    /// Does something in a mailbox of MESH that belongs to no platform: letters to practices, and what is answered to them.
+    ///
+    /// # Errors
+    /// [`DeliveryError`] when it was not done, or nobody knows whether it was.
+    async fn post(
+        &self,
+        office: &PostOffice,
+        request: &PostRequest<'_>,
+        names: &Names,
+    ) -> Result<PostAnswer, DeliveryError> {
+        let _ = (office, request, names);
+        Err(DeliveryError::new(FailureCode::Refused, NO_POST))
     }
 
     /// Opens a mailbox of ours, to read what has come.
@@ -173,6 +188,9 @@ pub enum Place {
     /// Nobody can tell what it is about.
     Unassigned,
 }
+
+/// Said where nothing carries letters.
+const NO_POST: &str = "Nothing is here that carries letters over MESH.";
 
 /// Said where nothing reads mail.
 const NO_INBOX: &str = "Nothing is here that reads mail.";
@@ -319,6 +337,15 @@ impl Transport for HttpTransport {
             Some(mail) => smtp::carry(self, platform, mail, request, link).await,
             None => Err(DeliveryError::new(FailureCode::Refused, NO_MAIL)),
         }
+    }
+
+    async fn post(
+        &self,
+        office: &PostOffice,
+        request: &PostRequest<'_>,
+        names: &Names,
+    ) -> Result<PostAnswer, DeliveryError> {
+        mesh::post::carry(self, office, request, names).await
     }
 
     async fn inbox(&self, mailbox: &Mailbox) -> Result<Box<dyn Inbox>, DeliveryError> {

@@ -135,6 +135,11 @@ impl View {
         Ok(Self { standing, person, related, whole: OnceLock::new() })
     }
 
+    /// The person.
+    pub(crate) const fn person(&self) -> &Person {
+        &self.person
+    }
+
     /// What a reference of the referral means.
     pub(crate) fn related(&self, reference: &str) -> Option<&Json> {
         let Standing { referral, task, service_request } = &self.standing;
@@ -227,8 +232,21 @@ impl View {
         platform: &Platform,
         consents: &Record,
     ) -> Result<Kept, StoreError> {
+        let Owner::Organisation(organisation) = &self.standing.referral.compartment.owner else {
+            return Ok(Kept::Nothing);
+        };
+        self.kept_from(gateway, platform, consents, organisation).await
+    }
+
+    /// The same of an organisation with this ODS code.
+    pub(crate) async fn kept_from(
+        &self,
+        gateway: &Gateway,
+        platform: &Platform,
+        consents: &Record,
+        organisation: &str,
+    ) -> Result<Kept, StoreError> {
         let compartment = &self.standing.referral.compartment;
-        let Owner::Organisation(organisation) = &compartment.owner else { return Ok(Kept::Nothing) };
         let directory = self.directory(gateway, consents).await?;
         let now = gateway.decision_time().await?;
         let lookup = |reference: &str| self.named(&directory, reference).cloned();

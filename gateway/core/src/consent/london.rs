@@ -28,6 +28,20 @@ pub(crate) fn day(at: OffsetDateTime) -> Option<Date> {
     Some(if begins <= at { tomorrow } else { greenwich })
 }
 
+/// The same instant as a clock on a wall in London shows it; in UTC before the present rule, and where the rule has no answer.
+pub(super) fn on_the_wall(at: OffsetDateTime) -> OffsetDateTime {
+    let greenwich = at.to_offset(time::UtcOffset::UTC);
+    let change =
+        |month| Some(PrimitiveDateTime::new(last_sunday(greenwich.year(), month)?, Time::from_hms(1, 0, 0).ok()?));
+    let summer = change(Month::March).zip(change(Month::October)).is_some_and(|(begins, ends)| {
+        greenwich.year() >= RULE_SINCE && begins.assume_utc() <= greenwich && greenwich < ends.assume_utc()
+    });
+    match time::UtcOffset::from_hms(1, 0, 0) {
+        Ok(hour) if summer => greenwich.to_offset(hour),
+        _ => greenwich,
+    }
+}
+
 /// The clocks change at 01:00 UTC, after the midnight of the first Sunday and after that of the last.
 fn is_summer_at_midnight(day: Date) -> Option<bool> {
     let (begins, ends) = (last_sunday(day.year(), Month::March)?, last_sunday(day.year(), Month::October)?);
@@ -38,4 +52,24 @@ fn is_summer_at_midnight(day: Date) -> Option<bool> {
 fn last_sunday(year: i32, month: Month) -> Option<Date> {
     let last = Date::from_calendar_date(year, month, 31).ok()?;
     last.checked_sub(Duration::days(i64::from(last.weekday().number_days_from_sunday())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::on_the_wall;
+    use time::macros::datetime;
+
+    #[test]
+    fn the_clock_on_the_wall_changes_at_one() {
+        for (at, shown) in [
+            (datetime!(2026-03-29 00:59:59 UTC), datetime!(2026-03-29 00:59:59 +0)),
+            (datetime!(2026-03-29 01:00 UTC), datetime!(2026-03-29 02:00 +1)),
+            (datetime!(2026-10-25 00:59:59 UTC), datetime!(2026-10-25 01:59:59 +1)),
+            (datetime!(2026-10-25 01:00 UTC), datetime!(2026-10-25 01:00 +0)),
+            (datetime!(2026-07-01 12:00 +5), datetime!(2026-07-01 08:00 +1)),
+        ] {
+            let found = on_the_wall(at);
+            assert_eq!((found, found.offset()), (shown, shown.offset()), "{at}");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 use crate::follow_up;
 use crate::ingest::references::Found;
 use crate::ingest::{Accepted, Outcome};
+use crate::letter;
 use crate::loss;
 use crate::withdraw;
 use adapter_contract::TaskStatus;
@@ -92,6 +93,7 @@ pub(crate) fn check(outcomes: &[Outcome], found: &Found) -> Vec<Issue> {
             "ServiceRequest" => check_service_request(accepted, &lookup, &mut issues),
             "Consent" => check_consent(accepted, &mut issues),
             "Flag" => check_flag(accepted, outcomes, &mut issues),
+            "DocumentReference" => check_letter(accepted, found, &mut issues),
             "Patient" if accepted.version > 1 => check_patient_update(accepted, found, &mut issues),
             _ => {}
         }
@@ -100,6 +102,18 @@ pub(crate) fn check(outcomes: &[Outcome], found: &Found) -> Vec<Issue> {
         }
     }
     issues
+}
+
+/// What a letter to the practice is, and how far it is, the gateway alone writes.
+fn check_letter(accepted: &Accepted, found: &Found, issues: &mut Vec<Issue>) {
+    let says =
+        |document: &Json| document.items("extension").iter().any(|one| one.text("url") == Some(letter::DELIVERY));
+    let stored = found.stored.get(&format!("DocumentReference/{}", accepted.id));
+    if says(&accepted.document) || (accepted.version > 1 && stored.is_some_and(|stored| says(&stored.document))) {
+        let words =
+            "The DocumentReference of a letter to the practice is the gateway's; it cannot be written or changed here.";
+        issues.push(Issue::at(IssueCode::BusinessRule, &accepted.place, words));
+    }
 }
 
 /// URL of the extension that names who recorded a spoken consent: a name, not an address. R4 has no element for it.
@@ -250,6 +264,10 @@ pub(crate) fn check_task<'l>(
     }
     if document.items("extension").iter().any(loss::is_ours) {
         let words = "The extension translation-loss is the gateway's to set. Leave it out.";
+        issues.push(rule(at("extension"), words));
+    }
+    if document.items("extension").iter().any(letter::is_ours) {
+        let words = "The extension outcome-letter is the gateway's to set. Leave it out.";
         issues.push(rule(at("extension"), words));
     }
     if follow_up::is_follow_up(document) {

@@ -3,6 +3,7 @@
 use super::{INCOMPLETE, LossReport, grade_word, reason_word};
 use crate::accept::version_of;
 use crate::identity::{Compartment, GATEWAY_AUTHOR};
+use crate::letter;
 use crate::resource::{ResourceKey, ResourceVersion, WriteMethod};
 use crate::withdraw;
 use adapter_contract::{Grade, Loss};
@@ -65,7 +66,8 @@ pub fn without_ours(task: &mut Json) {
 
 /// The gateway's extensions stay as they stand, whatever a client sends: they are not the client's to change or remove.
 pub fn put_back(current: &Json, proposed: &mut Json) {
-    let is_gateways = |extension: &&Json| is_ours(extension) || withdraw::is_receipt(extension);
+    let is_gateways =
+        |extension: &&Json| is_ours(extension) || withdraw::is_receipt(extension) || letter::is_ours(extension);
     let ours: Vec<Json> = current.items("extension").iter().filter(is_gateways).cloned().collect();
     if proposed.items("extension").iter().filter(is_gateways).eq(ours.iter()) {
         return;

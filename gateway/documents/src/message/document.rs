@@ -3,10 +3,10 @@
 use super::options::{Authorship, ReplacedId};
 use super::xml::{Meta, Xml};
 use super::{Message, Options, UUIDS, instant};
-use crate::codes::SNOMED_CT;
 use crate::parties::{NHS_NUMBER, ODS_CODE, PersonName, SDS_USER_ID};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use gateway_codes::SNOMED_CT;
 
 /// ITK-Document-Bundle-1 (GPCM-SD-104; guide, "Profile: ITK-Document-Bundle-1": which resources are mandatory).
 pub(super) fn entry(xml: &mut Xml, message: &Message, options: &Options) {

@@ -73,7 +73,8 @@ pub enum DocumentType {
 
 impl DocumentType {
     /// Code and term.
-    pub(crate) const fn coding(self) -> (&'static str, &'static str) {
+    #[must_use]
+    pub const fn coding(self) -> (&'static str, &'static str) {
         match self {
             Self::ReportOfClinicalEncounter => ("371531000", "Report of clinical encounter (record artifact)"),
             Self::RemoteHealthCorrespondence => ("149701000000109", "Remote health correspondence (record artifact)"),
@@ -128,7 +129,7 @@ impl VerificationExtension {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codes::{Use, table};
+    use gateway_codes::{Use, table};
 
     #[test]
     fn every_document_type_is_a_confirmed_code() {

@@ -378,9 +378,10 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn tls(&mut self, section: &Keys<'_>) -> Tls {
+    /// Certificates, from their files.
+    pub(super) fn tls(&mut self, certificate: Option<&CertificateSection>, authority: Option<&PathBuf>) -> Tls {
         let mut tls = Tls::default();
-        if let Some(certificate) = section.certificate {
+        if let Some(certificate) = certificate {
             let key = self.secret("certificate.key", Some(certificate.key.clone()));
             match std::fs::read(&certificate.chain) {
                 Err(error) => self.fault("certificate.chain", format!("{}: {error}", certificate.chain.display())),
@@ -394,7 +395,7 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        if let Some(path) = section.authority {
+        if let Some(path) = authority {
             let read = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
             let found = read.and_then(|pem| {
                 let found = reqwest::Certificate::from_pem_bundle(&pem).unwrap_or_default();
@@ -417,7 +418,7 @@ pub(super) fn reached(keys: &Keys<'_>, faults: &mut Vec<Fault>) -> Access {
         headers: reader.named("secret-headers", keys.secret_headers),
         query: reader.named("secret-query", keys.secret_query),
     };
-    let tls = reader.tls(keys);
+    let tls = reader.tls(keys.certificate, keys.authority);
     let beside = keys.addresses.iter().filter_map(|text| network(text.get_ref()));
     let mut allowed = Allowed::also(beside.collect());
     for url in keys.bases.iter().filter_map(|base| Url::parse(base).ok()) {

@@ -7,6 +7,7 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::gateway::{Gateway, LatestTime, OutboxBell, Platform, Platforms};
 use crate::limits::Limits;
+use crate::notify::letter::Letters;
 use crate::pace::Pace;
 use crate::store::Store;
 use crate::transport::Transport;
@@ -45,6 +46,7 @@ pub fn build(
     let mut faults = Vec::new();
     let mailboxes = super::mail::mailboxes(config, &mut faults);
     let subscribers = Arc::new(super::subscriptions::subscribers(config, &mut faults));
+    let offices = super::letters::offices(config, &mut faults);
     for section in &config.platform {
         let id = PlatformId(section.id.get_ref().clone());
         let Some(adapter) = config.adapters.find(section.adapter.get_ref()) else { continue };
@@ -86,6 +88,9 @@ pub fn build(
     }
     let mut ways = super::notify::ways(config, &mut faults);
     crate::notify::subscription::way(&subscribers).into_iter().for_each(|way| ways.add(way));
+    if !offices.is_empty() {
+        ways.add(Arc::new(Letters::of(&offices)));
+    }
     if !faults.is_empty() {
         return Err(ConfigError::Faults(faults));
     }
@@ -122,6 +127,7 @@ pub fn build(
         report_bell: Notify::new(),
         ways,
         subscribers,
+        offices,
         notice_bell: Notify::new(),
         latest: LatestTime::default(),
     })

@@ -82,7 +82,7 @@ pub(crate) fn settings(section: &PlatformSection) -> Settings {
 }
 
 /// A mailbox: capital letters and digits. It stands in an address.
-fn is_mailbox(text: &str) -> bool {
+pub(super) fn is_mailbox(text: &str) -> bool {
     (1..=100).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
@@ -176,6 +176,20 @@ impl Check<'_> {
                 "signs each request itself; leave out `token`, `authorization`, `basic` and `oauth2`",
             );
         }
+    }
+}
+
+/// A mailbox that belongs to no platform: where it sends, and under which workflow, each message says.
+pub(super) fn mesh_of(mailbox: &str, password: String, shared_key: String) -> Mesh {
+    Mesh {
+        mailbox: mailbox.to_owned(),
+        to: String::new(),
+        workflow: String::new(),
+        password: Secret::new(password),
+        shared_key: Secret::new(shared_key),
+        chunk_bytes: CHUNK_BYTES as usize,
+        track_by_local_id: false,
+        checked: tokio::sync::Mutex::default(),
     }
 }
 

@@ -2,6 +2,7 @@
 //! come.
 
 use super::Fault;
+use super::letters::DocumentSection;
 use super::access::{
     AuthorizationSection, BasicSection, CertificateSection, Keys, NamedSecret, OAuth2Section, reached,
 };
@@ -27,6 +28,8 @@ pub struct NotifySection {
     pub fhir_server: Option<Spanned<EndpointSection>>,
     /// Where the senders of its messages take responses.
     pub message: Vec<Spanned<EndpointSection>>,
+    /// The letter into the record of the practice.
+    pub document: Option<Spanned<DocumentSection>>,
 }
 
 /// Somebody on the client's side who is asked over HTTP.

@@ -323,6 +323,7 @@ pub(super) fn check(config: &Config, text: &str) -> Vec<Fault> {
         check.client(section, &platforms);
         check.subscriptions(section);
         check.notify(section);
+        check.letters(section);
     }
     for section in &config.platform {
         check.platform(section, &config.adapters);
@@ -402,6 +403,7 @@ impl Check<'_> {
 
     fn client(&mut self, client: &ClientSection, platforms: &BTreeSet<&str>) {
         self.hash(&client.token_sha256, "client.token-sha256");
+        self.letters(client);
         let is_platform = client.roles.get_ref().contains(&Role::Platform);
         if client.roles.get_ref().is_empty() {
             self.at(

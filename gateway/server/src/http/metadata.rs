@@ -142,6 +142,10 @@ fn operation(kind: &str, name: &str) -> Value {
             "POST of Parameters with reason (request or withdrawal), consents and dry-run. The record of the person goes for \
              good; referrals that are under way are in the way. For clients with the role governance."
         }
+        "message-back" => {
+            "GET on a Task: needs, support, activities, outcome and scores of its referral as a document Bundle, in the order of \
+             the Social Prescribing Information Standard; what the person keeps from the practice is not in it."
+        }
         "redrive" => {
             "POST of Parameters with task, platform, cause or all, and dry-run. Dead letters go on where they stood, each after a \
              consent decision of its own; the answer says of each whether it does, and why not. For clients with the role \

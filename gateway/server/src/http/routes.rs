@@ -112,7 +112,7 @@ pub(super) const SUBSCRIPTION: &str = "Subscription";
 pub(super) const PROCESS_MESSAGE: &str = "/fhir/$process-message";
 
 /// Addresses that stand for themselves; those of each type are added by [`all`].
-pub(super) const ROUTES: [(&str, &str, Interaction); 26] = [
+pub(super) const ROUTES: [(&str, &str, Interaction); 27] = [
     ("GET", "/fhir/metadata", Interaction::Metadata),
     ("POST", "/fhir", Interaction::Transaction),
     ("POST", "/fhir/", Interaction::Transaction),
@@ -124,6 +124,7 @@ pub(super) const ROUTES: [(&str, &str, Interaction); 26] = [
     ("POST", "/fhir/Task/$redrive", Interaction::Operation("Task", "redrive")),
     ("POST", "/fhir/Task/$renotify", Interaction::Operation("Task", "renotify")),
     ("GET", "/fhir/Patient/{id}/$disclosures", Interaction::InstanceOperation("Patient", "disclosures")),
+    ("GET", "/fhir/Task/{id}/$message-back", Interaction::InstanceOperation("Task", "message-back")),
     ("GET", "/fhir/AuditEvent/{id}", Interaction::Read(AUDIT_EVENT)),
     ("GET", "/fhir/AuditEvent", Interaction::Search(AUDIT_EVENT)),
     ("POST", "/fhir/AuditEvent/_search", Interaction::SearchByPost(AUDIT_EVENT)),
@@ -145,7 +146,8 @@ pub(super) const ROUTES: [(&str, &str, Interaction); 26] = [
 pub(super) const PLATFORM_CREATES: [&str; 3] = ["Procedure", "Observation", "QuestionnaireResponse"];
 
 /// Types that have search parameters.
-pub(super) const SEARCHABLE: [&str; 6] = ["Task", "ServiceRequest", "Patient", "Consent", "Provenance", SUBSCRIPTION];
+pub(super) const SEARCHABLE: [&str; 7] =
+    ["Task", "ServiceRequest", "Patient", "Consent", "Provenance", "DocumentReference", SUBSCRIPTION];
 
 /// Every address.
 #[must_use]

@@ -53,6 +53,8 @@ const STATUS: Parameter = Parameter { name: "status", form: Form::Code, says: "S
 const PATIENT: Parameter =
     Parameter { name: "patient", form: Form::Reference("Patient"), says: "The patient it is about." };
 
+const DOCUMENT_REFERENCE: [Parameter; 5] = [ID, UPDATED, IDENTIFIER, STATUS, PATIENT];
+
 const TASK: [Parameter; 11] = [
     ID,
     UPDATED,
@@ -108,6 +110,7 @@ pub(crate) fn parameters(kind: &str) -> &'static [Parameter] {
         "Consent" => &CONSENT,
         "Provenance" => &PROVENANCE,
         "Subscription" => &SUBSCRIPTION,
+        "DocumentReference" => &DOCUMENT_REFERENCE,
         "AuditEvent" => &AUDIT_EVENT,
         "CodeSystem" | "ConceptMap" => &TERMINOLOGY,
         "MessageDefinition" => &MESSAGE_DEFINITION,

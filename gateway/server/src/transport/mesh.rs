@@ -5,6 +5,7 @@
 //! for by that name before it is sent again.
 
 mod inbox;
+pub mod post;
 mod wire;
 
 use super::{HttpTransport, Names, Shown, To};
@@ -139,7 +140,7 @@ struct Taken {
 /// A conversation with MESH for one request of an adapter.
 struct Talk<'a> {
     transport: &'a HttpTransport,
-    platform: &'a Platform,
+    to: To<'a>,
     mesh: &'a Mesh,
     names: &'a Names,
 }
@@ -152,12 +153,12 @@ pub(super) async fn carry(
     request: &FileRequest,
     names: &Names,
 ) -> Result<Answer, DeliveryError> {
-    let talk = Talk { transport, platform, mesh, names };
+    let talk = Talk { transport, to: To::platform(platform), mesh, names };
     talk.handshake().await?;
     let answer = match request {
         FileRequest::Put(put) => talk.put(put).await?,
         FileRequest::Find { key } => FileAnswer::Found(talk.find(key).await?),
-        FileRequest::List => FileAnswer::Listed(talk.list().await?),
+        FileRequest::List => FileAnswer::Listed(talk.list(inbox::LISTED).await?),
         FileRequest::Get { id } => talk.get(id).await?,
         FileRequest::Finish { id } => talk.finish(id).await?,
     };
@@ -166,15 +167,15 @@ pub(super) async fn carry(
 
 impl Talk<'_> {
     async fn call(&self, method: Method, call: Call) -> Result<Heard, Unheard> {
-        let Self { transport, platform, mesh, names } = self;
+        let Self { transport, to, mesh, names } = self;
         let nonce = transport.chance.secret();
         let signed = mesh.authorization(&nonce, transport.clock.now());
         let mut headers = call.headers;
         headers.push(("accept".to_owned(), ACCEPT.to_owned()));
         let path = format!("messageexchange/{}{}", mesh.mailbox, call.path);
         let request = HttpRequest { method, path, query: call.query, headers, body: call.body, repeat: Repeat::Safe };
-        let client = transport.client_of(To::platform(platform)).map_err(Unheard::Failed)?;
-        match transport.once(&client, To::platform(platform), &request, names, Shown::Signed(&signed)).await {
+        let client = transport.client_of(*to).map_err(Unheard::Failed)?;
+        match transport.once(&client, *to, &request, names, Shown::Signed(&signed)).await {
             Ok(Answer::Http { status, headers, body }) => Ok(Heard { status, headers, body }),
             Ok(_) => Err(Unheard::Failed(DeliveryError::new(FailureCode::NoAnswer, "HTTP gave no answer."))),
             Err(unread) if unread.too_long => Err(Unheard::TooLong),
@@ -209,12 +210,29 @@ impl Talk<'_> {
         Ok(())
     }
 
-    /// Sends a message, in parts if it is long. MESH delivers it when it has all of them.
+    /// Sends a file to the platform's mailbox.
     async fn put(&self, put: &FilePut) -> Result<FileAnswer, DeliveryError> {
         let mesh = self.mesh;
-        let packed = put.content.len() > PACKED_FROM;
-        let content = if packed { wire::packed(&put.content) } else { put.content.clone() };
-        let parts: Vec<&[u8]> = content.chunks(mesh.chunk_bytes).collect();
+        let headers = [
+            ("mex-to", mesh.to.as_str()),
+            ("mex-workflowid", mesh.workflow.as_str()),
+            ("mex-filename", put.name.as_str()),
+            ("mex-localid", put.key.as_str()),
+            ("mex-content-type", put.media_type.as_str()),
+        ];
+        self.message(&headers, &put.media_type, &put.content).await.map(|_| FileAnswer::Put)
+    }
+
+    /// Sends a message, in parts if it is long. MESH delivers it when it has all of them. Its name at MESH.
+    async fn message(
+        &self,
+        headers: &[(&str, &str)],
+        media_type: &str,
+        content: &[u8],
+    ) -> Result<String, DeliveryError> {
+        let packed = content.len() > PACKED_FROM;
+        let content = if packed { wire::packed(content) } else { content.to_vec() };
+        let parts: Vec<&[u8]> = content.chunks(self.mesh.chunk_bytes).collect();
         let all = parts.len();
         let mut message = None;
         for (index, part) in parts.into_iter().enumerate() {
@@ -223,7 +241,7 @@ impl Talk<'_> {
                 None => "/outbox".to_owned(),
                 Some(id) => format!("/outbox/{id}/{number}"),
             };
-            let mut call = Call::to(path).with("content-type", &put.media_type);
+            let mut call = Call::to(path).with("content-type", media_type);
             if packed {
                 call = call.with("content-encoding", "gzip");
             }
@@ -231,12 +249,7 @@ impl Talk<'_> {
                 call = call.with("mex-chunk-range", format!("{number}:{all}"));
             }
             if message.is_none() {
-                call = call
-                    .with("mex-to", &mesh.to)
-                    .with("mex-workflowid", &mesh.workflow)
-                    .with("mex-filename", &put.name)
-                    .with("mex-localid", &put.key)
-                    .with("mex-content-type", &put.media_type);
+                call = headers.iter().fold(call, |call, (name, value)| call.with(name, *value));
             }
             call.body = Some(part.to_vec());
             let heard = self.call(Method::Post, call).await?;
@@ -248,14 +261,9 @@ impl Talk<'_> {
                 message = Some(wire::id(&message_id).ok_or_else(|| heard.failure())?.to_owned());
             }
         }
-        if message.is_some() {
-            Ok(FileAnswer::Put)
-        } else {
-            Err(DeliveryError::new(
-                FailureCode::Untranslatable,
-                "The adapter made an empty file, which MESH does not take.",
-            ))
-        }
+        message.ok_or_else(|| {
+            DeliveryError::new(FailureCode::Untranslatable, "The adapter made an empty file, which MESH does not take.")
+        })
     }
 }
 

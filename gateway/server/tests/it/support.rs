@@ -83,6 +83,8 @@ pub(crate) struct Setup {
     pub(crate) decided: String,
     /// Keys of `[limits]`.
     pub(crate) limits: &'static str,
+    /// More keys of the practice's client.
+    pub(crate) gp: String,
     /// Who else is told on the GP's side.
     pub(crate) way: Option<Arc<dyn Way>>,
     /// Clients that may subscribe, to endpoints on this machine.
@@ -152,6 +154,7 @@ impl Default for Setup {
             limits: PLENTY,
             notify: [String::new(), String::new()],
             base_url: None,
+            gp: String::new(),
             way: None,
             subscribers: &[],
         }
@@ -475,7 +478,7 @@ pub(crate) fn configuration(address: &str, token: &Path, setup: &Setup) -> Strin
         "[server]\nlisten = \"{address}\"\ndata = \"unused\"\n{folder}\n[retry]\ndelays-seconds = [1]\nsettle-seconds = 0\nlane-seconds = {}\n",
         setup.lane_seconds
     );
-    text += &client(GP, "pcn-a", PRACTICE_ODS, &format!("{referrer}\n{}", setup.notify[0]));
+    text += &client(GP, "pcn-a", PRACTICE_ODS, &format!("{referrer}\n{}\n{}", setup.notify[0], setup.gp));
     text += &client(READER, "pcn-a", PRACTICE_ODS, "roles = [\"reader\"]");
     text += &client(BARS, "pcn-a", PRACTICE_ODS, &format!("{referrer}\nprofile = \"bars\"\n{}", setup.notify[1]));
     text += &client(NEIGHBOUR, "pcn-a", "A82001", referrer);

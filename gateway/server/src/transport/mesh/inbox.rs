@@ -5,9 +5,19 @@ use adapter_contract::{DeliveryError, FailureCode, FileAnswer, FileFault, Method
 use serde::Deserialize;
 
 /// Messages that are looked at in one poll; more wait for the next.
-const LISTED: usize = 100;
+pub(super) const LISTED: usize = 100;
 /// Parts of a message, at most.
 const PARTS: usize = 100;
+
+/// What became of asking for a message.
+pub(super) enum First {
+    /// It is not there.
+    Gone,
+    /// It is not to be read.
+    Unfit(FileFault),
+    /// Its first part.
+    Part(Heard),
+}
 
 #[derive(Deserialize)]
 struct Inbox {
@@ -49,16 +59,16 @@ impl Talk<'_> {
         }
     }
 
-    /// The messages that wait in our mailbox.
-    pub(super) async fn list(&self) -> Result<Vec<String>, DeliveryError> {
+    /// The messages that wait in our mailbox, so many at most.
+    pub(super) async fn list(&self, most: usize) -> Result<Vec<String>, DeliveryError> {
         let mut call = Call::to("/inbox");
-        call.query.push(("max_results".to_owned(), LISTED.to_string()));
+        call.query.push(("max_results".to_owned(), most.to_string()));
         let heard = self.call(Method::Get, call).await?;
         if heard.status != 200 {
             return Err(heard.failure());
         }
         let Inbox { messages } = heard.read()?;
-        Ok(messages.into_iter().filter(|id| wire::id(id).is_some()).take(LISTED).collect())
+        Ok(messages.into_iter().filter(|id| wire::id(id).is_some()).take(most).collect())
     }
 
     /// Says that a message is dealt with. One that is gone needs no word.
@@ -74,31 +84,48 @@ impl Talk<'_> {
     /// Fetches a message, with all its parts.
     pub(super) async fn get(&self, id: &str) -> Result<FileAnswer, DeliveryError> {
         let Some(id) = wire::id(id) else { return Ok(FileAnswer::NotOurs) };
-        let first = match self.part(id, 1).await {
-            Err(Unheard::TooLong) => return Ok(FileAnswer::Unfit(FileFault::TooLong)),
-            part => part?,
+        let first = match self.first(id).await? {
+            First::Gone => return Ok(FileAnswer::NotOurs),
+            First::Unfit(fault) => return Ok(FileAnswer::Unfit(fault)),
+            First::Part(first) => first,
         };
-        match first.status {
-            200 | 206 => {}
-            404 | 410 => return Ok(FileAnswer::NotOurs),
-            _ => return Err(first.failure()),
-        }
         if first.header("mex-messagetype").is_some_and(|kind| kind.eq_ignore_ascii_case("REPORT")) {
             return self.undelivered(&first).await;
         }
         if !first.header("mex-from").is_some_and(|from| from.eq_ignore_ascii_case(&self.mesh.to)) {
             return Ok(FileAnswer::NotOurs);
         }
-        let most = self.platform.adapter.descriptor().limits.answer_bytes as usize;
+        let name = first.header("mex-filename").map(str::to_owned);
+        Ok(match self.whole(id, first).await? {
+            Ok(content) => FileAnswer::File(ReceivedFile { name, content }),
+            Err(fault) => FileAnswer::Unfit(fault),
+        })
+    }
+
+    /// The first part of a message, with its headers.
+    pub(super) async fn first(&self, id: &str) -> Result<First, DeliveryError> {
+        let first = match self.part(id, 1).await {
+            Err(Unheard::TooLong) => return Ok(First::Unfit(FileFault::TooLong)),
+            part => part?,
+        };
+        match first.status {
+            200 | 206 => Ok(First::Part(first)),
+            404 | 410 => Ok(First::Gone),
+            _ => Err(first.failure()),
+        }
+    }
+
+    /// The content of a message of which this is the first part.
+    pub(super) async fn whole(&self, id: &str, first: Heard) -> Result<Result<Vec<u8>, FileFault>, DeliveryError> {
+        let most = self.to.answer_bytes;
         let parts = first.header("mex-chunk-range").and_then(parts).unwrap_or(1);
         if parts > PARTS {
-            return Ok(FileAnswer::Unfit(FileFault::TooLong));
+            return Ok(Err(FileFault::TooLong));
         }
-        let name = first.header("mex-filename").map(str::to_owned);
         let mut content = first.body;
         for number in 2..=parts {
             let part = match self.part(id, number).await {
-                Err(Unheard::TooLong) => return Ok(FileAnswer::Unfit(FileFault::TooLong)),
+                Err(Unheard::TooLong) => return Ok(Err(FileFault::TooLong)),
                 part => part?,
             };
             if !matches!(part.status, 200 | 206) {
@@ -106,14 +133,13 @@ impl Talk<'_> {
             }
             content.extend_from_slice(&part.body);
             if content.len() > most {
-                return Ok(FileAnswer::Unfit(FileFault::TooLong));
+                return Ok(Err(FileFault::TooLong));
             }
         }
-        Ok(match wire::unpacked(content, most) {
-            Ok(content) => FileAnswer::File(ReceivedFile { name, content }),
-            Err(wire::Unpacking::TooLong) => FileAnswer::Unfit(FileFault::TooLong),
-            Err(wire::Unpacking::Broken) => FileAnswer::Unfit(FileFault::Broken),
-        })
+        Ok(wire::unpacked(content, most).map_err(|fault| match fault {
+            wire::Unpacking::TooLong => FileFault::TooLong,
+            wire::Unpacking::Broken => FileFault::Broken,
+        }))
     }
 
     async fn part(&self, id: &str, number: usize) -> Result<Heard, Unheard> {

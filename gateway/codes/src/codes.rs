@@ -1,7 +1,7 @@
-//! SNOMED CT concepts that are confirmed, each with where it was read: `codes.csv` beside this file.
+//! SNOMED CT concepts that are confirmed, each with where and when it was read: `codes.csv` beside this file.
 //!
-//! A row without provenance, or whose id has a wrong check digit, is refused. Concepts that no public file confirms are in no row,
-//! however likely (`docs/gp-documents.md` names them).
+//! A row without provenance, without the day on which that was read, or whose id has a wrong check digit, is refused. Concepts that no
+//! public file confirms are in no row, however likely (`docs/message-back.md` names them).
 
 use thiserror::Error;
 
@@ -34,13 +34,15 @@ pub struct Code {
     pub used_for: Use,
     /// Where it was read.
     pub provenance: String,
+    /// On which day, `YYYY-MM-DD`.
+    pub read: String,
 }
 
 /// Why a row is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CodeFault {
-    /// Not four columns, or no CSV.
-    #[error("line {line} is not code, display, use and provenance: write all four")]
+    /// Not five columns, or no CSV.
+    #[error("line {line} is not code, display, use, provenance and read: write all five")]
     Row {
         /// Line of the table.
         line: u64,
@@ -56,6 +58,14 @@ pub enum CodeFault {
     /// Nobody says where the concept was read.
     #[error("line {line} says not where {code} was read: fill in provenance, or take the row out")]
     Provenance {
+        /// Line of the table.
+        line: u64,
+        /// Its code.
+        code: String,
+    },
+    /// Nobody says when.
+    #[error("line {line} says not on which day the provenance of {code} was read: write it as 2026-11-30")]
+    Read {
         /// Line of the table.
         line: u64,
         /// Its code.
@@ -97,13 +107,18 @@ pub fn read(text: &str) -> Result<Vec<Code>, CodeFault> {
             record.map_err(|fault| CodeFault::Row { line: fault.position().map_or(1, csv::Position::line) })?;
         let line = record.position().map_or(1, csv::Position::line);
         let fields: Vec<&str> = record.iter().collect();
-        let &[code, display, used_for, provenance] = fields.as_slice() else { return Err(CodeFault::Row { line }) };
+        let &[code, display, used_for, provenance, day] = fields.as_slice() else {
+            return Err(CodeFault::Row { line });
+        };
         let named = || code.to_owned();
         if !is_sctid(code) {
             return Err(CodeFault::Id { line, code: named() });
         }
         if provenance.is_empty() {
             return Err(CodeFault::Provenance { line, code: named() });
+        }
+        if !is_day(day) {
+            return Err(CodeFault::Read { line, code: named() });
         }
         if display.is_empty() {
             return Err(CodeFault::Row { line });
@@ -118,9 +133,16 @@ pub fn read(text: &str) -> Result<Vec<Code>, CodeFault> {
             "measure" => Use::Measure,
             _ => return Err(CodeFault::Use { line }),
         };
-        codes.push(Code { code: named(), display: display.to_owned(), used_for, provenance: provenance.to_owned() });
+        let (provenance, read) = (provenance.to_owned(), day.to_owned());
+        codes.push(Code { code: named(), display: display.to_owned(), used_for, provenance, read });
     }
     Ok(codes)
+}
+
+/// Whether this has the form of a day.
+pub(crate) fn is_day(text: &str) -> bool {
+    let form = |(place, byte): (usize, u8)| if place == 4 || place == 7 { byte == b'-' } else { byte.is_ascii_digit() };
+    text.len() == 10 && text.bytes().enumerate().all(form)
 }
 
 /// Whether a text can be the id of a SNOMED CT concept: 6 to 18 digits, not beginning with 0, with the partition of a concept (00 or 10)
@@ -169,23 +191,28 @@ mod tests {
 
     #[test]
     fn rows_that_are_not_fit_are_refused() {
-        let head = "code,display,use,provenance\n";
+        let head = "code,display,use,provenance,read\n";
         let cases = [
-            ("371531000,Report,document type,", "line 2 says not where"),
-            ("371531000,Report,document type,  ", "line 2 says not where"),
-            ("371531001,Report,document type,somewhere", "no SNOMED CT id"),
-            ("224508005,Role,referral,an example of a guide", "no SNOMED CT id"),
-            ("0371531000,Report,document type,somewhere", "no SNOMED CT id"),
-            ("371531000,Report,letter,somewhere", "use is"),
-            ("371531000,,document type,somewhere", "write all four"),
-            ("371531000,Report,document type", "write all four"),
-            ("371531000,A,measure,here\n371531000,B,measure,there", "line 3: 371531000 is in the table already"),
+            ("371531000,Report,document type,,2026-11-30", "line 2 says not where"),
+            ("371531000,Report,document type,  ,2026-11-30", "line 2 says not where"),
+            ("371531000,Report,document type,somewhere,", "line 2 says not on which day"),
+            ("371531000,Report,document type,somewhere,lately", "line 2 says not on which day"),
+            ("371531001,Report,document type,somewhere,2026-11-30", "no SNOMED CT id"),
+            ("224508005,Role,referral,an example of a guide,2026-11-30", "no SNOMED CT id"),
+            ("0371531000,Report,document type,somewhere,2026-11-30", "no SNOMED CT id"),
+            ("371531000,Report,letter,somewhere,2026-11-30", "use is"),
+            ("371531000,,document type,somewhere,2026-11-30", "write all five"),
+            ("371531000,Report,document type,somewhere", "write all five"),
+            (
+                "371531000,A,measure,here,2026-11-30\n371531000,B,measure,there,2026-11-30",
+                "line 3: 371531000 is in the table already",
+            ),
         ];
         for (rows, told) in cases {
             let fault = read(&format!("{head}{rows}\n")).unwrap_err().to_string();
             assert!(fault.contains(told), "{rows}: {fault}");
         }
-        assert_eq!(read(&format!("{head}371531000,Report,document type,here\n")).unwrap().len(), 1);
+        assert_eq!(read(&format!("{head}371531000,Report,document type,here,2026-11-30\n")).unwrap().len(), 1);
     }
 
     #[test]

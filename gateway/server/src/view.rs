@@ -155,11 +155,6 @@ impl View {
         directory.get(reference).map(|stored| &stored.document).or_else(|| self.related(reference))
     }
 
-    /// Whom the referral is about.
-    pub(crate) const fn person(&self) -> &Person {
-        &self.person
-    }
-
     /// What of the platform's statements somebody on the sender's side may be told at this moment. Where nobody can say, the status alone.
     pub(crate) async fn told(&self, gateway: &Gateway) -> Result<Kept, StoreError> {
         let Some(id) = &self.standing.referral.platform else { return Ok(Kept::Nothing) };

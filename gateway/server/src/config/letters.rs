@@ -20,7 +20,6 @@ use serde::Deserialize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use toml::Spanned;
 use url::Url;
 
 /// `notify.document` of a client.

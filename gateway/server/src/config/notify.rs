@@ -2,10 +2,10 @@
 //! come.
 
 use super::Fault;
-use super::letters::DocumentSection;
 use super::access::{
     AuthorizationSection, BasicSection, CertificateSection, Keys, NamedSecret, OAuth2Section, reached,
 };
+use super::letters::DocumentSection;
 use super::sections::{Check, ClientSection, Config, SecretSource};
 use crate::notify::Ways;
 use crate::notify::message::{MessageTarget, MessageWay};

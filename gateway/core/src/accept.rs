@@ -408,6 +408,7 @@ pub fn start(from: &Start<'_, '_>, new_id: &mut dyn FnMut() -> String) -> Result
         answer_due: None,
         reminders: Vec::new(),
         recall: None,
+        handled: None,
         subject: None,
         erased: None,
     };

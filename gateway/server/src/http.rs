@@ -2,11 +2,13 @@
 //! the same steps: names, limits, caller, interaction, answer.
 
 mod collect;
+mod console;
 mod context;
 mod disclosures;
 mod erase;
 mod link;
 mod metadata;
+mod pages;
 mod preview;
 mod process_message;
 mod read;
@@ -17,6 +19,7 @@ mod routes;
 mod search;
 mod terminology;
 mod update;
+mod work_list;
 mod write;
 
 use routes::Interaction;
@@ -54,9 +57,13 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
     }
     router
         .merge(link::router())
+        .merge(console::router())
         .fallback(|State(gateway): State<Arc<Gateway>>, request: Request| async move {
             if link::is_ours(request.uri().path()) {
                 return link::nowhere(&gateway);
+            }
+            if console::is_ours(request.uri().path()) {
+                return console::nowhere(&gateway);
             }
             refuse_early(&gateway, &request, Refusal::not_found())
         })
@@ -181,6 +188,7 @@ async fn run(
             let form = context.form(gateway, &parts, body).await?;
             terminology::search(gateway, &context, kind, &form)
         }
+        Interaction::Query(..) => work_list::answer(gateway, &context, parts.uri.query().unwrap_or_default()).await,
         Interaction::InstanceOperation(..) => {
             let html = context::prefers_html(&parts.headers, &parts.uri);
             disclosures::of_patient(gateway, &context, &id(), html).await

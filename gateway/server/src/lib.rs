@@ -29,6 +29,7 @@ mod view;
 pub mod viewing;
 pub mod waiting;
 mod withdraw;
+mod work;
 
 // What goes.
 mod erase;

@@ -54,6 +54,9 @@ pub(crate) async fn turn(gateway: &Gateway, stop: &CancellationToken) {
     if let Err(error) = links(gateway, stop).await {
         log_store_fault("retention", &error);
     }
+    if let Err(error) = sign_ins(gateway, stop).await {
+        log_store_fault("retention", &error);
+    }
 }
 
 /// Status links that can no longer be opened, after a while. They hold nothing of a person, open nothing, and stand in no table: no
@@ -66,6 +69,19 @@ async fn links(gateway: &Gateway, stop: &CancellationToken) -> Result<(), StoreE
             break;
         }
         let removed = expired.into_iter().map(|link| Removed::Link(link.id)).collect();
+        commit(gateway, vec![Change::Remove(removed)]).await?;
+    }
+    Ok(())
+}
+
+/// Sign-ins that are over, and attempts that no longer count.
+async fn sign_ins(gateway: &Gateway, stop: &CancellationToken) -> Result<(), StoreError> {
+    while !stop.is_cancelled() {
+        let expired = gateway.store.expired_sign_ins(gateway.clock.now(), BATCH).await?;
+        if expired.is_empty() {
+            break;
+        }
+        let removed = expired.iter().map(|one| Removed::SignIn(one.key().to_owned())).collect();
         commit(gateway, vec![Change::Remove(removed)]).await?;
     }
     Ok(())

@@ -29,9 +29,10 @@ pub use chain::{AuditChain, BrokenLine, ChainFault};
 
 use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use async_trait::async_trait;
+use gateway_core::account::{Account, AccountId, SignIn};
 use gateway_core::backlog::Backlog;
 use gateway_core::change::{AuditRecord, CheckFailure, RawReport, Received, ReportRecord, StoredAnswer, Transaction};
-use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
+use gateway_core::identity::{ClientId, Compartment, Owner, PlatformId, TenantId};
 use gateway_core::lane::{Lane, LeaveLane, TakeLane, Taken};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
 use gateway_core::referral::{Referral, ReferralId};
@@ -127,6 +128,9 @@ pub struct ReferralFilter {
     pub subject: Option<SubjectId>,
     /// Only those at whose platform a person has something to settle ([`Referral::attention`]).
     pub attention: bool,
+    /// Only those of this customer and party of which something may need a person ([`may_need`](gateway_core::work_list::may_need));
+    /// every other criterion but `after` and `limit` is then left out.
+    pub needing: Option<(TenantId, Owner)>,
     /// Only those accepted after this one in acceptance order (exclusive).
     pub after: Option<ReferralId>,
     /// At most so many.
@@ -288,6 +292,18 @@ pub trait Store: Send + Sync {
 
     /// Status links that could be opened until a time before this one, those that ended first first.
     async fn expired_links(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<StatusLink>, StoreError>;
+
+    /// The account of this name.
+    async fn account(&self, id: &AccountId) -> Result<Option<Account>, StoreError>;
+
+    /// All accounts, in the order in which they were made.
+    async fn accounts(&self) -> Result<Vec<Account>, StoreError>;
+
+    /// What is kept of signing in under this [key](SignIn::key).
+    async fn sign_in(&self, key: &str) -> Result<Option<SignIn>, StoreError>;
+
+    /// What is kept of signing in and means nothing any more at this time, what ended first first.
+    async fn expired_sign_ins(&self, by: OffsetDateTime, limit: u32) -> Result<Vec<SignIn>, StoreError>;
 
     /// Where polling a platform stands.
     async fn cursor(&self, platform: &PlatformId) -> Result<Option<Cursor>, StoreError>;

@@ -109,6 +109,7 @@ pub(crate) fn referral() -> Referral {
         answer_due: None,
         reminders: Vec::new(),
         recall: None,
+        handled: None,
         subject: None,
         erased: None,
     }

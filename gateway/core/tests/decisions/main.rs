@@ -23,3 +23,4 @@ mod sender_cancels;
 mod sender_moves;
 mod unanswered;
 mod withdraw;
+mod work_list;

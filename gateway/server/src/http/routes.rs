@@ -31,6 +31,8 @@ pub(super) enum Interaction {
     Patch(&'static str),
     /// An operation on a type: its name without the dollar sign.
     Operation(&'static str, &'static str),
+    /// An operation on a type, by GET.
+    Query(&'static str, &'static str),
     /// An operation on one resource, by GET.
     InstanceOperation(&'static str, &'static str),
     /// A platform's push.
@@ -56,7 +58,7 @@ impl Interaction {
             Self::Search(_) | Self::SearchByPost(_) => "search-type",
             Self::Update(_) => "update",
             Self::Patch(_) => "patch",
-            Self::Operation(_, name) | Self::InstanceOperation(_, name) => name,
+            Self::Operation(_, name) | Self::Query(_, name) | Self::InstanceOperation(_, name) => name,
             Self::Reports => "reports",
             Self::Live => "live",
             Self::Ready => "ready",
@@ -76,6 +78,7 @@ impl Interaction {
             | Self::Update(kind)
             | Self::Patch(kind)
             | Self::Operation(kind, _)
+            | Self::Query(kind, _)
             | Self::InstanceOperation(kind, _) => Some(kind),
             _ => None,
         }
@@ -103,7 +106,7 @@ pub(super) const MESSAGE_DEFINITION: &str = "MessageDefinition";
 pub(super) const PROCESS_MESSAGE: &str = "/fhir/$process-message";
 
 /// Addresses that stand for themselves; those of each type are added by [`all`].
-pub(super) const ROUTES: [(&str, &str, Interaction); 25] = [
+pub(super) const ROUTES: [(&str, &str, Interaction); 26] = [
     ("GET", "/fhir/metadata", Interaction::Metadata),
     ("POST", "/fhir", Interaction::Transaction),
     ("POST", "/fhir/", Interaction::Transaction),
@@ -113,6 +116,7 @@ pub(super) const ROUTES: [(&str, &str, Interaction); 25] = [
     ("POST", "/fhir/ServiceRequest/{id}/$erase", Interaction::Operation("ServiceRequest", "erase")),
     ("POST", "/fhir/Consent/{id}/$erase", Interaction::Operation("Consent", "erase")),
     ("POST", "/fhir/Task/$redrive", Interaction::Operation("Task", "redrive")),
+    ("GET", "/fhir/Task/$work-list", Interaction::Query("Task", "work-list")),
     ("GET", "/fhir/Patient/{id}/$disclosures", Interaction::InstanceOperation("Patient", "disclosures")),
     ("GET", "/fhir/AuditEvent/{id}", Interaction::Read(AUDIT_EVENT)),
     ("GET", "/fhir/AuditEvent", Interaction::Search(AUDIT_EVENT)),

@@ -11,7 +11,7 @@ use crate::ingest::{self, consent_tokens, is_submission, load, nhs_numbers, stor
 use axum::http::StatusCode;
 use gateway_core::accept::Start;
 use gateway_core::change::Change;
-use gateway_core::identity::{PlatformId, Role};
+use gateway_core::identity::{Client, PlatformId, Role};
 use gateway_core::ingest::{Draft, Found, Submission, Wants, Write, check_single, parse_etag, patient_of};
 use gateway_core::patch;
 use gateway_core::refusal::{Refusal, pass_or_refuse};
@@ -114,7 +114,8 @@ async fn task(
             published(gateway, context, (id, version, &current), &proposed, method, if_match).await?
         } else {
             need_role(context, Role::Referrer)?;
-            senders(gateway, context, (id, version, &current), &proposed, method, if_match).await?
+            let (client, correlation) = (&context.client, context.names.correlation.as_str());
+            senders(gateway, (client, correlation), (id, version, &current), &proposed, method, if_match).await?
         };
         let reply = reply(gateway, context, &updated, id, shown.is_some())?;
         match commit_remembered(gateway, context, bytes, &reply, updated.transaction).await {
@@ -178,17 +179,17 @@ fn reply(
     Ok(reply.preferring(context.prefer))
 }
 
-/// Decides on what the sender proposes for its Task.
+/// Decides on what the sender proposes for its Task, in its conversation.
 pub(super) async fn senders(
     gateway: &Gateway,
-    context: &Context,
+    (client, correlation): (&Client, &str),
     task: (&str, u64, &Json),
     proposed: &Json,
     method: WriteMethod,
     if_match: Option<u64>,
 ) -> Result<Updated, Refusal> {
     let fault = |error: &crate::store::StoreError| store_fault(error);
-    let compartment = context.client.compartment();
+    let compartment = client.compartment();
     let references = references::sites(proposed).into_iter().filter(|site| site.logical);
     let exist: BTreeSet<String> = references.map(|site| site.value).collect();
     let wants = Wants { exist: exist.clone(), ..Wants::default() };
@@ -221,8 +222,8 @@ pub(super) async fn senders(
     };
     let update = TaskUpdate {
         start: Start {
-            client: &context.client,
-            correlation: &context.names.correlation,
+            client,
+            correlation,
             compartment: &compartment,
             task,
             service_request: (request_id, &request.document),

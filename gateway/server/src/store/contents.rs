@@ -22,12 +22,14 @@ enum Table {
     Erased,
     About,
     Links,
+    Accounts,
+    SignIns,
     Cursors,
     Answers,
     Audit,
 }
 
-const ORDER: [Table; 13] = [
+const ORDER: [Table; 15] = [
     Table::Received,
     Table::Resources,
     Table::Referrals,
@@ -38,6 +40,8 @@ const ORDER: [Table; 13] = [
     Table::Erased,
     Table::About,
     Table::Links,
+    Table::Accounts,
+    Table::SignIns,
     Table::Cursors,
     Table::Answers,
     Table::Audit,
@@ -74,6 +78,8 @@ impl Table {
             }
             Self::About => "SELECT referral, raw FROM raw_report_about ORDER BY referral, raw",
             Self::Links => "SELECT body FROM status_link ORDER BY place",
+            Self::Accounts => "SELECT body FROM account ORDER BY place",
+            Self::SignIns => "SELECT body FROM sign_in ORDER BY key",
             Self::Cursors => "SELECT platform, cursor FROM cursor ORDER BY platform",
             Self::Answers => {
                 "SELECT a.tenant, a.client, a.request_id, a.fingerprint, a.at, a.status, a.location, a.etag, a.body, k.key,
@@ -110,6 +116,8 @@ impl Table {
             }
             Self::About => digest.about(&row.text(0)?, &row.text(1)?),
             Self::Links => digest.link(&row.json(0, "status link")?)?,
+            Self::Accounts => digest.account(&row.json(0, "account")?)?,
+            Self::SignIns => digest.sign_in(&row.json(0, "sign-in")?)?,
             Self::Cursors => digest.cursor(&PlatformId(row.string(0)?), &row.text(1)?),
             Self::Answers => digest.answer(&rows::answer(row)?),
             Self::Audit => {

@@ -1,6 +1,7 @@
 //! What every engine must do: the rules of [`Store`] and of [`gateway_core::change`], as functions that panic when one is
 //! broken. An engine's tests call [`run_all`]; it knows nothing of engines.
 
+mod accounts;
 mod audit;
 mod erasing;
 mod keeping;
@@ -76,6 +77,11 @@ where
     links::links_are_listed_as_they_were_made_and_as_they_end(make().await).await;
     links::links_go_with_their_referral(make().await).await;
     links::times_of_links_are_kept_to_the_microsecond(make().await).await;
+    accounts::accounts_are_found_by_name_and_listed_as_they_were_made(make().await).await;
+    accounts::sign_ins_are_found_by_key_and_follow_each_other(make().await).await;
+    accounts::what_means_nothing_any_more_is_listed_by_its_end(make().await).await;
+    accounts::times_of_sign_ins_are_kept_to_the_microsecond(make().await).await;
+    accounts::what_may_need_a_person_is_listed_for_one_party(make().await).await;
     erasing::what_is_erased_is_gone_and_says_so(make().await).await;
     erasing::what_belongs_to_others_stays(make().await).await;
     erasing::nothing_more_is_taken_for_what_is_erased(make().await).await;

@@ -23,6 +23,7 @@ mod hanging_up;
 mod instances;
 mod lamplight;
 mod lanes;
+mod link_worker;
 mod losses;
 mod mail;
 mod mail_in;

@@ -5,6 +5,7 @@ use super::state::{KeptReport, KeptRow, State};
 use crate::store::canonical::MATCHES_NAMED;
 use crate::store::chain::{Content, Link};
 use crate::store::{CommitError, StoreError};
+use gateway_core::account::SignIn;
 use gateway_core::change::{AuditRecord, Change, Check, CheckFailure, Removed, ReportRecord, Transaction};
 use gateway_core::outbox::{OutboxRow, OutboxState};
 use gateway_core::referral::{Referral, ReferralId};
@@ -75,6 +76,8 @@ fn follows(state: &State, changes: &[Change]) -> Result<(), CommitError> {
     let mut subjects = HashMap::new();
     let mut firsts = HashMap::new();
     let mut links = state.links.clone();
+    let mut accounts = HashMap::new();
+    let mut sign_ins: HashMap<&str, u64> = HashMap::new();
     let mut erased: HashSet<&Subject> = state.erased.keys().collect();
     let taken = |subject: Option<&Subject>, erased: &HashSet<&Subject>| match subject {
         Some(subject) if erased.contains(subject) => Err(CheckFailure::Erased),
@@ -90,6 +93,10 @@ fn follows(state: &State, changes: &[Change]) -> Result<(), CommitError> {
             }
             Change::Remove(removed) => {
                 links.retain(|link| !removed.contains(&Removed::Link(link.id.clone())));
+                sign_ins.extend(removed.iter().filter_map(|one| match one {
+                    Removed::SignIn(key) => Some((key.as_str(), 0)),
+                    _ => None,
+                }));
             }
             Change::Received(received) => taken(received.subject.as_ref(), &erased)?,
             Change::RememberAnswer(answer) => taken(answer.subject.as_ref(), &erased)?,
@@ -135,6 +142,24 @@ fn follows(state: &State, changes: &[Change]) -> Result<(), CommitError> {
                     return Err(StoreError::Engine("a status link's secret was used twice".to_owned()).into());
                 }
                 links.push((**link).clone());
+            }
+            Change::PutAccount(account) => {
+                let current = accounts.entry(&account.id).or_insert_with(|| {
+                    state.accounts.iter().find(|kept| kept.id == account.id).map_or(0, |kept| kept.revision)
+                });
+                if current.checked_add(1) != Some(account.revision) {
+                    return Err(CheckFailure::Revision(*current).into());
+                }
+                *current = account.revision;
+            }
+            Change::PutSignIn(sign_in) => {
+                let current = sign_ins
+                    .entry(sign_in.key())
+                    .or_insert_with(|| state.sign_ins.get(sign_in.key()).map_or(0, SignIn::revision));
+                if current.checked_add(1) != Some(sign_in.revision()) {
+                    return Err(CheckFailure::Revision(*current).into());
+                }
+                *current = sign_in.revision();
             }
             Change::ReceiveReport(report)
                 if !raw.insert(&report.id) || state.raw_reports.iter().any(|kept| kept.report.id == report.id) =>
@@ -205,6 +230,13 @@ fn apply(state: &mut State, change: Change) {
             Some(kept) => *kept = *link,
             None => state.links.push(*link),
         },
+        Change::PutAccount(account) => match state.accounts.iter_mut().find(|kept| kept.id == account.id) {
+            Some(kept) => *kept = *account,
+            None => state.accounts.push(*account),
+        },
+        Change::PutSignIn(sign_in) => {
+            state.sign_ins.insert(sign_in.key().to_owned(), sign_in);
+        }
         Change::PutCursor { platform, cursor } => {
             state.cursors.insert(platform, cursor);
         }
@@ -275,6 +307,9 @@ fn remove(state: &mut State, removed: Removed) {
         }
         Removed::RawReport(id) => state.raw_reports.retain(|kept| kept.report.id != id),
         Removed::Link(id) => state.links.retain(|kept| kept.id != id),
+        Removed::SignIn(key) => {
+            state.sign_ins.remove(&key);
+        }
         Removed::Report(id) => state.reports.retain(|kept| kept.id != id),
     }
 }

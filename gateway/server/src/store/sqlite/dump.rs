@@ -20,6 +20,8 @@ const TABLES: &[&str] = &[
     "raw_report_about",
     "report",
     "status_link",
+    "account",
+    "sign_in",
     "cursor",
     "lane",
     "answer",

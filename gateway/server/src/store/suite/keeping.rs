@@ -1,9 +1,9 @@
 //! Rules for answers, cursors, audit, and for transactions as a whole.
 
 use super::samples::{
-    Shared, adapter, answer, at, audit, claim, commit, erasure, errand, home, key, link, must, platform, put,
-    put_errand, put_link, put_referral, query, raw_report, received, record, referral, referral_id, refused, report,
-    resource, subject, token, write,
+    Shared, account, adapter, answer, at, attempts, audit, claim, commit, erasure, errand, home, key, link, must,
+    platform, put, put_account, put_errand, put_link, put_referral, query, raw_report, received, record, referral,
+    referral_id, refused, report, resource, session, subject, token, write,
 };
 use adapter_contract::Cursor;
 use gateway_core::change::{AuditRecord, Change, Check, CheckFailure, Disposition, Removed, StoredAnswer, Transaction};
@@ -93,6 +93,11 @@ fn every_change() -> Vec<Change> {
         put_link(link("a", "a", 50).closed()),
         put_link(link("b", "a", 50)),
         Change::Remove(vec![Removed::Link("a".to_owned())]),
+        put_account(account("anna", 1)),
+        put_account(account("anna", 1).disabled(true)),
+        Change::PutSignIn(session("browser", "anna", 0)),
+        Change::PutSignIn(attempts("tries", 1, 0)),
+        Change::Remove(vec![Removed::SignIn("browser".to_owned())]),
         Change::PutCursor { platform: platform("food-bank"), cursor: Cursor("1".to_owned()) },
         Change::PutCursor { platform: platform("food-bank"), cursor: Cursor("2".to_owned()) },
         Change::RememberAnswer(answer("q1")),

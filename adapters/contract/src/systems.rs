@@ -12,3 +12,6 @@ pub const BUSINESS_STATUS: &str = "https://vcse-gateway.example/fhir/CodeSystem/
 pub fn platform_status(adapter: &str) -> String {
     format!("https://vcse-gateway.example/fhir/CodeSystem/platform-status/{adapter}")
 }
+
+/// Code system of `Task.code` of a follow-up: why the gateway asks a person to look (docs/follow-up.md lists its codes).
+pub const FOLLOW_UP: &str = "https://vcse-gateway.example/fhir/CodeSystem/follow-up";

@@ -63,6 +63,7 @@ pub(crate) fn fine(kind: Kind) -> Facts {
         loss_released: None,
         answer_due: None,
         reminders: Vec::new(),
+        follow_ups: Vec::new(),
         recall: None,
         subject: None,
         erased: None,

@@ -407,6 +407,7 @@ pub fn start(from: &Start<'_, '_>, new_id: &mut dyn FnMut() -> String) -> Result
         loss_released: None,
         answer_due: None,
         reminders: Vec::new(),
+        follow_ups: Vec::new(),
         recall: None,
         handled: None,
         subject: None,

@@ -25,6 +25,7 @@ pub mod route;
 
 // The way back.
 pub mod align;
+pub mod follow_up;
 pub mod status;
 pub mod status_link;
 pub mod unanswered;

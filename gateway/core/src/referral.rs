@@ -1,5 +1,6 @@
 //! The referral: our aggregate of ServiceRequest, Task, delivery and what was decided on the way.
 
+use crate::follow_up::FollowUp;
 use crate::identity::{ClientId, Compartment, PlatformId};
 use crate::loss::LossReport;
 use crate::status_link;
@@ -74,6 +75,9 @@ pub struct Referral {
     /// When its organisation is reminded by mail, as long as nothing is heard of it; what is past is taken out.
     #[serde(default, with = "times", skip_serializing_if = "Vec::is_empty")]
     pub reminders: Vec<OffsetDateTime>,
+    /// What a person is asked to do about it, and was: every follow-up that was ever opened.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub follow_ups: Vec<FollowUp>,
     /// The receipt of a withdrawal of consent; absent while consent was not withdrawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recall: Option<Box<Recall>>,

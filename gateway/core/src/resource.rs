@@ -107,6 +107,15 @@ pub fn tokens(kind: &str, document: &Json) -> Vec<Token> {
     if let Some(status) = document.text("status") {
         found.push(Token::new("status", status));
     }
+    if kind == "Task" {
+        found.extend(document.text("priority").map(|priority| Token::new("priority", priority)));
+        for coding in document.get("code").map(|code| code.items("coding")).unwrap_or_default() {
+            if let Some(code) = coding.text("code") {
+                found.push(Token::new("code", format!("{}|{code}", coding.text("system").unwrap_or_default())));
+                found.push(Token::new("code-value", code));
+            }
+        }
+    }
     let references: &[(&str, &str)] = match kind {
         "Task" => &[("for", "patient"), ("focus", "focus"), ("owner", "owner"), ("requester", "requester")],
         "ServiceRequest" => &[("subject", "patient"), ("requester", "requester")],

@@ -80,7 +80,7 @@ fn shortest_way(from: TaskStatus, to: TaskStatus, over_hold: bool) -> Option<Vec
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{party} may not move a Task from {from} to {to}; from {from} {party} may move it to: {}", words(.allowed))]
 pub struct MoveRefused {
-    /// `the sender` or `the performer`.
+    /// `the sender`, `the performer` or `whoever does a follow-up`.
     pub party: &'static str,
     /// Where the Task stands.
     pub from: TaskStatus,
@@ -125,6 +125,19 @@ pub fn performer_may(from: TaskStatus, to: TaskStatus) -> Result<(), MoveRefused
         return Ok(());
     }
     may("the performer", from, to, performers)
+}
+
+/// Whether whoever owns a follow-up may move it so: on, by single moves or skips of several, or to an end. Not back to requested, and
+/// not rejected: it is passed on to another owner instead. To leave the status as it is is allowed.
+///
+/// # Errors
+/// [`MoveRefused`] for every other move; its words name what is allowed.
+pub fn assignee_may(from: TaskStatus, to: TaskStatus) -> Result<(), MoveRefused> {
+    let theirs = |to| performers(to) && to != Rejected;
+    if !from.is_final() && theirs(to) && skipped(from, to).is_some() {
+        return Ok(());
+    }
+    may("whoever does a follow-up", from, to, theirs)
 }
 
 fn performers(to: TaskStatus) -> bool {

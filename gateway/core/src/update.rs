@@ -1,6 +1,10 @@
 //! Update: what the sender may still do with a Task, and what follows from it; what a collecting platform may do with a
 //! Task that was published for it.
 
+mod follow_up;
+
+pub use follow_up::{FollowUpUpdate, update_follow_up};
+
 use crate::accept::{Start, Started, audit_line, judge, new_row, start, told, version_of};
 use crate::account::AccountId;
 use crate::align::service_request_follows;

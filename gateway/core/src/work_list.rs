@@ -17,6 +17,8 @@ const QUESTION: &str = "info-needed";
 /// Why a person has to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cause {
+    /// A service reports that the person needs more than it can give, or may be harmed.
+    NeedsMore,
     /// Consent was withdrawn, and the service has to be called.
     Call,
     /// No consent permits the referral.
@@ -41,6 +43,8 @@ pub enum Cause {
     AtService,
     /// It could not be delivered.
     DeadLetter,
+    /// A follow-up is open: something did not happen in time, or did not go as it should.
+    FollowUp,
 }
 
 /// What a person may do.
@@ -54,6 +58,8 @@ pub enum Act {
     ReRefer,
     /// Record that somebody called, and who confirmed.
     RecordCall,
+    /// A follow-up is done.
+    Complete,
     /// Nothing more is to be done about it.
     Settle,
     /// End the referral.
@@ -64,8 +70,16 @@ pub enum Act {
 
 impl Act {
     /// All, in the order in which they are offered.
-    pub const ALL: [Self; 7] =
-        [Self::Answer, Self::Release, Self::RecordCall, Self::ReRefer, Self::Settle, Self::Cancel, Self::HandOver];
+    pub const ALL: [Self; 8] = [
+        Self::Complete,
+        Self::Answer,
+        Self::Release,
+        Self::RecordCall,
+        Self::ReRefer,
+        Self::Settle,
+        Self::Cancel,
+        Self::HandOver,
+    ];
 
     /// Its word in addresses and audit.
     #[must_use]
@@ -75,6 +89,7 @@ impl Act {
             Self::Release => "release",
             Self::ReRefer => "re-refer",
             Self::RecordCall => "record-call",
+            Self::Complete => "complete",
             Self::Settle => "settle",
             Self::Cancel => "cancel",
             Self::HandOver => "hand-over",
@@ -90,7 +105,8 @@ impl Act {
 
 impl Cause {
     /// All, in the order in which they are listed.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
+        Self::NeedsMore,
         Self::Call,
         Self::NoConsent,
         Self::NoRoute,
@@ -103,12 +119,14 @@ impl Cause {
         Self::Conflict,
         Self::AtService,
         Self::DeadLetter,
+        Self::FollowUp,
     ];
 
     /// Its code in lists, filters and audit.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
+            Self::NeedsMore => "needs-more",
             Self::Call => "call",
             Self::NoConsent => "no-consent",
             Self::NoRoute => "no-route",
@@ -121,6 +139,7 @@ impl Cause {
             Self::Conflict => "conflict",
             Self::AtService => "at-service",
             Self::DeadLetter => "dead-letter",
+            Self::FollowUp => "follow-up",
         }
     }
 
@@ -134,6 +153,7 @@ impl Cause {
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
+            Self::NeedsMore => "The service says that the person needs more: act today",
             Self::Call => "Consent withdrawn: call the service",
             Self::NoConsent => "Held: no consent",
             Self::NoRoute => "Held: no service chosen",
@@ -146,6 +166,7 @@ impl Cause {
             Self::Conflict => "What the service says does not fit",
             Self::AtService => "To be settled with the service",
             Self::DeadLetter => "Not delivered",
+            Self::FollowUp => "To be followed up",
         }
     }
 
@@ -153,6 +174,9 @@ impl Cause {
     #[must_use]
     pub const fn advice(self) -> &'static str {
         match self {
+            Self::NeedsMore => {
+                "Call the service now, and see to it today that somebody helps the person. In danger to life call 999."
+            }
             Self::Call => "Call the service: it has to stop, and to remove what it holds. Then record the call.",
             Self::NoConsent => {
                 "Nothing has been sent. Ask the person, record what they say in your own system, then try again."
@@ -169,19 +193,21 @@ impl Cause {
             Self::Conflict => "Ask the service how the referral stands, then say that it is settled.",
             Self::AtService => "Call the service, then say that it is settled.",
             Self::DeadLetter => "The service does not have it. Try again, or choose another service.",
+            Self::FollowUp => "Do what it says, then say that it is done.",
         }
     }
 
     /// Whether a person has to act today.
     #[must_use]
     pub const fn is_urgent(self) -> bool {
-        matches!(self, Self::Call)
+        matches!(self, Self::NeedsMore | Self::Call)
     }
 
     /// What may be done about it; the referral has the last word ([`acts`]).
     const fn acts(self) -> &'static [Act] {
-        use Act::{Answer, Cancel, ReRefer, RecordCall, Release, Settle};
+        use Act::{Answer, Cancel, Complete, ReRefer, RecordCall, Release, Settle};
         match self {
+            Self::NeedsMore | Self::FollowUp => &[Complete],
             Self::Call => &[RecordCall],
             Self::NoConsent | Self::NoRoute | Self::NeedsReview | Self::Losses | Self::DeadLetter => {
                 &[Release, ReRefer, Cancel]
@@ -195,7 +221,14 @@ impl Cause {
     /// Whether somebody's word alone settles it. What is held goes on or ends; what has gone back ends.
     fn is_settled_by_word(self, referral: &Referral) -> bool {
         match self {
-            Self::Call | Self::NoConsent | Self::NoRoute | Self::NeedsReview | Self::Losses | Self::DeadLetter => false,
+            Self::NeedsMore
+            | Self::Call
+            | Self::NoConsent
+            | Self::NoRoute
+            | Self::NeedsReview
+            | Self::Losses
+            | Self::DeadLetter
+            | Self::FollowUp => false,
             Self::Question | Self::Declined | Self::Failed | Self::Conflict | Self::AtService => true,
             Self::NoAnswer => !unanswered::has_gone_back(referral),
         }
@@ -245,6 +278,8 @@ fn stands(cause: Cause, referral: &Referral) -> bool {
         words == unanswered::GONE_BACK || words == unanswered::WORDS || words.starts_with(IN_VAIN)
     });
     match cause {
+        Cause::NeedsMore => referral.open_follow_ups().any(|one| one.cause.is_alarm()),
+        Cause::FollowUp => referral.open_follow_ups().any(|one| !one.cause.is_alarm()),
         Cause::Call => to_call(referral),
         Cause::NoConsent => active && held(|reason| matches!(reason, HoldReason::NoConsent(_))),
         Cause::NoRoute => active && held(|reason| matches!(reason, HoldReason::NoRoute(_))),
@@ -291,7 +326,7 @@ pub fn acts(referral: &Referral, causes: &[Cause]) -> Vec<Act> {
         Act::Cancel => !ended,
         Act::Release => !ended && referral.recall.is_none(),
         Act::Settle => causes.iter().any(|cause| cause.is_settled_by_word(referral)),
-        Act::Answer | Act::RecordCall | Act::HandOver => true,
+        Act::Answer | Act::RecordCall | Act::Complete | Act::HandOver => true,
     };
     let about = |act: &Act| *act == Act::HandOver || causes.iter().any(|cause| cause.acts().contains(act));
     Act::ALL.into_iter().filter(about).filter(may).collect()
@@ -328,9 +363,17 @@ pub struct Rank {
 #[must_use]
 pub fn rank(referral: &Referral, causes: &[Cause], now: OffsetDateTime) -> Rank {
     let urgent = referral.urgent.is_some_and(|from| from <= now) || causes.iter().any(|cause| cause.is_urgent());
-    let at = match &referral.recall {
+    let since = match &referral.recall {
         Some(recall) => recall.asked_at,
         None => referral.accepted_at,
     };
-    Rank { group: if urgent { 1 } else { 2 }, at }
+    // What the service says of the person counts from when it was said.
+    let alarm = referral.open_follow_ups().filter(|one| one.cause.is_alarm()).map(|one| one.opened_at).min();
+    let at = alarm.unwrap_or(since);
+    let group = match causes.contains(&Cause::NeedsMore) {
+        true => 0,
+        false if urgent => 1,
+        false => 2,
+    };
+    Rank { group, at }
 }

@@ -1,6 +1,7 @@
 //! The gateway's own rules on what may be stored: one patient, a Task that can be fulfilled, nothing that is another
 //! party's to say.
 
+use crate::follow_up;
 use crate::ingest::references::Found;
 use crate::ingest::{Accepted, Outcome};
 use crate::loss;
@@ -250,6 +251,10 @@ pub(crate) fn check_task<'l>(
     if document.items("extension").iter().any(loss::is_ours) {
         let words = "The extension translation-loss is the gateway's to set. Leave it out.";
         issues.push(rule(at("extension"), words));
+    }
+    if follow_up::is_follow_up(document) {
+        let words = "Task.code says that this is a follow-up, and only the gateway opens these. Take its code, or its own, out.";
+        issues.push(rule(at("code"), words));
     }
     if document.items("extension").iter().any(withdraw::is_receipt) {
         let words = "The extension consent-withdrawal is the gateway's to set. Leave it out.";

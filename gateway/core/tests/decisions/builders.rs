@@ -108,6 +108,7 @@ pub(crate) fn referral() -> Referral {
         loss_released: None,
         answer_due: None,
         reminders: Vec::new(),
+        follow_ups: Vec::new(),
         recall: None,
         handled: None,
         subject: None,

@@ -12,6 +12,7 @@ mod deliver_end;
 mod deliver_failed;
 mod deliver_plan;
 mod erase;
+mod follow_up;
 mod ingest;
 mod losses;
 mod minimise;

@@ -33,7 +33,7 @@ pub(crate) struct Parameter {
 pub(crate) enum Form {
     /// A code.
     Code,
-    /// `system|value`, `value`.
+    /// `system|value`, `value`; also of a coding.
     Identifier,
     /// `Type/id` or `id`, of this type; `name:identifier` takes `system|value`.
     Reference(&'static str),
@@ -53,7 +53,7 @@ const STATUS: Parameter = Parameter { name: "status", form: Form::Code, says: "S
 const PATIENT: Parameter =
     Parameter { name: "patient", form: Form::Reference("Patient"), says: "The patient it is about." };
 
-const TASK: [Parameter; 7] = [
+const TASK: [Parameter; 11] = [
     ID,
     UPDATED,
     IDENTIFIER,
@@ -61,6 +61,14 @@ const TASK: [Parameter; 7] = [
     PATIENT,
     Parameter { name: "focus", form: Form::Reference("ServiceRequest"), says: "The ServiceRequest that it fulfils." },
     Parameter { name: "owner", form: Form::Reference("Organization"), says: "Who is to do it." },
+    Parameter { name: "requester", form: Form::Reference("Organization"), says: "Who asked for it." },
+    Parameter {
+        name: "part-of",
+        form: Form::Reference("Task"),
+        says: "The Task of which it is a part or a follow-up.",
+    },
+    Parameter { name: "code", form: Form::Identifier, says: "What it is; a follow-up's code says why it is there." },
+    Parameter { name: "priority", form: Form::Code, says: "How pressing it is; several joined by commas." },
 ];
 const SERVICE_REQUEST: [Parameter; 5] = [ID, UPDATED, IDENTIFIER, STATUS, PATIENT];
 const CONSENT: [Parameter; 5] = SERVICE_REQUEST;

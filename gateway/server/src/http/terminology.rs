@@ -9,6 +9,7 @@ use crate::gateway::Gateway;
 use axum::http::StatusCode;
 use gateway_core::bars;
 use gateway_core::crosswalk::{code_system, concept_maps};
+use gateway_core::follow_up;
 use gateway_core::identity::Profile;
 use gateway_core::refusal::Refusal;
 use gateway_fhir::{Issue, IssueCode, Json};
@@ -17,7 +18,7 @@ use std::collections::BTreeMap;
 /// All resources of one of the types, by id.
 fn all(gateway: &Gateway, kind: &str) -> BTreeMap<String, Json> {
     let found: Vec<Json> = match kind {
-        "CodeSystem" => vec![code_system(env!("CARGO_PKG_VERSION"))],
+        "CodeSystem" => [code_system, follow_up::code_system].map(|of| of(env!("CARGO_PKG_VERSION"))).to_vec(),
         MESSAGE_DEFINITION => bars::message_definitions(env!("CARGO_PKG_VERSION")),
         // Of the adapters that are in use: what this gateway's Tasks may say.
         _ => gateway.platforms.all().iter().flat_map(|one| concept_maps(one.adapter.descriptor())).collect(),

@@ -11,12 +11,16 @@ use crate::ingest::{self, consent_tokens, is_submission, load, nhs_numbers, stor
 use axum::http::StatusCode;
 use gateway_core::accept::Start;
 use gateway_core::change::Change;
+use gateway_core::follow_up;
 use gateway_core::identity::{Client, PlatformId, Role};
 use gateway_core::ingest::{Draft, Found, Submission, Wants, Write, check_single, parse_etag, patient_of};
 use gateway_core::patch;
+use gateway_core::referral::Referral;
 use gateway_core::refusal::{Refusal, pass_or_refuse};
 use gateway_core::resource::WriteMethod;
-use gateway_core::update::{PublishedTaskUpdate, TaskUpdate, Updated, update_published_task, update_task};
+use gateway_core::update::{
+    FollowUpUpdate, PublishedTaskUpdate, TaskUpdate, Updated, update_follow_up, update_published_task, update_task,
+};
 use gateway_fhir::{Issue, IssueCode, Json, references};
 use std::collections::BTreeSet;
 
@@ -112,6 +116,10 @@ async fn task(
         }
         let updated = if context.client.platform.is_some() {
             published(gateway, context, (id, version, &current), &proposed, method, if_match).await?
+        } else if let Some(referral) = followed_up(gateway, context, id, &current).await? {
+            need_role(context, Role::Referrer)?;
+            let task = (id, version, &current);
+            of_follow_up(gateway, &context.client, &referral, task, &proposed, method, if_match).await?
         } else {
             need_role(context, Role::Referrer)?;
             let (client, correlation) = (&context.client, context.names.correlation.as_str());
@@ -177,6 +185,37 @@ fn reply(
         reply.body = gateway_core::task::ended(&task).to_text();
     }
     Ok(reply.preferring(context.prefer))
+}
+
+/// The referral that a Task is a follow-up of: it remembers each, whatever the Task says of itself.
+async fn followed_up(
+    gateway: &Gateway,
+    context: &Context,
+    id: &str,
+    current: &Json,
+) -> Result<Option<Referral>, Refusal> {
+    let Some(parent) = follow_up::parent(current).filter(|_| follow_up::is_follow_up(current)) else { return Ok(None) };
+    let found = gateway.store.referral_by_task(&context.client.compartment(), parent).await;
+    let referral = found.map_err(|error| store_fault(&error))?;
+    Ok(referral.filter(|referral| referral.follow_ups.iter().any(|one| one.task == id)))
+}
+
+/// Decides on what a client proposes for a follow-up.
+pub(super) async fn of_follow_up(
+    gateway: &Gateway,
+    client: &Client,
+    referral: &Referral,
+    task: (&str, u64, &Json),
+    proposed: &Json,
+    method: WriteMethod,
+    if_match: Option<u64>,
+) -> Result<Updated, Refusal> {
+    let exist = references::sites(proposed).into_iter().filter(|site| site.logical).map(|site| site.value).collect();
+    let wants = Wants { exist, ..Wants::default() };
+    let found = ingest::look_up(gateway, &client.compartment(), wants).await;
+    refuse_strange_references(proposed, task.2, &found.map_err(|error| store_fault(&error))?)?;
+    let now = gateway.clock.now();
+    update_follow_up(&FollowUpUpdate { client, referral, task, proposed, method, if_match, now })
 }
 
 /// Decides on what the sender proposes for its Task, in its conversation.

@@ -20,6 +20,8 @@ use serde_json::{Value, json};
 pub(super) const CAUSE: &str = "https://vcse-gateway.example/fhir/StructureDefinition/work-list-cause";
 /// With what it says what may be done.
 pub(super) const ACT: &str = "https://vcse-gateway.example/fhir/StructureDefinition/work-list-act";
+/// With what it names the follow-ups that are open.
+pub(super) const FOLLOW_UP: &str = "https://vcse-gateway.example/fhir/StructureDefinition/work-list-follow-up";
 /// The codes of why.
 pub(super) const CAUSES: &str = "https://vcse-gateway.example/fhir/CodeSystem/work-list-cause";
 
@@ -63,7 +65,11 @@ fn entry(gateway: &Gateway, item: &Item) -> String {
         json!({ "url": CAUSE, "valueCoding": { "system": CAUSES, "code": cause.code(), "display": cause.words() } })
     });
     let acts = acts(&item.referral, &item.causes).into_iter().map(|act| json!({ "url": ACT, "valueCode": act.word() }));
-    let search = json!({ "extension": causes.chain(acts).collect::<Vec<Value>>(), "mode": "match" });
+    let follow_ups = item
+        .referral
+        .open_follow_ups()
+        .map(|one| json!({ "url": FOLLOW_UP, "valueReference": { "reference": format!("Task/{}", one.task) } }));
+    let search = json!({ "extension": causes.chain(follow_ups).chain(acts).collect::<Vec<Value>>(), "mode": "match" });
     format!(
         "{{\"fullUrl\":\"{}/Task/{}\",\"resource\":{},\"search\":{search}}}",
         gateway.base_url,

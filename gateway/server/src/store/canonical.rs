@@ -76,6 +76,10 @@ fn referral(referral: &mut Referral) {
     }
     referral.answer_due = referral.answer_due.map(instant);
     referral.reminders.iter_mut().for_each(|at| *at = instant(*at));
+    for one in &mut referral.follow_ups {
+        one.opened_at = instant(one.opened_at);
+        (one.due, one.ended_at) = (one.due.map(instant), one.ended_at.map(instant));
+    }
     referral.urgent = referral.urgent.map(instant);
     if let Some(erasure) = &mut referral.erased {
         erasure.at = instant(erasure.at);

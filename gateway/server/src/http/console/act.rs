@@ -9,7 +9,7 @@ use super::{Fault, Reply};
 use crate::gateway::{Gateway, is_race};
 use crate::http::pages::fields::Mistake;
 use crate::http::pages::form::Form;
-use crate::http::update::senders;
+use crate::http::update::{of_follow_up, senders};
 use crate::ingest::{self, IngestError};
 use crate::subject;
 use crate::work::Item;
@@ -34,6 +34,8 @@ const NAME: usize = 200;
 
 /// What is wanted, as the form says it.
 enum Wish {
+    /// Of this follow-up, with what was done.
+    Complete(String, String),
     Answer(String),
     Release,
     ReRefer(Recipient),
@@ -122,10 +124,18 @@ async fn wish(
     let most = gateway.limits.link_words;
     let words = form.words("words");
     let long = words.chars().count();
-    if matches!(act, Act::Answer | Act::Settle | Act::Cancel) && long > most {
+    if matches!(act, Act::Complete | Act::Answer | Act::Settle | Act::Cancel) && long > most {
         return wrong("words", &format!("Write {most} characters or fewer: there are {long}"));
     }
     Ok(Ok(match act {
+        Act::Complete => {
+            let open = item.referral.open_follow_ups().find(|one| one.task == form.field("follow-up"));
+            match open {
+                None => return wrong("follow-up", "Choose what is done"),
+                Some(_) if words.is_empty() => return wrong("words", "Write what was done"),
+                Some(one) => Wish::Complete(one.task.clone(), words),
+            }
+        }
         Act::Answer if words.is_empty() => return wrong("words", "Write your answer"),
         Act::Answer => Wish::Answer(words),
         Act::Release => Wish::Release,
@@ -180,6 +190,9 @@ async fn decided(
     wish: &Wish,
 ) -> Result<(Transaction, Option<String>), Refusal> {
     let now = gateway.clock.now();
+    if let Wish::Complete(follow_up, words) = wish {
+        return completed(gateway, session, client, item, (follow_up, words)).await;
+    }
     let mut task = item.task.document.clone();
     // Our own stamps say nothing in what is proposed.
     if let Some(meta) = task.get_mut("meta") {
@@ -193,6 +206,7 @@ async fn decided(
         }
     };
     match wish {
+        Wish::Complete(..) => {}
         Wish::Answer(words) => {
             say(&mut task, words);
             work_item::settle(&mut task, How::Answered);
@@ -239,4 +253,29 @@ async fn decided(
     transaction.checks.extend(accepted.transaction.checks);
     transaction.changes.extend(accepted.transaction.changes);
     Ok((transaction, next))
+}
+
+/// A follow-up is done: an update of its own Task.
+async fn completed(
+    gateway: &Gateway,
+    session: &Session,
+    client: &Client,
+    item: &Item,
+    (id, words): (&str, &str),
+) -> Result<(Transaction, Option<String>), Refusal> {
+    let failed = |error| crate::http::reply::store_fault(&error);
+    let stored = ingest::load(gateway, &item.referral.compartment, &format!("Task/{id}")).await.map_err(failed)?;
+    let (version, current) = stored.ok_or_else(Refusal::not_found)?;
+    let mut task = current.clone();
+    if let Some(meta) = task.get_mut("meta") {
+        meta.remove("versionId");
+        meta.remove("lastUpdated");
+    }
+    work_item::note(&mut task, &session.account.name, gateway.clock.now(), words);
+    task.set("status", Json::string("completed"));
+    pass_or_refuse(check_single(&task, "Task"))?;
+    let follow_up = (id, version, &current);
+    let updated =
+        of_follow_up(gateway, client, &item.referral, follow_up, &task, WriteMethod::Put, Some(version)).await?;
+    Ok((updated.transaction, None))
 }

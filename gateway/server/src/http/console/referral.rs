@@ -88,6 +88,8 @@ pub(super) fn why(cause: Cause, referral: &Referral, task: &Json) -> Option<Stri
         Cause::NoAnswer | Cause::AtService => referral.attention.clone(),
         Cause::Call => referral.recall.as_ref().map(|recall| recall.words.clone()),
         Cause::Question | Cause::Declined | Cause::Failed => reason(),
+        // What each of them says stands beside it.
+        Cause::NeedsMore | Cause::FollowUp => None,
     }
 }
 
@@ -100,6 +102,15 @@ fn needs(item: &Item) -> Markup {
                     h3 { (cause.words()) }
                     @if let Some(words) = why(*cause, &item.referral, &item.task.document) { p.said { (words) } }
                     p { (cause.advice()) }
+                    @if matches!(cause, Cause::NeedsMore | Cause::FollowUp) {
+                        ul { @for one in item.referral.open_follow_ups().filter(|one| one.cause.is_alarm() == (*cause == Cause::NeedsMore)) {
+                            li {
+                                strong { (one.cause.title()) }
+                                p { (one.cause.words()) }
+                                p.hint { "Since " (when(one.opened_at)) @if let Some(due) = one.due { ", due " (when(due)) } }
+                            }
+                        } }
+                    }
                 }
             }
         }

@@ -22,6 +22,7 @@ pub(super) const VERSION: &str = "version";
 /// What the button says, and the heading of its page.
 pub(super) fn heading(act: Act, causes: &[Cause]) -> &'static str {
     match act {
+        Act::Complete => "Say that it is done",
         Act::Answer => "Answer the question",
         Act::Release if causes.contains(&Cause::Losses) => "Send it although something is lost",
         Act::Release => "Try again",
@@ -35,6 +36,9 @@ pub(super) fn heading(act: Act, causes: &[Cause]) -> &'static str {
 
 fn before(act: Act, causes: &[Cause]) -> &'static str {
     match act {
+        Act::Complete => {
+            "You have done what was to be followed up. What you write is kept with it, for your colleagues."
+        }
         Act::Answer => {
             "Your answer is kept with the referral, where your practice sees it. Tell the service as well, by telephone or mail: the \
              gateway does not carry answers to it."
@@ -84,6 +88,11 @@ pub(super) async fn page(gateway: &Gateway, at: &At, session: &Session, sheet: &
     let most = gateway.limits.link_words;
     let address = format!("{}/{}", at.0, item.referral.task);
     let fields = match act {
+        Act::Complete => {
+            let choices: Vec<(&str, String)> =
+                item.referral.open_follow_ups().map(|one| (one.task.as_str(), one.cause.title().to_owned())).collect();
+            html! { (radios(sheet, "follow-up", "What is done?", &choices)) (writing(sheet, "What was done?", most)) }
+        }
         Act::Answer => writing(sheet, "Your answer", most),
         Act::Release => html! {},
         Act::ReRefer => {

@@ -9,6 +9,7 @@ use crate::gateway::{Gateway, is_race};
 use crate::ingest::{self, load, nhs_numbers, with_any};
 use gateway_core::bars::{self, Message};
 use gateway_core::change::Change;
+use gateway_core::follow_up::is_follow_up;
 use gateway_core::refusal::Refusal;
 use gateway_core::resource::{ResourceVersion, Token, WriteMethod};
 use gateway_core::task;
@@ -85,7 +86,8 @@ async fn referred(gateway: &Gateway, context: &Context, message: &Message<'_>) -
         return Err(Refusal::not_found());
     }
     let is_current = |stored: &ResourceVersion| {
-        ingest::parse(stored).and_then(|task| task::status(&task)).is_some_and(|status| !status.is_final())
+        let task = ingest::parse(stored).filter(|task| !is_follow_up(task));
+        task.and_then(|task| task::status(&task)).is_some_and(|status| !status.is_final())
     };
     let mut current: Vec<ResourceVersion> = found.into_iter().filter(is_current).collect();
     match (current.pop(), current.is_empty()) {

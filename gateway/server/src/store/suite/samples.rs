@@ -114,6 +114,7 @@ pub(in crate::store) fn referral(id: &str, revision: u64) -> Referral {
         loss_released: None,
         answer_due: None,
         reminders: Vec::new(),
+        follow_ups: Vec::new(),
         recall: None,
         handled: None,
         subject: None,

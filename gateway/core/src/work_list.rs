@@ -210,7 +210,7 @@ impl Cause {
             Self::NeedsMore | Self::FollowUp => &[Complete],
             Self::Call => &[RecordCall],
             Self::NoConsent | Self::NoRoute | Self::NeedsReview | Self::Losses | Self::DeadLetter => {
-                &[Release, ReRefer, Cancel]
+                &[Release, ReRefer, Settle, Cancel]
             }
             Self::Question => &[Answer, ReRefer, Cancel],
             Self::Declined | Self::Failed => &[ReRefer, Settle],
@@ -227,10 +227,11 @@ impl Cause {
             | Self::NoRoute
             | Self::NeedsReview
             | Self::Losses
-            | Self::DeadLetter
             | Self::FollowUp => false,
             Self::Question | Self::Declined | Self::Failed | Self::Conflict | Self::AtService => true,
             Self::NoAnswer => !unanswered::has_gone_back(referral),
+            // One that was withdrawn goes nowhere any more: somebody asks the service, and that is that.
+            Self::DeadLetter => referral.sender == SenderState::Cancelled,
         }
     }
 

@@ -7,6 +7,7 @@ use crate::sender_moves::Desk;
 use adapter_contract::{TaskStatus, systems};
 use gateway_core::account::AccountId;
 use gateway_core::change::{Change, Transaction};
+use gateway_core::follow_up::{Cause as Followed, FollowUp};
 use gateway_core::referral::{Delivery, Handled, HoldReason, Referral, SenderState};
 use gateway_core::status_link::IN_VAIN;
 use gateway_core::unanswered::{GONE_BACK, WORDS};
@@ -66,6 +67,17 @@ fn each_state_says_why_it_needs_a_person_and_what_to_do() {
             vec![Cause::DeadLetter],
             decide,
         ),
+        (
+            "dead letter that was withdrawn",
+            Referral {
+                delivery: Delivery::DeadLetter { reason: words() },
+                sender: SenderState::Cancelled,
+                task_status: TaskStatus::Cancelled,
+                ..referral()
+            },
+            vec![Cause::DeadLetter],
+            vec![Settle, HandOver],
+        ),
         ("declined", standing(TaskStatus::Rejected), vec![Cause::Declined], vec![ReRefer, Settle, HandOver]),
         ("failed", standing(TaskStatus::Failed), vec![Cause::Failed], vec![ReRefer, Settle, HandOver]),
         ("completed", standing(TaskStatus::Completed), vec![], vec![HandOver]),
@@ -111,6 +123,21 @@ fn each_state_says_why_it_needs_a_person_and_what_to_do() {
         assert_eq!(acts(&referral, &found), may, "{case}");
         assert!(found.is_empty() || may_need(&referral), "{case}: the stores would not find it");
     }
+    let followed = |cause| Referral {
+        follow_ups: vec![FollowUp { cause, task: "f".to_owned(), opened_at: NOW, due: None, ended_at: None }],
+        ..standing(TaskStatus::Completed)
+    };
+    for (cause, expected) in [(Followed::NoOutcome, Cause::FollowUp), (Followed::SafeguardingConcern, Cause::NeedsMore)]
+    {
+        let mut referral = followed(cause);
+        let task = task(TaskStatus::Completed);
+        assert_eq!(causes(&referral, &task), [expected], "also where it has ended");
+        assert_eq!(acts(&referral, &[expected]), [Complete, HandOver]);
+        assert_eq!(handled(&referral, How::Resolved, "client/gp", NOW), None, "no word settles it");
+        assert!(may_need(&referral));
+        referral.follow_ups[0].ended_at = Some(NOW);
+        assert_eq!((causes(&referral, &task), may_need(&referral)), (vec![], false));
+    }
     let erased = Referral {
         erased: Some(gateway_core::subject::Erasure { at: NOW, cause: gateway_core::subject::Cause::Request }),
         ..standing(TaskStatus::Rejected)
@@ -151,16 +178,20 @@ fn what_is_urgent_stands_first_and_then_what_is_oldest() {
     };
     let soon = Referral { urgent: Some(NOW + Duration::HOUR), ..at(9, false) };
     let call = recalled(at(1, false));
+    let (cause, task_id) = (Followed::NeedsMoreSupport, "f".to_owned());
+    let alarm = FollowUp { cause, task: task_id, opened_at: NOW, due: None, ended_at: None };
+    let alarm = Referral { follow_ups: vec![alarm], ..at(1, false) };
     let mut all = vec![
         ("young", at(2, false)),
         ("soon", soon),
         ("urgent", at(3, true)),
         ("call", call),
+        ("alarm", alarm),
         ("older urgent", at(5, true)),
     ];
     all.sort_by_key(|(_, referral)| rank(referral, &causes(referral, &task(referral.task_status)), NOW));
     let names: Vec<_> = all.into_iter().map(|(name, _)| name).collect();
-    assert_eq!(names, ["older urgent", "urgent", "call", "soon", "young"]);
+    assert_eq!(names, ["alarm", "older urgent", "urgent", "call", "soon", "young"]);
 }
 
 fn audited(transaction: &Transaction, action: &str) -> Vec<serde_json::Value> {

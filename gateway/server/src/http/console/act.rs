@@ -200,7 +200,7 @@ async fn decided(
         meta.remove("lastUpdated");
     }
     let ended = item.referral.task_status.is_final();
-    let mut say = |task: &mut Json, words: &str| {
+    let say = |task: &mut Json, words: &str| {
         if !words.is_empty() {
             work_item::note(task, &session.account.name, now, words);
         }

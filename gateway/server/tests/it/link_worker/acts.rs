@@ -240,3 +240,42 @@ async fn a_form_of_an_old_version_is_refused_with_the_state_that_stands() {
     assert_eq!(desk.of_task(&task).await.handled, None);
     desk.world.stop().await;
 }
+
+#[tokio::test]
+async fn what_is_to_be_followed_up_is_done_and_said_to_be_done() {
+    use gateway_core::follow_up::{Cause, Opening, open};
+    let desk = Desk::open().await;
+    let routine = desk.held(0).await;
+    let task = desk.referral(1, |_| {}).await;
+    desk.said(&task, "completed", "helped", "over").await;
+    // As the worker opens it when a service says so.
+    let mut referral = desk.of_task(&task).await;
+    let (document, request) = (
+        gateway_fhir::Json::from(desk.task(&task).await),
+        gateway_fhir::Json::from(desk.world.task(&format!("/fhir/ServiceRequest/{}", referral.service_request)).await),
+    );
+    let opening = Opening::new(Cause::NeedsMoreSupport, "event");
+    let mut changes = open(&mut referral, (&document, &request), &opening, START);
+    referral.revision += 1;
+    changes.push(gateway_core::change::Change::PutReferral(Box::new(referral)));
+    desk.commit(changes).await;
+
+    let anna = desk.enter("anna").await;
+    let list = listed(&desk, &anna).await;
+    let (first, second) = (list.find(&task).unwrap(), list.find(&routine).unwrap());
+    assert!(first < second && list.contains("act today"), "first of all: {list}");
+    let follow_up = desk.of_task(&task).await.follow_ups[0].task.clone();
+    for (fields, words) in [
+        (vec![("words", "called")], "Choose what is done"),
+        (vec![("follow-up", follow_up.as_str())], "Write what was done"),
+    ] {
+        let answer = desk.act(&anna, &task, "complete", &fields).await;
+        assert!(answer.status == 422 && answer.text.contains(words), "{words}: {}", answer.text);
+    }
+    desk.done(&anna, &task, "complete", &[("follow-up", &follow_up), ("words", "The GP sees her today.")]).await;
+    let done = desk.task(&follow_up).await;
+    assert_eq!((&done["status"], &done["note"][0]["text"]), (&json!("completed"), &json!("The GP sees her today.")));
+    assert!(!listed(&desk, &anna).await.contains(&task));
+    assert_eq!(desk.get(&anna, &format!("/{follow_up}")).await.status, 404, "a follow-up is no referral of its own");
+    desk.world.stop().await;
+}

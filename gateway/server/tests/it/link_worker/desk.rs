@@ -89,7 +89,7 @@ impl Desk {
         self.commit(vec![Change::PutAccount(Box::new(account.clone()))]).await;
     }
 
-    async fn commit(&self, changes: Vec<Change>) {
+    pub(crate) async fn commit(&self, changes: Vec<Change>) {
         self.store.commit(Transaction { checks: Vec::new(), changes }).await.unwrap();
     }
 

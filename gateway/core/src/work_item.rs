@@ -7,6 +7,9 @@
 //!     { "url": "settle", "valueCode": "resolved" } ] }
 //! ```
 //!
+//! `unassign` (`valueBoolean` true) hands it back to everybody: who only leaves `assigned-to` out with the rest of the extension, as a
+//! client does that knows nothing of it, takes nothing back.
+//!
 //! `settle` is a wish: the gateway answers it with `settled`, `settled-at` and `settled-by`, which are its own.
 
 use crate::account::AccountId;
@@ -23,6 +26,7 @@ pub const ACCOUNT: &str = "https://vcse-gateway.example/fhir/account";
 
 const PLACE: &str = "Task.extension";
 const ASSIGNED: &str = "assigned-to";
+const UNASSIGN: &str = "unassign";
 const SETTLE: &str = "settle";
 /// What the gateway alone writes.
 const SETTLED: [&str; 3] = ["settled", "settled-at", "settled-by"];
@@ -115,9 +119,10 @@ pub fn settled(task: &Json) -> Option<(How, Option<OffsetDateTime>)> {
 /// The Task handed over to this account, or back to everybody.
 pub fn assign(task: &mut Json, to: Option<&AccountId>) {
     let mut kept: Vec<Json> = parts(task).iter().filter(|part| part.text("url") != Some(ASSIGNED)).cloned().collect();
-    kept.extend(
-        to.map(|to| Json::from(json!({ "url": ASSIGNED, "valueIdentifier": { "system": ACCOUNT, "value": to.0 } }))),
-    );
+    kept.push(match to {
+        Some(to) => json!({ "url": ASSIGNED, "valueIdentifier": { "system": ACCOUNT, "value": to.0 } }).into(),
+        None => json!({ "url": UNASSIGN, "valueBoolean": true }).into(),
+    });
     put(task, kept);
 }
 
@@ -147,7 +152,8 @@ pub fn taken(current: &Json, proposed: &mut Json, author: &str, now: OffsetDateT
     let given = proposed.items("extension").iter().any(is_ours);
     let said = if given { parts(proposed).to_vec() } else { parts(current).to_vec() };
     let all = |url: &str| said.iter().filter(|part| part.text("url") == Some(url)).cloned().collect::<Vec<_>>();
-    let mut kept = all(ASSIGNED);
+    let handed_back = all(UNASSIGN).iter().any(|part| part.get("valueBoolean") == Some(&Json::Bool(true)));
+    let mut kept = if handed_back { Vec::new() } else { all(ASSIGNED) };
     let known = |part: &Json| {
         let identifier = part.get("valueIdentifier");
         let value = identifier.and_then(|one| one.text("value")).unwrap_or_default();
@@ -241,12 +247,13 @@ mod tests {
         assert_eq!(assigned(&task), Some(anna()));
         assign(&mut task, Some(&AccountId("ben".to_owned())));
         assert_eq!((assigned(&task).map(|id| id.0), task.items("extension").len()), (Some("ben".to_owned()), 2));
-        assign(&mut task, None);
-        assert_eq!(task, self::task());
+        let mut back = task.clone();
+        assign(&mut back, None);
+        assert_eq!(taken(&task, &mut back, "account/ben", NOW), Ok(None));
+        assert_eq!(back, self::task(), "nothing of it is left");
         let mut bare: Json = json!({ "resourceType": "Task" }).into();
-        assign(&mut bare, Some(&anna()));
         assign(&mut bare, None);
-        assert_eq!(bare.get("extension"), None);
+        assert_eq!((taken(&task, &mut bare, "account/ben", NOW), bare.get("extension")), (Ok(None), None));
     }
 
     #[test]

@@ -12,7 +12,7 @@ box-shadow:0 -2px #ffeb3b,0 4px #212b32;text-decoration:none}\
 .skip{position:absolute;left:-999em;padding:.5rem 1rem}.skip:focus{left:0;top:0;z-index:1;background:#ffeb3b;color:#212b32}\
 .band{background:#005eb8;color:#fff}.wide{max-width:60rem;margin:0 auto;padding:0 1rem}\
 .band p{margin:0;padding:1rem 0;font-weight:700}\
-main{padding-top:1.5rem;padding-bottom:3rem}main>*{max-width:44rem}\
+main.wide{padding-top:1.5rem;padding-bottom:3rem}main>*{max-width:44rem}\
 main:focus{outline:none}\
 h1{font-size:2rem;line-height:1.2;margin:0 0 1.5rem}h2{font-size:1.375rem;line-height:1.3;margin:2rem 0 1rem}\
 @media(min-width:40.0625em){h1{font-size:2.5rem}h2{font-size:1.5rem}}\

@@ -414,6 +414,7 @@ pub fn start(from: &Start<'_, '_>, new_id: &mut dyn FnMut() -> String) -> Result
         timers: Vec::new(),
         follow_ups: Vec::new(),
         recall: None,
+        handled: None,
         subject: None,
         erased: None,
     };

@@ -109,6 +109,10 @@ pub fn align(from: &Alignment<'_>) -> Transaction {
         transaction.changes.push(Change::PutResource(next));
     }
     let new_versions = task.changes.len();
+    if new_versions > 0 {
+        // What a person settled was settled of what stood before.
+        referral.handled = None;
+    }
     transaction.changes.extend(task.changes.into_iter().map(Change::PutResource));
     dispose(from, &folded.dispositions, &mut transaction.changes);
     let detail = json!({

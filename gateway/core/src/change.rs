@@ -1,6 +1,7 @@
 //! Changes as data: what a decision wants written. The store applies a [`Transaction`] wholly or not at all, and a 2xx
 //! is answered only after it has.
 
+use crate::account::{Account, SignIn};
 use crate::identity::{ClientId, Compartment, PlatformId, TenantId};
 use crate::notify::{Fed, Notice};
 use crate::outbox::{Attempt, OutboxRow};
@@ -128,6 +129,10 @@ pub enum Change {
     /// The next revision of a notice: refused unless the current one is `revision - 1` (0 = none), and a new one also if its
     /// number is taken in its queue.
     PutNotice(Box<Notice>),
+    /// The next revision of an account: refused unless the current one is `revision - 1` (0 = none).
+    PutAccount(Box<Account>),
+    /// The next revision of a sign-in, or of attempts that failed: refused unless the current one is `revision - 1` (0 = none).
+    PutSignIn(SignIn),
     /// Where polling a platform goes on.
     PutCursor {
         /// Which platform.
@@ -175,6 +180,8 @@ pub enum Removed {
     Fed(u64),
     /// A notice, by its id.
     Notice(String),
+    /// A sign-in, or attempts that failed, by its [key](SignIn::key).
+    SignIn(String),
 }
 
 /// A request's bytes.
@@ -366,7 +373,7 @@ pub struct AuditRecord {
     /// When.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// Who: `client/<id>`, `platform/<id>`, `gateway`.
+    /// Who: `client/<id>`, `account/<name>`, `platform/<id>`, `gateway`.
     pub actor: String,
     /// What: `accept`, `hold`, `consent-decision`, `attempt`, `deliver`, `status`, `cancel`, …
     pub action: String,

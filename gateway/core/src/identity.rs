@@ -55,10 +55,11 @@ impl Client {
         }
     }
 
-    /// How it signs what it writes.
+    /// How it signs what it writes: `client/<id>`, or `account/<name>` for somebody who has signed in. No client of the configuration
+    /// has a slash in its id.
     #[must_use]
     pub fn author(&self) -> String {
-        format!("client/{}", self.id.0)
+        if self.id.0.starts_with(crate::account::ACTOR) { self.id.0.clone() } else { format!("client/{}", self.id.0) }
     }
 }
 

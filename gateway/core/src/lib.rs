@@ -41,12 +41,17 @@ pub mod urgency;
 pub mod waiting;
 
 // What the sender may still do, and the person.
+pub mod account;
 pub mod erase;
 pub mod patch;
+pub mod re_refer;
+pub mod reach;
 pub mod redrive;
 pub mod retention;
 pub mod update;
 pub mod withdraw;
+pub mod work_item;
+pub mod work_list;
 
 // What all stages speak of.
 pub mod change;

@@ -6,8 +6,10 @@ use crate::loss::LossReport;
 use crate::status_link;
 use crate::subject::{Erasure, SubjectId};
 use crate::timers::Timer;
+use crate::work_item::How;
 use adapter_contract::{IdempotencyKey, PlatformReferralId, TaskStatus};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 /// Names one referral inside the gateway; never shown to platforms.
@@ -86,6 +88,9 @@ pub struct Referral {
     /// The receipt of a withdrawal of consent; absent while consent was not withdrawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recall: Option<Box<Recall>>,
+    /// What a person has settled of what it waited for; absent = nothing, or something has moved since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handled: Option<Box<Handled>>,
     /// Whom it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<SubjectId>,
@@ -93,6 +98,20 @@ pub struct Referral {
     /// ever happens to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erased: Option<Erasure>,
+}
+
+/// That a person settled what a referral waited for ([`work_list`](crate::work_list)): names, codes and times, nothing of a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handled {
+    /// Code of each cause, with what tells this occurrence from the next.
+    pub causes: BTreeMap<String, String>,
+    /// How.
+    pub how: How,
+    /// Who: `account/<name>`, `client/<id>`.
+    pub by: String,
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
 }
 
 /// What became of a referral that consent no longer covers: what its recipient was asked, when, and whether it confirmed.

@@ -6,6 +6,7 @@ mod follow_up;
 pub use follow_up::{FollowUpUpdate, update_follow_up};
 
 use crate::accept::{Start, Started, audit_line, judge, new_row, start, told, version_of};
+use crate::account::AccountId;
 use crate::align::service_request_follows;
 use crate::change::{Change, Check, RawReport, Transaction};
 use crate::identity::{Client, GATEWAY_AUTHOR, PlatformId};
@@ -18,6 +19,8 @@ use crate::resource::{ResourceKey, ResourceVersion, WriteMethod};
 use crate::status;
 use crate::unanswered;
 use crate::withdraw::{self, Called};
+use crate::work_item::{self, How};
+use crate::work_list;
 use adapter_contract::{Capabilities, ReportSource, SenderMove, TaskStatus};
 use gateway_fhir::{Issue, IssueCode, Json};
 use serde_json::json;
@@ -84,6 +87,11 @@ pub fn update_task(update: &TaskUpdate<'_, '_>, new_id: &mut dyn FnMut() -> Stri
     // A client that drops or alters what else the gateway tells there means nothing by it.
     let mut proposed = update.proposed.clone();
     loss::put_back(current, &mut proposed);
+    let author = update.start.client.author();
+    let settle = work_item::taken(current, &mut proposed, &author, update.start.now)?;
+    if settle.is_some() && update.referral.is_none() {
+        return Err(nothing_to_settle());
+    }
     let update = &TaskUpdate { start: copy(&update.start), proposed: &proposed, ..*update };
     let started = update.referral.is_some();
     let allowed: &[&str] = if started { &SENDER_MAY_CHANGE } else { &DRAFT_ANY };
@@ -110,11 +118,11 @@ pub fn update_task(update: &TaskUpdate<'_, '_>, new_id: &mut dyn FnMut() -> Stri
         check_task("Task", update.proposed, update.start.lookup, &mut issues);
         pass_or_refuse(issues)?;
     }
-    let mut draft = Draft::new(update, version);
+    let mut draft = Draft::new(update, version, settle);
     match (update.referral, to) {
         (None, TaskStatus::Requested) if from == TaskStatus::Draft => draft.begin(update, new_id)?,
         (None, _) => {}
-        (Some(referral), _) if from == to => draft.confirm(update, referral, called.as_ref()),
+        (Some(referral), _) if from == to => draft.confirm(update, referral, called.as_ref())?,
         (Some(referral), TaskStatus::Cancelled | TaskStatus::EnteredInError) => {
             draft.cancel(update, referral, to, new_id)
         }
@@ -185,10 +193,12 @@ struct Draft {
     transaction: Transaction,
     version: u64,
     task: Json,
+    /// How the sender settles what the referral waited for.
+    settle: Option<How>,
 }
 
 impl Draft {
-    fn new(update: &TaskUpdate<'_, '_>, version: u64) -> Self {
+    fn new(update: &TaskUpdate<'_, '_>, version: u64, settle: Option<How>) -> Self {
         let from = &update.start;
         let key = task_key(from);
         let first = version_of(
@@ -204,6 +214,7 @@ impl Draft {
             transaction: Transaction { checks: Vec::new(), changes: vec![Change::PutResource(first)] },
             version: version + 1,
             task: update.proposed.clone(),
+            settle,
         }
     }
 
@@ -271,18 +282,41 @@ impl Draft {
         self.finish(from, referral, "cancel", json!({ "to": to.code(), "sent": !never_left }));
     }
 
-    /// The sender called, and the recipient confirmed that it stopped.
-    fn confirm(&mut self, update: &TaskUpdate<'_, '_>, referral: &Referral, called: Option<&Called>) {
-        let Some(called) = called else { return };
+    /// The Task stays where it is: the sender called, and the recipient confirmed that it stopped; somebody settled what it waited for;
+    /// it was handed over.
+    fn confirm(
+        &mut self,
+        update: &TaskUpdate<'_, '_>,
+        referral: &Referral,
+        called: Option<&Called>,
+    ) -> Result<(), Refusal> {
         let from = &update.start;
-        let mut referral = referral.clone();
-        let task = (self.version, &self.task);
+        let mut next = referral.clone();
         let author = from.client.author();
-        let changes = withdraw::confirmed_by_phone(&mut referral, task, from.now, &author, called);
-        self.transaction.changes.extend(changes);
-        self.version += 1;
-        referral.revision += 1;
-        self.push(Change::PutReferral(Box::new(referral)));
+        let (before, now) = (work_item::assigned(from.task.2), work_item::assigned(&self.task));
+        if before != now {
+            let name = |one: &Option<AccountId>| one.as_ref().map(|one| one.0.clone());
+            let detail = json!({ "from": name(&before), "to": name(&now) });
+            self.push(audit_line(referral, from.now, &author, "hand-over", detail));
+        }
+        if let Some(called) = called {
+            let task = (self.version, &self.task);
+            let changes = withdraw::confirmed_by_phone(&mut next, task, from.now, &author, called);
+            self.transaction.changes.extend(changes);
+            self.version += 1;
+        }
+        if let Some(how) = self.settle {
+            let handled = work_list::handled(&next, how, &author, from.now).ok_or_else(nothing_to_settle)?;
+            let causes: Vec<&String> = handled.causes.keys().collect();
+            let line = audit_line(&next, from.now, &author, "settle", json!({ "how": how.code(), "causes": causes }));
+            self.push(line);
+            next.handled = Some(Box::new(handled));
+        }
+        if next != *referral {
+            next.revision += 1;
+            self.push(Change::PutReferral(Box::new(next)));
+        }
+        Ok(())
     }
 
     fn hold(
@@ -437,10 +471,22 @@ impl Draft {
     }
 
     fn finish(&mut self, from: &Start<'_, '_>, mut referral: Referral, action: &str, detail: serde_json::Value) {
-        self.push(audit_line(&referral, from.now, &from.client.author(), action, detail));
+        let author = from.client.author();
+        self.push(audit_line(&referral, from.now, &author, action, detail));
+        // What was settled was settled of what stood before.
+        referral.handled = None;
+        if let Some(how) = self.settle {
+            referral.handled = work_list::handled(&referral, how, &author, from.now).map(Box::new);
+        }
         referral.revision += 1;
         self.push(Change::PutReferral(Box::new(referral)));
     }
+}
+
+fn nothing_to_settle() -> Refusal {
+    let words = "Nothing of this referral waits for a person's word alone. Read the Task again: what is held is released or cancelled, \
+                 and after a withdrawal of consent the call is recorded.";
+    Refusal::one(422, Issue::at(IssueCode::BusinessRule, "Task.extension", words))
 }
 
 fn next_sequence(outbox: &[OutboxRow]) -> u32 {

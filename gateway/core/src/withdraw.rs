@@ -9,7 +9,7 @@
 mod called;
 mod receipt;
 
-pub use called::{Called, called};
+pub use called::{Called, called, record_call};
 pub use receipt::{BUSINESS_STATUS, EXTENSION, is_receipt, strip};
 pub(crate) use receipt::{confirmed, confirmed_by_phone, for_a_person, had_it_after_all, nothing_there, overdue, told};
 

@@ -1,5 +1,6 @@
 //! The command line. Exit codes: 0 done, 1 the thing checked is not right, 2 usage, 3 the environment failed.
 
+mod account;
 mod adapter;
 mod audit;
 mod backup;
@@ -134,6 +135,11 @@ enum Command {
     Referrals {
         #[command(subcommand)]
         action: ReferralsAction,
+    },
+    /// Who signs in to the link workers' pages.
+    Account {
+        #[command(subcommand)]
+        action: account::AccountAction,
     },
     /// Passphrases of organisations that answer behind status links, and how the links of a referral stand.
     Link {
@@ -520,6 +526,7 @@ pub async fn run() -> ExitCode {
         Command::Notices { action: NoticesAction::List { config, tenant, referral, format } } => {
             notices::list(&config, tenant.as_deref(), referral.as_deref(), format == "json").await
         }
+        Command::Account { action } => account::run(action).await,
         Command::Link { action: LinkAction::Passphrase } => link::make(),
         Command::Link { action: LinkAction::List { id, config, format } } => {
             link::list(&config, &id, format == "json").await

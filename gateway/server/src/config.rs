@@ -183,6 +183,7 @@ mod tests {
             ("roles = [\"referrer\"]", "roles = []", "role"),
             ("roles = [\"referrer\"]", "roles = [\"referrer\", \"governance\"]", "neither refers nor records consent"),
             ("roles = [\"referrer\"]", "roles = [\"governance\", \"consent\"]", "neither refers nor records consent"),
+            ("id = \"gp-system\"", "id = \"account/gp\"", "audit could not tell"),
             ("organisation = \"A82001\"", "organisation = \"a practice\"", "ODS"),
             ("token-sha256 = \"9f86d0", "token-sha256 = \"XYZ", "64 lower-case"),
             ("# poll-seconds = 900", "authorization = { scheme = \"two words\", env = \"A\" }", "one word"),

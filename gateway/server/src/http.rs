@@ -2,12 +2,14 @@
 //! the same steps: names, limits, caller, interaction, answer.
 
 mod collect;
+mod console;
 mod context;
 mod disclosures;
 mod erase;
 mod link;
 mod message_back;
 mod metadata;
+mod pages;
 mod preview;
 mod process_message;
 mod read;
@@ -20,6 +22,7 @@ mod search;
 mod subscription;
 mod terminology;
 mod update;
+mod work_list;
 mod write;
 
 use routes::Interaction;
@@ -57,9 +60,13 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
     }
     router
         .merge(link::router())
+        .merge(console::router())
         .fallback(|State(gateway): State<Arc<Gateway>>, request: Request| async move {
             if link::is_ours(request.uri().path()) {
                 return link::nowhere(&gateway);
+            }
+            if console::is_ours(request.uri().path()) {
+                return console::nowhere(&gateway);
             }
             refuse_early(&gateway, &request, Refusal::not_found())
         })
@@ -186,6 +193,7 @@ async fn run(
             terminology::search(gateway, &context, kind, &form)
         }
         Interaction::InstanceOperation(_, "message-back") => message_back::message_back(gateway, &context, &id()).await,
+        Interaction::Query(..) => work_list::answer(gateway, &context, parts.uri.query().unwrap_or_default()).await,
         Interaction::InstanceOperation(..) => {
             let html = context::prefers_html(&parts.headers, &parts.uri);
             disclosures::of_patient(gateway, &context, &id(), html).await

@@ -31,6 +31,7 @@ pub mod viewing;
 pub mod waiting;
 pub mod webhooks;
 mod withdraw;
+mod work;
 
 // What goes.
 mod erase;

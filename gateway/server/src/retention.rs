@@ -57,6 +57,9 @@ pub(crate) async fn turn(gateway: &Gateway, stop: &CancellationToken) {
             log_store_fault("retention", &error);
         }
     }
+    if let Err(error) = sign_ins(gateway, stop).await {
+        log_store_fault("retention", &error);
+    }
 }
 
 /// Notices that have ended, after a while: as links, they hold nothing of a person and stand in no table.
@@ -83,6 +86,19 @@ async fn links(gateway: &Gateway, stop: &CancellationToken) -> Result<(), StoreE
             break;
         }
         let removed = expired.into_iter().map(|link| Removed::Link(link.id)).collect();
+        commit(gateway, vec![Change::Remove(removed)]).await?;
+    }
+    Ok(())
+}
+
+/// Sign-ins that are over, and attempts that no longer count.
+async fn sign_ins(gateway: &Gateway, stop: &CancellationToken) -> Result<(), StoreError> {
+    while !stop.is_cancelled() {
+        let expired = gateway.store.expired_sign_ins(gateway.clock.now(), BATCH).await?;
+        if expired.is_empty() {
+            break;
+        }
+        let removed = expired.iter().map(|one| Removed::SignIn(one.key().to_owned())).collect();
         commit(gateway, vec![Change::Remove(removed)]).await?;
     }
     Ok(())

@@ -30,9 +30,10 @@ pub use chain::{AuditChain, BrokenLine, ChainFault};
 
 use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use async_trait::async_trait;
+use gateway_core::account::{Account, AccountId, SignIn};
 use gateway_core::backlog::Backlog;
 use gateway_core::change::{AuditRecord, CheckFailure, RawReport, Received, ReportRecord, StoredAnswer, Transaction};
-use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
+use gateway_core::identity::{ClientId, Compartment, Owner, PlatformId, TenantId};
 use gateway_core::lane::{Lane, LeaveLane, TakeLane, Taken};
 use gateway_core::notify::{Fed, Notice};
 use gateway_core::outbox::{Attempt, ClaimRequest, Claimed, OutboxRow};
@@ -129,6 +130,9 @@ pub struct ReferralFilter {
     pub subject: Option<SubjectId>,
     /// Only those at whose platform a person has something to settle ([`Referral::attention`]).
     pub attention: bool,
+    /// Only those of this customer and party of which something may need a person ([`may_need`](gateway_core::work_list::may_need));
+    /// every other criterion but `after` and `limit` is then left out.
+    pub needing: Option<(TenantId, Owner)>,
     /// Only those accepted after this one in acceptance order (exclusive).
     pub after: Option<ReferralId>,
     /// At most so many.
@@ -324,6 +328,17 @@ pub trait Store: Send + Sync {
         after: u64,
         limit: u32,
     ) -> Result<Vec<(u64, Notice)>, StoreError>;
+    /// The account of this name.
+    async fn account(&self, id: &AccountId) -> Result<Option<Account>, StoreError>;
+
+    /// All accounts, in the order in which they were made.
+    async fn accounts(&self) -> Result<Vec<Account>, StoreError>;
+
+    /// What is kept of signing in under this [key](SignIn::key).
+    async fn sign_in(&self, key: &str) -> Result<Option<SignIn>, StoreError>;
+
+    /// What is kept of signing in and means nothing any more at this time, what ended first first.
+    async fn expired_sign_ins(&self, by: OffsetDateTime, limit: u32) -> Result<Vec<SignIn>, StoreError>;
 
     /// Where polling a platform stands.
     async fn cursor(&self, platform: &PlatformId) -> Result<Option<Cursor>, StoreError>;

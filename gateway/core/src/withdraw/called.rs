@@ -66,6 +66,18 @@ pub fn called(
     }
 }
 
+/// Writes into the receipt of a Task that somebody called, and who confirmed; `false` if there is no receipt. Whether it counts is decided
+/// by [`called`].
+pub fn record_call(task: &mut Json, by: &str) -> bool {
+    let mut all = task.items("extension").to_vec();
+    let Some(receipt) = all.iter_mut().find(|one| one.text("url") == Some(EXTENSION)) else { return false };
+    let mut parts = receipt.items("extension").to_vec();
+    parts.push(serde_json::json!({ "url": "confirmed-by", "valueString": by }).into());
+    receipt.set("extension", Json::Array(parts));
+    task.set("extension", Json::Array(all));
+    true
+}
+
 /// Whether somebody has to call at all.
 fn to_call(recall: &Recall) -> Result<(), Refusal> {
     if recall.confirmed_at.is_some() {

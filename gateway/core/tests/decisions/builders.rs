@@ -112,6 +112,7 @@ pub(crate) fn referral() -> Referral {
         timers: Vec::new(),
         follow_ups: Vec::new(),
         recall: None,
+        handled: None,
         subject: None,
         erased: None,
     }

@@ -26,3 +26,4 @@ mod sender_moves;
 mod timers;
 mod unanswered;
 mod withdraw;
+mod work_list;

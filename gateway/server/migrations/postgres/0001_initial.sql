@@ -9,7 +9,7 @@ CREATE TABLE last_place (
     last BIGINT           NOT NULL              -- the place that was given last
 ) WITH (fillfactor = 10);
 INSERT INTO last_place (name, last) VALUES ('subject_key', 0), ('received', 0), ('resource_current', 0), ('referral', 0),
-    ('outbox', 0), ('raw_report', 0), ('report', 0), ('status_link', 0), ('feed', 0), ('notice', 0), ('audit', 0);
+    ('outbox', 0), ('raw_report', 0), ('report', 0), ('status_link', 0), ('feed', 0), ('notice', 0), ('account', 0), ('audit', 0);
 
 -- What is kept as evidence is never changed.
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
@@ -104,11 +104,13 @@ CREATE TABLE referral (
     subject           TEXT COLLATE "C",                              -- whom it is about
     attention         BIGINT NOT NULL,                  -- 1 while a person has something to settle at its platform
     answer_due        BIGINT,                           -- when it is looked at next while its platform says nothing
+    needs             BIGINT NOT NULL,                  -- 1 while something of it may need a person (work list)
     body              TEXT COLLATE "C"    NOT NULL                   -- the whole referral as JSON
 );
 CREATE INDEX referral_by_subject ON referral (subject) WHERE subject IS NOT NULL;
 CREATE INDEX referral_attention ON referral (place) WHERE attention = 1;
 CREATE INDEX referral_unanswered ON referral (answer_due) WHERE answer_due IS NOT NULL;
+CREATE INDEX referral_needs ON referral (tenant, owner, place) WHERE needs = 1;
 CREATE INDEX referral_by_task ON referral (tenant, owner, task);
 CREATE INDEX referral_by_name ON referral (platform, platform_referral) WHERE platform_referral IS NOT NULL;
 CREATE INDEX referral_by_platform_key ON referral (platform, key);
@@ -247,6 +249,22 @@ CREATE INDEX notice_first ON notice (queue) WHERE due IS NOT NULL AND waits = 0;
 CREATE INDEX notice_by_referral ON notice (referral) WHERE referral IS NOT NULL;
 CREATE INDEX notice_by_end ON notice (ended) WHERE ended IS NOT NULL;
 CREATE INDEX notice_dead ON notice (state) WHERE state = 'dead';
+-- People who sign in to the pages. Of what opens an account, only a hash is kept.
+CREATE TABLE account (
+    place    BIGINT           NOT NULL PRIMARY KEY, -- order of making
+    id       TEXT COLLATE "C" NOT NULL UNIQUE,      -- the name to sign in with
+    revision BIGINT           NOT NULL,             -- grows by one with each change
+    body     TEXT COLLATE "C" NOT NULL              -- the whole account as JSON
+);
+
+-- Browsers that are signed in, and attempts that failed. Neither holds a name or a secret in its key.
+CREATE TABLE sign_in (
+    key      TEXT COLLATE "C" NOT NULL PRIMARY KEY, -- SHA-256 of the secret that the browser was given; derived from the name that was tried
+    revision BIGINT           NOT NULL,             -- grows by one with each change
+    expires  BIGINT           NOT NULL,             -- from when on it means nothing
+    body     TEXT COLLATE "C" NOT NULL              -- the whole of it as JSON
+);
+CREATE INDEX sign_in_by_time ON sign_in (expires);
 
 -- Where polling a platform stands.
 CREATE TABLE cursor (
@@ -315,7 +333,7 @@ BEGIN
             OR tenant = (SELECT current_setting(''gateway.tenant'', true)))', bound);
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', bound);
     END LOOP;
-    FOREACH bound IN ARRAY ARRAY['attempt', 'raw_report', 'raw_report_about', 'report', 'status_link', 'cursor', 'lane', 'last_place'] LOOP
+    FOREACH bound IN ARRAY ARRAY['attempt', 'raw_report', 'raw_report_about', 'report', 'status_link', 'account', 'sign_in', 'cursor', 'lane', 'last_place'] LOOP
         EXECUTE format('CREATE POLICY for_workers ON %I
             USING ((SELECT current_setting(''gateway.scope'', true)) = ''all'')', bound);
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', bound);

@@ -88,11 +88,13 @@ CREATE TABLE referral (
     subject           TEXT,                              -- whom it is about
     attention         INTEGER NOT NULL,                  -- 1 while a person has something to settle at its platform
     answer_due        INTEGER,                           -- when it is looked at next while its platform says nothing
+    needs             INTEGER NOT NULL,                  -- 1 while something of it may need a person (work list)
     body              TEXT    NOT NULL                   -- the whole referral as JSON
 ) STRICT;
 CREATE INDEX referral_by_subject ON referral (subject) WHERE subject IS NOT NULL;
 CREATE INDEX referral_attention ON referral (attention) WHERE attention = 1;
 CREATE INDEX referral_unanswered ON referral (answer_due) WHERE answer_due IS NOT NULL;
+CREATE INDEX referral_needs ON referral (tenant, owner, place) WHERE needs = 1;
 CREATE INDEX referral_by_task ON referral (tenant, owner, task);
 CREATE INDEX referral_by_name ON referral (platform, platform_referral) WHERE platform_referral IS NOT NULL;
 CREATE INDEX referral_by_platform_key ON referral (platform, key);
@@ -231,6 +233,22 @@ CREATE INDEX notice_first ON notice (queue) WHERE due IS NOT NULL AND waits = 0;
 CREATE INDEX notice_by_referral ON notice (referral) WHERE referral IS NOT NULL;
 CREATE INDEX notice_by_end ON notice (ended) WHERE ended IS NOT NULL;
 CREATE INDEX notice_dead ON notice (state) WHERE state = 'dead';
+-- People who sign in to the pages. Of what opens an account, only a hash is kept.
+CREATE TABLE account (
+    place    INTEGER PRIMARY KEY AUTOINCREMENT, -- order of making
+    id       TEXT    NOT NULL UNIQUE,           -- the name to sign in with
+    revision INTEGER NOT NULL,                  -- grows by one with each change
+    body     TEXT    NOT NULL                   -- the whole account as JSON
+) STRICT;
+
+-- Browsers that are signed in, and attempts that failed. Neither holds a name or a secret in its key.
+CREATE TABLE sign_in (
+    key      TEXT    NOT NULL PRIMARY KEY, -- SHA-256 of the secret that the browser was given; derived from the name that was tried
+    revision INTEGER NOT NULL,             -- grows by one with each change
+    expires  INTEGER NOT NULL,             -- from when on it means nothing
+    body     TEXT    NOT NULL              -- the whole of it as JSON
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sign_in_by_time ON sign_in (expires);
 
 -- Where polling a platform stands.
 CREATE TABLE cursor (

@@ -14,6 +14,7 @@ use super::subscriptions::SubscriptionsSection;
 use super::{Fault, is_loopback, line};
 use crate::adapters::Registry;
 use adapter_contract::Grade;
+use gateway_core::account::ACTOR;
 use gateway_core::identity::{Profile, Role, TenantId};
 use gateway_core::loss;
 use gateway_core::retry::Schedule;
@@ -404,6 +405,13 @@ impl Check<'_> {
     fn client(&mut self, client: &ClientSection, platforms: &BTreeSet<&str>) {
         self.hash(&client.token_sha256, "client.token-sha256");
         self.letters(client);
+        if client.id.get_ref().starts_with(ACTOR) {
+            self.at(
+                &client.id,
+                "client.id",
+                "begins as people sign in (`account/`); audit could not tell the two apart",
+            );
+        }
         let is_platform = client.roles.get_ref().contains(&Role::Platform);
         if client.roles.get_ref().is_empty() {
             self.at(

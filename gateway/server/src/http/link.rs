@@ -3,15 +3,14 @@
 
 mod answer;
 mod door;
-mod form;
 mod offer;
 mod pages;
 mod referral;
 mod session;
-mod style;
 
+use super::pages::form::{self, Unread};
+use super::pages::{guard, html, style_sheet, with_cookie};
 use super::whole;
-use crate::chance::sha256;
 use crate::gateway::{Gateway, log_store_fault};
 use crate::store::{CommitError, StoreError};
 use axum::Router;
@@ -19,7 +18,7 @@ use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::routing::{MethodRouter, get, post};
 use maud::Markup;
 use offer::Kind;
@@ -129,6 +128,15 @@ enum Fault {
     Commit(CommitError),
 }
 
+impl From<Unread> for Fault {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::TooLarge => Self::TooLarge,
+            Unread::Torn => Self::Torn,
+        }
+    }
+}
+
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
@@ -204,13 +212,6 @@ fn responded(gateway: &Gateway, reply: Reply) -> Response<Body> {
     }
 }
 
-fn with_cookie(mut response: Response<Body>, cookie: Option<String>) -> Response<Body> {
-    if let Some(cookie) = cookie.and_then(|cookie| HeaderValue::from_str(&cookie).ok()) {
-        response.headers_mut().insert(header::SET_COOKIE, cookie);
-    }
-    response
-}
-
 fn refused(gateway: &Gateway, what: What, fault: Fault) -> Response<Body> {
     const WENT_WRONG: &str = "Something went wrong";
     let (status, heading, words) = match fault {
@@ -265,46 +266,4 @@ fn plain(gateway: &Gateway, status: StatusCode, heading: &str, words: &[&str]) -
 
 fn broken(at: &str) -> Response<Body> {
     html(StatusCode::INTERNAL_SERVER_ERROR, pages::plain(At(at), "Something went wrong", &[FAILED]))
-}
-
-fn html(status: StatusCode, page: Markup) -> Response<Body> {
-    let mut response = Response::new(Body::from(page.into_string()));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    guard(headers);
-    response
-}
-
-/// What browsers and those in between are told with every page.
-fn guard(headers: &mut HeaderMap) {
-    const POLICY: &str =
-        "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
-    for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-}
-
-async fn style_sheet(headers: HeaderMap) -> Response<Body> {
-    let tag = format!("\"{}\"", sha256(style::SHEET.as_bytes()));
-    let known = headers.get(header::IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == tag.as_bytes());
-    let mut response = Response::new(Body::from(if known { "" } else { style::SHEET }));
-    if known {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-    }
-    let headers = response.headers_mut();
-    guard(headers);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=600"));
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
-        headers.insert(header::ETAG, tag);
-    }
-    response
 }

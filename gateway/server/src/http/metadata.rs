@@ -69,7 +69,9 @@ fn resource(kind: &str, routes: &[routes::Route]) -> Value {
     let mut codes: Vec<&str> = Vec::new();
     let mut operations: Vec<Value> = Vec::new();
     for route in routes.iter().filter(|route| route.interaction.kind() == Some(kind)) {
-        if let Interaction::Operation(_, name) | Interaction::InstanceOperation(_, name) = route.interaction {
+        if let Interaction::Operation(_, name) | Interaction::Query(_, name) | Interaction::InstanceOperation(_, name) =
+            route.interaction
+        {
             operations.push(operation(kind, name));
             continue;
         }
@@ -145,6 +147,10 @@ fn operation(kind: &str, name: &str) -> Value {
         "message-back" => {
             "GET on a Task: needs, support, activities, outcome and scores of its referral as a document Bundle, in the order of \
              the Social Prescribing Information Standard; what the person keeps from the practice is not in it."
+        }
+        "work-list" => {
+            "GET with owner, requester, assigned-to, cause and _count: the Tasks that need a person, the most pressing first; each entry \
+             says why, and what may be done."
         }
         "redrive" => {
             "POST of Parameters with task, platform, cause or all, and dry-run. Dead letters go on where they stood, each after a \

@@ -31,6 +31,8 @@ pub(super) enum Interaction {
     Patch(&'static str),
     /// An operation on a type: its name without the dollar sign.
     Operation(&'static str, &'static str),
+    /// An operation on a type, by GET.
+    Query(&'static str, &'static str),
     /// An operation on one resource, by GET.
     InstanceOperation(&'static str, &'static str),
     /// An operation on Subscriptions, on one or on all: its name without the dollar sign.
@@ -62,6 +64,7 @@ impl Interaction {
             Self::Patch(_) => "patch",
             Self::Operation(_, name) | Self::InstanceOperation(_, name) | Self::Subscribed(name) => name,
             Self::Delete(_) => "delete",
+            Self::Operation(_, name) | Self::Query(_, name) | Self::InstanceOperation(_, name) => name,
             Self::Reports => "reports",
             Self::Live => "live",
             Self::Ready => "ready",
@@ -82,6 +85,7 @@ impl Interaction {
             | Self::Patch(kind)
             | Self::Delete(kind)
             | Self::Operation(kind, _)
+            | Self::Query(kind, _)
             | Self::InstanceOperation(kind, _) => Some(kind),
             Self::Subscribed(_) => Some(SUBSCRIPTION),
             _ => None,
@@ -112,7 +116,7 @@ pub(super) const SUBSCRIPTION: &str = "Subscription";
 pub(super) const PROCESS_MESSAGE: &str = "/fhir/$process-message";
 
 /// Addresses that stand for themselves; those of each type are added by [`all`].
-pub(super) const ROUTES: [(&str, &str, Interaction); 27] = [
+pub(super) const ROUTES: [(&str, &str, Interaction); 28] = [
     ("GET", "/fhir/metadata", Interaction::Metadata),
     ("POST", "/fhir", Interaction::Transaction),
     ("POST", "/fhir/", Interaction::Transaction),
@@ -123,6 +127,7 @@ pub(super) const ROUTES: [(&str, &str, Interaction); 27] = [
     ("POST", "/fhir/Consent/{id}/$erase", Interaction::Operation("Consent", "erase")),
     ("POST", "/fhir/Task/$redrive", Interaction::Operation("Task", "redrive")),
     ("POST", "/fhir/Task/$renotify", Interaction::Operation("Task", "renotify")),
+    ("GET", "/fhir/Task/$work-list", Interaction::Query("Task", "work-list")),
     ("GET", "/fhir/Patient/{id}/$disclosures", Interaction::InstanceOperation("Patient", "disclosures")),
     ("GET", "/fhir/Task/{id}/$message-back", Interaction::InstanceOperation("Task", "message-back")),
     ("GET", "/fhir/AuditEvent/{id}", Interaction::Read(AUDIT_EVENT)),

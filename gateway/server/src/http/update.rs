@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use gateway_core::accept::Start;
 use gateway_core::change::Change;
 use gateway_core::follow_up;
-use gateway_core::identity::{PlatformId, Role};
+use gateway_core::identity::{Client, PlatformId, Role};
 use gateway_core::ingest::{Draft, Found, Submission, Wants, Write, check_single, parse_etag, patient_of};
 use gateway_core::patch;
 use gateway_core::referral::Referral;
@@ -119,10 +119,11 @@ async fn task(
         } else if let Some(referral) = followed_up(gateway, context, id, &current).await? {
             need_role(context, Role::Referrer)?;
             let task = (id, version, &current);
-            of_follow_up(gateway, context, &referral, task, &proposed, method, if_match).await?
+            of_follow_up(gateway, &context.client, &referral, task, &proposed, method, if_match).await?
         } else {
             need_role(context, Role::Referrer)?;
-            senders(gateway, context, (id, version, &current), &proposed, method, if_match).await?
+            let (client, correlation) = (&context.client, context.names.correlation.as_str());
+            senders(gateway, (client, correlation), (id, version, &current), &proposed, method, if_match).await?
         };
         let reply = reply(gateway, context, &updated, id, shown.is_some())?;
         match commit_remembered(gateway, context, bytes, &reply, updated.transaction).await {
@@ -200,9 +201,9 @@ async fn followed_up(
 }
 
 /// Decides on what a client proposes for a follow-up.
-async fn of_follow_up(
+pub(super) async fn of_follow_up(
     gateway: &Gateway,
-    context: &Context,
+    client: &Client,
     referral: &Referral,
     task: (&str, u64, &Json),
     proposed: &Json,
@@ -211,23 +212,23 @@ async fn of_follow_up(
 ) -> Result<Updated, Refusal> {
     let exist = references::sites(proposed).into_iter().filter(|site| site.logical).map(|site| site.value).collect();
     let wants = Wants { exist, ..Wants::default() };
-    let found = ingest::look_up(gateway, &context.client.compartment(), wants).await;
+    let found = ingest::look_up(gateway, &client.compartment(), wants).await;
     refuse_strange_references(proposed, task.2, &found.map_err(|error| store_fault(&error))?)?;
-    let (client, now) = (&context.client, gateway.clock.now());
+    let now = gateway.clock.now();
     update_follow_up(&FollowUpUpdate { client, referral, task, proposed, method, if_match, now })
 }
 
-/// Decides on what the sender proposes for its Task.
+/// Decides on what the sender proposes for its Task, in its conversation.
 pub(super) async fn senders(
     gateway: &Gateway,
-    context: &Context,
+    (client, correlation): (&Client, &str),
     task: (&str, u64, &Json),
     proposed: &Json,
     method: WriteMethod,
     if_match: Option<u64>,
 ) -> Result<Updated, Refusal> {
     let fault = |error: &crate::store::StoreError| store_fault(error);
-    let compartment = context.client.compartment();
+    let compartment = client.compartment();
     let references = references::sites(proposed).into_iter().filter(|site| site.logical);
     let exist: BTreeSet<String> = references.map(|site| site.value).collect();
     let wants = Wants { exist: exist.clone(), ..Wants::default() };
@@ -260,8 +261,8 @@ pub(super) async fn senders(
     };
     let update = TaskUpdate {
         start: Start {
-            client: &context.client,
-            correlation: &context.names.correlation,
+            client,
+            correlation,
             compartment: &compartment,
             task,
             service_request: (request_id, &request.document),

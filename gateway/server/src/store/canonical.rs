@@ -1,6 +1,7 @@
 //! One form for what every engine keeps: times in UTC, to the microsecond, so that all engines compare and give back
 //! the same values.
 
+use gateway_core::account::SignIn;
 use gateway_core::change::{Change, Transaction};
 use gateway_core::outbox::{ClaimRequest, OutboxRow};
 use gateway_core::referral::{Delivery, Referral};
@@ -52,6 +53,15 @@ pub(super) fn transaction(mut transaction: Transaction) -> Transaction {
                     *at = instant(*at);
                 }
             }
+            Change::PutAccount(account) => account.made_at = instant(account.made_at),
+            Change::PutSignIn(SignIn::Session(session)) => {
+                session.began = instant(session.began);
+                session.seen = instant(session.seen);
+            }
+            Change::PutSignIn(SignIn::Attempts(attempts)) => {
+                attempts.last = instant(attempts.last);
+                attempts.rests_until = attempts.rests_until.map(instant);
+            }
             Change::Audit(line) => line.at = instant(line.at),
             Change::Erase { erasure, .. } => erasure.at = instant(erasure.at),
             Change::DropOutbox(_)
@@ -81,6 +91,9 @@ fn referral(referral: &mut Referral) {
     referral.urgent = referral.urgent.map(instant);
     if let Some(erasure) = &mut referral.erased {
         erasure.at = instant(erasure.at);
+    }
+    if let Some(handled) = &mut referral.handled {
+        handled.at = instant(handled.at);
     }
     if let Some(recall) = &mut referral.recall {
         recall.asked_at = instant(recall.asked_at);

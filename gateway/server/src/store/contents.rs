@@ -24,12 +24,14 @@ enum Table {
     Links,
     Feed,
     Notices,
+    Accounts,
+    SignIns,
     Cursors,
     Answers,
     Audit,
 }
 
-const ORDER: [Table; 15] = [
+const ORDER: [Table; 17] = [
     Table::Received,
     Table::Resources,
     Table::Referrals,
@@ -42,6 +44,8 @@ const ORDER: [Table; 15] = [
     Table::Links,
     Table::Feed,
     Table::Notices,
+    Table::Accounts,
+    Table::SignIns,
     Table::Cursors,
     Table::Answers,
     Table::Audit,
@@ -80,6 +84,8 @@ impl Table {
             Self::Links => "SELECT body FROM status_link ORDER BY place",
             Self::Feed => "SELECT place, tenant, owner, kind, id, version, at FROM feed ORDER BY place",
             Self::Notices => "SELECT body FROM notice ORDER BY place",
+            Self::Accounts => "SELECT body FROM account ORDER BY place",
+            Self::SignIns => "SELECT body FROM sign_in ORDER BY key",
             Self::Cursors => "SELECT platform, cursor FROM cursor ORDER BY platform",
             Self::Answers => {
                 "SELECT a.tenant, a.client, a.request_id, a.fingerprint, a.at, a.status, a.location, a.etag, a.body, k.key,
@@ -118,6 +124,8 @@ impl Table {
             Self::Links => digest.link(&row.json(0, "status link")?)?,
             Self::Feed => digest.fed(&rows::fed(row)?),
             Self::Notices => digest.notice(&row.json(0, "notice")?)?,
+            Self::Accounts => digest.account(&row.json(0, "account")?)?,
+            Self::SignIns => digest.sign_in(&row.json(0, "sign-in")?)?,
             Self::Cursors => digest.cursor(&PlatformId(row.string(0)?), &row.text(1)?),
             Self::Answers => digest.answer(&rows::answer(row)?),
             Self::Audit => {

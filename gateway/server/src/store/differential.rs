@@ -4,6 +4,7 @@ use crate::store::memory::MemoryStore;
 use crate::store::suite::samples::{self, at, must};
 use crate::store::{CommitError, ReferralFilter, SearchQuery, Store, StoreError, UpdatedRange};
 use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId, TaskStatus};
+use gateway_core::account::{AccountId, Session, SignIn};
 use gateway_core::change::{Change, Check, Disposition, Received, Removed, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::fair::Class;
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
@@ -158,7 +159,8 @@ async fn change(dice: &mut Dice, model: &MemoryStore) -> Change {
                 fault: dice.maybe(|_| "no".to_owned()),
                 about: dice.about(),
             },
-            2 => Change::Remove(vec![match dice.number(7) {
+            2 => Change::Remove(vec![match dice.number(8) {
+                7 => Removed::SignIn(dice.word("k", 4)),
                 4 => Removed::Link(dice.word("l", 6)),
                 5 => Removed::Fed(dice.number(30).into()),
                 6 => Removed::Notice(samples::notice(&dice.word("f", 5), dice.number(6).into(), 0).id),
@@ -177,7 +179,9 @@ async fn change(dice: &mut Dice, model: &MemoryStore) -> Change {
             _ => notice(dice, model).await,
         },
         11 => Change::PutCursor { platform: dice.platform(), cursor: Cursor(dice.word("c", 9)) },
-        _ => match dice.number(4) {
+        _ => match dice.number(6) {
+            4 => account(dice, model).await,
+            5 => sign_in(dice, model).await,
             0 => {
                 Change::RememberAnswer(StoredAnswer { subject: dice.subject(), ..samples::answer(&dice.word("q", 9)) })
             }
@@ -228,6 +232,26 @@ async fn link(dice: &mut Dice, model: &MemoryStore) -> Change {
         },
     };
     samples::put_link(next)
+}
+
+async fn account(dice: &mut Dice, model: &MemoryStore) -> Change {
+    let id = dice.word("n", 4);
+    let standing = must(model.account(&AccountId(id.clone())).await);
+    samples::put_account(match standing {
+        Some(account) if dice.number(6) != 0 => account.disabled(dice.number(2) == 0),
+        _ => samples::account(&id, 1),
+    })
+}
+
+async fn sign_in(dice: &mut Dice, model: &MemoryStore) -> Change {
+    let key = dice.word("k", 4);
+    let next =
+        must(model.sign_in(&key).await).map_or(0, |standing| standing.revision()) + u64::from(dice.number(6) != 0);
+    let seconds = dice.seconds();
+    Change::PutSignIn(match samples::session(&key, "n1", seconds) {
+        SignIn::Session(session) if dice.number(2) == 0 => SignIn::Session(Session { revision: next, ..session }),
+        _ => samples::attempts(&key, next, seconds),
+    })
 }
 
 async fn row(dice: &mut Dice, model: &MemoryStore) -> OutboxRow {
@@ -353,12 +377,14 @@ async fn compare(dice: &mut Dice, model: &MemoryStore, engine: &dyn Store) {
     let key = dice.key();
     assert_eq!(must(engine.history(&key).await), must(model.history(&key).await));
     assert_eq!(must(engine.erasure(&key).await), must(model.erasure(&key).await));
+    let home = dice.compartment();
     let filter = ReferralFilter {
         tenant: dice.maybe(|_| TenantId("north".to_owned())),
         delivery: dice.maybe(|_| "dead-letter".to_owned()),
         subject: if dice.number(4) == 0 { dice.subject().map(|subject| subject.id) } else { None },
         after: dice.maybe(|dice| samples::referral_id(&dice.word("f", 6))),
         attention: dice.number(3) == 0,
+        needing: if dice.number(4) == 0 { Some((home.tenant, home.owner)) } else { None },
         limit: dice.number(5),
     };
     assert_eq!(must(engine.referrals(&filter).await), must(model.referrals(&filter).await), "{filter:?}");
@@ -415,6 +441,12 @@ async fn compare(dice: &mut Dice, model: &MemoryStore, engine: &dyn Store) {
     assert_eq!(must(engine.last_notice(&queue).await), must(model.last_notice(&queue).await));
     let number = dice.number(3).into();
     assert_eq!(must(engine.notices(&queue, number, limit).await), must(model.notices(&queue, number, limit).await));
+    let (name, key) = (AccountId(dice.word("n", 4)), dice.word("k", 4));
+    assert_eq!(must(engine.account(&name).await), must(model.account(&name).await));
+    assert_eq!(must(engine.accounts().await), must(model.accounts().await));
+    assert_eq!(must(engine.sign_in(&key).await), must(model.sign_in(&key).await));
+    let ended = before + gateway_core::account::IDLE;
+    assert_eq!(must(engine.expired_sign_ins(ended, limit).await), must(model.expired_sign_ins(ended, limit).await));
     assert_eq!(must(engine.unread_reports(limit).await), must(model.unread_reports(limit).await));
     assert_eq!(must(engine.content_hash().await), must(model.content_hash().await));
 }

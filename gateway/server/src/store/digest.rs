@@ -3,6 +3,7 @@
 
 use super::StoreError;
 use super::chain::Link;
+use gateway_core::account::{Account, SignIn};
 use gateway_core::change::{AuditRecord, RawReport, Received, ReportRecord, StoredAnswer};
 use gateway_core::identity::PlatformId;
 use gateway_core::notify::{Fed, Notice};
@@ -17,7 +18,7 @@ use std::fmt::Write as _;
 use time::OffsetDateTime;
 
 /// A hash that grows with each row. Order: received, resources by place and version, referrals, outbox, attempts, raw
-/// reports, reports, erased subjects, what pushes are about, status links, what is fed, notices, cursors, answers, audit; each by place or else by key.
+/// reports, reports, erased subjects, what pushes are about, status links, what is fed, notices, accounts, sign-ins, cursors, answers, audit; each by place or else by key.
 #[derive(Default)]
 pub(super) struct Digest(Sha256);
 
@@ -107,6 +108,16 @@ impl Digest {
     /// A notice.
     pub(super) fn notice(&mut self, row: &Notice) -> Result<(), StoreError> {
         self.text("notice").json(row)
+    }
+
+    /// An account.
+    pub(super) fn account(&mut self, row: &Account) -> Result<(), StoreError> {
+        self.text("account").json(row)
+    }
+
+    /// What is kept of signing in.
+    pub(super) fn sign_in(&mut self, row: &SignIn) -> Result<(), StoreError> {
+        self.text("sign-in").json(row)
     }
 
     /// Where polling stands.

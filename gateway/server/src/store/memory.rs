@@ -15,6 +15,7 @@ use super::{
 };
 use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use async_trait::async_trait;
+use gateway_core::account::{Account, AccountId, SignIn};
 use gateway_core::backlog::Backlog;
 use gateway_core::change::{Disposition, RawReport, Received, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
@@ -26,6 +27,7 @@ use gateway_core::resource::{ResourceKey, ResourceVersion};
 use gateway_core::status_link::StatusLink;
 use gateway_core::subject::{Domain, Erasure, Subject, SubjectId};
 use gateway_core::waiting::Ahead;
+use gateway_core::work_list::may_need;
 use state::State;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
@@ -158,6 +160,11 @@ impl Store for MemoryStore {
                 && (filter.subject.is_none() || filter.subject == referral.subject)
                 && (!filter.attention || referral.attention.is_some())
         };
+        if let Some((tenant, owner)) = &filter.needing {
+            let of =
+                |one: &&Referral| one.compartment.tenant == *tenant && one.compartment.owner == *owner && may_need(one);
+            return Ok(state.referrals.iter().skip(start).filter(of).take(filter.limit as usize).cloned().collect());
+        }
         Ok(state.referrals.iter().skip(start).filter(wanted).take(filter.limit as usize).cloned().collect())
     }
 
@@ -316,6 +323,28 @@ impl Store for MemoryStore {
         limit: u32,
     ) -> Result<Vec<(u64, Notice)>, StoreError> {
         Ok(notices::dead(&*self.state()?, tenant, after, limit))
+    }
+
+    async fn account(&self, id: &AccountId) -> Result<Option<Account>, StoreError> {
+        Ok(self.state()?.accounts.iter().find(|account| account.id == *id).cloned())
+    }
+
+    async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
+        Ok(self.state()?.accounts.clone())
+    }
+
+    async fn sign_in(&self, key: &str) -> Result<Option<SignIn>, StoreError> {
+        Ok(self.state()?.sign_ins.get(key).cloned())
+    }
+
+    async fn expired_sign_ins(&self, by: OffsetDateTime, limit: u32) -> Result<Vec<SignIn>, StoreError> {
+        let by = canonical::instant(by);
+        let state = self.state()?;
+        let mut found: Vec<_> = state.sign_ins.values().filter(|one| one.expires_at() <= by).cloned().collect();
+        // Those that end at once stand in the order of their keys already.
+        found.sort_by_key(SignIn::expires_at);
+        found.truncate(limit as usize);
+        Ok(found)
     }
 
     async fn cursor(&self, platform: &PlatformId) -> Result<Option<Cursor>, StoreError> {

@@ -33,6 +33,7 @@ use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use async_trait::async_trait;
 use connect::Scope;
 use fault::Fault;
+use gateway_core::account::{Account, AccountId, SignIn};
 use gateway_core::backlog::Backlog;
 use gateway_core::change::{RawReport, Received, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
@@ -461,6 +462,22 @@ impl Store for PostgresStore {
             Some(own) => read!(self.of(own), on => notices::dead(on, tenant, after, limit)),
             None => read!(self.all(), on => notices::dead(on, None, after, limit)),
         }
+    }
+
+    async fn account(&self, id: &AccountId) -> Result<Option<Account>, StoreError> {
+        read!(self.all(), on => reads::account(on, id))
+    }
+
+    async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
+        read!(self.all(), on => reads::accounts(on))
+    }
+
+    async fn sign_in(&self, key: &str) -> Result<Option<SignIn>, StoreError> {
+        read!(self.all(), on => reads::sign_in(on, key))
+    }
+
+    async fn expired_sign_ins(&self, by: OffsetDateTime, limit: u32) -> Result<Vec<SignIn>, StoreError> {
+        read!(self.all(), on => reads::expired_sign_ins(on, by, limit))
     }
 
     async fn cursor(&self, platform: &PlatformId) -> Result<Option<Cursor>, StoreError> {

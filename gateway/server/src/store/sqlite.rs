@@ -32,6 +32,7 @@ use crate::store::{
 };
 use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use async_trait::async_trait;
+use gateway_core::account::{Account, AccountId, SignIn};
 use gateway_core::backlog::Backlog;
 use gateway_core::change::{RawReport, Received, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
@@ -319,6 +320,24 @@ impl Store for SqliteStore {
     ) -> Result<Vec<(u64, Notice)>, StoreError> {
         let tenant = tenant.cloned();
         self.readers.run(move |file| notices::dead(file, tenant.as_ref(), after, limit)).await
+    }
+
+    async fn account(&self, id: &AccountId) -> Result<Option<Account>, StoreError> {
+        let id = id.clone();
+        self.readers.run(move |file| reads::account(file, &id)).await
+    }
+
+    async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
+        self.readers.run(reads::accounts).await
+    }
+
+    async fn sign_in(&self, key: &str) -> Result<Option<SignIn>, StoreError> {
+        let key = key.to_owned();
+        self.readers.run(move |file| reads::sign_in(file, &key)).await
+    }
+
+    async fn expired_sign_ins(&self, by: OffsetDateTime, limit: u32) -> Result<Vec<SignIn>, StoreError> {
+        self.readers.run(move |file| reads::expired_sign_ins(file, by, limit)).await
     }
 
     async fn cursor(&self, platform: &PlatformId) -> Result<Option<Cursor>, StoreError> {

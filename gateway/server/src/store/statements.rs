@@ -93,6 +93,14 @@ pub(super) const NOTICES_WAIT: [&str; 2] = [
     "UPDATE notice SET waits = 0 WHERE queue = ?1 AND waits = 1
         AND sequence = (SELECT min(sequence) FROM notice WHERE queue = ?1 AND due IS NOT NULL)",
 ];
+/// Accounts, and what is kept of signing in.
+pub(super) const ACCOUNT: &str = "SELECT body FROM account WHERE id = ?1";
+pub(super) const ACCOUNTS: &str = "SELECT body FROM account ORDER BY place";
+pub(super) const SIGN_IN: &str = "SELECT body FROM sign_in WHERE key = ?1";
+pub(super) const EXPIRED_SIGN_INS: &str = "SELECT body FROM sign_in WHERE expires <= ?1 ORDER BY expires, key LIMIT ?2";
+/// What of a party may need a person.
+pub(super) const NEEDING: &str = "SELECT body FROM referral
+    WHERE needs = 1 AND tenant = ?3 AND owner = ?4 AND place > ifnull(?1, 0) ORDER BY place LIMIT ?2";
 /// What had a word that no adapter knew, the newest first.
 pub(super) const UNMAPPED: &str =
     "SELECT r.id, r.platform, r.referral, r.source, r.received, r.body, r.disposition, k.key

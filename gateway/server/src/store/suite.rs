@@ -1,6 +1,7 @@
 //! What every engine must do: the rules of [`Store`] and of [`gateway_core::change`], as functions that panic when one is
 //! broken. An engine's tests call [`run_all`]; it knows nothing of engines.
 
+mod accounts;
 mod audit;
 mod erasing;
 mod keeping;
@@ -82,6 +83,11 @@ where
     notices::revisions_and_numbers_of_notices_are_taken_once(make().await).await;
     notices::notices_are_listed_by_queue_referral_and_end(make().await).await;
     notices::times_of_notices_are_kept_to_the_microsecond(make().await).await;
+    accounts::accounts_are_found_by_name_and_listed_as_they_were_made(make().await).await;
+    accounts::sign_ins_are_found_by_key_and_follow_each_other(make().await).await;
+    accounts::what_means_nothing_any_more_is_listed_by_its_end(make().await).await;
+    accounts::times_of_sign_ins_are_kept_to_the_microsecond(make().await).await;
+    accounts::what_may_need_a_person_is_listed_for_one_party(make().await).await;
     erasing::what_is_erased_is_gone_and_says_so(make().await).await;
     erasing::what_belongs_to_others_stays(make().await).await;
     erasing::nothing_more_is_taken_for_what_is_erased(make().await).await;

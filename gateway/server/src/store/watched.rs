@@ -4,6 +4,7 @@
 use super::{AuditChain, AuditLine, CommitError, Counts, Page, ReferralFilter, SearchQuery, Store, StoreError, Wakes};
 use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use async_trait::async_trait;
+use gateway_core::account::{Account, AccountId, SignIn};
 use gateway_core::backlog::Backlog;
 use gateway_core::change::{RawReport, Received, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
@@ -323,6 +324,26 @@ impl<W: Watcher> Store for Watched<W> {
     ) -> Result<Vec<(u64, Notice)>, StoreError> {
         self.watcher.reading("dead_notices").await;
         self.inner.dead_notices(tenant, after, limit).await
+    }
+
+    async fn account(&self, id: &AccountId) -> Result<Option<Account>, StoreError> {
+        self.watcher.reading("account").await;
+        self.inner.account(id).await
+    }
+
+    async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
+        self.watcher.reading("accounts").await;
+        self.inner.accounts().await
+    }
+
+    async fn sign_in(&self, key: &str) -> Result<Option<SignIn>, StoreError> {
+        self.watcher.reading("sign_in").await;
+        self.inner.sign_in(key).await
+    }
+
+    async fn expired_sign_ins(&self, by: OffsetDateTime, limit: u32) -> Result<Vec<SignIn>, StoreError> {
+        self.watcher.reading("expired_sign_ins").await;
+        self.inner.expired_sign_ins(by, limit).await
     }
 
     async fn cursor(&self, platform: &PlatformId) -> Result<Option<Cursor>, StoreError> {

@@ -1,6 +1,7 @@
 //! The binary as an operator starts it: exit codes, words, signals, and what a killed process still owes.
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
+mod accounts;
 mod adapters;
 mod audit;
 mod backup;

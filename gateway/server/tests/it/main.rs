@@ -25,6 +25,7 @@ mod instances;
 mod lamplight;
 mod lanes;
 mod letters;
+mod link_worker;
 mod losses;
 mod mail;
 mod mail_in;

@@ -1,12 +1,12 @@
 //! Behind the door: the referral, the forms, and what is sent with them. Each request looks again at who asks, at consent, and at what
 //! can be said.
 
-use super::form::Form;
 use super::offer::{Kind, offered, said};
 use super::referral::{self as sheets, Sheet};
 use super::session::{Session, forget_cookie};
 use super::{Fault, Reply, at, pages};
 use crate::gateway::{Gateway, is_race};
+use crate::http::pages::form::Form;
 use crate::store::StoreError;
 use crate::viewing::{Shown, Unseen, look};
 use adapter_contract::{LinkAnswer, ReportSource, Says};

@@ -1,11 +1,11 @@
 //! The way in: the passphrase opens a link, once; and whoever has an old link can ask for a new one. What is answered never depends on
 //! whether there is such a link.
 
-use super::form::Form;
 use super::session::set_cookie;
 use super::{Fault, Reply, at, pages};
 use crate::chance::sha256;
 use crate::gateway::{Gateway, is_race};
+use crate::http::pages::form::Form;
 use crate::passphrase;
 use crate::store::{CommitError, StoreError};
 use axum::body::Body;

@@ -1,7 +1,7 @@
 //! What an organisation can say of a referral at a moment, and what each answer needs.
 
-use super::form::Form;
 use super::pages::Mistake;
+use crate::http::pages::form::Form;
 use adapter_contract::{Says, TaskStatus};
 use gateway_core::referral::{Referral, SenderState};
 use gateway_core::unanswered::has_gone_back;

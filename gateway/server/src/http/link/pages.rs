@@ -1,19 +1,13 @@
 //! The frame of every status-link page, and the pages that tell nothing of a person. Every value is escaped where it is put in.
 
 use super::session::TOKEN;
+use crate::http::pages::fields::summary;
+pub(super) use crate::http::pages::fields::{Mistake, described, fault};
 use maud::{DOCTYPE, Markup, html};
 
 /// Where the pages are as browsers see them, without trailing slash: `/link`.
 #[derive(Clone, Copy)]
 pub(super) struct At<'a>(pub(super) &'a str);
-
-/// Something that has to be put right in a form.
-pub(super) struct Mistake {
-    /// Id of the field.
-    pub(super) field: &'static str,
-    /// What to do.
-    pub(super) words: String,
-}
 
 /// A page in its frame. The title is its heading, which never holds anything of a person.
 pub(super) fn frame(at: At<'_>, heading: &str, mistakes: &[Mistake], content: &Markup) -> Markup {
@@ -41,35 +35,6 @@ pub(super) fn frame(at: At<'_>, heading: &str, mistakes: &[Mistake], content: &M
             }
         }
     }
-}
-
-fn summary(mistakes: &[Mistake]) -> Markup {
-    html! {
-        @if !mistakes.is_empty() {
-            // Without scripts nothing else moves the focus to it.
-            div.errors role="alert" aria-labelledby="errors" tabindex="-1" autofocus {
-                h2 #errors { "There is a problem" }
-                ul { @for one in mistakes { li { a href={ "#" (one.field) } { (one.words) } } } }
-            }
-        }
-    }
-}
-
-/// What stands at a field that has to be put right.
-pub(super) fn fault(mistakes: &[Mistake], field: &str) -> Markup {
-    html! {
-        @if let Some(one) = mistakes.iter().find(|one| one.field == field) {
-            p.fault id={ (field) "-error" } { "Error: " (one.words) }
-        }
-    }
-}
-
-/// Names of what describes a field, for `aria-describedby`.
-pub(super) fn described(mistakes: &[Mistake], field: &str, hint: bool) -> Option<String> {
-    let wrong = mistakes.iter().any(|one| one.field == field);
-    let names = [hint.then(|| format!("{field}-hint")), wrong.then(|| format!("{field}-error"))];
-    let names: Vec<String> = names.into_iter().flatten().collect();
-    (!names.is_empty()).then(|| names.join(" "))
 }
 
 /// What is said of a passphrase that opens nothing, whatever the cause.

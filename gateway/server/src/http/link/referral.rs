@@ -1,9 +1,9 @@
 //! The pages of one referral: what it says and what can be answered, a form for each answer, and why there is nothing.
 
-use super::form::Form;
 use super::offer::Kind;
 use super::pages::{At, Mistake, close, described, fault, frame};
 use super::session::{EVENT, SEAL, Session, TOKEN};
+use crate::http::pages::form::Form;
 use crate::viewing::{Shown, Unseen};
 use adapter_contract::{ReferralPage, Says};
 use maud::{Markup, html};

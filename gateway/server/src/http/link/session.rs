@@ -1,15 +1,13 @@
 //! Who has opened a link: the browser that holds the secret it was given for the right passphrase. Only a hash of it is kept, and all
 //! that proves that a form is one of ours is made from it.
 
-use super::form::Form;
 use crate::chance::sha256;
 use crate::gateway::{Gateway, Platform};
-use crate::http::context::hex;
+use crate::http::pages::form::Form;
+use crate::http::pages::seal::{cookie, is_same, mac};
 use crate::store::StoreError;
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use gateway_core::status_link::StatusLink;
-use hmac::{Hmac, Mac as _};
-use sha2::Sha256;
 use std::sync::Arc;
 
 /// Name of the cookie. The prefix makes browsers take it from this host alone, over TLS, for all of its paths.
@@ -37,7 +35,7 @@ impl Session {
     /// # Errors
     /// [`StoreError`] if it could not be looked up.
     pub(super) async fn of(gateway: &Gateway, headers: &HeaderMap) -> Result<Option<Self>, StoreError> {
-        let Some(secret) = cookie(headers) else { return Ok(None) };
+        let Some(secret) = cookie(headers, COOKIE) else { return Ok(None) };
         let hash = sha256(secret.as_bytes());
         let Some(link) = gateway.store.link_by_session(&hash).await? else { return Ok(None) };
         let platform = gateway.platform(&link.platform).filter(|platform| platform.status_link.is_some());
@@ -67,16 +65,8 @@ impl Session {
     }
 
     fn mac(&self, text: &str) -> String {
-        // The lengths are fixed: a key may have any.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.secret.as_bytes()) else { return String::new() };
-        mac.update(text.as_bytes());
-        hex(&mac.finalize().into_bytes())
+        mac(&self.secret, text)
     }
-}
-
-/// Both sides are hashed: the comparison tells nothing of them. What could not be made is the same as nothing.
-fn is_same(sent: &str, ours: &str) -> bool {
-    !ours.is_empty() && sha256(sent.as_bytes()) == sha256(ours.as_bytes())
 }
 
 /// What the browser keeps until it is closed, or the page is.
@@ -87,11 +77,4 @@ pub(super) fn set_cookie(secret: &str) -> String {
 /// What makes it forget.
 pub(super) fn forget_cookie() -> String {
     format!("{COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0")
-}
-
-fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let mut ours = pairs.filter(|(name, _)| *name == COOKIE).map(|(_, value)| value);
-    ours.find(|value| !value.is_empty())
 }

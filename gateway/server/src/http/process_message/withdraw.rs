@@ -31,7 +31,9 @@ pub(super) async fn withdraw(
         same_patient(gateway, context, message, &current).await?;
         let proposed = proposed(message, &current);
         let task = (stored.key.id.as_str(), stored.version, &current);
-        let updated = senders(gateway, context, task, &proposed, WriteMethod::Put, None).await?;
+        let updated =
+            senders(gateway, (&context.client, &context.names.correlation), task, &proposed, WriteMethod::Put, None)
+                .await?;
         let newest = updated.transaction.changes.iter().rev().find_map(|change| match change {
             Change::PutResource(one) if one.key == stored.key => Some(one.clone()),
             _ => None,

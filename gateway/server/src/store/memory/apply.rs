@@ -5,6 +5,7 @@ use super::{notices, search};
 use crate::store::canonical::MATCHES_NAMED;
 use crate::store::chain::{Content, Link};
 use crate::store::{CommitError, StoreError};
+use gateway_core::account::SignIn;
 use gateway_core::change::{AuditRecord, Change, Check, CheckFailure, Removed, ReportRecord, Transaction};
 use gateway_core::outbox::{OutboxRow, OutboxState};
 use gateway_core::referral::{Referral, ReferralId};
@@ -76,6 +77,8 @@ fn follows(state: &State, changes: &[Change]) -> Result<(), CommitError> {
     let mut firsts = HashMap::new();
     let mut links = state.links.clone();
     let mut kept = state.notices.clone();
+    let mut accounts = HashMap::new();
+    let mut sign_ins: HashMap<&str, u64> = HashMap::new();
     let mut erased: HashSet<&Subject> = state.erased.keys().collect();
     let taken = |subject: Option<&Subject>, erased: &HashSet<&Subject>| match subject {
         Some(subject) if erased.contains(subject) => Err(CheckFailure::Erased),
@@ -92,6 +95,10 @@ fn follows(state: &State, changes: &[Change]) -> Result<(), CommitError> {
             Change::Remove(removed) => {
                 links.retain(|link| !removed.contains(&Removed::Link(link.id.clone())));
                 notices::remove(&mut kept, removed);
+                sign_ins.extend(removed.iter().filter_map(|one| match one {
+                    Removed::SignIn(key) => Some((key.as_str(), 0)),
+                    _ => None,
+                }));
             }
             Change::Received(received) => taken(received.subject.as_ref(), &erased)?,
             Change::RememberAnswer(answer) => taken(answer.subject.as_ref(), &erased)?,
@@ -139,6 +146,24 @@ fn follows(state: &State, changes: &[Change]) -> Result<(), CommitError> {
                 links.push((**link).clone());
             }
             Change::PutNotice(notice) => notices::follows(&mut kept, notice)?,
+            Change::PutAccount(account) => {
+                let current = accounts.entry(&account.id).or_insert_with(|| {
+                    state.accounts.iter().find(|kept| kept.id == account.id).map_or(0, |kept| kept.revision)
+                });
+                if current.checked_add(1) != Some(account.revision) {
+                    return Err(CheckFailure::Revision(*current).into());
+                }
+                *current = account.revision;
+            }
+            Change::PutSignIn(sign_in) => {
+                let current = sign_ins
+                    .entry(sign_in.key())
+                    .or_insert_with(|| state.sign_ins.get(sign_in.key()).map_or(0, SignIn::revision));
+                if current.checked_add(1) != Some(sign_in.revision()) {
+                    return Err(CheckFailure::Revision(*current).into());
+                }
+                *current = sign_in.revision();
+            }
             Change::ReceiveReport(report)
                 if !raw.insert(&report.id) || state.raw_reports.iter().any(|kept| kept.report.id == report.id) =>
             {
@@ -208,6 +233,13 @@ fn apply(state: &mut State, change: Change) {
             Some(kept) => *kept = *link,
             None => state.links.push(*link),
         },
+        Change::PutAccount(account) => match state.accounts.iter_mut().find(|kept| kept.id == account.id) {
+            Some(kept) => *kept = *account,
+            None => state.accounts.push(*account),
+        },
+        Change::PutSignIn(sign_in) => {
+            state.sign_ins.insert(sign_in.key().to_owned(), sign_in);
+        }
         Change::PutCursor { platform, cursor } => {
             state.cursors.insert(platform, cursor);
         }
@@ -284,6 +316,9 @@ fn remove(state: &mut State, removed: Removed) {
             state.feed.remove(&place);
         }
         notice @ Removed::Notice(_) => notices::remove(&mut state.notices, &[notice]),
+        Removed::SignIn(key) => {
+            state.sign_ins.remove(&key);
+        }
         Removed::Report(id) => state.reports.retain(|kept| kept.id != id),
     }
 }

@@ -5,6 +5,7 @@ use crate::store::StoreError;
 use crate::store::chain::Link;
 use crate::store::digest::Digest;
 use adapter_contract::Cursor;
+use gateway_core::account::{Account, SignIn};
 use gateway_core::change::{AuditRecord, RawReport, Received, ReportRecord, StoredAnswer};
 use gateway_core::identity::{ClientId, PlatformId, TenantId};
 use gateway_core::lane::Lane;
@@ -43,6 +44,10 @@ pub(super) struct State {
     pub(super) notices: notices::Kept,
     /// The last place that was given.
     pub(super) notice_last: u64,
+    /// In the order in which they were made.
+    pub(super) accounts: Vec<Account>,
+    /// By key.
+    pub(super) sign_ins: BTreeMap<String, SignIn>,
     pub(super) cursors: BTreeMap<PlatformId, Cursor>,
     pub(super) answers: BTreeMap<(TenantId, ClientId, String), StoredAnswer>,
     /// With the place of each in its tenant's chain.
@@ -119,6 +124,8 @@ impl State {
         self.links.iter().try_for_each(|link| digest.link(link))?;
         self.feed.values().for_each(|fed| digest.fed(fed));
         self.notices.values().try_for_each(|notice| digest.notice(notice))?;
+        self.accounts.iter().try_for_each(|account| digest.account(account))?;
+        self.sign_ins.values().try_for_each(|sign_in| digest.sign_in(sign_in))?;
         self.cursors.iter().for_each(|(platform, cursor)| digest.cursor(platform, &cursor.0));
         self.answers.values().for_each(|row| digest.answer(row));
         self.audit.iter().try_for_each(|(link, row)| digest.audit(link, row))

@@ -54,6 +54,8 @@ async fn write(on: &mut PgConnection, blind: &Blind, change: &Change) -> Result<
     match change {
         Change::PutResource(resource) => put::resource(on, blind, resource).await,
         Change::PutReferral(referral) => put::referral(on, referral).await,
+        Change::PutAccount(account) => put::account(on, account).await,
+        Change::PutSignIn(sign_in) => put::sign_in(on, sign_in).await,
         Change::Received(received) => put::received(on, received).await,
         Change::ReceiveReport(report) => put::raw_report(on, report).await,
         Change::RecordReport(report) => put::report(on, report).await,
@@ -108,6 +110,7 @@ async fn remove(on: &mut PgConnection, removed: &Removed) -> Result<(), Fault> {
         Removed::Link(id) => ask("DELETE FROM status_link WHERE id = ?1").text(id),
         Removed::Fed(place) => ask("DELETE FROM feed WHERE place = ?1").number(integer(*place)?),
         Removed::Notice(id) => ask("DELETE FROM notice WHERE id = ?1").text(id),
+        Removed::SignIn(key) => ask("DELETE FROM sign_in WHERE key = ?1").text(key),
         Removed::Report(id) => ask("DELETE FROM report WHERE id = ?1").text(id),
     };
     run(on, remove).await

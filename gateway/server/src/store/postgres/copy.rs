@@ -96,6 +96,7 @@ pub async fn copy(from: &Path, to: &Secret, mut progress: impl FnMut(u64, u64)) 
 async fn empty(on: &mut PgConnection) -> Result<(), Fault> {
     let held = "SELECT (EXISTS (SELECT 1 FROM last_place WHERE last > 0 AND name <> 'subject_key')
         OR EXISTS (SELECT 1 FROM attempt) OR EXISTS (SELECT 1 FROM cursor) OR EXISTS (SELECT 1 FROM lane) OR EXISTS (SELECT 1 FROM answer)
+        OR EXISTS (SELECT 1 FROM sign_in)
         OR EXISTS (SELECT 1 FROM raw_report_about)
         OR EXISTS (SELECT 1 FROM subject_key WHERE subject <> 'store/tokens'))::int::bigint";
     if one(on, ask(held), |row| row.integer(0)).await? != Some(0) {

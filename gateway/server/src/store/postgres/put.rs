@@ -13,11 +13,13 @@ use crate::store::statements::{LAST, REMOVE_TOKEN, WAITING_ROW, WAITS};
 use crate::store::values::{
     answer_row, contents, integer, json, micros, received_row, report_key, sealed_contents, unreadable,
 };
+use gateway_core::account::{Account, SignIn};
 use gateway_core::change::{AuditRecord, CheckFailure, RawReport, Received, ReportRecord, StoredAnswer};
 use gateway_core::outbox::{Attempt, OutboxRow, OutboxState};
 use gateway_core::referral::Referral;
 use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
 use gateway_core::status_link::StatusLink;
+use gateway_core::work_list::may_need;
 use sqlx::PgConnection;
 use std::collections::BTreeSet;
 
@@ -129,13 +131,13 @@ pub(super) async fn referral(on: &mut PgConnection, referral: &Referral) -> Resu
     let sql = if standing.is_some() {
         "UPDATE referral SET revision = ?2, tenant = ?3, owner = ?4, task = ?5, platform = ?6, key = ?7,
              platform_referral = ?8, delivery = ?9, task_status = ?10, body = ?11, subject = ?12,
-             attention = ?13, answer_due = ?14
+             attention = ?13, answer_due = ?14, needs = ?15
          WHERE id = ?1"
     } else {
         "WITH p AS (UPDATE last_place SET last = last + 1 WHERE name = 'referral' RETURNING last)
          INSERT INTO referral (place, id, revision, tenant, owner, task, platform, key, platform_referral, delivery,
-             task_status, body, subject, attention, answer_due)
-         SELECT last, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14 FROM p"
+             task_status, body, subject, attention, answer_due, needs)
+         SELECT last, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15 FROM p"
     };
     let put = ask(sql)
         .text(&referral.id.0)
@@ -151,7 +153,8 @@ pub(super) async fn referral(on: &mut PgConnection, referral: &Referral) -> Resu
         .text(&json(referral)?)
         .maybe(referral.subject.as_ref().map(|subject| subject.0.as_str()))
         .number(referral.attention.is_some().into())
-        .maybe_number(referral.next_look().map(micros).transpose()?);
+        .maybe_number(referral.next_look().map(micros).transpose()?)
+        .number(may_need(referral).into());
     run(on, put).await
 }
 
@@ -180,6 +183,39 @@ pub(super) async fn link(on: &mut PgConnection, link: &StatusLink) -> Result<(),
         .number(micros(link.expires_at)?)
         .text(&json(link)?);
     run(on, put).await
+}
+
+/// The next revision of an account.
+pub(super) async fn account(on: &mut PgConnection, account: &Account) -> Result<(), Fault> {
+    let standing = ask("SELECT revision FROM account WHERE id = ?1").text(&account.id.0);
+    let standing = one(on, standing, |row| row.integer(0)).await?;
+    let revision = next_revision(standing, account.revision)?;
+    let sql = if standing.is_some() {
+        "UPDATE account SET revision = ?2, body = ?3 WHERE id = ?1"
+    } else {
+        "WITH p AS (UPDATE last_place SET last = last + 1 WHERE name = 'account' RETURNING last)
+         INSERT INTO account (place, id, revision, body) SELECT last, ?1, ?2, ?3 FROM p"
+    };
+    run(on, ask(sql).text(&account.id.0).number(revision).text(&json(account)?)).await
+}
+
+/// The next revision of a sign-in, or of attempts that failed.
+pub(super) async fn sign_in(on: &mut PgConnection, sign_in: &SignIn) -> Result<(), Fault> {
+    let standing = ask("SELECT revision FROM sign_in WHERE key = ?1").text(sign_in.key());
+    let standing = one(on, standing, |row| row.integer(0)).await?;
+    let revision = next_revision(standing, sign_in.revision())?;
+    let sql = "INSERT INTO sign_in (key, revision, expires, body) VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT (key) DO UPDATE SET revision = excluded.revision, expires = excluded.expires, body = excluded.body";
+    let put = ask(sql).text(sign_in.key()).number(revision).number(micros(sign_in.expires_at())?);
+    run(on, put.text(&json(sign_in)?)).await
+}
+
+fn next_revision(standing: Option<i64>, revision: u64) -> Result<i64, Fault> {
+    let next = integer(revision)?;
+    if standing.unwrap_or(0).checked_add(1) == Some(next) {
+        return Ok(next);
+    }
+    Err(CheckFailure::Revision(standing.unwrap_or(0).unsigned_abs()).into())
 }
 
 /// A new outbox row, or the new state of one. The row is locked first: a claim takes no other lock.

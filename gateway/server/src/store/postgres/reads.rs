@@ -6,14 +6,16 @@ use crate::store::chain::{AuditChain, Content, Walk};
 use crate::store::contents::Tables;
 use crate::store::rows::{self, Columns as _, a_numbered_line};
 use crate::store::statements::{
-    ANSWER, ANSWERS, AUDIT, AUDIT_LINE, BELONGING, BY_KEY, BY_NAME, BY_TASK, COUNTS, DEAD, EXPIRED_LINKS, HISTORY,
-    IDLE, LATEST, LINK_BY_SECRET, LINK_BY_SESSION, LINKS, OUTBOX, PARKED, PARKED_BY, RAW_REPORTS, RECEIVED, REPORTS,
-    RESOURCE, TO_ALIGN, UNANSWERED, UNMAPPED, UNREAD, WALK, listing,
+    ACCOUNT, ACCOUNTS, ANSWER, ANSWERS, AUDIT, AUDIT_LINE, BELONGING, BY_KEY, BY_NAME, BY_TASK, COUNTS, DEAD,
+    EXPIRED_LINKS, EXPIRED_SIGN_INS, HISTORY, IDLE, LATEST, LINK_BY_SECRET, LINK_BY_SESSION, LINKS, NEEDING, OUTBOX,
+    PARKED, PARKED_BY, RAW_REPORTS, RECEIVED, REPORTS, RESOURCE, SIGN_IN, TO_ALIGN, UNANSWERED, UNMAPPED, UNREAD, WALK,
+    listing,
 };
 use crate::store::values::{bound, micros, time};
 use crate::store::{AuditLine, Counts, ReferralFilter, StoreError, canonical};
 use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use futures_util::TryStreamExt as _;
+use gateway_core::account::{Account, AccountId, SignIn};
 use gateway_core::change::{RawReport, Received, ReportRecord, StoredAnswer};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::outbox::{Attempt, OutboxRow};
@@ -93,6 +95,10 @@ pub(super) async fn referrals(on: &mut PgConnection, filter: &ReferralFilter) ->
             }
         }
     };
+    if let Some((tenant, owner)) = &filter.needing {
+        let found = ask(NEEDING).maybe_number(after).number(filter.limit.into()).text(&tenant.0).text(&owner.key());
+        return all(on, found, a_referral).await;
+    }
     let found = ask(&listing(filter))
         .maybe_number(after)
         .maybe(filter.delivery.as_deref())
@@ -183,6 +189,26 @@ pub(super) async fn expired_links(
     limit: u32,
 ) -> Result<Vec<StatusLink>, Fault> {
     all(on, self::before(EXPIRED_LINKS, before, limit)?, |row| row.json(0, "status link")).await
+}
+
+pub(super) async fn account(on: &mut PgConnection, id: &AccountId) -> Result<Option<Account>, Fault> {
+    one(on, ask(ACCOUNT).text(&id.0), |row| row.json(0, "account")).await
+}
+
+pub(super) async fn accounts(on: &mut PgConnection) -> Result<Vec<Account>, Fault> {
+    all(on, ask(ACCOUNTS), |row| row.json(0, "account")).await
+}
+
+pub(super) async fn sign_in(on: &mut PgConnection, key: &str) -> Result<Option<SignIn>, Fault> {
+    one(on, ask(SIGN_IN).text(key), |row| row.json(0, "sign-in")).await
+}
+
+pub(super) async fn expired_sign_ins(
+    on: &mut PgConnection,
+    by: OffsetDateTime,
+    limit: u32,
+) -> Result<Vec<SignIn>, Fault> {
+    all(on, self::before(EXPIRED_SIGN_INS, by, limit)?, |row| row.json(0, "sign-in")).await
 }
 
 pub(super) async fn cursor(on: &mut PgConnection, platform: &PlatformId) -> Result<Option<Cursor>, Fault> {

@@ -67,6 +67,8 @@ fn write(file: &Connection, change: &Change) -> Result<(), CommitError> {
         Change::PutLink(link) => return put::link(file, link),
         Change::PutNotice(notice) => return notices::put(file, notice),
         Change::Feed(fed) => notices::feed(file, fed)?,
+        Change::PutAccount(account) => return put::account(file, account),
+        Change::PutSignIn(sign_in) => return put::sign_in(file, sign_in),
         Change::Received(received) => return put::received(file, received),
         Change::ReceiveReport(report) => return put::raw_report(file, report),
         Change::RecordReport(report) => return put::report(file, report),
@@ -121,6 +123,8 @@ fn remove(file: &Connection, removed: &Removed) -> Result<(), StoreError> {
         }
         Removed::Notice(id) => {
             file.prepare_cached("DELETE FROM notice WHERE id = ?1")?.execute([id])?;
+        Removed::SignIn(key) => {
+            file.prepare_cached("DELETE FROM sign_in WHERE key = ?1")?.execute([key])?;
         }
         Removed::Report(id) => {
             file.prepare_cached("DELETE FROM report WHERE id = ?1")?.execute([id])?;

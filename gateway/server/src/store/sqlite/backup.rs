@@ -282,6 +282,8 @@ fn doubt(file: &mut Connection, now: OffsetDateTime) -> Result<Restored, StoreEr
             CommitError::Refused(_) => StoreError::Engine("a status link could not be closed".to_owned()),
         })?;
     }
+    // Whoever signed out after the copy would be signed in again.
+    transaction.execute("DELETE FROM sign_in", [])?;
     for (tenant, count) in &tenants {
         // What stands in the place of a tenant belongs to a platform.
         if tenant.0.starts_with("platform/") {

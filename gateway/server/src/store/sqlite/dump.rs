@@ -22,6 +22,8 @@ const TABLES: &[&str] = &[
     "status_link",
     "feed",
     "notice",
+    "account",
+    "sign_in",
     "cursor",
     "lane",
     "answer",

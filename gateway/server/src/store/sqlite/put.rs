@@ -9,11 +9,13 @@ use crate::store::chain::Content;
 use crate::store::seal::{Key, Row, seal};
 use crate::store::statements::{REMOVE_TOKEN, WAITING_ROW, WAITS};
 use crate::store::{CommitError, StoreError};
+use gateway_core::account::{Account, SignIn};
 use gateway_core::change::{AuditRecord, CheckFailure, RawReport, Received, ReportRecord, StoredAnswer};
 use gateway_core::outbox::{Attempt, OutboxRow, OutboxState};
 use gateway_core::referral::Referral;
 use gateway_core::resource::{ResourceVersion, Token};
 use gateway_core::status_link::StatusLink;
+use gateway_core::work_list::may_need;
 use rusqlite::{Connection, OptionalExtension as _};
 use std::collections::BTreeSet;
 
@@ -132,12 +134,12 @@ pub(super) fn referral(file: &Connection, referral: &Referral) -> Result<(), Com
     let sql = if standing.is_some() {
         "UPDATE referral SET revision = ?2, tenant = ?3, owner = ?4, task = ?5, platform = ?6, key = ?7,
              platform_referral = ?8, delivery = ?9, task_status = ?10, body = ?11,
-             subject = ?12, attention = ?13, answer_due = ?14
+             subject = ?12, attention = ?13, answer_due = ?14, needs = ?15
          WHERE id = ?1"
     } else {
         "INSERT INTO referral (id, revision, tenant, owner, task, platform, key, platform_referral, delivery,
-             task_status, body, subject, attention, answer_due)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+             task_status, body, subject, attention, answer_due, needs)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
     };
     file.prepare_cached(sql)?.execute((
         &referral.id.0,
@@ -154,6 +156,7 @@ pub(super) fn referral(file: &Connection, referral: &Referral) -> Result<(), Com
         referral.subject.as_ref().map(|subject| &subject.0),
         referral.attention.is_some(),
         referral.next_look().map(micros).transpose()?,
+        may_need(referral),
     ))?;
     Ok(())
 }
@@ -185,6 +188,42 @@ pub(super) fn link(file: &Connection, link: &StatusLink) -> Result<(), CommitErr
         json(link)?,
     ))?;
     Ok(())
+}
+
+/// The next revision of an account.
+pub(super) fn account(file: &Connection, account: &Account) -> Result<(), CommitError> {
+    let standing: Option<i64> = file
+        .prepare_cached("SELECT revision FROM account WHERE id = ?1")?
+        .query_row([&account.id.0], |row| row.get(0))
+        .optional()?;
+    let revision = next_revision(standing, account.revision)?;
+    let sql = if standing.is_some() {
+        "UPDATE account SET revision = ?2, body = ?3 WHERE id = ?1"
+    } else {
+        "INSERT INTO account (id, revision, body) VALUES (?1, ?2, ?3)"
+    };
+    file.prepare_cached(sql)?.execute((&account.id.0, revision, json(account)?))?;
+    Ok(())
+}
+
+/// The next revision of a sign-in, or of attempts that failed.
+pub(super) fn sign_in(file: &Connection, sign_in: &SignIn) -> Result<(), CommitError> {
+    let standing: Option<i64> = file
+        .prepare_cached("SELECT revision FROM sign_in WHERE key = ?1")?
+        .query_row([sign_in.key()], |row| row.get(0))
+        .optional()?;
+    let revision = next_revision(standing, sign_in.revision())?;
+    file.prepare_cached("INSERT OR REPLACE INTO sign_in (key, revision, expires, body) VALUES (?1, ?2, ?3, ?4)")?
+        .execute((sign_in.key(), revision, micros(sign_in.expires_at())?, json(sign_in)?))?;
+    Ok(())
+}
+
+fn next_revision(standing: Option<i64>, revision: u64) -> Result<i64, CommitError> {
+    let next = integer(revision)?;
+    if standing.unwrap_or(0).checked_add(1) == Some(next) {
+        return Ok(next);
+    }
+    Err(CheckFailure::Revision(standing.unwrap_or(0).unsigned_abs()).into())
 }
 
 /// A new outbox row, or the new state of one.

@@ -2,11 +2,13 @@
 
 use super::rows::{self, a_numbered_line, body, micros, natural};
 pub(super) use crate::store::statements::{
-    ANSWER, AUDIT, AUDIT_LINE, BY_KEY, BY_NAME, BY_TASK, COUNTS, DEAD, EXPIRED_LINKS, HISTORY, LATEST, LINK_BY_SECRET,
-    LINK_BY_SESSION, LINKS, OUTBOX, PARKED_BY, REPORTS, RESOURCE, TO_ALIGN, UNANSWERED, UNMAPPED, UNREAD, listing,
+    ACCOUNT, ACCOUNTS, ANSWER, AUDIT, AUDIT_LINE, BY_KEY, BY_NAME, BY_TASK, COUNTS, DEAD, EXPIRED_LINKS,
+    EXPIRED_SIGN_INS, HISTORY, LATEST, LINK_BY_SECRET, LINK_BY_SESSION, LINKS, NEEDING, OUTBOX, PARKED_BY, REPORTS,
+    RESOURCE, SIGN_IN, TO_ALIGN, UNANSWERED, UNMAPPED, UNREAD, listing,
 };
 use crate::store::{AuditLine, Counts, ReferralFilter, StoreError};
 use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
+use gateway_core::account::{Account, AccountId, SignIn};
 use gateway_core::change::{RawReport, ReportRecord, StoredAnswer};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::outbox::{Attempt, OutboxRow};
@@ -106,6 +108,9 @@ pub(super) fn referrals(file: &Connection, filter: &ReferralFilter) -> Result<Ve
             }
         }
     };
+    if let Some((tenant, owner)) = &filter.needing {
+        return all(file, NEEDING, (after, filter.limit, &tenant.0, owner.key()), a_referral);
+    }
     let tenant = filter.tenant.as_ref().map(|tenant| &tenant.0);
     let subject = filter.subject.as_ref().map(|subject| &subject.0);
     all(file, &listing(filter), (after, &filter.delivery, tenant, filter.limit, subject), a_referral)
@@ -191,6 +196,22 @@ pub(super) fn expired_links(
     limit: u32,
 ) -> Result<Vec<StatusLink>, StoreError> {
     all(file, EXPIRED_LINKS, (micros(before)?, limit), |row| body(row, 0, "status link"))
+}
+
+pub(super) fn account(file: &Connection, id: &AccountId) -> Result<Option<Account>, StoreError> {
+    one(file, ACCOUNT, [&id.0], |row| body(row, 0, "account"))
+}
+
+pub(super) fn accounts(file: &Connection) -> Result<Vec<Account>, StoreError> {
+    all(file, ACCOUNTS, [], |row| body(row, 0, "account"))
+}
+
+pub(super) fn sign_in(file: &Connection, key: &str) -> Result<Option<SignIn>, StoreError> {
+    one(file, SIGN_IN, [key], |row| body(row, 0, "sign-in"))
+}
+
+pub(super) fn expired_sign_ins(file: &Connection, by: OffsetDateTime, limit: u32) -> Result<Vec<SignIn>, StoreError> {
+    all(file, EXPIRED_SIGN_INS, (micros(by)?, limit), |row| body(row, 0, "sign-in"))
 }
 
 pub(super) fn cursor(file: &Connection, platform: &PlatformId) -> Result<Option<Cursor>, StoreError> {

@@ -4,6 +4,9 @@ use super::samples::{
     Shared, adapter, answer, at, audit, claim, commit, erasure, errand, fed, home, key, link, must, notice, platform,
     put, put_errand, put_link, put_notice, put_referral, query, raw_report, received, record, referral, referral_id,
     refused, report, resource, subject, token, write,
+    Shared, account, adapter, answer, at, attempts, audit, claim, commit, erasure, errand, home, key, link, must,
+    platform, put, put_account, put_errand, put_link, put_referral, query, raw_report, received, record, referral,
+    referral_id, refused, report, resource, session, subject, token, write,
 };
 use adapter_contract::Cursor;
 use gateway_core::change::{AuditRecord, Change, Check, CheckFailure, Disposition, Removed, StoredAnswer, Transaction};
@@ -100,6 +103,11 @@ fn every_change() -> Vec<Change> {
         put_notice(notice("b", 1, 5)),
         put_notice(notice("b", 1, 5).begun(at(9))),
         Change::Remove(vec![Removed::Notice(notice("a", 1, 5).id)]),
+        put_account(account("anna", 1)),
+        put_account(account("anna", 1).disabled(true)),
+        Change::PutSignIn(session("browser", "anna", 0)),
+        Change::PutSignIn(attempts("tries", 1, 0)),
+        Change::Remove(vec![Removed::SignIn("browser".to_owned())]),
         Change::PutCursor { platform: platform("food-bank"), cursor: Cursor("1".to_owned()) },
         Change::PutCursor { platform: platform("food-bank"), cursor: Cursor("2".to_owned()) },
         Change::RememberAnswer(answer("q1")),

@@ -102,6 +102,7 @@ pub(super) async fn lists_are_filtered_and_paged(store: Shared) {
             delivery: delivery.map(str::to_owned),
             subject: None,
             attention: false,
+            needing: None,
             after: after.map(referral_id),
             limit,
         };

@@ -5,6 +5,7 @@ use adapter_contract::{
     Concept, Grade, IdempotencyKey, Loss, LossReason, PlatformOrder, PlatformReferralId, ReportSource, StatusReport,
     TaskStatus,
 };
+use gateway_core::account::{Account, AccountId, AccountRole, Attempts, Session, SignIn};
 use gateway_core::change::{
     AuditRecord, Change, Check, CheckFailure, Disposition, RawReport, Received, ReportRecord, StoredAnswer, Transaction,
 };
@@ -13,6 +14,7 @@ use gateway_core::identity::{ClientId, Compartment, Owner, PlatformId, TenantId}
 use gateway_core::loss::LossReport;
 use gateway_core::notify::{Destination, Fed, Notice, Wanted, What};
 use gateway_core::outbox::{AdapterVersion, ClaimRequest, Errand, OutboxRow, OutboxState};
+use gateway_core::reach::Reach;
 use gateway_core::referral::{Delivery, Referral, ReferralId, SenderState};
 use gateway_core::resource::{ResourceKey, ResourceVersion, Token, WriteMethod};
 use gateway_core::retry::Schedule;
@@ -118,6 +120,7 @@ pub(in crate::store) fn referral(id: &str, revision: u64) -> Referral {
         timers: Vec::new(),
         follow_ups: Vec::new(),
         recall: None,
+        handled: None,
         subject: None,
         erased: None,
     }
@@ -286,6 +289,44 @@ pub(in crate::store) fn fed(id: &str, version: u64) -> Change {
 
 pub(in crate::store) fn put_link(link: StatusLink) -> Change {
     Change::PutLink(Box::new(link))
+}
+
+/// An account with this name.
+pub(in crate::store) fn account(id: &str, revision: u64) -> Account {
+    Account {
+        id: AccountId(id.to_owned()),
+        revision,
+        tenant: TenantId("north".to_owned()),
+        organisations: ["A82001".to_owned()].into(),
+        name: "A colleague".to_owned(),
+        roles: [AccountRole::LinkWorker].into(),
+        reach: Reach::default(),
+        passphrase_hash: "hash".to_owned(),
+        epoch: 1,
+        disabled: false,
+        made_at: at(0),
+    }
+}
+
+pub(in crate::store) fn put_account(account: Account) -> Change {
+    Change::PutAccount(Box::new(account))
+}
+
+/// A browser that signed in at this second.
+pub(in crate::store) fn session(key: &str, account: &str, began: i64) -> SignIn {
+    SignIn::Session(Session {
+        secret_sha256: key.to_owned(),
+        revision: 1,
+        account: AccountId(account.to_owned()),
+        epoch: 1,
+        began: at(began),
+        seen: at(began),
+    })
+}
+
+/// Attempts that failed, the last at this second.
+pub(in crate::store) fn attempts(key: &str, revision: u64, last: i64) -> SignIn {
+    SignIn::Attempts(Attempts { key: key.to_owned(), revision, wrong: 1, last: at(last), rests_until: None })
 }
 
 pub(in crate::store) fn audit(referral: &str, action: &str) -> AuditRecord {

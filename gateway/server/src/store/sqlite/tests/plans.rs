@@ -96,6 +96,10 @@ fn fixed_statements_go_by_an_index() {
         statements::DEAD_NOTICES[1],
         statements::NOTICES_WAIT[0],
         statements::NOTICES_WAIT[1],
+        reads::ACCOUNT,
+        reads::SIGN_IN,
+        reads::EXPIRED_SIGN_INS,
+        reads::NEEDING,
         reads::TO_ALIGN,
         reads::AUDIT,
         reads::AUDIT_LINE,
@@ -118,7 +122,8 @@ fn lists_of_referrals_go_by_an_index() {
             for subject in [None, Some(SubjectId("p".to_owned()))] {
                 for attention in [false, true] {
                     let (tenant, delivery, subject) = (tenant.clone(), delivery.clone(), subject.clone());
-                    let filter = ReferralFilter { tenant, delivery, subject, attention, after: None, limit: 10 };
+                    let filter =
+                        ReferralFilter { tenant, delivery, subject, attention, needing: None, after: None, limit: 10 };
                     check(&file, &reads::listing(&filter));
                 }
             }

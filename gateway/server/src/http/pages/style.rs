@@ -1,7 +1,7 @@
-//! How the status-link pages look, by the conventions of the NHS.UK design system: one sheet, no script, no font, no picture.
+//! How the pages look, by the conventions of the NHS.UK design system: one sheet, no script, no font, no picture.
 
 /// The style sheet. Nothing in it comes from what is shown.
-pub(super) const SHEET: &str = "\
+pub(in crate::http) const SHEET: &str = "\
 *,*::before,*::after{box-sizing:border-box}\
 html{background:#f0f4f5;color:#212b32;font-family:Arial,sans-serif;font-size:100%;-webkit-text-size-adjust:100%}\
 body{margin:0;font-size:1rem;line-height:1.5;overflow-wrap:break-word}\
@@ -12,7 +12,7 @@ box-shadow:0 -2px #ffeb3b,0 4px #212b32;text-decoration:none}\
 .skip{position:absolute;left:-999em;padding:.5rem 1rem}.skip:focus{left:0;top:0;z-index:1;background:#ffeb3b;color:#212b32}\
 .band{background:#005eb8;color:#fff}.wide{max-width:60rem;margin:0 auto;padding:0 1rem}\
 .band p{margin:0;padding:1rem 0;font-weight:700}\
-main{padding-top:1.5rem;padding-bottom:3rem}main>*{max-width:44rem}\
+main.wide{padding-top:1.5rem;padding-bottom:3rem}main>*{max-width:44rem}\
 main:focus{outline:none}\
 h1{font-size:2rem;line-height:1.2;margin:0 0 1.5rem}h2{font-size:1.375rem;line-height:1.3;margin:2rem 0 1rem}\
 @media(min-width:40.0625em){h1{font-size:2.5rem}h2{font-size:1.5rem}}\
@@ -45,6 +45,10 @@ text-align:center;text-decoration:none;cursor:pointer}\
 button:active,.button:active{box-shadow:none;transform:translateY(4px)}\
 button:focus-visible,.button:focus-visible{background:#ffeb3b;color:#212b32;box-shadow:0 4px 0 #212b32;outline:4px solid transparent}\
 .second{background:#4c6272;box-shadow:0 4px 0 #263139}.second:hover{background:#384853}\
+h3{font-size:1.1875rem;line-height:1.3;margin:0 0 .5rem}.work,.filters,.history{list-style:none;padding:0;margin:0 0 1.5rem}\
+.work p,.history p{margin:0 0 .5rem}.filters li{margin:0}.filters a{display:inline-block;min-height:44px;padding:.5rem .5rem .5rem 0}\
+.filters a[aria-current]{font-weight:700;color:#212b32;text-decoration:none}.urgent{color:#b10d28}.said{white-space:pre-line}\
+.history li{border-left:4px solid #005eb8;padding:0 0 .5rem 1rem;margin:0 0 .5rem}\
 .answers{list-style:none;padding:0}.answers li{margin:0 0 .25rem}\
 footer{border-top:4px solid #005eb8;background:#d8dde0;padding:1.5rem 0}footer p{margin:0;max-width:44rem}\
 @media(max-width:40em){button,.button{display:block;width:100%}}\

@@ -62,9 +62,11 @@ impl Interaction {
             Self::Search(_) | Self::SearchByPost(_) => "search-type",
             Self::Update(_) => "update",
             Self::Patch(_) => "patch",
-            Self::Operation(_, name) | Self::InstanceOperation(_, name) | Self::Subscribed(name) => name,
+            Self::Operation(_, name)
+            | Self::Query(_, name)
+            | Self::InstanceOperation(_, name)
+            | Self::Subscribed(name) => name,
             Self::Delete(_) => "delete",
-            Self::Operation(_, name) | Self::Query(_, name) | Self::InstanceOperation(_, name) => name,
             Self::Reports => "reports",
             Self::Live => "live",
             Self::Ready => "ready",

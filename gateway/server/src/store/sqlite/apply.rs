@@ -123,6 +123,7 @@ fn remove(file: &Connection, removed: &Removed) -> Result<(), StoreError> {
         }
         Removed::Notice(id) => {
             file.prepare_cached("DELETE FROM notice WHERE id = ?1")?.execute([id])?;
+        }
         Removed::SignIn(key) => {
             file.prepare_cached("DELETE FROM sign_in WHERE key = ?1")?.execute([key])?;
         }

@@ -1,12 +1,9 @@
 //! Rules for answers, cursors, audit, and for transactions as a whole.
 
 use super::samples::{
-    Shared, adapter, answer, at, audit, claim, commit, erasure, errand, fed, home, key, link, must, notice, platform,
-    put, put_errand, put_link, put_notice, put_referral, query, raw_report, received, record, referral, referral_id,
-    refused, report, resource, subject, token, write,
-    Shared, account, adapter, answer, at, attempts, audit, claim, commit, erasure, errand, home, key, link, must,
-    platform, put, put_account, put_errand, put_link, put_referral, query, raw_report, received, record, referral,
-    referral_id, refused, report, resource, session, subject, token, write,
+    Shared, account, adapter, answer, at, attempts, audit, claim, commit, erasure, errand, fed, home, key, link, must,
+    notice, platform, put, put_account, put_errand, put_link, put_notice, put_referral, query, raw_report, received,
+    record, referral, referral_id, refused, report, resource, session, subject, token, write,
 };
 use adapter_contract::Cursor;
 use gateway_core::change::{AuditRecord, Change, Check, CheckFailure, Disposition, Removed, StoredAnswer, Transaction};

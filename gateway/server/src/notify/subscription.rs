@@ -81,7 +81,6 @@ pub fn way(subscribers: &Arc<Subscribers>) -> Vec<Arc<dyn Way>> {
 /// A stored Subscription that is understood.
 pub(crate) struct Kept {
     pub(crate) stored: ResourceVersion,
-    pub(crate) document: Json,
     pub(crate) subscription: Subscription,
 }
 
@@ -159,7 +158,7 @@ async fn standing<'g>(gateway: &'g Gateway, key: &ResourceKey) -> Result<Standin
             return Ok(Standing::Over(why));
         }
     };
-    Ok(Standing::Good(Box::new(Kept { stored, document, subscription }), subscriber))
+    Ok(Standing::Good(Box::new(Kept { stored, subscription }), subscriber))
 }
 
 /// The key of the Subscription that a notice is told to.

@@ -19,6 +19,7 @@ mod delivery;
 mod disclosures;
 mod erasure;
 mod fhir_message;
+mod follow_up;
 mod hanging_up;
 mod instances;
 mod lamplight;

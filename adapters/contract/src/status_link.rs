@@ -18,6 +18,9 @@ pub struct LinkAnswer {
     pub at: String,
     /// What was said.
     pub says: Says,
+    /// Whether somebody has to act today, where that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub today: Option<bool>,
     /// In the organisation's words, trimmed; absent if nothing was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub words: Option<String>,
@@ -39,8 +42,18 @@ pub enum Says {
     DeclinePersonDeclined,
     /// The person could not be reached.
     DeclineNoContact,
+    /// The person lives outside its area.
+    DeclineOutsideArea,
+    /// Another reason, which the words are.
+    DeclineOther,
     /// It has a question, which the words are.
     Question,
+    /// The person's mental health is getting worse, and it cannot give what is needed; the words say what worries it.
+    NeedsMoreMentalHealth,
+    /// Somebody may be harmed; the words say what worries it.
+    NeedsMoreSafeguarding,
+    /// The person needs other help than it can give; the words say which.
+    NeedsMoreOther,
     /// The person came.
     Attended,
     /// The person did not come.
@@ -55,14 +68,19 @@ pub enum Says {
 
 impl Says {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 17] = [
         Self::Accept,
         Self::DeclineNoCapacity,
         Self::DeclineNotRightService,
         Self::DeclineNeedsNotMet,
         Self::DeclinePersonDeclined,
         Self::DeclineNoContact,
+        Self::DeclineOutsideArea,
+        Self::DeclineOther,
         Self::Question,
+        Self::NeedsMoreMentalHealth,
+        Self::NeedsMoreSafeguarding,
+        Self::NeedsMoreOther,
         Self::Attended,
         Self::DidNotAttend,
         Self::FinishedHelped,
@@ -80,7 +98,12 @@ impl Says {
             Self::DeclineNeedsNotMet => "decline-needs-not-met",
             Self::DeclinePersonDeclined => "decline-person-declined",
             Self::DeclineNoContact => "decline-no-contact",
+            Self::DeclineOutsideArea => "decline-outside-area",
+            Self::DeclineOther => "decline-other",
             Self::Question => "question",
+            Self::NeedsMoreMentalHealth => "needs-more-mental-health",
+            Self::NeedsMoreSafeguarding => "needs-more-safeguarding",
+            Self::NeedsMoreOther => "needs-more-other",
             Self::Attended => "attended",
             Self::DidNotAttend => "did-not-attend",
             Self::FinishedHelped => "finished-helped",

@@ -1,6 +1,7 @@
 //! A platform's Task, read as a status report.
 
 use crate::status::{self, TASK_STATUS};
+use adapter_contract::business_status::{NEEDS_MORE, SAFEGUARDING};
 use adapter_contract::{
     Concept, IdempotencyKey, OutputValue, PlatformOrder, PlatformReferralId, Receipt, ReportedOutput, StatusReport,
     systems,
@@ -160,7 +161,14 @@ pub(crate) fn read_task(text: &str, known: &mut Known, base_url: Option<&str>) -
         meaning.refine(enrolment);
         words = words.or_else(|| enrolment.display.clone());
     }
-    let reason = value("statusReason").as_ref().and_then(concept).and_then(|reason| reason.text);
+    let why = value("statusReason");
+    if let Some(declined) = why.as_ref().and_then(decline) {
+        declined.clone_into(&mut meaning.business_status);
+    }
+    if let Some(call) = business.as_ref().and_then(call_for_help) {
+        call.clone_into(&mut meaning.business_status);
+    }
+    let reason = why.as_ref().and_then(concept).and_then(|reason| reason.text);
     let report = StatusReport {
         event: event(&id, &word, &meta, object.string("lastModified").as_deref()),
         order: PlatformOrder {
@@ -176,6 +184,33 @@ pub(crate) fn read_task(text: &str, known: &mut Known, base_url: Option<&str>) -
         outputs,
     };
     Ok(TaskReading { report, unresolved })
+}
+
+/// The codes of a concept that are of this system.
+fn codes(concept: &Value, system: &str) -> Vec<String> {
+    let codings = concept.get("coding").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let ours = codings.iter().filter(|coding| string(coding, "system").as_deref() == Some(system));
+    ours.filter_map(|coding| string(coding, "code")).collect()
+}
+
+/// A call for help in our own code system: whatever the status beside it, it is what the statement says.
+fn call_for_help(business: &Value) -> Option<&'static str> {
+    let said = codes(business, systems::BUSINESS_STATUS);
+    [SAFEGUARDING, NEEDS_MORE].into_iter().find(|call| said.iter().any(|code| code == call))
+}
+
+/// Why it was declined, where the platform says it in our own code system.
+fn decline(why: &Value) -> Option<&'static str> {
+    codes(why, systems::DECLINE_REASON).iter().find_map(|code| match code.as_str() {
+        "at-capacity" => Some("declined-capacity"),
+        "not-eligible" => Some("declined-ineligible"),
+        "outside-area" => Some("declined-area"),
+        "needs-more" => Some("declined-needs"),
+        "could-not-contact" => Some("contact-failed"),
+        "person-declined" => Some("person-declined"),
+        "other" => Some("declined-other"),
+        _ => None,
+    })
 }
 
 /// Our key among a Task's identifiers.

@@ -49,6 +49,8 @@ pub enum Waits {
     Recall,
     /// Its platform could not be told, or did not confirm in time: a person has to call.
     Call,
+    /// A service called for help, and nobody has ended the follow-up.
+    FollowUp,
     /// It is about somebody else, and would go with what is asked for.
     Shared,
 }
@@ -62,6 +64,7 @@ impl Waits {
             Self::Errand => "errand",
             Self::Recall => "recall",
             Self::Call => "call",
+            Self::FollowUp => "follow-up",
             Self::Shared => "shared",
         }
     }
@@ -78,6 +81,10 @@ impl Waits {
             Self::Call => {
                 "Nobody has confirmed that its recipient stopped. Call it, and record the answer where there is a receipt. \
                  To take it on that it may go on, erase with the parameter `unconfirmed`."
+            }
+            Self::FollowUp => {
+                "A service called for help, and the follow-up is open. Act on it and complete it: afterwards nobody knows any more \
+                 whom it was about."
             }
             Self::Shared => {
                 "It is about somebody else, and kept under the same key. A Consent that was changed so that it is about \
@@ -96,6 +103,9 @@ pub fn waits(referral: &Referral, outbox: &[OutboxRow], unconfirmed: bool) -> Op
     }
     if !referral.task_status.is_final() {
         return Some(Waits::Open);
+    }
+    if referral.open_follow_ups().any(|one| one.cause.is_alarm()) {
+        return Some(Waits::FollowUp);
     }
     if referral.recall.as_ref().is_some_and(|recall| recall.is_awaited()) {
         return Some(Waits::Recall);
@@ -183,6 +193,8 @@ fn skeleton(transaction: &mut Transaction, referral: &Referral, outbox: &[Outbox
     left.revision += 1;
     left.erased = Some(erasure.clone());
     (left.conflict, left.attention, left.loss, left.loss_released) = (None, None, None, None);
+    left.timers.clear();
+    left.follow_ups.iter_mut().for_each(|one| one.ended_at = one.ended_at.or(Some(erasure.at)));
     if let Some(recall) = &mut left.recall {
         recall.words = String::new();
         recall.confirmed_by = None;

@@ -26,6 +26,9 @@ use time::OffsetDateTime;
 /// A referral remembers so many; beyond that nothing new is opened but what is [urgent by its cause](Cause::is_alarm).
 const MOST: usize = 100;
 
+/// A follow-up takes so many notes of others; whoever calls without end has been heard, and the rest is kept with the reports.
+const MOST_NOTES: usize = 50;
+
 /// A follow-up, as its referral remembers it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FollowUp {
@@ -146,7 +149,8 @@ pub fn noted(
     now: OffsetDateTime,
 ) -> Option<Change> {
     let has = |words: &str| document.items("note").iter().any(|note| note.text("text") == Some(words));
-    let fresh: Vec<_> = notes.iter().filter(|(_, words)| !has(words)).collect();
+    let room = MOST_NOTES.saturating_sub(document.items("note").len());
+    let fresh: Vec<_> = notes.iter().filter(|(_, words)| !has(words)).take(room).collect();
     if fresh.is_empty() {
         return None;
     }
@@ -218,7 +222,7 @@ fn document(
     }
     document.set("owner", owner(&referral.compartment, task, service_request));
     if !opening.notes.is_empty() {
-        document.set("note", Json::Array(opening.notes.iter().map(|one| note(one, now)).collect()));
+        document.set("note", Json::Array(opening.notes.iter().take(MOST_NOTES).map(|one| note(one, now)).collect()));
     }
     if let Some(due) = opening.due {
         document.set("restriction", json!({ "period": { "end": instant::to_instant(due) } }).into());

@@ -74,9 +74,8 @@ pub struct TimerRules {
 pub const fn usual(cause: Cause, urgent: bool) -> Within {
     match (cause, urgent) {
         (Cause::NotAcknowledged, true) => Within::Hours(4),
-        (Cause::NotAcknowledged | Cause::NotAccepted, _) if urgent => Within::BusinessDays(1),
-        (Cause::NotAcknowledged, false) => Within::BusinessDays(1),
-        (Cause::NotAccepted, _) => Within::BusinessDays(5),
+        (Cause::NotAcknowledged, false) | (Cause::NotAccepted, true) => Within::BusinessDays(1),
+        (Cause::NotAccepted, false) => Within::BusinessDays(5),
         (Cause::NoFirstContact, true) => Within::BusinessDays(2),
         (Cause::NoFirstContact, false) => Within::BusinessDays(10),
         (Cause::NoOutcome, true) => Within::BusinessDays(20),

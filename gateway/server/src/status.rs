@@ -209,6 +209,13 @@ pub(crate) async fn take(
                     changes.push(late(gateway, referral, platform));
                     continue;
                 }
+                if referral.is_none() && alarm::is_alarm(&report) {
+                    // Nobody knows yet whom to tell: it is told once the referral is known, and an operator sees it here.
+                    tracing::error!(
+                        platform = platform.id.0,
+                        "a service calls for help on a referral that is not known; its report is parked"
+                    );
+                }
                 if let Some(referral) = &referral {
                     changes.extend(adopted(gateway, platform, referral, &report).await?);
                 }

@@ -4,6 +4,7 @@ use crate::builders::{NOW, compartment, delivered, error, in_state, referral, st
 use adapter_contract::{FailureCode, TaskStatus};
 use gateway_core::change::{Change, Check, Removed, Transaction};
 use gateway_core::erase::{Erasing, Waits, erase, waits};
+use gateway_core::follow_up::{self, FollowUp};
 use gateway_core::outbox::{Errand, OutboxRow, OutboxState};
 use gateway_core::referral::{Delivery, HoldReason, Recall, Referral, Way};
 use gateway_core::subject::{Cause, Domain, Subject, SubjectId};
@@ -46,6 +47,17 @@ fn erased(referrals: &[(Referral, Vec<OutboxRow>)], domains: &[Domain]) -> Resul
         row: None,
         now: NOW,
     })
+}
+
+#[test]
+fn a_call_for_help_that_nobody_has_ended_is_in_the_way() {
+    let open = |cause| FollowUp { cause, task: "f".to_owned(), opened_at: NOW, due: None, ended_at: None };
+    let with = |one| Referral { task_status: TaskStatus::Completed, follow_ups: vec![one], ..delivered() };
+    for cause in follow_up::Cause::ALL {
+        assert_eq!(waits(&with(open(cause)), &[], true), cause.is_alarm().then_some(Waits::FollowUp), "{cause:?}");
+        let ended = FollowUp { ended_at: Some(NOW), ..open(cause) };
+        assert_eq!(waits(&with(ended), &[], true), None, "{cause:?}");
+    }
 }
 
 #[test]

@@ -174,6 +174,17 @@ fn words_are_added_once() {
     assert_eq!(noted(&referral, (&name, 3, &last), &notes, NOW), None);
 }
 
+#[test]
+fn whoever_calls_without_end_fills_no_store() {
+    let (referral, first) = opened(Cause::NeedsMoreSupport);
+    let notes: Vec<_> = (0..80).map(|number| ("A".to_owned(), format!("Call {number}."))).collect();
+    let name = referral.follow_ups[0].task.clone();
+    let Some(Change::PutResource(stored)) = noted(&referral, (&name, 1, &first), &notes, NOW) else { panic!() };
+    let full = read(&stored.body);
+    assert_eq!(full.items("note").len(), 50);
+    assert_eq!(noted(&referral, (&name, 2, &full), &notes, NOW), None);
+}
+
 /// What is proposed on a follow-up that is the practice's.
 fn propose(set: &[(&str, Value)]) -> Result<Updated, Refusal> {
     propose_as(&client(), set)

@@ -266,8 +266,23 @@ async fn a_decline_with_its_reason_and_a_question_reach_the_sender() {
     let fields = [("reason", "decline-needs-not-met"), ("words", "A volunteer who signs")];
     assert_eq!(reader.answer("decline", &fields).await.status, 303);
     let declined = office.world.task_becomes(&task, "rejected").await;
-    assert_eq!(declined["businessStatus"]["coding"][0]["code"], "declined-other");
+    assert_eq!(declined["businessStatus"]["coding"][0]["code"], "declined-needs");
     assert_eq!(declined["statusReason"]["text"], "A volunteer who signs");
+    assert_eq!(declined["statusReason"]["coding"][0]["code"], "needs-more", "polite words have a code beside them");
+
+    // It has ended, and a call for help is heard all the same: as a Task of somebody's, for today.
+    let fields = [("concern", "needs-more-safeguarding"), ("today", "yes"), ("words", "She has bruises.")];
+    assert_eq!(reader.answer("needs-more", &fields).await.status, 303);
+    let query = format!("/fhir/Task?part-of=Task/{}&priority=urgent", task.rsplit_once('/').unwrap().1);
+    let called = eventually("the follow-up", || async {
+        let found = office.world.get(GP, &query).await.json();
+        found["entry"].as_array().and_then(|all| all.first()).map(|entry| entry["resource"].clone())
+    })
+    .await;
+    assert_eq!(called["code"]["coding"][0]["code"], "safeguarding-concern");
+    let words = called["note"][0]["text"].as_str().unwrap();
+    assert!(words.contains("has to act today") && words.ends_with("She has bruises."), "{words}");
+    assert_eq!(office.world.task(&task).await["status"], "rejected", "it moves nothing");
     office.world.stop().await;
 }
 

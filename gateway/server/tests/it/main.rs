@@ -20,6 +20,7 @@ mod disclosures;
 mod erasure;
 mod fhir_message;
 mod gp_server;
+mod follow_up;
 mod hanging_up;
 mod instances;
 mod lamplight;

@@ -1,7 +1,7 @@
 //! Behind the door: the referral, the forms, and what is sent with them. Each request looks again at who asks, at consent, and at what
 //! can be said.
 
-use super::offer::{Kind, offered, said};
+use super::offer::{Kind, Said, offered, said};
 use super::referral::{self as sheets, Sheet};
 use super::session::{Session, forget_cookie};
 use super::{Fault, Reply, at, pages};
@@ -9,7 +9,7 @@ use crate::gateway::{Gateway, is_race};
 use crate::http::pages::form::Form;
 use crate::store::StoreError;
 use crate::viewing::{Shown, Unseen, look};
-use adapter_contract::{LinkAnswer, ReportSource, Says};
+use adapter_contract::{LinkAnswer, ReportSource};
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode};
 use gateway_core::change::{Change, RawReport, Transaction};
@@ -94,8 +94,8 @@ pub(super) async fn give(gateway: &Gateway, headers: &HeaderMap, body: Body, kin
     }
     let most = gateway.limits.link_words;
     match said(kind, &form, most) {
-        Ok((says, words)) => {
-            let Some(report) = report(gateway, &session, shown.referral(), (event, says, words)) else {
+        Ok(said) => {
+            let Some(report) = report(gateway, &session, shown.referral(), event, said) else {
                 return Ok(not_now(gateway, &session));
             };
             let changes = vec![Change::ReceiveReport(report)];
@@ -116,7 +116,8 @@ fn report(
     gateway: &Gateway,
     session: &Session,
     referral: &Referral,
-    (event, says, words): (&str, Says, Option<String>),
+    event: &str,
+    Said { says, today, words }: Said,
 ) -> Option<RawReport> {
     let now = gateway.clock.now();
     let answer = LinkAnswer {
@@ -125,6 +126,7 @@ fn report(
         event: event.to_owned(),
         at: instant::to_instant(now),
         says,
+        today,
         words,
     };
     Some(RawReport {

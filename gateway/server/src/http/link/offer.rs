@@ -15,15 +15,18 @@ pub(super) enum Kind {
     Attended,
     DidNotAttend,
     Finished,
+    NeedsMore,
 }
 
 /// Reasons why a referral is declined, as they are read.
-pub(super) const REASONS: [(Says, &str); 5] = [
+pub(super) const REASONS: [(Says, &str); 7] = [
     (Says::DeclineNoCapacity, "We have no room at the moment"),
     (Says::DeclineNotRightService, "We are not the right service for this person"),
-    (Says::DeclineNeedsNotMet, "We cannot meet this person's needs yet"),
+    (Says::DeclineNeedsNotMet, "The person needs more specialist support, or we cannot meet their needs yet"),
     (Says::DeclinePersonDeclined, "The person does not want this"),
     (Says::DeclineNoContact, "We could not reach the person"),
+    (Says::DeclineOutsideArea, "The person lives outside our area"),
+    (Says::DeclineOther, "Another reason"),
 ];
 
 /// How a referral ended, as it is read.
@@ -33,8 +36,20 @@ pub(super) const OUTCOMES: [(Says, &str); 3] = [
     (Says::FinishedLeftEarly, "The person left before the end"),
 ];
 
+/// What worries an organisation, as it is read.
+pub(super) const CONCERNS: [(Says, &str); 3] = [
+    (Says::NeedsMoreMentalHealth, "Their mental health is getting worse"),
+    (Says::NeedsMoreSafeguarding, "They or somebody else may be harmed (a safeguarding concern)"),
+    (Says::NeedsMoreOther, "They need other help that we cannot give"),
+];
+
+/// Whether somebody has to act today: the values of its field, and as they are read.
+pub(super) const TODAY: [(&str, &str); 2] =
+    [("yes", "Yes, somebody has to act today"), ("no", "No, it can be in the next days")];
+
 impl Kind {
-    const ALL: [Self; 6] = [Self::Accept, Self::Decline, Self::Ask, Self::Attended, Self::DidNotAttend, Self::Finished];
+    const ALL: [Self; 7] =
+        [Self::Accept, Self::Decline, Self::Ask, Self::Attended, Self::DidNotAttend, Self::Finished, Self::NeedsMore];
 
     /// Its word in addresses.
     pub(super) const fn word(self) -> &'static str {
@@ -45,6 +60,7 @@ impl Kind {
             Self::Attended => "attended",
             Self::DidNotAttend => "did-not-attend",
             Self::Finished => "finished",
+            Self::NeedsMore => "needs-more",
         }
     }
 
@@ -62,6 +78,7 @@ impl Kind {
             Self::Attended => "Tell us that the person came",
             Self::DidNotAttend => "Tell us that the person did not come",
             Self::Finished => "Tell us that your support has ended",
+            Self::NeedsMore => "This person needs more help than we can give",
         }
     }
 
@@ -70,39 +87,45 @@ impl Kind {
         match self {
             Self::Decline => Some(("reason", &REASONS)),
             Self::Finished => Some(("outcome", &OUTCOMES)),
+            Self::NeedsMore => Some(("concern", &CONCERNS)),
             Self::Accept | Self::Ask | Self::Attended | Self::DidNotAttend => None,
         }
     }
 
     /// Whether something can be written.
     pub(super) const fn has_words(self) -> bool {
-        matches!(self, Self::Decline | Self::Ask | Self::Finished)
+        matches!(self, Self::Decline | Self::Ask | Self::Finished | Self::NeedsMore)
     }
 }
 
-/// What can be said of a referral as it stands, in the order in which it is offered.
+/// What can be said of a referral as it stands, in the order in which it is offered. That the person needs more can always be said:
+/// it is worth a person's day even of a referral that has ended.
 pub(super) fn offered(referral: &Referral) -> &'static [Kind] {
-    use Kind::{Accept, Ask, Attended, Decline, DidNotAttend, Finished};
+    use Kind::{Accept, Ask, Attended, Decline, DidNotAttend, Finished, NeedsMore};
     if has_gone_back(referral) || referral.sender != SenderState::Active {
-        return &[];
+        return &[NeedsMore];
     }
     match referral.task_status {
-        TaskStatus::Requested | TaskStatus::Received => &[Accept, Decline, Ask],
-        TaskStatus::Accepted => &[Attended, DidNotAttend, Finished, Ask, Decline],
+        TaskStatus::Requested | TaskStatus::Received => &[Accept, Decline, Ask, NeedsMore],
+        TaskStatus::Accepted => &[Attended, DidNotAttend, Finished, Ask, Decline, NeedsMore],
         // Who asked before taking it on takes it on afterwards.
-        TaskStatus::OnHold => &[Accept, Attended, DidNotAttend, Finished, Ask, Decline],
-        TaskStatus::Ready | TaskStatus::InProgress => &[Attended, DidNotAttend, Finished, Ask],
-        TaskStatus::Draft
-        | TaskStatus::Rejected
-        | TaskStatus::Cancelled
-        | TaskStatus::Failed
-        | TaskStatus::Completed
-        | TaskStatus::EnteredInError => &[],
+        TaskStatus::OnHold => &[Accept, Attended, DidNotAttend, Finished, Ask, Decline, NeedsMore],
+        TaskStatus::Ready | TaskStatus::InProgress => &[Attended, DidNotAttend, Finished, Ask, NeedsMore],
+        TaskStatus::Rejected | TaskStatus::Cancelled | TaskStatus::Failed | TaskStatus::Completed => &[NeedsMore],
+        TaskStatus::Draft | TaskStatus::EnteredInError => &[],
     }
+}
+
+/// What a form says.
+pub(super) struct Said {
+    pub(super) says: Says,
+    /// Whether somebody has to act today, where that is asked.
+    pub(super) today: Option<bool>,
+    pub(super) words: Option<String>,
 }
 
 /// What a form says, with its words; or what has to be put right.
-pub(super) fn said(kind: Kind, form: &Form, most: usize) -> Result<(Says, Option<String>), Vec<Mistake>> {
+pub(super) fn said(kind: Kind, form: &Form, most: usize) -> Result<Said, Vec<Mistake>> {
     let mut mistakes = Vec::new();
     let says = match kind {
         Kind::Accept => Some(Says::Accept),
@@ -111,10 +134,23 @@ pub(super) fn said(kind: Kind, form: &Form, most: usize) -> Result<(Says, Option
         Kind::DidNotAttend => Some(Says::DidNotAttend),
         Kind::Decline => chosen("reason", "Choose why you decline the referral", &REASONS, form, &mut mistakes),
         Kind::Finished => chosen("outcome", "Choose how your support ended", &OUTCOMES, form, &mut mistakes),
+        Kind::NeedsMore => chosen("concern", "Choose what worries you", &CONCERNS, form, &mut mistakes),
+    };
+    let today = match (kind, form.field("today")) {
+        (Kind::NeedsMore, "yes") => Some(true),
+        (Kind::NeedsMore, "no") => Some(false),
+        (Kind::NeedsMore, _) => {
+            let words = "Choose whether somebody has to act today".to_owned();
+            mistakes.push(Mistake { field: "today", words });
+            None
+        }
+        _ => None,
     };
     let words = if kind.has_words() { form.words("words") } else { String::new() };
     let needed = match says {
         Some(Says::Question) => Some("Write your question"),
+        Some(Says::DeclineOther) => Some("Write why you decline the referral"),
+        _ if kind == Kind::NeedsMore => Some("Write what worries you"),
         Some(Says::DeclineNeedsNotMet) => Some("Write what would help you to meet this person's needs"),
         _ => None,
     };
@@ -127,7 +163,7 @@ pub(super) fn said(kind: Kind, form: &Form, most: usize) -> Result<(Says, Option
         mistakes.push(Mistake { field: "words", words });
     }
     match says.filter(|_| mistakes.is_empty()) {
-        Some(says) => Ok((says, (!words.is_empty()).then_some(words))),
+        Some(says) => Ok(Said { says, today, words: (!words.is_empty()).then_some(words) }),
         None => Err(mistakes),
     }
 }

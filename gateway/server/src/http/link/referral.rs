@@ -1,11 +1,11 @@
 //! The pages of one referral: what it says and what can be answered, a form for each answer, and why there is nothing.
 
-use super::offer::Kind;
+use super::offer::{Kind, TODAY};
 use super::pages::{At, Mistake, close, described, fault, frame};
 use super::session::{EVENT, SEAL, Session, TOKEN};
 use crate::http::pages::form::Form;
 use crate::viewing::{Shown, Unseen};
-use adapter_contract::{ReferralPage, Says};
+use adapter_contract::ReferralPage;
 use maud::{Markup, html};
 
 /// The referral, and what can be said of it.
@@ -49,9 +49,10 @@ fn answers(at: At<'_>, offered: &[Kind]) -> Markup {
     html! {
         nav aria-labelledby="answers" {
             h2 #answers { "What you can do" }
-            @if offered.is_empty() {
+            @if !offered.iter().any(|kind| *kind != Kind::NeedsMore) {
                 p { "This referral has ended, or is back with the people who sent it. There is nothing to do here." }
-            } @else {
+            }
+            @if !offered.is_empty() {
                 ul.answers {
                     @for (place, kind) in offered.iter().enumerate() {
                         li { a.button.second[place > 0] href={ (at.0) "/referral/" (kind.word()) } { (kind.heading()) } }
@@ -84,7 +85,10 @@ pub(super) fn answer(at: At<'_>, session: &Session, sheet: &Sheet<'_>) -> Markup
             input type="hidden" name=(TOKEN) value=(session.token());
             input type="hidden" name=(EVENT) value=(event);
             input type="hidden" name=(SEAL) value=(session.seal(word, event));
-            @if let Some((field, choices)) = kind.choices() { (radios(sheet, field, choices)) }
+            @if let Some((field, choices)) = kind.choices() {
+                (radios(sheet, field, &choices.iter().map(|(says, label)| (says.word(), *label)).collect::<Vec<_>>()))
+            }
+            @if kind == Kind::NeedsMore { (radios(sheet, "today", &TODAY)) }
             @if kind.has_words() { (writing(sheet)) }
             button type="submit" { @if kind == Kind::Accept { "Accept this referral" } @else { "Send this answer" } }
         }
@@ -105,21 +109,26 @@ fn before(kind: Kind) -> &'static str {
         Kind::Finished => {
             "You say that your support for this person is over. You cannot answer for this referral after that."
         }
+        Kind::NeedsMore => {
+            "If anybody is in immediate danger, call 999 first. What you write goes at once to the people who sent the referral, and \
+             they are asked to act today. It does not replace your own safeguarding policy or a safeguarding referral. If you cannot \
+             wait for an answer, call them. The referral stays as it is."
+        }
     }
 }
 
-fn radios(sheet: &Sheet<'_>, field: &'static str, choices: &[(Says, &str)]) -> Markup {
+fn radios(sheet: &Sheet<'_>, field: &'static str, choices: &[(&str, &str)]) -> Markup {
     let sent = sheet.sent.map_or("", |form| form.field(field));
     let wrong = sheet.mistakes.iter().any(|one| one.field == field);
     html! {
         div.field.wrong[wrong] {
             fieldset aria-describedby=[described(sheet.mistakes, field, false)] {
-                legend { @if field == "reason" { "Why do you decline it?" } @else { "How did it end?" } }
+                legend { (legend(field)) }
                 (fault(sheet.mistakes, field))
-                @for (place, (says, label)) in choices.iter().enumerate() {
+                @for (place, (value, label)) in choices.iter().enumerate() {
                     @let id = if place == 0 { field.to_owned() } else { format!("{field}-{}", place + 1) };
                     div.choice {
-                        input id=(id) type="radio" name=(field) value=(says.word()) checked[sent == says.word()];
+                        input id=(id) type="radio" name=(field) value=(value) checked[sent == *value];
                         label for=(id) { (label) }
                     }
                 }
@@ -128,14 +137,24 @@ fn radios(sheet: &Sheet<'_>, field: &'static str, choices: &[(Says, &str)]) -> M
     }
 }
 
+fn legend(field: &str) -> &'static str {
+    match field {
+        "reason" => "Why do you decline it?",
+        "concern" => "What worries you?",
+        "today" => "Does somebody have to act today?",
+        _ => "How did it end?",
+    }
+}
+
 fn writing(sheet: &Sheet<'_>) -> Markup {
     let sent = sheet.sent.map_or("", |form| form.field("words"));
     let wrong = sheet.mistakes.iter().any(|one| one.field == "words");
     let (label, hint) = match sheet.kind {
         Kind::Ask => ("Your question", ""),
+        Kind::NeedsMore => ("What worries you, and what have you done?", "Say how we can reach you today. "),
         Kind::Decline => (
             "Tell us more",
-            "If you cannot meet this person's needs yet, you have to write what would help. Otherwise you can leave this empty. ",
+            "If you cannot meet this person's needs, you have to write what would help, and for another reason which it is. Otherwise you can leave this empty. ",
         ),
         _ => ("Tell us more (optional)", ""),
     };
@@ -166,7 +185,8 @@ pub(super) fn nothing(at: At<'_>, session: &Session, why: &Unseen) -> Markup {
     closing(at, session, "There is nothing to see", &[words, ASK])
 }
 
-const ASK: &str = "If you have a question, call the people who sent you the referral.";
+const ASK: &str = "If you have a question, or are worried about the person, call the people who sent you the referral. If anybody is in \
+                   immediate danger, call 999.";
 
 /// An answer that cannot be given as the referral stands.
 pub(super) fn not_now(at: At<'_>, session: &Session) -> Markup {

@@ -25,7 +25,10 @@ fn form(says: Says) -> (&'static str, Vec<(&'static str, &'static str)>) {
         Says::FinishedHelped | Says::FinishedNotHelped | Says::FinishedLeftEarly => {
             ("finished", vec![("outcome", says.word())])
         }
-        Says::DeclineNeedsNotMet => ("decline", vec![("reason", says.word()), words]),
+        Says::NeedsMoreMentalHealth | Says::NeedsMoreSafeguarding | Says::NeedsMoreOther => {
+            ("needs-more", vec![("concern", says.word()), ("today", "yes"), words])
+        }
+        Says::DeclineOther | Says::DeclineNeedsNotMet => ("decline", vec![("reason", says.word()), words]),
         _ => ("decline", vec![("reason", says.word())]),
     }
 }
@@ -67,6 +70,15 @@ async fn what_is_missing_is_asked_for_and_what_was_written_is_kept() {
         ("decline", vec![("words", "</textarea><script>")], "Choose why you decline the referral", "reason"),
         ("decline", vec![("reason", "finished-helped")], "Choose why you decline the referral", "reason"),
         ("decline", vec![("reason", "decline-needs-not-met")], "Write what would help you", "words"),
+        ("decline", vec![("reason", "decline-other")], "Write why you decline the referral", "words"),
+        ("needs-more", vec![("today", "no"), ("words", "x")], "Choose what worries you", "concern"),
+        (
+            "needs-more",
+            vec![("concern", "needs-more-other"), ("today", "never"), ("words", "x")],
+            "Choose whether somebody has to act today",
+            "today",
+        ),
+        ("needs-more", vec![("concern", "needs-more-other"), ("today", "no")], "Write what worries you", "words"),
     ] {
         let hidden = desk.sheet(&cookie, kind).await;
         let page = desk.send(&cookie, kind, &hidden, &fields).await;

@@ -327,8 +327,11 @@ pub(crate) fn status(says: Says) -> Option<TaskStatus> {
         | Says::DeclineNotRightService
         | Says::DeclineNeedsNotMet
         | Says::DeclinePersonDeclined
-        | Says::DeclineNoContact => Some(TaskStatus::Rejected),
+        | Says::DeclineNoContact
+        | Says::DeclineOutsideArea
+        | Says::DeclineOther => Some(TaskStatus::Rejected),
         Says::Question | Says::DidNotAttend => None,
+        Says::NeedsMoreMentalHealth | Says::NeedsMoreSafeguarding | Says::NeedsMoreOther => None,
         Says::Attended => Some(TaskStatus::InProgress),
         Says::FinishedHelped | Says::FinishedNotHelped | Says::FinishedLeftEarly => Some(TaskStatus::Completed),
     }

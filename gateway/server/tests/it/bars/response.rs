@@ -87,9 +87,9 @@ async fn a_conversation_from_request_to_outcome() {
     assert_eq!(decoded(&first, "nhsd-target-identifier"), json!({ "system": "https://fhir.nhs.uk/Id/dos-service-id", "value": "2000099999" }));
     assert_eq!(decoded(&first, "nhsd-end-user-organisation")["identifier"][0], json!({ "system": ODS, "value": "VCSE1" }));
     assert_eq!(decoded(&first, "nhsd-requesting-software")["resourceType"], "Device");
-    let header = &parts(&first, "MessageHeader")[0];
-    assert_eq!((&header["eventCoding"]["code"], &header["reason"]["coding"][0]["code"]), (&json!("servicerequest-response"), &json!("new")));
-    assert_eq!((&header["response"]["identifier"], &header["destination"][0]["endpoint"]), (&sent["id"], &json!(ADDRESS)));
+    let head = &parts(&first, "MessageHeader")[0];
+    assert_eq!((&head["eventCoding"]["code"], &head["reason"]["coding"][0]["code"]), (&json!("servicerequest-response"), &json!("new")));
+    assert_eq!((&head["response"]["identifier"], &head["destination"][0]["endpoint"]), (&sent["id"], &json!(ADDRESS)));
     // By what the sender knows it: its own case, the ServiceRequest as it was answered, the number that it was given.
     assert_eq!(parts(&first, "Encounter")[0]["identifier"][0]["value"], "case-0");
     let request = part(&mut told, "ServiceRequest").clone();

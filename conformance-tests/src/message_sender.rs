@@ -14,8 +14,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 /// Headers without which a message is refused (BaRS API, `POST /$process-message`).
-const NEEDED: [&str; 4] =
-    ["x-request-id", "x-correlation-id", "nhsd-target-identifier", "nhsd-end-user-organisation"];
+const NEEDED: [&str; 4] = ["x-request-id", "x-correlation-id", "nhsd-target-identifier", "nhsd-end-user-organisation"];
 
 /// A message that came, whatever was answered.
 #[derive(Debug, Clone)]

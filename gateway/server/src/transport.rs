@@ -410,11 +410,8 @@ fn build(
         Method::Patch => reqwest::Method::PATCH,
         Method::Delete => reqwest::Method::DELETE,
     };
-    let address = if request.path.is_empty() {
-        to.base_url.to_owned()
-    } else {
-        format!("{}/{}", to.base_url, request.path)
-    };
+    let address =
+        if request.path.is_empty() { to.base_url.to_owned() } else { format!("{}/{}", to.base_url, request.path) };
     let credentials = &to.access.credentials;
     let mut builder = client.request(method, address);
     if !request.query.is_empty() {

@@ -150,8 +150,7 @@ impl View {
         let Some(platform) = platform else { return Ok(false) };
         let consents = self.consents(gateway).await?;
         let needs = &platform.adapter.descriptor().data_needs;
-        let decision =
-            self.decision(gateway, &platform.id, needs, Stage::Relay, &consents, &BTreeMap::new()).await?;
+        let decision = self.decision(gateway, &platform.id, needs, Stage::Relay, &consents, &BTreeMap::new()).await?;
         Ok(decision.verdict == Verdict::Permit)
     }
 

@@ -46,7 +46,8 @@ pub(crate) fn shown_task(task: &Json, kept: Kept) -> Json {
         Kept::All => {
             task.remove("output");
             if task.get("businessStatus").is_some() {
-                let withheld = json!({ "coding": [{ "system": systems::BUSINESS_STATUS, "code": "outcome-withheld" }] });
+                let withheld =
+                    json!({ "coding": [{ "system": systems::BUSINESS_STATUS, "code": "outcome-withheld" }] });
                 task.set("businessStatus", withheld.into());
                 task.set("statusReason", because(ALL));
             }
@@ -73,10 +74,17 @@ pub(crate) fn shown_task(task: &Json, kept: Kept) -> Json {
 /// One entry of `Task.output` with codes alone; `None` if its value was words.
 fn coded_entry(output: &Json) -> Option<Json> {
     let value = |name: &str| match name {
-        "valueReference" => output.get(name).and_then(|value| value.text("reference")).map(|literal| json!({ "reference": literal }).into()),
-        _ => output.get(name).and_then(|value| without_words(name, value)).filter(|value| !value.items("coding").is_empty()),
+        "valueReference" => output
+            .get(name)
+            .and_then(|value| value.text("reference"))
+            .map(|literal| json!({ "reference": literal }).into()),
+        _ => output
+            .get(name)
+            .and_then(|value| without_words(name, value))
+            .filter(|value| !value.items("coding").is_empty()),
     };
-    let (name, value) = ["valueReference", "valueCodeableConcept"].into_iter().find_map(|name| Some((name, value(name)?)))?;
+    let (name, value) =
+        ["valueReference", "valueCodeableConcept"].into_iter().find_map(|name| Some((name, value(name)?)))?;
     let kind = output.get("type").and_then(|kind| without_words("type", kind));
     let kind = kind.unwrap_or_else(|| json!({ "text": "What it is was told in words." }).into());
     Some(Json::Object(vec![("type".to_owned(), kind), (name.to_owned(), value)]))

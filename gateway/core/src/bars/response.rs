@@ -120,7 +120,7 @@ fn organisation(system: &str, value: &str) -> Value {
 }
 
 fn request(of: &Responding<'_>, row: &CrosswalkRow, patient: &str, encounter: &str) -> Value {
-    let mut identifiers = of.request.to_value()["identifier"].as_array().cloned().unwrap_or_default();
+    let mut identifiers = plain(of.request);
     identifiers.push(json!({ "system": REFERRAL_NUMBER, "value": of.number }));
     let category = json!([{ "coding": [{ "system": CATEGORIES, "code": CATEGORY }] }]);
     json!({
@@ -130,15 +130,35 @@ fn request(of: &Responding<'_>, row: &CrosswalkRow, patient: &str, encounter: &s
     })
 }
 
+/// Its identifiers, without what else they may say or refer to.
+fn plain(resource: &Json) -> Vec<Value> {
+    let whole = resource.items("identifier").iter().filter(|one| one.text("value").is_some());
+    let parts = |one: &Json| {
+        let own = ["system", "value"].into_iter().filter_map(|name| Some((name.to_owned(), one.get(name)?.to_value())));
+        Value::Object(own.collect())
+    };
+    whole.map(parts).collect()
+}
+
 /// Who is meant: by number where there is one, else by name and day of birth.
 fn patient(patient: &Json) -> Value {
     let whole = patient.to_value();
     let is_number = |one: &&Json| one.text("system").is_some_and(|system| same_system(system, NHS_NUMBER));
     match patient.items("identifier").iter().find(is_number) {
-        Some(number) => json!({ "resourceType": "Patient", "identifier": [number.to_value()] }),
+        Some(number) => {
+            let mut number = number.to_value();
+            // The verification status stays; whoever assigned it may be named by a reference of ours.
+            if let Some(members) = number.as_object_mut() {
+                members.remove("assigner");
+            }
+            json!({ "resourceType": "Patient", "identifier": [number] })
+        }
         None => {
-            let mut left = json!({ "resourceType": "Patient" });
-            for name in ["identifier", "name", "birthDate"] {
+            let mut left = json!({ "resourceType": "Patient", "identifier": plain(patient) });
+            if patient.items("identifier").is_empty() {
+                left.as_object_mut().map(|members| members.remove("identifier"));
+            }
+            for name in ["name", "birthDate"] {
                 if let Some(value) = whole.get(name) {
                     left[name] = value.clone();
                 }
@@ -151,7 +171,11 @@ fn patient(patient: &Json) -> Value {
 /// The sender's own, by which it knows the case again.
 fn sender_encounter(sent: Option<&Json>, patient: &str) -> Value {
     let mut own = json!({ "resourceType": "Encounter", "status": "finished", "class": class(sent) });
-    for name in ["identifier", "status", "episodeOfCare"] {
+    let named = sent.map(plain).unwrap_or_default();
+    if !named.is_empty() {
+        own["identifier"] = json!(named);
+    }
+    for name in ["status", "episodeOfCare"] {
         if let Some(value) = sent.and_then(|sent| sent.get(name)) {
             own[name] = value.to_value();
         }
@@ -245,8 +269,12 @@ mod tests {
             assert_eq!(told.is_some(), row.encounter.is_some(), "{status}");
             let Some(bundle) = told else { continue };
             assert_eq!(validate::resource(&bundle.clone().into()), [], "{status}");
-            let kinds: Vec<_> = bundle["entry"].as_array().expect("entries").iter()
-                .map(|entry| entry["resource"]["resourceType"].as_str().expect("a type")).collect();
+            let kinds: Vec<_> = bundle["entry"]
+                .as_array()
+                .expect("entries")
+                .iter()
+                .map(|entry| entry["resource"]["resourceType"].as_str().expect("a type"))
+                .collect();
             assert_eq!(kinds, ["MessageHeader", "ServiceRequest", "Patient", "Encounter", "Encounter"]);
             assert_eq!(part(&bundle, "Encounter", 1)["status"], row.encounter.expect("told"));
             assert_eq!(part(&bundle, "ServiceRequest", 0)["status"], row.service_request);
@@ -258,14 +286,25 @@ mod tests {
             assert_eq!(header["focus"][0]["reference"], bundle["entry"][4]["fullUrl"]);
             assert!(!bundle.to_string().to_lowercase().contains("private"), "{bundle}");
         }
-        assert_eq!(made("accepted", Kept::Nothing, false).map(|one| part(&one, "MessageHeader", 0)["reason"]["coding"][0]["code"].clone()), Some(json!("new")));
-        assert_eq!(made("accepted", Kept::Nothing, true).map(|one| part(&one, "MessageHeader", 0)["reason"]["coding"][0]["code"].clone()), Some(json!("update")));
+        assert_eq!(
+            made("accepted", Kept::Nothing, false)
+                .map(|one| part(&one, "MessageHeader", 0)["reason"]["coding"][0]["code"].clone()),
+            Some(json!("new"))
+        );
+        assert_eq!(
+            made("accepted", Kept::Nothing, true)
+                .map(|one| part(&one, "MessageHeader", 0)["reason"]["coding"][0]["code"].clone()),
+            Some(json!("update"))
+        );
     }
 
     #[test]
     fn a_reason_is_told_as_far_as_the_person_lets_it() {
         let why = |kept| part(&made("rejected", kept, true).expect("is told"), "Encounter", 1)["reasonCode"][0].clone();
-        assert_eq!((&why(Kept::Nothing)["coding"][0]["code"], &why(Kept::Nothing)["text"]), (&json!("22"), &json!("no room this month")));
+        assert_eq!(
+            (&why(Kept::Nothing)["coding"][0]["code"], &why(Kept::Nothing)["text"]),
+            (&json!("22"), &json!("no room this month"))
+        );
         assert_eq!((&why(Kept::Words)["coding"][0]["code"], why(Kept::Words).get("text")), (&json!("22"), None));
         assert_eq!((&why(Kept::All)["coding"][0]["code"], why(Kept::All).get("text")), (&json!("OTH"), None));
     }

@@ -7,9 +7,9 @@
 use super::mark::Mark;
 use crate::align::shown_task;
 use crate::consent::Kept;
+use gateway_fhir::Json;
 use gateway_fhir::identifiers::{NHS_NUMBER, ODS_CODE, same_system};
 use gateway_fhir::references::{ReferenceForm, parse};
-use gateway_fhir::Json;
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -77,8 +77,7 @@ pub fn copy(source: &Source<'_>) -> Option<Copy> {
 /// What outputs refer to comes into the Task.
 fn contain_outputs(task: &mut Json, source: &Source<'_>) {
     let mut contained = task.items("contained").to_vec();
-    let mut taken: BTreeSet<String> =
-        contained.iter().filter_map(|one| one.text("id")).map(str::to_owned).collect();
+    let mut taken: BTreeSet<String> = contained.iter().filter_map(|one| one.text("id")).map(str::to_owned).collect();
     let mut outputs = task.items("output").to_vec();
     for output in &mut outputs {
         let Some(reference) = output.get_mut("valueReference") else { continue };
@@ -137,7 +136,8 @@ fn name(reference: &mut Json, literal: &str, source: &Source<'_>) {
     reference.set("type", Json::string(kind));
     if reference.get("identifier").is_none() {
         let known = (source.related)(&own).and_then(business_identifier);
-        let named = known.unwrap_or_else(|| json!({ "system": URI, "value": format!("{}/{own}", source.base_url) }).into());
+        let named =
+            known.unwrap_or_else(|| json!({ "system": URI, "value": format!("{}/{own}", source.base_url) }).into());
         reference.set("identifier", named);
     }
 }
@@ -204,10 +204,16 @@ mod tests {
         let foreign = |literal: &&str| !literal.starts_with('#') && *literal != "ServiceRequest/theirs-1";
         assert_eq!(references::literals(&copy.resource).find(foreign), None, "{}", copy.resource.to_text());
         let value = copy.resource.to_value();
-        assert_eq!(value["for"], json!({ "display": "A Person", "type": "Patient",
-            "identifier": { "system": NHS_NUMBER, "value": "9990000018" } }));
-        assert_eq!(value["focus"], json!({ "reference": "ServiceRequest/theirs-1", "type": "ServiceRequest",
-            "identifier": { "system": URI, "value": format!("{BASE}/ServiceRequest/s") } }));
+        assert_eq!(
+            value["for"],
+            json!({ "display": "A Person", "type": "Patient",
+            "identifier": { "system": NHS_NUMBER, "value": "9990000018" } })
+        );
+        assert_eq!(
+            value["focus"],
+            json!({ "reference": "ServiceRequest/theirs-1", "type": "ServiceRequest",
+            "identifier": { "system": URI, "value": format!("{BASE}/ServiceRequest/s") } })
+        );
         // What has no identifier of its own, and what is not known, is named as it can be read here.
         assert_eq!(value["requester"]["identifier"]["value"], format!("{BASE}/Organization/o"));
         assert_eq!(value["partOf"][0]["identifier"]["value"], format!("{BASE}/Task/old"));

@@ -5,6 +5,7 @@
 use super::copy::Copy;
 use super::mark::Mark;
 use gateway_fhir::Json;
+use gateway_fhir::references::is_id;
 
 /// So many requests are made for one copy at a time; beyond them somebody else is writing all the time.
 const MOST: u32 = 6;
@@ -137,10 +138,15 @@ impl Trouble {
             Self::Several => format!(
                 "Several {kind} resources on the GP's own server have the gateway's identifier, so it is not known which is meant. Leave one."
             ),
-            Self::Unversioned => "The GP's own server answers with neither ETag nor meta.versionId, so the gateway cannot write without \
+            Self::Unversioned => {
+                "The GP's own server answers with neither ETag nor meta.versionId, so the gateway cannot write without \
                                   risking another's change. Switch versioning on there."
-                .to_owned(),
-            Self::IdRefused => "The GP's own server does not let clients choose ids. Set creates = \"their-id\" for this server.".to_owned(),
+                    .to_owned()
+            }
+            Self::IdRefused => {
+                "The GP's own server does not let clients choose ids. Set creates = \"their-id\" for this server."
+                    .to_owned()
+            }
             Self::Refused(status) => format!(
                 "The GP's own server refused the {kind} ({status}). Have its operator look up why under the request id; the state stands here."
             ),
@@ -207,7 +213,7 @@ impl<'a> Exchange<'a> {
         let id = match &self.asked {
             Ask::Update { id, .. } => Some(id.clone()),
             Ask::PostNew => body
-                .and_then(|body| body.text("id"))
+                .and_then(|body| body.text("id").filter(|id| is_id(id)))
                 .or_else(|| id_in(answer.location.as_deref()?, &self.copy.kind))
                 .map(str::to_owned),
             _ => Some(self.copy.id.clone()),
@@ -229,7 +235,8 @@ impl<'a> Exchange<'a> {
         let Some(body) = body.filter(|body| body.text("resourceType") == Some("Bundle")) else {
             return stopped(Trouble::Refused(200));
         };
-        let all: Vec<&Json> = body.items("entry").iter().filter_map(|entry| entry.get("resource")).filter(is_it).collect();
+        let all: Vec<&Json> =
+            body.items("entry").iter().filter_map(|entry| entry.get("resource")).filter(is_it).collect();
         match all.as_slice() {
             [] if self.stood => stopped(Trouble::GoneThere),
             [] => Next::Ask(Ask::PostNew),
@@ -241,8 +248,14 @@ impl<'a> Exchange<'a> {
     /// What stands there: ours, and older, the same or newer; or another's.
     fn judge(&self, body: Option<&Json>, etag: Option<&str>) -> Next {
         let Some(resource) = body else { return stopped(Trouble::Refused(200)) };
-        let id = resource.text("id").unwrap_or(&self.copy.id).to_owned();
-        let Some(mark) = Mark::intact(resource).filter(|_| resource.text("resourceType") == Some(&self.copy.kind)) else {
+        let id = match &self.asked {
+            Ask::Read { id } => Some(id.as_str()),
+            // It becomes part of an address.
+            _ => resource.text("id").filter(|id| is_id(id)),
+        };
+        let Some(id) = id.map(str::to_owned) else { return stopped(Trouble::Refused(200)) };
+        let Some(mark) = Mark::intact(resource).filter(|_| resource.text("resourceType") == Some(&self.copy.kind))
+        else {
             return stopped(Trouble::ChangedThere);
         };
         let Some(etag) = version(etag, Some(resource)) else { return stopped(Trouble::Unversioned) };
@@ -259,7 +272,8 @@ const fn stopped(trouble: Trouble) -> Next {
 
 /// The version of an answer: its `ETag`, else its `meta.versionId` as one.
 fn version(etag: Option<&str>, body: Option<&Json>) -> Option<String> {
-    let stated = etag.map(str::to_owned).filter(|etag| etag.len() <= 256 && etag.bytes().all(|byte| byte.is_ascii_graphic()));
+    let stated =
+        etag.map(str::to_owned).filter(|etag| etag.len() <= 256 && etag.bytes().all(|byte| byte.is_ascii_graphic()));
     let own = || body?.get("meta")?.text("versionId").map(|version| format!("W/\"{version}\""));
     stated.or_else(own)
 }
@@ -267,7 +281,7 @@ fn version(etag: Option<&str>, body: Option<&Json>) -> Option<String> {
 /// The id in `…/Type/id/_history/version`.
 fn id_in<'a>(location: &'a str, kind: &str) -> Option<&'a str> {
     let mut parts = location.split('/').skip_while(|part| *part != kind);
-    parts.nth(1).filter(|id| gateway_fhir::references::is_id(id))
+    parts.nth(1).filter(|id| is_id(id))
 }
 
 #[cfg(test)]

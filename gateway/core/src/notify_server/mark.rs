@@ -125,7 +125,8 @@ mod tests {
 
     #[test]
     fn a_mark_holds_while_only_the_writing_changes() {
-        let own = marked(json!({ "resourceType": "Task", "id": "a", "meta": { "versionId": "1" }, "status": "requested",
+        let own =
+            marked(json!({ "resourceType": "Task", "id": "a", "meta": { "versionId": "1" }, "status": "requested",
             "extension": [{ "url": "urn:other", "valueDecimal": 1.5 }] }));
         assert_eq!(Mark::intact(&own).map(|mark| mark.version), Some(7));
         // As another server writes it: its id and meta, its order, its digits, its empty members.
@@ -142,7 +143,9 @@ mod tests {
 
     #[test]
     fn a_mark_is_broken_by_any_change_of_content() {
-        let own = marked(json!({ "resourceType": "Task", "status": "requested", "note": [{ "text": "a" }, { "text": "b" }] }));
+        let own = marked(
+            json!({ "resourceType": "Task", "status": "requested", "note": [{ "text": "a" }, { "text": "b" }] }),
+        );
         let changes: [fn(&mut Json); 6] = [
             |task| task.set("status", Json::string("accepted")),
             |task| task.set("description", Json::string("x")),

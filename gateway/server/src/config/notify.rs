@@ -2,7 +2,9 @@
 //! come.
 
 use super::Fault;
-use super::access::{AuthorizationSection, BasicSection, CertificateSection, Keys, NamedSecret, OAuth2Section, reached};
+use super::access::{
+    AuthorizationSection, BasicSection, CertificateSection, Keys, NamedSecret, OAuth2Section, reached,
+};
 use super::sections::{Check, ClientSection, Config, SecretSource};
 use crate::notify::Ways;
 use crate::notify::message::{MessageTarget, MessageWay};
@@ -113,19 +115,30 @@ impl Check<'_> {
                 self.at(section, kind, "`creates` is for `fhir-server`; leave it out");
             }
             match &endpoint.return_address {
-                Some(address) if kind == SERVER => self.at(address, kind, "`return-address` is for `message`; leave it out"),
+                Some(address) if kind == SERVER => {
+                    self.at(address, kind, "`return-address` is for `message`; leave it out")
+                }
                 Some(address) if bars::service(address.get_ref()).is_none() => {
-                    let words = "not `system|value`, as MessageHeader.source.endpoint of this client\'s messages says it";
+                    let words =
+                        "not `system|value`, as MessageHeader.source.endpoint of this client\'s messages says it";
                     self.at(address, "client.notify.message.return-address", words);
                 }
                 None if kind == MESSAGE => {
-                    self.at(section, "client.notify.message.return-address", "missing: write the `system|value` of the sender");
+                    self.at(
+                        section,
+                        "client.notify.message.return-address",
+                        "missing: write the `system|value` of the sender",
+                    );
                 }
                 _ => {}
             }
         }
         if !client.notify.message.is_empty() && client.profile != Profile::Bars {
-            self.at(&client.id, MESSAGE, "only a client of the profile `bars` is answered by messages; set its profile");
+            self.at(
+                &client.id,
+                MESSAGE,
+                "only a client of the profile `bars` is answered by messages; set its profile",
+            );
         }
         let mut seen = BTreeSet::new();
         for address in client.notify.message.iter().filter_map(|one| one.get_ref().return_address.as_ref()) {
@@ -199,15 +212,27 @@ mod tests {
             ("notify = { fhir-server = { base-url = \"http://fhir.practice.example\" } }", "https only"),
             ("notify = { fhir-server = { base-url = \"https://u:p@fhir.practice.example\" } }", "credentials"),
             ("notify = { fhir-server = { base-url = \"https://a.example\", creates = \"any\" } }", "unknown variant"),
-            ("notify = { fhir-server = { base-url = \"https://a.example\", return-address = \"urn:x|1\" } }", "leave it out"),
+            (
+                "notify = { fhir-server = { base-url = \"https://a.example\", return-address = \"urn:x|1\" } }",
+                "leave it out",
+            ),
             (
                 "notify = { fhir-server = { base-url = \"https://a.example\", token = { env = \"A\" }, basic = { username = \"u\", env = \"B\" } } }",
                 "keep one of them",
             ),
-            ("notify = { fhir-server = { base-url = \"https://a.example\", addresses = [\"here\"] } }", "neither an address"),
-            ("notify = { message = [{ return-address = \"urn:x|1\", base-url = \"https://a.example\" }] }", "profile `bars`"),
+            (
+                "notify = { fhir-server = { base-url = \"https://a.example\", addresses = [\"here\"] } }",
+                "neither an address",
+            ),
+            (
+                "notify = { message = [{ return-address = \"urn:x|1\", base-url = \"https://a.example\" }] }",
+                "profile `bars`",
+            ),
             ("profile = \"bars\"\nnotify = { message = [{ base-url = \"https://a.example\" }] }", "missing"),
-            ("profile = \"bars\"\nnotify = { message = [{ return-address = \"x\", base-url = \"https://a.example\" }] }", "system|value"),
+            (
+                "profile = \"bars\"\nnotify = { message = [{ return-address = \"x\", base-url = \"https://a.example\" }] }",
+                "system|value",
+            ),
             (
                 "profile = \"bars\"\nnotify = { message = [{ return-address = \"urn:x|1\", base-url = \"https://a.example\", creates = \"our-id\" }] }",
                 "leave it out",

@@ -53,7 +53,12 @@ impl MessageWay {
         self.0.iter().any(|target| target.client == *client)
     }
 
-    fn target(&self, client: &ClientId, compartment: &Compartment, conversation: &Conversation) -> Option<&MessageTarget> {
+    fn target(
+        &self,
+        client: &ClientId,
+        compartment: &Compartment,
+        conversation: &Conversation,
+    ) -> Option<&MessageTarget> {
         let is_it = |target: &&MessageTarget| {
             target.client == *client && target.owns(compartment) && target.address == conversation.address
         };
@@ -68,7 +73,8 @@ impl MessageTarget {
 
     async fn send(&self, gateway: &Gateway, notice: &Notice, correlation: &str, response: &Response) -> Told {
         // The same at each attempt: what arrived and was not heard of is then answered as a duplicate.
-        let names = Names { request_id: derived_id(&[&notice.id, "X-Request-Id"]), correlation: correlation.to_owned() };
+        let names =
+            Names { request_id: derived_id(&[&notice.id, "X-Request-Id"]), correlation: correlation.to_owned() };
         let request = self.request(response);
         let (status, headers, body) = match gateway.transport.ask(&self.endpoint, &request, &names).await {
             Ok(Answer::Http { status, headers, body }) => (status, headers, body),
@@ -96,7 +102,8 @@ impl MessageTarget {
         let encoded = |value: Value| BASE64.encode(value.to_string());
         let (system, value) = bars::service(&self.address).unwrap_or(("", &self.address));
         let (own_system, own) = &response.from;
-        let organisation = json!({ "resourceType": "Organization", "identifier": [{ "system": own_system, "value": own }] });
+        let organisation =
+            json!({ "resourceType": "Organization", "identifier": [{ "system": own_system, "value": own }] });
         let software = json!({ "resourceType": "Device", "deviceName": [{ "name": "vcse-gateway", "type": "model-name" }],
             "version": [{ "value": env!("CARGO_PKG_VERSION") }] });
         let headers = [
@@ -151,7 +158,9 @@ impl Way for MessageWay {
         if before.as_ref().and_then(bars::says).is_some_and(|before| before.encounter == says.encounter) {
             return Ok(Vec::new());
         }
-        let Some(referral) = gateway.store.referral_by_task(&key.compartment, &key.id).await? else { return Ok(Vec::new()) };
+        let Some(referral) = gateway.store.referral_by_task(&key.compartment, &key.id).await? else {
+            return Ok(Vec::new());
+        };
         if !self.has(&referral.client) {
             return Ok(Vec::new());
         }
@@ -165,7 +174,8 @@ impl Way for MessageWay {
     }
 
     async fn tell(&self, gateway: &Gateway, notice: &Notice) -> Result<Told, StoreError> {
-        let (Destination::Message { client, .. }, What::Version { version, .. }) = (&notice.destination, &notice.what) else {
+        let (Destination::Message { client, .. }, What::Version { version, .. }) = (&notice.destination, &notice.what)
+        else {
             return Ok(Told::Never("This is no conversation.".to_owned()));
         };
         let view = match view(gateway, notice).await? {
@@ -183,9 +193,14 @@ impl Way for MessageWay {
         };
         let all = gateway.store.notices(&notice.queue(), 0, EARLIER).await?;
         // What stands is told by the last of them; a status that was overtaken is not told after it.
-        let key = ResourceKey { compartment: referral.compartment.clone(), kind: "Task".to_owned(), id: referral.task.clone() };
+        let key = ResourceKey {
+            compartment: referral.compartment.clone(),
+            kind: "Task".to_owned(),
+            id: referral.task.clone(),
+        };
         let meant = version_of(gateway, &key, *version).await?;
-        let same = meant.as_ref().and_then(bars::says).map(|row| row.encounter) == bars::says(task).map(|row| row.encounter);
+        let same =
+            meant.as_ref().and_then(bars::says).map(|row| row.encounter) == bars::says(task).map(|row| row.encounter);
         if !same || all.iter().any(|other| other.sequence > notice.sequence) {
             return Ok(Told::NotWanted("The status has moved on since.".to_owned()));
         }

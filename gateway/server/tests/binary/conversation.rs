@@ -32,7 +32,11 @@ fn the_script_of_a_conversation_goes_as_the_guide_says() {
     let played = Command::new("sh").arg(script).env("GATEWAY", gateway).env("RESPONSES", responses).output().unwrap();
     let said = stdout(&played);
     assert!(played.status.success(), "{said}\n{}", stderr(&played));
-    for line in ["409 duplicate", "second: servicerequest-response, Encounter cancelled", "The conversation went as docs/bars.md says."] {
+    for line in [
+        "409 duplicate",
+        "second: servicerequest-response, Encounter cancelled",
+        "The conversation went as docs/bars.md says.",
+    ] {
         assert!(said.contains(line), "{said}");
     }
 }

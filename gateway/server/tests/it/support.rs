@@ -196,8 +196,7 @@ impl World {
         let (clock, chance) = (setup.clock, Arc::new(Chance::seeded(u64::from(address.port()))));
         let origin = format!("http://{address}");
         let base = setup.base_url.map_or_else(|| format!("{origin}/fhir"), str::to_owned);
-        let mut gateway =
-            config::build(&config, base, setup.store, clock, chance, transport).unwrap();
+        let mut gateway = config::build(&config, base, setup.store, clock, chance, transport).unwrap();
         setup.way.into_iter().for_each(|way| gateway.ways.add(way));
         if !setup.lanes {
             gateway.platforms.clear();

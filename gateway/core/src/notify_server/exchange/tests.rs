@@ -54,7 +54,8 @@ impl Server {
             }
             (Ask::Read { .. } | Ask::Update { .. }, None) => bare(404),
             (Ask::Find, stored) => {
-                let entries: Vec<Json> = stored.iter().map(|one| Json::Object(vec![("resource".to_owned(), one.clone())])).collect();
+                let entries: Vec<Json> =
+                    stored.iter().map(|one| Json::Object(vec![("resource".to_owned(), one.clone())])).collect();
                 let mut bundle: Json = json!({ "resourceType": "Bundle" }).into();
                 bundle.set("entry", Json::Array(entries));
                 Heard { status: 200, body: Some(bundle), ..Heard::default() }
@@ -231,7 +232,12 @@ fn of_a_search_only_what_has_the_identifier_counts() {
     .into();
     let heard = Heard { status: 200, body: Some(strangers), ..Heard::default() };
     assert_eq!(exchange.heard(&heard), Next::Ask(Ask::PostNew));
-    let created = Heard { status: 201, etag: Some("W/\"1\"".to_owned()), location: Some("http://x/fhir/Task/77/_history/1".to_owned()), body: None };
+    let created = Heard {
+        status: 201,
+        etag: Some("W/\"1\"".to_owned()),
+        location: Some("http://x/fhir/Task/77/_history/1".to_owned()),
+        body: None,
+    };
     let stands = End::Stands { held: Held { id: "77".to_owned(), etag: "W/\"1\"".to_owned() }, written: true };
     assert_eq!(exchange.heard(&created), Next::End(stands));
 }

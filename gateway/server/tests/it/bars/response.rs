@@ -43,7 +43,10 @@ async fn world(address: &str, base: &str) -> (World, FhirPlatform) {
     let food = FhirPlatform::start(PlatformConfig { seed: 3, ..PlatformConfig::default() }).await.unwrap();
     let bases = [food.base_url(), food.base_url()];
     let world = World::start(Setup { bases, lanes: true, notify: keys(address, base), ..Setup::default() }).await;
-    food.set_notify(Some(Notify::id_only(&format!("{}/platforms/food/reports", world.origin), crate::support::REPORT_TOKEN)));
+    food.set_notify(Some(Notify::id_only(
+        &format!("{}/platforms/food/reports", world.origin),
+        crate::support::REPORT_TOKEN,
+    )));
     (world, food)
 }
 
@@ -84,11 +87,20 @@ async fn a_conversation_from_request_to_outcome() {
     }
     assert_ne!(header(&first, "x-request-id"), guid(1));
     assert_eq!(header(&first, "content-type"), "application/fhir+json; version=1.4.0");
-    assert_eq!(decoded(&first, "nhsd-target-identifier"), json!({ "system": "https://fhir.nhs.uk/Id/dos-service-id", "value": "2000099999" }));
-    assert_eq!(decoded(&first, "nhsd-end-user-organisation")["identifier"][0], json!({ "system": ODS, "value": "VCSE1" }));
+    assert_eq!(
+        decoded(&first, "nhsd-target-identifier"),
+        json!({ "system": "https://fhir.nhs.uk/Id/dos-service-id", "value": "2000099999" })
+    );
+    assert_eq!(
+        decoded(&first, "nhsd-end-user-organisation")["identifier"][0],
+        json!({ "system": ODS, "value": "VCSE1" })
+    );
     assert_eq!(decoded(&first, "nhsd-requesting-software")["resourceType"], "Device");
     let head = &parts(&first, "MessageHeader")[0];
-    assert_eq!((&head["eventCoding"]["code"], &head["reason"]["coding"][0]["code"]), (&json!("servicerequest-response"), &json!("new")));
+    assert_eq!(
+        (&head["eventCoding"]["code"], &head["reason"]["coding"][0]["code"]),
+        (&json!("servicerequest-response"), &json!("new"))
+    );
     assert_eq!((&head["response"]["identifier"], &head["destination"][0]["endpoint"]), (&sent["id"], &json!(ADDRESS)));
     // By what the sender knows it: its own case, the ServiceRequest as it was answered, the number that it was given.
     assert_eq!(parts(&first, "Encounter")[0]["identifier"][0]["value"], "case-0");
@@ -106,7 +118,10 @@ async fn a_conversation_from_request_to_outcome() {
         assert_eq!(says(&came), word);
         assert_eq!(parts(&came, "MessageHeader")[0]["reason"]["coding"][0]["code"], "update");
         assert_ne!(header(&came, "x-request-id"), header(&first, "x-request-id"));
-        assert_eq!(parts(&came, "ServiceRequest")[0]["status"], if word == "finished" { "completed" } else { "active" });
+        assert_eq!(
+            parts(&came, "ServiceRequest")[0]["status"],
+            if word == "finished" { "completed" } else { "active" }
+        );
     }
     settle().await;
     assert_eq!((sender.came().len(), sender.taken().len()), (4, 3));
@@ -146,7 +161,9 @@ async fn a_return_address_that_is_not_on_the_list_is_told_to_a_person_and_never_
     let base = sender.base_url();
     let (world, food) = world(ADDRESS, &base).await;
     let mut nth = 0;
-    for address in [format!("{base}|2000099999"), base.clone(), "https://fhir.nhs.uk/Id/dos-service-id|2000099998".to_owned()] {
+    for address in
+        [format!("{base}|2000099999"), base.clone(), "https://fhir.nhs.uk/Id/dos-service-id|2000099998".to_owned()]
+    {
         let mut sent = message(nth);
         part(&mut sent, "MessageHeader")["source"]["endpoint"] = json!(address);
         let answer = world.send(post(&world, u32::try_from(nth).unwrap() + 1, &sent)).await;
@@ -204,7 +221,7 @@ async fn each_kind_of_message_of_the_standard_has_a_clear_answer() {
         ("a validation", validation, 501, "REC_NOT_IMPLEMENTED"),
         ("an answer to one", response, 501, "REC_NOT_IMPLEMENTED"),
         ("an id in braces", braces, 422, "REC_UNPROCESSABLE_ENTITY"),
-        ("a basedOn that is no list", based, 422, "REC_UNPROCESSABLE_ENTITY"),
+        ("a basedOn that is no list", based, 400, "REC_BAD_REQUEST"),
         ("an NHS number that is none", number, 422, "REC_UNPROCESSABLE_ENTITY"),
     ]
     .into_iter()

@@ -154,9 +154,10 @@ fn patient(patient: &Json) -> Value {
             json!({ "resourceType": "Patient", "identifier": [number] })
         }
         None => {
-            let mut left = json!({ "resourceType": "Patient", "identifier": plain(patient) });
-            if patient.items("identifier").is_empty() {
-                left.as_object_mut().map(|members| members.remove("identifier"));
+            let mut left = json!({ "resourceType": "Patient" });
+            let named = plain(patient);
+            if !named.is_empty() {
+                left["identifier"] = json!(named);
             }
             for name in ["name", "birthDate"] {
                 if let Some(value) = whole.get(name) {

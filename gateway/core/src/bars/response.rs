@@ -120,7 +120,7 @@ fn organisation(system: &str, value: &str) -> Value {
 }
 
 fn request(of: &Responding<'_>, row: &CrosswalkRow, patient: &str, encounter: &str) -> Value {
-    let mut identifiers = of.request.to_value()["identifier"].as_array().cloned().unwrap_or_default();
+    let mut identifiers = plain(of.request);
     identifiers.push(json!({ "system": REFERRAL_NUMBER, "value": of.number }));
     let category = json!([{ "coding": [{ "system": CATEGORIES, "code": CATEGORY }] }]);
     json!({
@@ -130,15 +130,36 @@ fn request(of: &Responding<'_>, row: &CrosswalkRow, patient: &str, encounter: &s
     })
 }
 
+/// Its identifiers, without what else they may say or refer to.
+fn plain(resource: &Json) -> Vec<Value> {
+    let whole = resource.items("identifier").iter().filter(|one| one.text("value").is_some());
+    let parts = |one: &Json| {
+        let own = ["system", "value"].into_iter().filter_map(|name| Some((name.to_owned(), one.get(name)?.to_value())));
+        Value::Object(own.collect())
+    };
+    whole.map(parts).collect()
+}
+
 /// Who is meant: by number where there is one, else by name and day of birth.
 fn patient(patient: &Json) -> Value {
     let whole = patient.to_value();
     let is_number = |one: &&Json| one.text("system").is_some_and(|system| same_system(system, NHS_NUMBER));
     match patient.items("identifier").iter().find(is_number) {
-        Some(number) => json!({ "resourceType": "Patient", "identifier": [number.to_value()] }),
+        Some(number) => {
+            let mut number = number.to_value();
+            // The verification status stays; whoever assigned it may be named by a reference of ours.
+            if let Some(members) = number.as_object_mut() {
+                members.remove("assigner");
+            }
+            json!({ "resourceType": "Patient", "identifier": [number] })
+        }
         None => {
             let mut left = json!({ "resourceType": "Patient" });
-            for name in ["identifier", "name", "birthDate"] {
+            let named = plain(patient);
+            if !named.is_empty() {
+                left["identifier"] = json!(named);
+            }
+            for name in ["name", "birthDate"] {
                 if let Some(value) = whole.get(name) {
                     left[name] = value.clone();
                 }
@@ -151,7 +172,11 @@ fn patient(patient: &Json) -> Value {
 /// The sender's own, by which it knows the case again.
 fn sender_encounter(sent: Option<&Json>, patient: &str) -> Value {
     let mut own = json!({ "resourceType": "Encounter", "status": "finished", "class": class(sent) });
-    for name in ["identifier", "status", "episodeOfCare"] {
+    let named = sent.map(plain).unwrap_or_default();
+    if !named.is_empty() {
+        own["identifier"] = json!(named);
+    }
+    for name in ["status", "episodeOfCare"] {
         if let Some(value) = sent.and_then(|sent| sent.get(name)) {
             own[name] = value.to_value();
         }

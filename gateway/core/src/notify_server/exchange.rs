@@ -5,6 +5,7 @@
 use super::copy::Copy;
 use super::mark::Mark;
 use gateway_fhir::Json;
+use gateway_fhir::references::is_id;
 
 /// So many requests are made for one copy at a time; beyond them somebody else is writing all the time.
 const MOST: u32 = 6;
@@ -212,7 +213,7 @@ impl<'a> Exchange<'a> {
         let id = match &self.asked {
             Ask::Update { id, .. } => Some(id.clone()),
             Ask::PostNew => body
-                .and_then(|body| body.text("id"))
+                .and_then(|body| body.text("id").filter(|id| is_id(id)))
                 .or_else(|| id_in(answer.location.as_deref()?, &self.copy.kind))
                 .map(str::to_owned),
             _ => Some(self.copy.id.clone()),
@@ -247,7 +248,12 @@ impl<'a> Exchange<'a> {
     /// What stands there: ours, and older, the same or newer; or another's.
     fn judge(&self, body: Option<&Json>, etag: Option<&str>) -> Next {
         let Some(resource) = body else { return stopped(Trouble::Refused(200)) };
-        let id = resource.text("id").unwrap_or(&self.copy.id).to_owned();
+        let id = match &self.asked {
+            Ask::Read { id } => Some(id.as_str()),
+            // It becomes part of an address.
+            _ => resource.text("id").filter(|id| is_id(id)),
+        };
+        let Some(id) = id.map(str::to_owned) else { return stopped(Trouble::Refused(200)) };
         let Some(mark) = Mark::intact(resource).filter(|_| resource.text("resourceType") == Some(&self.copy.kind))
         else {
             return stopped(Trouble::ChangedThere);
@@ -275,7 +281,7 @@ fn version(etag: Option<&str>, body: Option<&Json>) -> Option<String> {
 /// The id in `…/Type/id/_history/version`.
 fn id_in<'a>(location: &'a str, kind: &str) -> Option<&'a str> {
     let mut parts = location.split('/').skip_while(|part| *part != kind);
-    parts.nth(1).filter(|id| gateway_fhir::references::is_id(id))
+    parts.nth(1).filter(|id| is_id(id))
 }
 
 #[cfg(test)]

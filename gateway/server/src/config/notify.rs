@@ -183,3 +183,73 @@ pub(super) fn ways(config: &Config, faults: &mut Vec<Fault>) -> Ways {
     }
     ways
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{ConfigError, EXAMPLE, parse};
+
+    /// The faults of the example with these keys in its client.
+    fn faults(keys: &str) -> Vec<String> {
+        match parse(&EXAMPLE.replacen("roles = [\"referrer\"]", &format!("roles = [\"referrer\"]\n{keys}"), 1)) {
+            Ok(_) => Vec::new(),
+            Err(ConfigError::Faults(faults)) => faults.iter().map(ToString::to_string).collect(),
+            Err(other) => vec![other.to_string()],
+        }
+    }
+
+    #[test]
+    fn what_is_right_is_taken() {
+        for keys in [
+            "notify = { fhir-server = { base-url = \"https://fhir.practice.example/r4\", token = { env = \"T\" } } }",
+            "notify = { fhir-server = { base-url = \"http://127.0.0.1:9/fhir\", creates = \"their-id\" } }",
+            "profile = \"bars\"\nnotify = { message = [{ return-address = \"urn:x|1\", base-url = \"https://a.example\" }, \
+             { return-address = \"urn:x|2\", base-url = \"https://a.example\" }] }",
+        ] {
+            assert_eq!(faults(keys), Vec::<String>::new(), "{keys}");
+        }
+    }
+
+    #[test]
+    fn what_is_unsafe_or_contradicts_itself_is_refused_with_its_line() {
+        for (keys, expected) in [
+            ("notify = { fhir-server = { base-url = \"http://fhir.practice.example\" } }", "https only"),
+            ("notify = { fhir-server = { base-url = \"https://u:p@fhir.practice.example\" } }", "credentials"),
+            ("notify = { fhir-server = { base-url = \"https://a.example\", creates = \"any\" } }", "unknown variant"),
+            (
+                "notify = { fhir-server = { base-url = \"https://a.example\", return-address = \"urn:x|1\" } }",
+                "leave it out",
+            ),
+            (
+                "notify = { fhir-server = { base-url = \"https://a.example\", token = { env = \"A\" }, basic = { username = \"u\", env = \"B\" } } }",
+                "keep one of them",
+            ),
+            (
+                "notify = { fhir-server = { base-url = \"https://a.example\", addresses = [\"here\"] } }",
+                "neither an address",
+            ),
+            (
+                "notify = { message = [{ return-address = \"urn:x|1\", base-url = \"https://a.example\" }] }",
+                "profile `bars`",
+            ),
+            ("profile = \"bars\"\nnotify = { message = [{ base-url = \"https://a.example\" }] }", "missing"),
+            (
+                "profile = \"bars\"\nnotify = { message = [{ return-address = \"x\", base-url = \"https://a.example\" }] }",
+                "system|value",
+            ),
+            (
+                "profile = \"bars\"\nnotify = { message = [{ return-address = \"urn:x|1\", base-url = \"https://a.example\", creates = \"our-id\" }] }",
+                "leave it out",
+            ),
+            (
+                "profile = \"bars\"\nnotify = { message = [{ return-address = \"urn:x|1\", base-url = \"https://a.example\" }, \
+                 { return-address = \"urn:x|1\", base-url = \"https://b.example\" }] }",
+                "used twice",
+            ),
+            ("notify = { fhir-server = { base-url = \"https://a.example\", colour = 1 } }", "unknown field"),
+        ] {
+            let faults = faults(keys);
+            assert!(faults.iter().any(|fault| fault.contains(expected)), "{keys}: {faults:?}");
+            assert!(faults.iter().all(|fault| fault.starts_with("line ")), "{keys}: {faults:?}");
+        }
+    }
+}

@@ -85,6 +85,10 @@ pub(crate) struct Setup {
     pub(crate) limits: &'static str,
     /// More keys of the practice's client.
     pub(crate) gp: String,
+    /// More keys of the clients `gp` and `bars`: whom on their side the gateway tells.
+    pub(crate) notify: [String; 2],
+    /// Base address as clients see it, where it is not the listener's.
+    pub(crate) base_url: Option<&'static str>,
     /// Who else is told on the GP's side.
     pub(crate) way: Option<Arc<dyn Way>>,
     /// Clients that may subscribe, to endpoints on this machine.

@@ -62,7 +62,7 @@ impl Server {
             }
             (Ask::PutNew, Some(_)) => bare(412),
             (Ask::PostNew, Some(stored)) => Heard { status: 200, body: Some(stored.clone()), ..Heard::default() },
-            (Ask::PutNew | Ask::PostNew, false) => self.store(&copy.resource),
+            (Ask::PutNew | Ask::PostNew, None) => self.store(&copy.resource),
             (Ask::Update { etag, .. }, Some(_)) if *etag != self.etag() => bare(412),
             (Ask::Update { .. }, Some(_)) => self.store(&copy.resource),
         }

@@ -96,15 +96,12 @@ async fn a_conversation_from_request_to_outcome() {
         json!({ "system": ODS, "value": "VCSE1" })
     );
     assert_eq!(decoded(&first, "nhsd-requesting-software")["resourceType"], "Device");
-    let header = &parts(&first, "MessageHeader")[0];
+    let head = &parts(&first, "MessageHeader")[0];
     assert_eq!(
-        (&header["eventCoding"]["code"], &header["reason"]["coding"][0]["code"]),
+        (&head["eventCoding"]["code"], &head["reason"]["coding"][0]["code"]),
         (&json!("servicerequest-response"), &json!("new"))
     );
-    assert_eq!(
-        (&header["response"]["identifier"], &header["destination"][0]["endpoint"]),
-        (&sent["id"], &json!(ADDRESS))
-    );
+    assert_eq!((&head["response"]["identifier"], &head["destination"][0]["endpoint"]), (&sent["id"], &json!(ADDRESS)));
     // By what the sender knows it: its own case, the ServiceRequest as it was answered, the number that it was given.
     assert_eq!(parts(&first, "Encounter")[0]["identifier"][0]["value"], "case-0");
     let request = part(&mut told, "ServiceRequest").clone();
@@ -224,7 +221,7 @@ async fn each_kind_of_message_of_the_standard_has_a_clear_answer() {
         ("a validation", validation, 501, "REC_NOT_IMPLEMENTED"),
         ("an answer to one", response, 501, "REC_NOT_IMPLEMENTED"),
         ("an id in braces", braces, 422, "REC_UNPROCESSABLE_ENTITY"),
-        ("a basedOn that is no list", based, 422, "REC_UNPROCESSABLE_ENTITY"),
+        ("a basedOn that is no list", based, 400, "REC_BAD_REQUEST"),
         ("an NHS number that is none", number, 422, "REC_UNPROCESSABLE_ENTITY"),
     ]
     .into_iter()

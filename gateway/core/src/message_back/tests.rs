@@ -1,3 +1,5 @@
+//! Tests of `message_back`.
+
 use super::*;
 use crate::identity::PlatformId;
 use gateway_codes::SNOMED_CT;

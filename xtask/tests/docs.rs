@@ -60,8 +60,9 @@ fn each_business_status_is_explained() {
 
 #[test]
 fn each_configuration_key_is_explained() {
-    let sections =
-        ["sections", "policy", "store"].map(|name| text(&format!("gateway/server/src/config/{name}.rs"))).concat();
+    let sections = ["sections", "letters", "policy", "store"]
+        .map(|name| text(&format!("gateway/server/src/config/{name}.rs")))
+        .concat();
     let keys: Vec<String> = sections
         .lines()
         .filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(": "))

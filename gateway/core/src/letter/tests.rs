@@ -1,3 +1,5 @@
+//! Tests of `letter`.
+
 use super::*;
 use crate::identity::{Compartment, Owner, TenantId};
 use gateway_fhir::Severity;

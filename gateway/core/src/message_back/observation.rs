@@ -17,11 +17,11 @@ pub(super) fn observations(scores: &[Score], subject: &Json) -> Vec<(Phase, Json
     let mut made = Vec::new();
     for phase in [Phase::Baseline, Phase::FollowUp] {
         // The answers of one sheet are one Observation: what came in one Observation goes back in one.
-        let mut sheets: BTreeMap<(&str, Option<time::Date>), Vec<(Question, &Reading)>> = BTreeMap::new();
+        let mut sheets: BTreeMap<_, Vec<(Question, &Reading)>> = BTreeMap::new();
         for (_, reading) in all().filter(|(of, _)| *of == phase) {
             match reading.measure {
                 Measure::Ons4(question) => {
-                    sheets.entry((&reading.from, reading.on)).or_default().push((question, reading));
+                    sheets.entry((reading.from.as_str(), reading.on)).or_default().push((question, reading));
                 }
                 Measure::Swemwbs | Measure::Wemwbs => made.push((phase, total(reading, phase, subject))),
             }

@@ -71,11 +71,11 @@ fn one(measure: Measure, group: &[Reading]) -> Option<Score> {
             let first = given.next()?;
             (given.next().is_some() || follow_up.is_some()).then_some(first)
         };
-        let first = open(Source::Referral).last().or_else(several);
+        let first = open(Source::Referral).next_back().or_else(several);
         baseline = first.filter(|first| follow_up.is_none_or(|last| in_order(first, last)));
     }
     if follow_up.is_none() {
-        let last = open(Source::Service).last().filter(|last| baseline.is_none_or(|first| first != *last));
+        let last = open(Source::Service).next_back().filter(|last| baseline.is_none_or(|first| first != *last));
         follow_up = last.filter(|last| baseline.is_none_or(|first| in_order(first, last)));
     }
     let score = Score { measure, baseline: baseline.cloned(), follow_up: follow_up.cloned() };

@@ -1,3 +1,5 @@
+//! Tests of `message_back`.
+
 use super::*;
 use crate::identity::PlatformId;
 use gateway_codes::SNOMED_CT;
@@ -26,7 +28,7 @@ impl Case {
     }
 
     fn told(&self) -> MessageBack {
-        self.with(|facts| gather(facts)).unwrap()
+        self.with(gather).unwrap()
     }
 
     fn with<T>(&self, act: impl FnOnce(&Facts<'_>) -> T) -> T {

@@ -268,6 +268,17 @@ async fn an_outcome_letter_is_sent_and_both_acknowledgements_come_back() {
     let referral = scene.world.referral().await;
     let audit = serde_json::to_string(&scene.world.store().audit(&referral.id).await.unwrap()).unwrap();
     assert!(audit.contains("\"letter\"") && !audit.contains("Canary") && !audit.contains("GPPROVIDER"), "{audit}");
+
+    // With the person goes what was written about the person.
+    let wish = json!({ "resourceType": "Parameters", "parameter": [{ "name": "reason", "valueCode": "request" }] });
+    let erased = scene.world.post(GOVERNANCE, &format!("/fhir/{patient}/$erase"), wish.to_string()).await;
+    assert_eq!(erased.status, 200, "{}", erased.text);
+    let gone = async |path: String| scene.world.get(GP, &path).await.status;
+    let attachments =
+        document["content"].as_array().unwrap().iter().map(|one| one["attachment"]["url"].as_str().unwrap());
+    for url in attachments.chain([url.as_str()]) {
+        assert_eq!(gone(format!("/fhir/{url}")).await, 410, "{url}");
+    }
     scene.world.stop().await;
 }
 

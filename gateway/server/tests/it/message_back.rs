@@ -15,7 +15,7 @@ async fn what_became_of_a_referral_is_read_as_a_document() {
     let mut referral = bundle(0);
     // What the link worker measured when referring.
     let before = json!({ "fullUrl": "urn:uuid:7d9b6a52-8f3f-4a4e-9a57-6a3f3a1d2c77", "request": { "method": "POST", "url": "Observation" },
-        "resource": { "resourceType": "Observation", "status": "final", "effectiveDateTime": "2026-01-05",
+        "resource": { "resourceType": "Observation", "status": "final", "effectiveDateTime": "2026-06-05",
             "code": { "coding": [{ "system": "http://snomed.info/sct", "code": "718466001" }] },
             "subject": inside(&mut referral, "ServiceRequest")["subject"].clone(),
             "valueQuantity": { "value": 21 } } });

@@ -291,12 +291,13 @@ async fn everything_listed_is_there_and_nothing_else_is() {
             ("ServiceRequest", "erase"),
             ("Task", "redrive"),
             ("Task", "renotify"),
+            ("Task", "message-back"),
             ("Patient", "erase"),
             ("Patient", "disclosures"),
             ("Consent", "erase")
         ]
     );
-    for (kind, name) in operations.into_iter().filter(|(_, name)| *name != "disclosures") {
+    for (kind, name) in operations.into_iter().filter(|(_, name)| !matches!(*name, "disclosures" | "message-back")) {
         let (by, path) = match name {
             "erase" => (GOVERNANCE, "x/$erase"),
             "redrive" => (OPERATOR, "$redrive"),

@@ -199,7 +199,7 @@ async fn about(
 ) -> Result<Option<Stored>, StoreError> {
     if let Some(id) = response.answers_to.as_deref().and_then(|text| uuid::Uuid::try_parse(text.trim()).ok()) {
         let letters = found(gateway, compartment, Token::new(NAMED, id.to_string()), 0).await?;
-        return Ok(letters.into_iter().last().map(|(_, stored)| stored));
+        return Ok(letters.into_iter().next_back().map(|(_, stored)| stored));
     }
     let reference = response.sender_reference.as_deref().and_then(|text| uuid::Uuid::try_parse(text.trim()).ok());
     let Some(reference) = reference else { return Ok(None) };

@@ -65,6 +65,7 @@ pub(crate) fn fine(kind: Kind) -> Facts {
         reminders: Vec::new(),
         follow_ups: Vec::new(),
         recall: None,
+        handled: None,
         subject: None,
         erased: None,
     };

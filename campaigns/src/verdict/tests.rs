@@ -67,6 +67,7 @@ pub(crate) fn fine(kind: Kind) -> Facts {
         timers: Vec::new(),
         follow_ups: Vec::new(),
         recall: None,
+        handled: None,
         subject: None,
         erased: None,
     };

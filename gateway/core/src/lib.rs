@@ -25,6 +25,9 @@ pub mod route;
 
 // The way back.
 pub mod align;
+pub mod alignment;
+pub mod cadence;
+pub mod reconcile;
 pub mod status;
 pub mod status_link;
 pub mod unanswered;

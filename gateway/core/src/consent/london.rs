@@ -21,11 +21,21 @@ pub(super) fn midnight(day: Date) -> Option<(OffsetDateTime, OffsetDateTime)> {
 }
 
 /// The day on the wall in London; of two possible days the earlier.
-pub(super) fn day(at: OffsetDateTime) -> Option<Date> {
+pub(crate) fn day(at: OffsetDateTime) -> Option<Date> {
     let greenwich = at.checked_to_offset(time::UtcOffset::UTC)?.date();
     let tomorrow = greenwich.next_day()?;
     let (_, begins) = midnight(tomorrow)?;
     Some(if begins <= at { tomorrow } else { greenwich })
+}
+
+/// When the clocks on the wall in London show this time on this day. An hour that is passed over counts as the one behind it, and of one
+/// that comes twice the first counts.
+pub(crate) fn on_the_wall(day: Date, time: Time) -> Option<OffsetDateTime> {
+    let ((_, begins), (_, ends)) = (midnight(day)?, midnight(day.next_day()?)?);
+    let (length, shown) = (ends - begins, time - Time::MIDNIGHT);
+    // The clocks change between 01:00 and 02:00 on the wall, whichever way.
+    let changed = if shown >= Duration::hours(2) { length - Duration::DAY } else { Duration::ZERO };
+    begins.checked_add(shown + changed)
 }
 
 /// The clocks change at 01:00 UTC, after the midnight of the first Sunday and after that of the last.

@@ -5,6 +5,7 @@
 mod align_orders;
 mod align_outputs;
 mod align_walk;
+mod alignment;
 mod asks;
 mod builders;
 mod consent;
@@ -18,6 +19,7 @@ mod minimise;
 mod outcome;
 mod published;
 mod recall;
+mod reconcile;
 mod redrive;
 mod sender_cancels;
 mod sender_moves;

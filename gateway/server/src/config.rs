@@ -7,6 +7,7 @@ pub(crate) mod files;
 mod mail;
 mod people;
 mod policy;
+mod poll;
 mod retention;
 mod sections;
 mod share;
@@ -20,6 +21,7 @@ pub(crate) use build::clients;
 pub use build::{build, rules};
 pub use mail::{ImapSection, MailSection, MailboxSection, SmtpSection, TlsWord};
 pub use policy::{BranchSection, ClassSetting, Decided, DirectCareSection, NotesSetting, PolicySection, TenantSection};
+pub use poll::{Nightly, ReconcileSection};
 pub use retention::{RetentionSection, kept_for_ever};
 pub use sections::{
     ClientSection, Config, LossGrade, LossSection, PlatformSection, RetrySection, SecretSource, ServerSection,

@@ -10,6 +10,7 @@ mod metadata;
 mod preview;
 mod process_message;
 mod read;
+mod reconcile;
 mod redrive;
 mod reply;
 mod reports;
@@ -211,6 +212,10 @@ async fn run(
         Interaction::Operation(_, "redrive") => {
             let bytes = context.fhir_body(gateway, &parts, body).await?;
             redrive::redrive(gateway, &context, &bytes).await
+        }
+        Interaction::Operation(_, "reconcile") => {
+            let bytes = context.fhir_body(gateway, &parts, body).await?;
+            reconcile::reconcile(gateway, &context, &bytes).await
         }
         Interaction::Operation(..) => {
             let bytes = context.fhir_body(gateway, &parts, body).await?;

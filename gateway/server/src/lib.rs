@@ -15,12 +15,14 @@ pub mod transport;
 
 // The way in, out and back.
 pub mod admission;
+pub mod alignment;
 pub mod deliver;
 pub mod disclosures;
 pub mod http;
 pub mod ingest;
 pub mod pace;
 pub mod passphrase;
+mod reconcile;
 mod redrive;
 pub mod status;
 mod subject;

@@ -103,7 +103,7 @@ pub(super) const MESSAGE_DEFINITION: &str = "MessageDefinition";
 pub(super) const PROCESS_MESSAGE: &str = "/fhir/$process-message";
 
 /// Addresses that stand for themselves; those of each type are added by [`all`].
-pub(super) const ROUTES: [(&str, &str, Interaction); 25] = [
+pub(super) const ROUTES: [(&str, &str, Interaction); 26] = [
     ("GET", "/fhir/metadata", Interaction::Metadata),
     ("POST", "/fhir", Interaction::Transaction),
     ("POST", "/fhir/", Interaction::Transaction),
@@ -113,6 +113,7 @@ pub(super) const ROUTES: [(&str, &str, Interaction); 25] = [
     ("POST", "/fhir/ServiceRequest/{id}/$erase", Interaction::Operation("ServiceRequest", "erase")),
     ("POST", "/fhir/Consent/{id}/$erase", Interaction::Operation("Consent", "erase")),
     ("POST", "/fhir/Task/$redrive", Interaction::Operation("Task", "redrive")),
+    ("POST", "/fhir/Task/$reconcile", Interaction::Operation("Task", "reconcile")),
     ("GET", "/fhir/Patient/{id}/$disclosures", Interaction::InstanceOperation("Patient", "disclosures")),
     ("GET", "/fhir/AuditEvent/{id}", Interaction::Read(AUDIT_EVENT)),
     ("GET", "/fhir/AuditEvent", Interaction::Search(AUDIT_EVENT)),

@@ -70,6 +70,11 @@ impl Place {
         Some(Self { list, after: (!after.is_empty()).then(|| ReferralId(after.to_owned())) })
     }
 
+    /// The referral behind which it is.
+    pub(crate) const fn referral(&self) -> Option<&ReferralId> {
+        self.after.as_ref()
+    }
+
     fn behind(&self, id: &ReferralId) -> Self {
         Self { list: self.list, after: Some(id.clone()) }
     }
@@ -412,7 +417,7 @@ async fn night(gateway: &Gateway, platform: &Platform) {
     let pace = &platform.pace;
     let reached = pace.night().filter(|night| night.at.is_some());
     let (due, at) = reached.map_or((gateway.clock.now(), None), |night| (night.due, night.at));
-    let (list, after) = at.unwrap_or_default();
+    let (list, after) = at.filter(|(list, _)| *list < LISTS.len()).unwrap_or_default();
     let mut place = Place { list, after };
     let (mut compared, mut repaired, mut raised, mut in_vain) = (0, 0, 0, 0);
     loop {

@@ -45,7 +45,8 @@ impl TryFrom<String> for Nightly {
         if written == "off" {
             return Ok(Self(None));
         }
-        let two = |text: &str| (text.len() == 2).then(|| text.parse::<u8>().ok()).flatten();
+        let is_two = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+        let two = |text: &str| text.parse::<u8>().ok().filter(|_| is_two(text));
         let time = written.split_once(':').and_then(|(hour, minute)| Time::from_hms(two(hour)?, two(minute)?, 0).ok());
         time.map(|time| Self(Some(time))).ok_or("write a time of the day as \"02:30\", or \"off\"")
     }

@@ -17,16 +17,28 @@ use serde_json::{Value, json};
 /// Referrals of one request, unless it says otherwise, and at most.
 const LIMIT: usize = 100;
 
+const AFTER: &str = "This parameter takes the next-after of an earlier answer as valueString.";
+
+fn refused(place: &str, words: &str) -> Refusal {
+    Refusal::one(400, Issue::at(IssueCode::Value, place, words))
+}
+
 /// Answers the operation.
 pub(super) async fn reconcile(gateway: &Gateway, context: &Context, bytes: &[u8]) -> Result<Reply, Refusal> {
     need_role(context, Role::Operator)?;
     let wanted = wanted(gateway, context, &admit(gateway, bytes)?)?;
+    // A place behind another customer's referral is as one behind none.
+    if let Some(id) = wanted.from.referral() {
+        let named = gateway.store.referral(id).await.map_err(|error| store_fault(&error))?;
+        if named.is_none_or(|referral| Some(&referral.compartment.tenant) != wanted.tenant.as_ref()) {
+            return Err(refused("Parameters.parameter", AFTER));
+        }
+    }
     let done = run(gateway, &wanted).await.map_err(|error| store_fault(&error))?;
     Ok(told(&wanted, &done))
 }
 
 fn wanted(gateway: &Gateway, context: &Context, document: &Json) -> Result<Wanted, Refusal> {
-    let refused = |place: &str, words: &str| Refusal::one(400, Issue::at(IssueCode::Value, place, words));
     if document.text("resourceType") != Some("Parameters") {
         return Err(refused("resourceType", "This operation takes Parameters."));
     }
@@ -57,8 +69,7 @@ fn wanted(gateway: &Gateway, context: &Context, document: &Json) -> Result<Wante
             },
             "after" => {
                 let read = parameter.text("valueString").and_then(Place::read);
-                let words = "This parameter takes the next-after of an earlier answer as valueString.";
-                wanted.from = read.ok_or_else(|| refused(&place, words))?;
+                wanted.from = read.ok_or_else(|| refused(&place, AFTER))?;
             }
             "limit" => {
                 let number = parameter.get("valueInteger").and_then(|value| value.to_text().parse::<usize>().ok());

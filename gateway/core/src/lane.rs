@@ -36,7 +36,7 @@ pub struct LaneState {
     pub polled: Option<OffsetDateTime>,
     /// How far the nightly comparison is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub night: Option<Night>,
+    pub night: Option<Box<Night>>,
 }
 
 /// The nightly comparison of a platform with what is known here ([`crate::reconcile`]).

@@ -125,12 +125,12 @@ impl Pace {
 
     /// How far the nightly comparison is.
     pub(crate) fn night(&self) -> Option<Night> {
-        self.standing().lane.night.clone()
+        self.standing().lane.night.as_deref().cloned()
     }
 
     /// The nightly comparison has come this far.
     pub(crate) fn reached(&self, night: Night) {
-        self.standing().lane.night = Some(night);
+        self.standing().lane.night = Some(Box::new(night));
         self.hold.keep();
     }
 

@@ -110,7 +110,6 @@ impl Check<'_> {
 mod tests {
     use super::Nightly;
     use crate::config::{Config, ConfigError, EXAMPLE, parse};
-    use std::time::Duration;
     use time::macros::time;
 
     fn with(keys: &str) -> Result<Config, String> {

@@ -149,7 +149,7 @@ pub(super) fn alignment(rows: &[Row], figures: &alignment::Table) -> String {
 
 /// So many of a hundred, rounded down: one that is not aligned never shows as all.
 fn percent(part: u64, whole: u64) -> String {
-    let thousandths = if whole == 0 { 1_000 } else { part * 1_000 / whole };
+    let thousandths = (part * 1_000).checked_div(whole).unwrap_or(1_000);
     match thousandths % 10 {
         0 => format!("{}%", thousandths / 10),
         tenth => format!("{}.{tenth}%", thousandths / 10),

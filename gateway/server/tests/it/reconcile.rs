@@ -219,12 +219,9 @@ async fn only_an_operator_of_the_customer_compares_page_by_page_and_what_cannot_
     }
     // A place that another customer was given says nothing of whether it is one.
     let mine = world.referrals().await.remove(0).id.0;
-    let answers = [mine.as_str(), "00000000-0000-4000-8000-000000000000"].map(|id| {
-        let after = json!([{ "name": "after", "valueString": format!("0:{id}") }]);
-        reconcile(&world, FOREIGN_OPERATOR, after)
-    });
-    let [theirs, nobodys] = answers;
-    let (theirs, nobodys) = (theirs.await, nobodys.await);
+    let after = |id: &str| json!([{ "name": "after", "valueString": format!("0:{id}") }]);
+    let theirs = reconcile(&world, FOREIGN_OPERATOR, after(&mine)).await;
+    let nobodys = reconcile(&world, FOREIGN_OPERATOR, after("00000000-0000-4000-8000-000000000000")).await;
     assert_eq!((theirs.status.as_u16(), &theirs.text), (400, &nobodys.text));
     assert_eq!(sizes, [2, 1]);
     world.stop().await;

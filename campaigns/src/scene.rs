@@ -383,7 +383,7 @@ impl Scene {
             text += &format!(
                 "\n[[platform]]\nid = \"{id}\"\nname = \"Platform {id}\"\nadapter = \"{adapter}\"\nbase-url = \"{base}\"\n\
                  identifiers = {identifiers}\nauthorization = {{ scheme = \"{scheme}\", file = \"{}\" }}\n{reports}\
-                 poll-seconds = 1\nsettings = {{ {settings} }}\n\
+                 poll-seconds = 1\npoll-longest-seconds = 1\nsimulator = true\nsettings = {{ {settings} }}\n\
                  [[route]]\nname = \"{id}\"\nplatform = \"{id}\"\nrecipients = {identifiers}\n\
                  [[policy]]\ntenant = \"{TENANT}\"\nplatform = \"{id}\"\nnotes = \"send\"\n",
                 secret.display()

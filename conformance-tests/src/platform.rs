@@ -162,6 +162,11 @@ impl FhirPlatform {
         &self.inner.faults
     }
 
+    /// Moves its clock to this time; a clock of a double never goes back.
+    pub fn pass_to(&self, now: OffsetDateTime) {
+        self.inner.state().pass_to(now);
+    }
+
     /// Lets one step of time pass and sends the notifications of what changed. How many Tasks moved.
     pub async fn tick(&self) -> usize {
         self.inner.tick().await

@@ -84,7 +84,7 @@ fn text(folder: &std::path::Path, retry: Retry) -> Result<String> {
     };
     let mut text = format!(
         "[server]\nlisten = \"127.0.0.1:1\"\ndata = \"{}\"\nadapters = \"{}\"\n\
-         [retry]\nlease-seconds = 600\nrecall-seconds = 21600\nanswer-seconds = 86400\n{schedule}\
+         [reconcile]\nat = \"off\"\n[retry]\nlease-seconds = 600\nrecall-seconds = 21600\nanswer-seconds = 86400\n{schedule}\
          [[retention]]\nwhat = \"raw-reports\"\nkeep-days = 7\n",
         folder.join("data").display(),
         folder.join("adapters").display(),
@@ -122,7 +122,7 @@ fn text(folder: &std::path::Path, retry: Retry) -> Result<String> {
             text,
             "[[platform]]\nid = \"{id}\"\nname = \"Platform {id}\"\nadapter = \"{adapter}\"\nbase-url = \"{base}\"\n\
              identifiers = {identifiers}\nauthorization = {{ scheme = \"Bearer\", file = \"{}\" }}\n{reports}{pace}\
-             poll-seconds = 900\nsettings = {{ {settings} }}\n\
+             poll-seconds = 900\npoll-longest-seconds = 900\nsettings = {{ {settings} }}\n\
              [[route]]\nname = \"{id}\"\nplatform = \"{id}\"\nrecipients = {identifiers}\n\
              [[policy]]\ntenant = \"{TENANT}\"\nplatform = \"{id}\"\nnotes = \"send\"\n",
             folder.join(token).display()

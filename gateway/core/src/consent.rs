@@ -161,7 +161,7 @@ pub enum Kept {
 /// An instant as a clock on a wall in London shows it: what people in practices read.
 #[must_use]
 pub fn in_london(at: time::OffsetDateTime) -> time::OffsetDateTime {
-    london::on_the_wall(at)
+    london::shown_on_the_wall(at)
 }
 
 /// Yes or no, to the referral as a whole.

@@ -249,7 +249,7 @@ pub fn gone(job: &Job<'_>) -> Transaction {
         changes.push(Change::PutReferral(Box::new(referral)));
         return Transaction { checks: vec![lease(job)], changes };
     }
-    let words = "The platform no longer has this referral. Ask the organisation what became of it.";
+    let words = crate::reconcile::GONE;
     let mut referral = job.referral.clone();
     referral.attention = Some(words.to_owned());
     let step =

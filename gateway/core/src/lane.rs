@@ -9,6 +9,7 @@ use crate::breaker::Breaker;
 use crate::identity::PlatformId;
 use crate::outbox::OutboxRow;
 use crate::quota::Reserved;
+use crate::referral::ReferralId;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -30,6 +31,23 @@ pub struct LaneState {
     /// What of its quota for a day may have been used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quota: Option<Reserved>,
+    /// When the last poll of the platform began: the next process asks no sooner than this one would.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub polled: Option<OffsetDateTime>,
+    /// How far the nightly comparison is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub night: Option<Box<Night>>,
+}
+
+/// The nightly comparison of a platform with what is known here ([`crate::reconcile`]).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Night {
+    /// When it fell due.
+    #[serde(with = "time::serde::rfc3339")]
+    pub due: OffsetDateTime,
+    /// The list that it is in, and behind which referral it goes on; absent once it is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<(usize, Option<ReferralId>)>,
 }
 
 /// A lane as it stands.

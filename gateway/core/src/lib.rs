@@ -26,12 +26,15 @@ pub mod route;
 // The way back.
 pub mod alarm;
 pub mod align;
+pub mod alignment;
 pub mod business_days;
+pub mod cadence;
 pub mod follow_up;
 pub mod letter;
 pub mod message_back;
 pub mod notify;
 pub mod notify_server;
+pub mod reconcile;
 pub mod status;
 pub mod status_link;
 pub mod subscription;

@@ -2,6 +2,8 @@
 
 mod account;
 mod adapter;
+pub(crate) mod alignment;
+mod asked;
 mod audit;
 mod backup;
 mod config;
@@ -11,7 +13,9 @@ mod link;
 pub(crate) mod logging;
 mod needs;
 mod notices;
+mod reconcile;
 mod referrals;
+mod reports;
 mod route;
 mod serve;
 mod statuses;
@@ -130,6 +134,26 @@ enum Command {
     Notices {
         #[command(subcommand)]
         action: NoticesAction,
+    },
+    /// Compares the GP's Tasks, the running gateway and what platforms say now; repairs what differs, or puts it in front of a person.
+    Reconcile(reconcile::ReconcileArguments),
+    /// How many referrals agree everywhere, and how long a platform's word took to the GP. Read from the store; a gateway may be running
+    /// meanwhile. Ends with 1 where anything differs that nobody was told of.
+    Alignment {
+        /// The configuration of the gateway.
+        #[arg(long)]
+        config: PathBuf,
+        /// Only of this customer.
+        #[arg(long)]
+        tenant: Option<String>,
+        /// `text` or `json`.
+        #[arg(long, default_value = "text", value_parser = ["text", "json"])]
+        format: String,
+    },
+    /// Statements of platforms that belong to no referral.
+    Reports {
+        #[command(subcommand)]
+        action: ReportsAction,
     },
     /// Where a referral is, for what it waits, and when it goes.
     Referrals {
@@ -271,6 +295,23 @@ enum NoticesAction {
 }
 
 #[derive(Debug, Subcommand)]
+enum ReportsAction {
+    /// Lists what platforms have said of referrals that nobody knows under that name. Read from the store; a gateway may be running
+    /// meanwhile.
+    Parked {
+        /// The configuration of the gateway.
+        #[arg(long)]
+        config: PathBuf,
+        /// Only of this platform.
+        #[arg(long)]
+        platform: Option<String>,
+        /// `text` or `json`.
+        #[arg(long, default_value = "text", value_parser = ["text", "json"])]
+        format: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 enum LinkAction {
     /// Makes a new passphrase, shows it once, and says what to do with it and its hash.
     Passphrase,
@@ -345,18 +386,8 @@ enum DeadLettersAction {
 
 #[derive(Debug, clap::Args)]
 struct RedriveArguments {
-    /// The configuration of the gateway: it says where it listens.
-    #[arg(long, required_unless_present = "url")]
-    config: Option<PathBuf>,
-    /// FHIR base address of the gateway, where it is not the one of the configuration.
-    #[arg(long)]
-    url: Option<String>,
-    /// Environment variable with the token of a client that has the role `operator`.
-    #[arg(long, value_name = "NAME")]
-    token_env: Option<String>,
-    /// File with that token.
-    #[arg(long, value_name = "FILE", conflicts_with = "token_env")]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    gateway: asked::GatewayArguments,
     /// Only this Task's; may be given several times.
     #[arg(long, value_name = "ID")]
     task: Vec<String>,
@@ -519,6 +550,11 @@ pub async fn run() -> ExitCode {
         Command::Config { action: ConfigAction::Example } => config::example(),
         Command::Audit { action: AuditAction::Verify { config, format } } => audit::verify(&config, &format).await,
         Command::DeadLetters { action } => dead_letters::run(&action).await,
+        Command::Reconcile(arguments) => reconcile::run(&arguments).await,
+        Command::Alignment { config, tenant, format } => {
+            alignment::show(&config, tenant.as_deref(), format == "json").await
+        }
+        Command::Reports { action } => reports::run(&action).await,
         Command::Statuses { action } => statuses::run(&action).await,
         Command::Referrals { action: ReferralsAction::Show { id, config, format } } => {
             referrals::show(&config, &id, format == "json").await

@@ -10,6 +10,7 @@ mod mail;
 mod notify;
 mod people;
 mod policy;
+mod poll;
 mod retention;
 mod sections;
 mod share;
@@ -27,6 +28,7 @@ pub use letters::DocumentSection;
 pub use mail::{ImapSection, MailSection, MailboxSection, SmtpSection, TlsWord};
 pub use notify::{CreatesWord, EndpointSection, NotifySection};
 pub use policy::{BranchSection, ClassSetting, Decided, DirectCareSection, NotesSetting, PolicySection, TenantSection};
+pub use poll::{Nightly, ReconcileSection};
 pub use retention::{RetentionSection, kept_for_ever};
 pub use sections::{
     ClientSection, Config, LossGrade, LossSection, PlatformSection, RetrySection, SecretSource, ServerSection,

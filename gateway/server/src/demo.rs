@@ -85,6 +85,8 @@ async fn play(referrals: u32, once: bool, seed: u64, engine: Engine, kill_every:
     if kill_every.is_some() {
         say(&format!("{killed} instances killed"));
     }
+    let figures = crate::alignment::table(world.gateway().store.as_ref(), None).await?;
+    say(&show::alignment(&rows, &figures));
     if !once {
         say("Everything stays up; Ctrl-C ends it.");
         stay(&world).await?;

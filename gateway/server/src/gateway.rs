@@ -16,6 +16,7 @@ use crate::transport::access::Access;
 use crate::webhooks::Keys;
 use adapter_contract::{Adapter, Capabilities, ReportSource, Settings};
 use gateway_core::accept::Rules;
+use gateway_core::cadence::Bounds;
 use gateway_core::change::Transaction;
 use gateway_core::identity::{Client, PlatformId};
 use gateway_core::loss::{self, Translator, Translators};
@@ -50,8 +51,8 @@ pub struct Platform {
     pub settings: Settings,
     /// The tenant whose compartment holds what is published for it; needed for collecting platforms only.
     pub publish_to: Option<gateway_core::identity::TenantId>,
-    /// Time between polls; absent = not polled.
-    pub poll: Option<Duration>,
+    /// How often it is polled; absent = not at all.
+    pub poll: Option<Bounds>,
     /// What losses in translation lead to.
     pub loss: loss::Policy,
     /// How fast it is asked, and whether it may be asked now.

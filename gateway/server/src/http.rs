@@ -13,6 +13,7 @@ mod pages;
 mod preview;
 mod process_message;
 mod read;
+mod reconcile;
 mod redrive;
 mod renotify;
 mod reply;
@@ -241,6 +242,10 @@ async fn run(
         Interaction::Operation(_, "renotify") => {
             let bytes = context.fhir_body(gateway, &parts, body).await?;
             renotify::renotify(gateway, &context, &bytes).await
+        }
+        Interaction::Operation(_, "reconcile") => {
+            let bytes = context.fhir_body(gateway, &parts, body).await?;
+            reconcile::reconcile(gateway, &context, &bytes).await
         }
         Interaction::Operation(..) => {
             let bytes = context.fhir_body(gateway, &parts, body).await?;

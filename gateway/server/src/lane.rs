@@ -11,7 +11,7 @@
 use crate::clock::{Clock, sleep};
 use crate::gateway::{Gateway, Platform, log_store_fault};
 use crate::store::StoreError;
-use crate::{deliver, status};
+use crate::{deliver, reconcile, status};
 use gateway_core::identity::PlatformId;
 use gateway_core::lane::{InstanceId, LeaveLane, TakeLane, Taken, Term};
 use std::sync::Arc;
@@ -156,8 +156,11 @@ pub async fn run(gateway: Arc<Gateway>, platform: PlatformId, instance: Arc<Inst
     let Some(now) = gateway.platform(&platform) else { return };
     let mut work = JoinSet::new();
     work.spawn(deliver::lane(Arc::clone(&gateway), platform.clone(), stop.clone()));
-    if let Some(every) = now.poll {
-        work.spawn(status::poll_lane(Arc::clone(&gateway), platform.clone(), every, stop.clone()));
+    if let Some(bounds) = now.poll {
+        work.spawn(status::poll_lane(Arc::clone(&gateway), platform.clone(), bounds, stop.clone()));
+    }
+    if let Some(at) = gateway.limits.reconcile_at {
+        work.spawn(reconcile::nightly(Arc::clone(&gateway), platform.clone(), at, stop.clone()));
     }
     let mut holder = Holder { gateway: gateway.as_ref(), platform: now, instance: &instance, counted: false };
     let mut left = gateway.lane_bell.subscribe();

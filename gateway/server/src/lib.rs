@@ -15,6 +15,7 @@ pub mod transport;
 
 // The way in, out and back.
 pub mod admission;
+pub mod alignment;
 pub mod deliver;
 pub mod disclosures;
 pub mod http;
@@ -22,6 +23,7 @@ pub mod ingest;
 pub mod notify;
 pub mod pace;
 pub mod passphrase;
+mod reconcile;
 mod redrive;
 pub mod status;
 mod subject;

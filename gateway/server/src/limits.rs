@@ -2,6 +2,7 @@
 
 use gateway_fhir::door::DoorLimits;
 use std::time::Duration;
+use time::Time;
 
 /// Bounds on what one request, worker or platform may cost.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub struct Limits {
     pub lane: Duration,
     /// Exchanges under way with one platform.
     pub platform_concurrency: u32,
+    /// When each night GP, gateway and platforms are compared, on the wall in London; absent = only on demand.
+    pub reconcile_at: Option<Time>,
     /// Pages read in one poll.
     pub poll_pages: u32,
     /// Raw reports or referrals taken in one turn of the status worker.
@@ -75,7 +78,8 @@ impl Default for Limits {
             lease: Duration::from_secs(120),
             lane: Duration::from_secs(10),
             platform_concurrency: 8,
-            poll_pages: 50,
+            reconcile_at: None,
+            poll_pages: 500,
             status_batch: 64,
             notices_at_once: (6, 12, 36),
             report_bytes: 1024 * 1024,

@@ -11,7 +11,7 @@ use crate::lane::Hold;
 use adapter_contract::{Answer, DeliveryError, FailureCode};
 use gateway_core::breaker::{Passage, Settings, Sign};
 use gateway_core::budget::{self, Budget};
-use gateway_core::lane::LaneState;
+use gateway_core::lane::{LaneState, Night};
 use gateway_core::quota::{self, Quota, Reserved, Take};
 use gateway_core::retry::LONGEST_SECONDS;
 use std::pin::pin;
@@ -49,6 +49,7 @@ pub struct Pace {
     /// Rung when more of the quota is reserved in the store.
     reserved: Notify,
     budget: Mutex<Budget>,
+    comparing: tokio::sync::Mutex<()>,
 }
 
 /// What stands at this moment.
@@ -96,8 +97,8 @@ impl Pace {
         let hold = Hold::new(clock);
         let (clock, chance) = (Arc::clone(clock), Arc::clone(chance));
         let budget = Mutex::new(Budget::new(budget::Settings::default()));
-        let (state, reserved) = (Mutex::default(), Notify::new());
-        Self { bounds, limiter, breaker, clock, chance, hold, state, reserved, budget }
+        let (state, reserved, comparing) = (Mutex::default(), Notify::new(), tokio::sync::Mutex::default());
+        Self { bounds, limiter, breaker, clock, chance, hold, state, reserved, budget, comparing }
     }
 
     fn standing(&self) -> MutexGuard<'_, Standing> {
@@ -108,6 +109,34 @@ impl Pace {
     #[must_use]
     pub fn hold(&self) -> &Hold {
         &self.hold
+    }
+
+    /// When the last poll began, whoever held the lane then.
+    #[must_use]
+    pub fn last_poll(&self) -> Option<OffsetDateTime> {
+        self.standing().lane.polled
+    }
+
+    /// A poll begins now.
+    pub(crate) fn polls(&self, now: OffsetDateTime) {
+        self.standing().lane.polled = Some(now);
+        self.hold.keep();
+    }
+
+    /// How far the nightly comparison is.
+    pub(crate) fn night(&self) -> Option<Night> {
+        self.standing().lane.night.as_deref().cloned()
+    }
+
+    /// The nightly comparison has come this far.
+    pub(crate) fn reached(&self, night: Night) {
+        self.standing().lane.night = Some(Box::new(night));
+        self.hold.keep();
+    }
+
+    /// One comparison with the platform at a time; held by whoever compares.
+    pub(crate) fn comparing(&self) -> &tokio::sync::Mutex<()> {
+        &self.comparing
     }
 
     /// What the next holder of the lane has to know, should this one end at any moment from now on.

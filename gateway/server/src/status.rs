@@ -1,8 +1,10 @@
 //! Status and align, with effects: what platforms push is recorded before it is read, read before it is applied; what
 //! they do not push is polled.
 
+mod ask;
 mod poll;
 
+pub(crate) use ask::ask;
 pub use poll::{PollError, poll, poll_lane};
 
 use crate::gateway::{Gateway, Platform, is_race, log_store_fault};

@@ -29,7 +29,7 @@ pub(crate) fn day(at: OffsetDateTime) -> Option<Date> {
 }
 
 /// The same instant as a clock on a wall in London shows it; in UTC before the present rule, and where the rule has no answer.
-pub(super) fn on_the_wall(at: OffsetDateTime) -> OffsetDateTime {
+pub(super) fn shown_on_the_wall(at: OffsetDateTime) -> OffsetDateTime {
     let greenwich = at.to_offset(time::UtcOffset::UTC);
     let change =
         |month| Some(PrimitiveDateTime::new(last_sunday(greenwich.year(), month)?, Time::from_hms(1, 0, 0).ok()?));
@@ -40,6 +40,16 @@ pub(super) fn on_the_wall(at: OffsetDateTime) -> OffsetDateTime {
         Ok(hour) if summer => greenwich.to_offset(hour),
         _ => greenwich,
     }
+}
+
+/// When the clocks on the wall in London show this time on this day. An hour that is passed over counts as the one behind it, and of one
+/// that comes twice the first counts.
+pub(crate) fn on_the_wall(day: Date, time: Time) -> Option<OffsetDateTime> {
+    let ((_, begins), (_, ends)) = (midnight(day)?, midnight(day.next_day()?)?);
+    let (length, shown) = (ends - begins, time - Time::MIDNIGHT);
+    // The clocks change between 01:00 and 02:00 on the wall, whichever way.
+    let changed = if shown >= Duration::hours(2) { length - Duration::DAY } else { Duration::ZERO };
+    begins.checked_add(shown + changed)
 }
 
 /// The clocks change at 01:00 UTC, after the midnight of the first Sunday and after that of the last.
@@ -56,7 +66,7 @@ fn last_sunday(year: i32, month: Month) -> Option<Date> {
 
 #[cfg(test)]
 mod tests {
-    use super::on_the_wall;
+    use super::shown_on_the_wall;
     use time::macros::datetime;
 
     #[test]
@@ -68,7 +78,7 @@ mod tests {
             (datetime!(2026-10-25 01:00 UTC), datetime!(2026-10-25 01:00 +0)),
             (datetime!(2026-07-01 12:00 +5), datetime!(2026-07-01 08:00 +1)),
         ] {
-            let found = on_the_wall(at);
+            let found = shown_on_the_wall(at);
             assert_eq!((found, found.offset()), (shown, shown.offset()), "{at}");
         }
     }

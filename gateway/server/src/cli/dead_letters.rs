@@ -1,9 +1,9 @@
 //! `dead-letters`: what cannot go on by itself, why, and what to do next; and to let it go on. Lists are read from the store,
 //! also while a gateway runs on it; whatever changes something is asked of that gateway.
 
+use super::asked::{Operation, count, flat, parameter};
 use super::audit::open;
 use super::{DeadLettersAction, Exit, RedriveArguments, complain, say};
-use crate::config;
 use crate::store::{ReferralFilter, Store, StoreError};
 use comfy_table::{ContentArrangement, Table, presets};
 use gateway_core::classify::{advice, failure_word};
@@ -13,12 +13,9 @@ use gateway_core::referral::Referral;
 use gateway_fhir::instant::to_instant;
 use serde_json::{Value, json};
 use std::path::Path;
-use std::time::Duration;
 
 /// Rows that are read together.
 const PAGE: u32 = 500;
-/// How long the gateway is given to answer one page.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) async fn run(action: &DeadLettersAction) -> Exit {
     let done = match action {
@@ -261,41 +258,12 @@ pub(super) fn attempt_value(attempt: &Attempt) -> Value {
 }
 
 async fn redrive(arguments: &RedriveArguments) -> Result<Exit, Exit> {
-    let address = format!("{}/Task/$redrive", base(arguments)?);
-    let token = token(arguments)?;
-    let environment = |words: String| {
-        complain(&words);
-        Exit::Environment
-    };
-    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build();
-    let client = client.map_err(|error| environment(format!("No HTTP client: {error}.")))?;
+    let operation = Operation::at(&arguments.gateway, "Task/$redrive")?;
     let (mut after, mut on, mut stays, mut parts) = (0, 0, 0, Vec::new());
     loop {
-        let post = client.post(&address).bearer_auth(&token).header("content-type", "application/fhir+json");
-        let answer = post.body(parameters(arguments, after).to_string()).send().await;
-        let answer = answer.map_err(|error| {
-            environment(format!(
-                "{address} cannot be reached ({}). Start the gateway, then redrive.",
-                error.without_url()
-            ))
-        })?;
-        let status = answer.status();
-        let body: Value = match answer.json().await {
-            Ok(body) => body,
-            Err(_) => return Err(environment(format!("{address} answered {status}, and nothing that can be read."))),
-        };
-        if !status.is_success() {
-            let issues = body["issue"].as_array().into_iter().flatten();
-            let words: Vec<&str> = issues
-                .filter_map(|issue| issue["details"]["text"].as_str().or(issue["diagnostics"].as_str()))
-                .collect();
-            complain(&format!("The gateway answered {status}: {}", words.join(" ")));
-            return Ok(Exit::NotRight);
-        }
-        let parameter = |name: &str| body["parameter"].as_array().into_iter().flatten().find(|one| one["name"] == name);
-        let count = |name: &str| parameter(name).and_then(|one| one["valueUnsignedInt"].as_u64()).unwrap_or(0);
-        on += count("redriven");
-        stays += count("stays");
+        let body = operation.post(&parameters(arguments, after)).await?;
+        on += count(&body, "redriven");
+        stays += count(&body, "stays");
         let letters = body["parameter"].as_array().into_iter().flatten().filter(|one| one["name"] == "dead-letter");
         for letter in letters {
             let letter = flat(letter);
@@ -304,7 +272,7 @@ async fn redrive(arguments: &RedriveArguments) -> Result<Exit, Exit> {
             }
             parts.push(letter);
         }
-        match parameter("next-after").and_then(|one| one["valueInteger"].as_u64()) {
+        match parameter(&body, "next-after").and_then(|one| one["valueInteger"].as_u64()) {
             Some(next) => after = next,
             None => break,
         }
@@ -316,38 +284,6 @@ async fn redrive(arguments: &RedriveArguments) -> Result<Exit, Exit> {
         say(&format!("{on} {would}, {stays} stay."));
     }
     Ok(if stays == 0 { Exit::Done } else { Exit::NotRight })
-}
-
-/// Where this gateway answers: as its clients see it, or on the loopback address on which it listens.
-fn base(arguments: &RedriveArguments) -> Result<String, Exit> {
-    if let Some(url) = &arguments.url {
-        return Ok(url.trim_end_matches('/').to_owned());
-    }
-    let Some(file) = &arguments.config else { return Err(Exit::Usage) };
-    let config = config::load(file).map_err(|error| {
-        complain(&format!("{}:\n{error}", file.display()));
-        Exit::NotRight
-    })?;
-    let named = config.server.base_url.as_ref().map(|base| base.get_ref().trim_end_matches('/').to_owned());
-    Ok(named.unwrap_or_else(|| format!("http://{}/fhir", config.server.listen.get_ref())))
-}
-
-fn token(arguments: &RedriveArguments) -> Result<String, Exit> {
-    let read = match (&arguments.token_env, &arguments.token_file) {
-        (Some(name), _) => std::env::var(name).map_err(|_| format!("The environment variable {name} is not set.")),
-        (None, Some(file)) => std::fs::read_to_string(file).map_err(|error| format!("{}: {error}.", file.display())),
-        (None, None) => {
-            complain("Say whose token: --token-env NAME or --token-file FILE, of a client with the role operator.");
-            return Err(Exit::Usage);
-        }
-    };
-    match read {
-        Ok(token) => Ok(token.trim_end().to_owned()),
-        Err(words) => {
-            complain(&words);
-            Err(Exit::Environment)
-        }
-    }
 }
 
 fn parameters(arguments: &RedriveArguments, after: u64) -> Value {
@@ -366,19 +302,6 @@ fn parameters(arguments: &RedriveArguments, after: u64) -> Value {
         json!({ "name": "task", "valueReference": { "reference": format!("Task/{id}") } })
     }));
     json!({ "resourceType": "Parameters", "parameter": parameters })
-}
-
-/// The parts of a parameter as an object.
-fn flat(parameter: &Value) -> Value {
-    let mut object = serde_json::Map::new();
-    for part in parameter["part"].as_array().into_iter().flatten() {
-        let value = part.as_object().and_then(|members| members.iter().find(|(name, _)| name.starts_with("value")));
-        if let (Some(name), Some((_, value))) = (part["name"].as_str(), value) {
-            let value = value.get("reference").unwrap_or(value).clone();
-            object.insert(name.to_owned(), value);
-        }
-    }
-    Value::Object(object)
 }
 
 fn line(letter: &Value, dry_run: bool) -> String {

@@ -57,13 +57,7 @@ pub fn build(
         let base = base.or_else(|| super::mail::mail_address(section));
         let settings = super::files::settings(section);
         let declared = adapter.descriptor();
-        let poll = match section.poll_seconds {
-            Some(0) => None,
-            Some(seconds) => Some(Duration::from_secs(u64::from(seconds))),
-            None => {
-                declared.capabilities.poll.then(|| Duration::from_secs(u64::from(declared.limits.poll_seconds.max(1))))
-            }
-        };
+        let poll = section.polls(declared);
         let pace =
             Pace::new(super::share::pace(declared.limits.pace, section.pace), breaker(declared), &clock, &chance);
         let status_link = super::status_link::way(section, &adapter, &config.adapters).unwrap_or_else(|words| {
@@ -104,6 +98,7 @@ pub fn build(
         settle: time::Duration::seconds(i64::from(config.retry.settle_seconds)),
         recall: time::Duration::seconds(i64::from(config.retry.recall_seconds)),
         answer: time::Duration::seconds(i64::from(config.retry.answer_seconds)),
+        reconcile_at: config.reconcile.at.get_ref().at(),
         // Who wants to be told within seconds is not told a minute later.
         unanswered_look: usual.unanswered_look.min(Duration::from_secs(u64::from(config.retry.answer_seconds.max(1)))),
         ..usual

@@ -6,6 +6,7 @@ use super::follow_up::FollowUpSection;
 use super::mail::{MailSection, MailboxSection};
 use super::notify::NotifySection;
 use super::policy::{Decided, PolicySection, TenantSection};
+use super::poll::ReconcileSection;
 use super::retention::RetentionSection;
 use super::share::{LimitsSection, RateSection};
 use super::status_link::StatusLinkSection;
@@ -57,6 +58,9 @@ pub struct Config {
     /// When attempts are made.
     #[serde(default)]
     pub retry: RetrySection,
+    /// When GP, gateway and platforms are compared.
+    #[serde(default)]
+    pub reconcile: ReconcileSection,
     /// How much one caller may ask, and how much may wait.
     #[serde(default)]
     pub limits: LimitsSection,
@@ -168,8 +172,12 @@ pub struct PlatformSection {
     pub report_token_sha256: Option<Spanned<String>>,
     /// Keys by which it signs its reports (Standard Webhooks).
     pub report_signing_secret: Option<SecretSource>,
-    /// Seconds between polls; absent = as the adapter declares, 0 = never.
-    pub poll_seconds: Option<u32>,
+    /// Seconds between two polls, at least; absent = as the adapter declares, 0 = never.
+    pub poll_seconds: Option<Spanned<u32>>,
+    /// Seconds to which the time between quiet polls stretches.
+    pub poll_longest_seconds: Option<Spanned<u32>>,
+    /// It is a simulator on this machine: the manners of a vendor do not hold for it.
+    pub simulator: Option<Spanned<bool>>,
     /// How fast it is asked, if slower than its adapter says; what it lacks is as the adapter says.
     pub pace: Option<adapter_contract::Pace>,
     /// Tenant whose store holds what is published for it; absent = the sender's.
@@ -503,6 +511,7 @@ impl Check<'_> {
             self.base_url(base, "platform.base-url");
         }
         if let Some(adapter) = adapter {
+            self.polls(platform, adapter.descriptor());
             let declared = adapter.descriptor().limits.pace;
             if let Some(words) = platform.pace.and_then(|own| super::share::contradicts(own, declared)) {
                 self.at(&platform.id, "platform.pace", words);

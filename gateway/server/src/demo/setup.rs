@@ -139,7 +139,10 @@ platform = "advice-centre"
             addresses.get(recipient.id).map(|address| format!("base-url = \"{address}\"")),
             credentials.get(recipient.id).cloned(),
             (recipient.id == "food-bank").then(|| format!("report-token-sha256 = \"{}\"", sha256(REPORT_TOKEN))),
-            recipient.poll_seconds.map(|seconds| format!("poll-seconds = {seconds}")),
+            // One wants to look on: the demonstration's own platforms are on loopback, and have no vendor.
+            recipient
+                .poll_seconds
+                .map(|seconds| format!("simulator = true\npoll-seconds = {seconds}\npoll-longest-seconds = {seconds}")),
         ];
         let lines: Vec<String> = lines.into_iter().flatten().collect();
         // Writing to a String does not fail.

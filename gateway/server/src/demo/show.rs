@@ -2,8 +2,11 @@
 
 use super::tales::Told;
 use super::world::{Row, World};
+use crate::cli::alignment::words;
 use crate::cli::say;
 use comfy_table::{ContentArrangement, Table, presets};
+use gateway_core::alignment::{self, Figures};
+use gateway_core::identity::PlatformId;
 use gateway_core::referral::Referral;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::{BTreeMap, VecDeque};
@@ -105,6 +108,54 @@ pub(super) fn table(rows: &[Row]) -> String {
     table.to_string()
 }
 
+/// How many are aligned at each platform, and how long its word took to the GP's Task: the last thing that is shown. That a referral is
+/// aligned is what the three sides themselves say; the lag is what the gateway has on record.
+pub(super) fn alignment(rows: &[Row], figures: &alignment::Table) -> String {
+    let mut counted: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    for row in rows {
+        let (referrals, aligned) = counted.entry(&row.recipient).or_default();
+        *referrals += 1;
+        *aligned += u64::from(row.aligned);
+    }
+    let lags = |recipient: Option<&str>| {
+        let mut lags = Figures::default();
+        let is_meant = |platform: Option<&PlatformId>| {
+            recipient.is_none_or(|recipient| platform.map_or("-", |platform| platform.0.as_str()) == recipient)
+        };
+        figures.iter().filter(|((_, platform), _)| is_meant(platform.as_ref())).for_each(|(_, one)| lags.add(one));
+        lags
+    };
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED);
+    table.set_header(["platform", "referrals", "aligned", "", "lag p50", "p99", "max"]);
+    let mut add = |name: &str, (referrals, aligned): (u64, u64), lags: &Figures| {
+        let mut cells = vec![name.to_owned(), referrals.to_string(), aligned.to_string(), percent(aligned, referrals)];
+        cells.extend([50, 99, 100].map(|percent| words(lags.lag(percent))));
+        table.add_row(cells);
+    };
+    for (recipient, counts) in &counted {
+        add(recipient, *counts, &lags(Some(recipient)));
+    }
+    let sum = counted.values().fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
+    let all = lags(None);
+    add("all", sum, &all);
+    format!(
+        "{table}\nAlignment: {} aligned, lag p50 {}, p99 {} from the platform's word to the GP's Task",
+        percent(sum.1, sum.0),
+        words(all.lag(50)),
+        words(all.lag(99))
+    )
+}
+
+/// So many of a hundred, rounded down: one that is not aligned never shows as all.
+fn percent(part: u64, whole: u64) -> String {
+    let thousandths = (part * 1_000).checked_div(whole).unwrap_or(1_000);
+    match thousandths % 10 {
+        0 => format!("{}%", thousandths / 10),
+        tenth => format!("{}.{tenth}%", thousandths / 10),
+    }
+}
+
 /// What is worth a look, two lines each.
 pub(super) fn tales(told: &[Told]) -> String {
     let mut lines = vec!["Worth a look".to_owned()];
@@ -130,4 +181,18 @@ pub(super) fn summary(rows: &[Row]) -> String {
         table.add_row([delivery.to_owned(), status.to_owned(), number.to_string()]);
     }
     table.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percent;
+
+    #[test]
+    fn one_that_is_not_aligned_never_shows_as_all() {
+        for (part, whole, told) in
+            [(50, 50, "100%"), (9_999, 10_000, "99.9%"), (1, 3, "33.3%"), (0, 4, "0%"), (0, 0, "100%")]
+        {
+            assert_eq!(percent(part, whole), told);
+        }
+    }
 }

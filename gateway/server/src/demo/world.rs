@@ -6,7 +6,7 @@ use super::fleet::Fleet;
 use super::setup::{self, Recipient};
 use super::tales::{self, Case, MEASURED, Tale};
 use crate::chance::Chance;
-use crate::clock::{SystemClock, sleep};
+use crate::clock::{Clock as _, SystemClock, sleep};
 use crate::config;
 use crate::gateway::Gateway;
 use crate::serve::{self, Running};
@@ -103,8 +103,11 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = front.as_ref().map_or(listener.local_addr()?, Front::address);
         let base = format!("http://{address}/fhir");
-        let food = FhirPlatform::start(PlatformConfig { seed, ..PlatformConfig::default() }).await?;
-        let befriending = FhirPlatform::start(PlatformConfig { seed: seed + 1, ..PlatformConfig::default() }).await?;
+        // They live by the time of whoever looks on, so that the lag that is shown is one.
+        let living =
+            || PlatformConfig { start: SystemClock.now(), step: time::Duration::ZERO, ..PlatformConfig::default() };
+        let food = FhirPlatform::start(PlatformConfig { seed, ..living() }).await?;
+        let befriending = FhirPlatform::start(PlatformConfig { seed: seed + 1, ..living() }).await?;
         let reports = format!("http://{address}/platforms/food-bank/reports");
         food.set_notify(Some(Notify::id_only(&reports, REPORT_TOKEN)));
 
@@ -343,6 +346,7 @@ impl World {
         self.draw(&cases);
         self.charities.act(&cases);
         for platform in self.platforms.values() {
+            platform.pass_to(self.clock.now());
             platform.tick().await;
         }
         self.collector.step().await?;

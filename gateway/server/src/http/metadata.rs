@@ -161,6 +161,11 @@ fn operation(kind: &str, name: &str) -> Value {
             "POST of Parameters with notice or all, and dry-run. What could not be told on the GP's side is told after all, as it \
              then stands and is then permitted. For clients with the role operator."
         }
+        "reconcile" => {
+            "POST of Parameters with platform, dry-run, after and limit. The GP's Task, the gateway and what the platform says now are \
+             compared; differences are repaired or put in front of a person, and the answer says which and how. For clients with the \
+             role operator."
+        }
         _ => {
             "POST of the transaction Bundle that would be sent, or of Parameters with it. Tells, as Parameters, for each Task \
              who would receive it, what consent says, what would arrive and what would not. Nothing is stored or sent."

@@ -118,7 +118,7 @@ pub(super) const SUBSCRIPTION: &str = "Subscription";
 pub(super) const PROCESS_MESSAGE: &str = "/fhir/$process-message";
 
 /// Addresses that stand for themselves; those of each type are added by [`all`].
-pub(super) const ROUTES: [(&str, &str, Interaction); 28] = [
+pub(super) const ROUTES: [(&str, &str, Interaction); 29] = [
     ("GET", "/fhir/metadata", Interaction::Metadata),
     ("POST", "/fhir", Interaction::Transaction),
     ("POST", "/fhir/", Interaction::Transaction),
@@ -130,6 +130,7 @@ pub(super) const ROUTES: [(&str, &str, Interaction); 28] = [
     ("POST", "/fhir/Task/$redrive", Interaction::Operation("Task", "redrive")),
     ("POST", "/fhir/Task/$renotify", Interaction::Operation("Task", "renotify")),
     ("GET", "/fhir/Task/$work-list", Interaction::Query("Task", "work-list")),
+    ("POST", "/fhir/Task/$reconcile", Interaction::Operation("Task", "reconcile")),
     ("GET", "/fhir/Patient/{id}/$disclosures", Interaction::InstanceOperation("Patient", "disclosures")),
     ("GET", "/fhir/Task/{id}/$message-back", Interaction::InstanceOperation("Task", "message-back")),
     ("GET", "/fhir/AuditEvent/{id}", Interaction::Read(AUDIT_EVENT)),

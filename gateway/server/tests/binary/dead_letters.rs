@@ -80,5 +80,5 @@ async fn what_could_not_be_delivered_is_listed_explained_and_redriven() {
         &["redrive", "--url", "http://127.0.0.1:9/fhir", "--all", "--token-env", "OPERATOR_TOKEN"],
     );
     assert_eq!(gone.status.code(), Some(3), "{}", stderr(&gone));
-    assert!(stderr(&gone).contains("Start the gateway, then redrive."), "{}", stderr(&gone));
+    assert!(stderr(&gone).contains("Start the gateway, then do it again."), "{}", stderr(&gone));
 }

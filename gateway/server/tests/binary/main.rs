@@ -11,6 +11,7 @@ mod dead_letters;
 mod guide;
 mod links;
 mod privacy;
+mod reconciling;
 mod referrals;
 mod serving;
 mod support;

@@ -280,6 +280,7 @@ identifiers = [{{ system = "{ODS}", value = "VCSE1" }}]
 token = {{ file = "{token}" }}
 report-token-sha256 = "{reports}"
 poll-seconds = 1
+simulator = true
 settings = {{ conditional-create = "{keyed}", requester-ods = "X26", requester-name = "Example PCN gateway" }}
 [[route]]
 name = "food"

@@ -41,7 +41,7 @@ impl OwnCredentials<'_> {
             format!("[{{ system = \"https://fhir.nhs.uk/Id/ods-organization-code\", value = \"{ods}\" }}]");
         format!(
             "\n[[platform]]\nid = \"besides\"\nname = \"Another platform\"\nadapter = \"{adapter}\"\n\
-             base-url = \"{base}\"\nsecret-headers = [{headers}]\nsecret-query = [{query}]\npoll-seconds = 1\n\
+             base-url = \"{base}\"\nsecret-headers = [{headers}]\nsecret-query = [{query}]\npoll-seconds = 1\npoll-longest-seconds = 1\nsimulator = true\n\
              identifiers = {identifier}\nsettings = {{ {settings} }}\n\n\
              [[route]]\nname = \"besides\"\nplatform = \"besides\"\nrecipients = {identifier}\n\n\
              [[policy]]\ntenant = \"pcn-a\"\nplatform = \"besides\"\nnotes = \"send\"\n"

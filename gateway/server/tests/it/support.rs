@@ -73,6 +73,10 @@ pub(crate) struct Setup {
     pub(crate) adapters: Option<(PathBuf, Arc<dyn FolderReader>)>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) poll_seconds: u32,
+    /// To which quiet polls stretch; absent = they do not.
+    pub(crate) poll_longest_seconds: Option<u32>,
+    /// When each night all is compared, as it is configured.
+    pub(crate) reconcile_at: &'static str,
     /// Term of a lane.
     pub(crate) lane_seconds: u32,
     /// A platform besides.
@@ -131,7 +135,7 @@ impl Besides {
         };
         format!(
             "\n[[platform]]\nid = \"besides\"\nname = \"Another platform\"\nadapter = \"{adapter}\"\n\
-             {address}{credentials}\npoll-seconds = 1\n\
+             {address}{credentials}\npoll-seconds = 1\npoll-longest-seconds = 1\nsimulator = true\n\
              identifiers = {identifier}\nsettings = {{ {settings} }}\n\n\
              [[route]]\nname = \"besides\"\nplatform = \"besides\"\nrecipients = {identifier}\n"
         )
@@ -151,6 +155,8 @@ impl Default for Setup {
             adapters: None,
             clock: Arc::new(SystemClock),
             poll_seconds: 1,
+            poll_longest_seconds: None,
+            reconcile_at: "off",
             lane_seconds: 10,
             besides: None,
             notes_to: &[("pcn-a", "food"), ("pcn-a", "befriending"), ("pcn-a", "advice"), ("pcn-b", "food")],
@@ -198,7 +204,7 @@ impl World {
             text += &format!("\n[[policy]]\ntenant = \"{tenant}\"\nplatform = \"{platform}\"\nnotes = \"send\"\n");
         }
         text += &setup.decided;
-        text += &format!("\n[limits]\n{}\n", setup.limits);
+        text += &format!("\n[limits]\n{}\n\n[reconcile]\nat = \"{}\"\n", setup.limits, setup.reconcile_at);
         let config = match &setup.adapters {
             Some((_, reader)) => config::parse_with(&text, Arc::clone(reader)),
             None => config::parse(&text),
@@ -496,6 +502,8 @@ pub(crate) fn configuration(address: &str, token: &Path, setup: &Setup) -> Strin
     let requester = "requester-ods = \"X26\", requester-name = \"Test PCN gateway\"";
     let [food, befriending] = &setup.bases;
     let (token, more, poll) = (token.display(), setup.settings, setup.poll_seconds);
+    let longest = setup.poll_longest_seconds.unwrap_or(poll);
+    let longest = if longest > 0 { format!("poll-longest-seconds = {longest}\n") } else { String::new() };
     let reports = sha256(REPORT_TOKEN);
     let conditional = if setup.adapter == "fhir-task" { "conditional-create = \"true\"," } else { "" };
     for (id, ods, rest) in [
@@ -504,7 +512,7 @@ pub(crate) fn configuration(address: &str, token: &Path, setup: &Setup) -> Strin
             "VCSE1",
             format!(
                 "base-url = \"{food}\"\ntoken = {{ file = \"{token}\" }}\nreport-token-sha256 = \"{reports}\"\n\
-                 poll-seconds = {poll}\n{}\nsettings = {{ {conditional} {more} {requester} }}",
+                 poll-seconds = {poll}\n{longest}simulator = true\n{}\nsettings = {{ {conditional} {more} {requester} }}",
                 setup.food
             ),
         ),
@@ -512,7 +520,7 @@ pub(crate) fn configuration(address: &str, token: &Path, setup: &Setup) -> Strin
             "befriending",
             "VCSE2",
             format!(
-                "base-url = \"{befriending}\"\ntoken = {{ file = \"{token}\" }}\npoll-seconds = {poll}\n\
+                "base-url = \"{befriending}\"\ntoken = {{ file = \"{token}\" }}\npoll-seconds = {poll}\n{longest}simulator = true\n\
                  settings = {{ {more} {requester} }}"
             ),
         ),

@@ -89,7 +89,7 @@ impl<C: Counterpart> Storm<C> {
             format!("[{{ system = \"https://fhir.nhs.uk/Id/ods-organization-code\", value = \"{ODS}\" }}]");
         let decided = format!(
             "\n[[platform]]\nid = \"besides\"\nname = \"Another platform\"\nadapter = \"{adapter}\"\nbase-url = \"{base}\"\n{}\n\
-             poll-seconds = 5\npace = {{ at-once = 1 }}\nidentifiers = {identifier}\nsettings = {{ {settings} }}\n\n\
+             poll-seconds = 5\npoll-longest-seconds = 5\nsimulator = true\npace = {{ at-once = 1 }}\nidentifiers = {identifier}\nsettings = {{ {settings} }}\n\n\
              [[route]]\nname = \"besides\"\nplatform = \"besides\"\nrecipients = {identifier}\n\n\
              [[policy]]\ntenant = \"pcn-a\"\nplatform = \"besides\"\nnotes = \"send\"\n",
             credentials(&counterpart, folder.path())

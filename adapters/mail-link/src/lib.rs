@@ -63,6 +63,7 @@ impl Adapter for MailLink {
             Purpose::Ask { platform_referral, why, number } => {
                 letter::ask(exchange, &config, platform_referral, why, number).map(send)
             }
+            Purpose::Update { .. } => Err(TranslateError::updates_nothing()),
             // Nobody can be asked but by mail: what is known was said on the page, or came by mail.
             Purpose::LookUp | Purpose::Read { .. } | Purpose::Poll { .. } => {
                 Ok(Step::Reports(ReportPage { readings: Vec::new(), cursor: None, more: false }))
@@ -79,7 +80,7 @@ impl Adapter for MailLink {
             Purpose::Tell { platform_referral, .. } | Purpose::Ask { platform_referral, .. } => {
                 platform_referral.clone()
             }
-            Purpose::LookUp | Purpose::Read { .. } | Purpose::Poll { .. } => {
+            Purpose::Update { .. } | Purpose::LookUp | Purpose::Read { .. } | Purpose::Poll { .. } => {
                 return Err(TranslateError::new("answer", "is none to this request"));
             }
         };

@@ -102,8 +102,8 @@ pub fn waits(referral: &Referral, outbox: &[OutboxRow], unconfirmed: bool) -> Op
     }
     let under_way = |row: &OutboxRow| match row.state {
         OutboxState::Leased => true,
-        // To read once more is of no use now.
-        OutboxState::Ready => !matches!(row.errand, Errand::Read | Errand::Chase | Errand::Ask { .. }),
+        // To read once more, or to tell what was changed, is of no use now.
+        OutboxState::Ready => !matches!(row.errand, Errand::Update | Errand::Read | Errand::Chase | Errand::Ask { .. }),
         OutboxState::Held | OutboxState::Done | OutboxState::Dead | OutboxState::Dropped => false,
     };
     if outbox.iter().any(under_way) {
@@ -183,6 +183,7 @@ fn skeleton(transaction: &mut Transaction, referral: &Referral, outbox: &[Outbox
     left.revision += 1;
     left.erased = Some(erasure.clone());
     (left.conflict, left.attention, left.loss, left.loss_released) = (None, None, None, None);
+    left.sent = None;
     if let Some(recall) = &mut left.recall {
         recall.words = String::new();
         recall.confirmed_by = None;
@@ -193,7 +194,8 @@ fn skeleton(transaction: &mut Transaction, referral: &Referral, outbox: &[Outbox
             HoldReason::NoConsent(words)
             | HoldReason::NoRoute(words)
             | HoldReason::NeedsReview(words)
-            | HoldReason::Losses(words) => words.clear(),
+            | HoldReason::Losses(words)
+            | HoldReason::Duplicate(words) => words.clear(),
             HoldReason::SenderHold => {}
         },
         Delivery::Queued | Delivery::Delivered { .. } | Delivery::Withdrawn => {}
@@ -205,7 +207,8 @@ fn skeleton(transaction: &mut Transaction, referral: &Referral, outbox: &[Outbox
             OutboxState::Done | OutboxState::Dead | OutboxState::Dropped => row.state,
             OutboxState::Ready | OutboxState::Leased | OutboxState::Held => OutboxState::Dropped,
         };
-        let bare = OutboxRow { state, progress: None, in_flight: None, last_failure: None, ..row.clone() };
+        let bare =
+            OutboxRow { state, carries: None, progress: None, in_flight: None, last_failure: None, ..row.clone() };
         if bare != *row {
             transaction.changes.push(Change::PutOutbox(Box::new(bare)));
         }

@@ -32,6 +32,7 @@ pub mod urgency;
 pub mod waiting;
 
 // What the sender may still do, and the person.
+pub mod amend;
 pub mod erase;
 pub mod patch;
 pub mod redrive;

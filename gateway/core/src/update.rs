@@ -3,6 +3,7 @@
 
 use crate::accept::{Start, Started, audit_line, judge, new_row, start, told, version_of};
 use crate::align::service_request_follows;
+use crate::amend;
 use crate::change::{Change, Check, RawReport, Transaction};
 use crate::identity::{Client, GATEWAY_AUTHOR, PlatformId};
 use crate::ingest::{check_task, labels};
@@ -241,12 +242,18 @@ impl Draft {
                 match row.errand {
                     // A recall is waited for to its deadline, whatever the sender does to its Task meanwhile.
                     Errand::Read | Errand::Chase if referral.recall.is_some() => {}
-                    Errand::Read | Errand::Chase | Errand::Ask { .. } => self.replace_row(row, OutboxState::Dropped),
+                    Errand::Read | Errand::Update | Errand::Chase | Errand::Ask { .. } => {
+                        self.replace_row(row, OutboxState::Dropped);
+                    }
                     Errand::Submit | Errand::Tell { .. } => self.reopen_row(row, from),
                 }
                 if row.errand == Errand::Submit {
                     referral.delivery = Delivery::Queued;
                 }
+            }
+            // What was to be sent anew stands there as it was, unless it is being cancelled there this very moment.
+            if update.outbox.iter().all(|row| row.errand != Errand::Update || row.state != OutboxState::Leased) {
+                amend::put_back(&mut referral);
             }
             // A platform that was told, or will be, is not told again when a withdrawal is corrected.
             let cancelling = Errand::Tell { sender_move: SenderMove::Cancel };

@@ -15,6 +15,7 @@ pub(crate) use receipt::{confirmed, confirmed_by_phone, for_a_person, had_it_aft
 
 use crate::accept::{audit_line, decision_detail, new_row, version_of};
 use crate::align::service_request_follows;
+use crate::amend;
 use crate::change::{Change, Check, Transaction};
 use crate::consent::{Decision, Reason, Stage, Verdict, stored_name};
 use crate::deliver::maybe_sent;
@@ -231,6 +232,7 @@ impl Stop<'_> {
             match row.errand {
                 // What the platform was to be told has been overtaken, and nothing more is read for its own sake.
                 Errand::Read
+                | Errand::Update
                 | Errand::Chase
                 | Errand::Ask { .. }
                 | Errand::Tell { sender_move: SenderMove::Hold | SenderMove::Release } => {
@@ -246,6 +248,10 @@ impl Stop<'_> {
                     }
                 }
             }
+        }
+        // What was to be sent anew stands there as it was: nobody has confirmed that it ended.
+        if from.outbox.iter().all(|row| row.errand != Errand::Update || row.state != OutboxState::Leased) {
+            amend::put_back(&mut self.referral);
         }
         // What was withdrawn half-way has no name at the platform by which it could be told.
         if self.referral.delivery == Delivery::Withdrawn || !from.capabilities.is_some_and(|can| can.cancel) {

@@ -290,9 +290,10 @@ pub fn told(job: &Job<'_>, receipt: &Receipt, new_id: &mut dyn FnMut() -> String
 /// by is kept. Where its sender has withdrawn it meanwhile, it is not.
 #[must_use]
 pub fn replaced(job: &Job<'_>, receipt: &Receipt, new_id: &mut dyn FnMut() -> String) -> Transaction {
-    let cancelled = |report: &StatusReport| report.status.is_none_or(|status| status == TaskStatus::Cancelled);
-    if !receipt.reports.iter().all(cancelled) {
-        let mut transaction = not_told(job, ENDED, None);
+    let goes_on = |report: &StatusReport| is_taken_on(report.status) && report.status != Some(TaskStatus::Cancelled);
+    if let Some(report) = receipt.reports.iter().find(|report| goes_on(report)) {
+        let ended = report.status.is_some_and(TaskStatus::is_final);
+        let mut transaction = not_told(job, if ended { ENDED } else { TAKEN_ON }, None);
         transaction.changes.extend(kept(job, &receipt.reports, new_id));
         return transaction;
     }

@@ -4,10 +4,12 @@
 //! FHIR), [`wants`] (what must be looked up), [`resolve`] (ids given, every reference pointed at something real, the
 //! gateway's own rules held). It decides nothing about consent or recipient.
 
+mod amended;
 mod references;
 mod rules;
 mod submission;
 
+pub use amended::AMENDABLE;
 pub use references::{Found, Stored, Wants, resolve, wants};
 pub use rules::{Person, patient_of};
 pub(crate) use rules::{check_task, find_document, labels};

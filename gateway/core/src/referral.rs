@@ -290,7 +290,8 @@ impl Referral {
     /// Whether this is what its platform called it before it was sent anew: what is said of that is over.
     #[must_use]
     pub fn was(&self, name: &PlatformReferralId) -> bool {
-        self.former.iter().any(|former| former.platform_referral == *name)
+        self.platform_referral.as_ref() != Some(name)
+            && self.former.iter().any(|former| former.platform_referral == *name)
     }
 
     /// The report that the sender has let pass, if there is one.

@@ -1,5 +1,6 @@
 //! Ingest and accept, with effects: looks up what a request refers to, lets `gateway-core` decide, commits once.
 
+use crate::amend;
 use crate::gateway::Gateway;
 use crate::store::{SearchQuery, Store, StoreError, UpdatedRange};
 use crate::withdraw;
@@ -57,6 +58,7 @@ pub async fn decide(
         acceptance.transaction.checks.extend(resolved.unchanged);
     }
     withdraw::follow(gateway, &mut acceptance.transaction).await?;
+    amend::follow(gateway, &mut acceptance.transaction).await?;
     Ok(acceptance)
 }
 

@@ -15,6 +15,7 @@ pub mod transport;
 
 // The way in, out and back.
 pub mod admission;
+mod amend;
 pub mod deliver;
 pub mod disclosures;
 pub mod http;

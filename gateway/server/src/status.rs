@@ -332,6 +332,9 @@ async fn try_align(gateway: &Gateway, id: &ReferralId) -> Result<bool, AlignErro
     let needs = &platform.adapter.descriptor().data_needs;
     let consent = view.decision(gateway, &platform.id, needs, Stage::Relay, &consents, &BTreeMap::new()).await?;
     let kept = view.kept(gateway, &platform, &consents).await?;
+    // What is said of a referral that was cancelled there, to be sent anew, is over.
+    let (over, reports): (Vec<_>, Vec<_>) =
+        reports.into_iter().partition(|record| view.standing.referral.was(&record.report.platform_referral));
     let mut transaction = align(&Alignment {
         referral: &view.standing.referral,
         task: view.standing.task(),
@@ -345,6 +348,10 @@ async fn try_align(gateway: &Gateway, id: &ReferralId) -> Result<bool, AlignErro
         kept,
         now: gateway.clock.now(),
     });
+    let over = over.into_iter().filter(|record| record.disposition == Disposition::Recorded);
+    transaction
+        .changes
+        .extend(over.map(|record| Change::DisposeReport { id: record.id, disposition: Disposition::Unchanged }));
     // What the person has kept from the practice since then is not shown either.
     transaction.checks.extend(view.unchanged(&consents));
     let unknown = transaction.changes.iter().filter(|change| is_unknown_word(change)).count();

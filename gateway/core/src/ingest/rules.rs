@@ -1,6 +1,7 @@
 //! The gateway's own rules on what may be stored: one patient, a Task that can be fulfilled, nothing that is another
 //! party's to say.
 
+use crate::ingest::amended;
 use crate::ingest::references::Found;
 use crate::ingest::{Accepted, Outcome};
 use crate::loss;
@@ -95,6 +96,7 @@ pub(crate) fn check(outcomes: &[Outcome], found: &Found) -> Vec<Issue> {
             _ => {}
         }
         if accepted.version > 1 {
+            amended::check(accepted, found, &mut issues);
             check_labels_kept(accepted, found, &mut issues);
         }
     }

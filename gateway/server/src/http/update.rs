@@ -1,4 +1,4 @@
-//! PUT and PATCH: the sender's moves of a Task, a new version of a Consent, a collecting platform's report on the Task
+//! PUT and PATCH: the sender's moves of a Task, a new version of a Consent or of what a referral is made of, a collecting platform's report on the Task
 //! that was published for it.
 
 use super::collect::{self, Given};
@@ -46,7 +46,7 @@ pub(super) async fn put(
     }
     match kind {
         "Task" => task(gateway, context, id, bytes, &Proposal::Whole(document)).await,
-        _ => consent(gateway, context, kind, id, bytes, document).await,
+        _ => anew(gateway, context, kind, id, bytes, &Proposal::Whole(document)).await,
     }
 }
 
@@ -54,7 +54,7 @@ pub(super) async fn put(
 pub(super) async fn patch(
     gateway: &Gateway,
     context: &Context,
-    _kind: &str,
+    kind: &str,
     id: &str,
     bytes: &[u8],
 ) -> Result<Reply, Refusal> {
@@ -73,7 +73,10 @@ pub(super) async fn patch(
         return Err(Refusal::one(400, Issue::general(IssueCode::Structure, words)));
     }
     let operations = document.remove("patch").unwrap_or(Json::Null);
-    task(gateway, context, id, bytes, &Proposal::Patch(operations)).await
+    match kind {
+        "Task" => task(gateway, context, id, bytes, &Proposal::Patch(operations)).await,
+        _ => anew(gateway, context, kind, id, bytes, &Proposal::Patch(operations)).await,
+    }
 }
 
 fn if_match(context: &Context) -> Result<Option<u64>, Refusal> {
@@ -298,28 +301,35 @@ async fn published(
     update_published_task(&update, gateway.new_id())
 }
 
-/// A new version of a Consent: how a withdrawal reaches the gateway.
-async fn consent(
+/// A new version of a Consent, which is how a withdrawal reaches the gateway, or of what a referral is made of.
+async fn anew(
     gateway: &Gateway,
     context: &Context,
     kind: &str,
     id: &str,
     bytes: &[u8],
-    document: Json,
+    proposal: &Proposal,
 ) -> Result<Reply, Refusal> {
-    need_role(context, Role::Consent)?;
+    need_role(context, if kind == "Consent" { Role::Consent } else { Role::Referrer })?;
     let if_match = if_match(context)?;
-    pass_or_refuse(check_single(&document, kind))?;
+    if if_match.is_none() && kind != "Consent" {
+        let words = "Say which version you have read: this update needs If-Match.";
+        return Err(Refusal::one(412, Issue::general(IssueCode::Required, words)));
+    }
     let mut tries = 0;
     loop {
         let compartment = context.client.compartment();
         let current =
             load(gateway, &compartment, &format!("{kind}/{id}")).await.map_err(|error| store_fault(&error))?;
-        let Some((version, _)) = current else { return Err(missing(gateway, context, &key(context, kind, id)).await) };
+        let Some((version, current)) = current else {
+            return Err(missing(gateway, context, &key(context, kind, id)).await);
+        };
         if if_match.is_some_and(|seen| seen != version) {
             let words = "If-Match names another version than the one that stands now. Read it again and decide anew.";
             return Err(Refusal::one(412, Issue::general(IssueCode::Conflict, words)));
         }
+        let (document, _) = proposed(&current, proposal)?;
+        pass_or_refuse(check_single(&document, kind))?;
         let draft = Draft {
             place: kind.to_owned(),
             full_url: None,
@@ -327,7 +337,7 @@ async fn consent(
             sent_id: Some(id.to_owned()),
             write: Write::Update { id: id.to_owned(), if_match },
             if_none_exist: None,
-            document: document.clone(),
+            document,
         };
         let submission = Submission { drafts: vec![draft] };
         let decided = ingest::decide(gateway, &context.client, &context.names.correlation, &submission).await;

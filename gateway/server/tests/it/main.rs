@@ -4,6 +4,7 @@
 mod access;
 mod adapters_page;
 mod admission;
+mod amended;
 mod bad_input;
 mod bad_updates;
 mod bars;

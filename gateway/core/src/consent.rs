@@ -19,7 +19,7 @@ mod document;
 mod gate;
 mod item;
 mod labels;
-mod london;
+pub(crate) mod london;
 mod nesting;
 mod performer;
 mod period;

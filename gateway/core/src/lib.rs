@@ -15,6 +15,7 @@ pub mod consent;
 pub mod crosswalk;
 pub mod deliver;
 pub mod disclose;
+pub mod duplicate;
 pub mod fair;
 pub mod ingest;
 pub mod loss;
@@ -25,6 +26,7 @@ pub mod route;
 
 // The way back.
 pub mod align;
+pub mod split;
 pub mod status;
 pub mod status_link;
 pub mod unanswered;

@@ -1,7 +1,7 @@
 //! Update: what the sender may still do with a Task, and what follows from it; what a collecting platform may do with a
 //! Task that was published for it.
 
-use crate::accept::{Start, Started, audit_line, judge, new_row, start, told, version_of};
+use crate::accept::{Passed, Start, Started, audit_line, judge, new_row, start, told, version_of};
 use crate::align::service_request_follows;
 use crate::amend;
 use crate::change::{Change, Check, RawReport, Transaction};
@@ -12,6 +12,7 @@ use crate::outbox::{Errand, OutboxRow, OutboxState};
 use crate::referral::{Delivery, HoldReason, Referral, SenderState};
 use crate::refusal::{Refusal, pass_or_refuse};
 use crate::resource::{ResourceKey, ResourceVersion, WriteMethod};
+use crate::split;
 use crate::status;
 use crate::unanswered;
 use crate::withdraw::{self, Called};
@@ -92,6 +93,10 @@ pub fn update_task(update: &TaskUpdate<'_, '_>, new_id: &mut dyn FnMut() -> Stri
             Issue::at(IssueCode::CodeInvalid, "Task.status", "This is no Task.status code."),
         ));
     };
+    if from != to && split::is_plan(current) {
+        let words = "The status of this Task follows from the Tasks that are part of it. Move those.";
+        return Err(Refusal::one(422, Issue::at(IssueCode::BusinessRule, "Task.status", words)));
+    }
     if from != to {
         if called.is_some() {
             let words = "Record that the recipient confirmed by itself, without another status.";
@@ -333,6 +338,7 @@ impl Draft {
             // Whoever lets it go on has read what it would lose.
             referral.loss_released = referral.loss.as_ref().map(|report| report.hash());
         }
+        referral.duplicate_passed |= matches!(referral.delivery, Delivery::Held { reason: HoldReason::Duplicate(_) });
         referral.sender = SenderState::Active;
         referral.task_status = TaskStatus::Requested;
         let waiting: Vec<&OutboxRow> =
@@ -362,7 +368,8 @@ impl Draft {
         new_id: &mut dyn FnMut() -> String,
     ) -> Result<(), Refusal> {
         let from = &update.start;
-        let judgement = judge(from, referral.released_report());
+        let passed = Passed { losses: referral.released_report(), duplicate: referral.duplicate_passed };
+        let judgement = judge(from, passed);
         if !judgement.refused.is_empty() {
             return Err(Refusal::several(422, judgement.refused));
         }
@@ -463,6 +470,7 @@ fn copy<'a, 'l>(from: &Start<'a, 'l>) -> Start<'a, 'l> {
         service_request: from.service_request,
         person: from.person,
         consents: from.consents,
+        others: from.others,
         rules: from.rules,
         translators: from.translators,
         lookup: from.lookup,

@@ -3,6 +3,7 @@
 
 mod access;
 mod build;
+mod duplicates;
 pub(crate) mod files;
 mod mail;
 mod people;
@@ -18,6 +19,7 @@ pub use access::{
 };
 pub(crate) use build::clients;
 pub use build::{build, rules};
+pub use duplicates::DuplicatesSection;
 pub use mail::{ImapSection, MailSection, MailboxSection, SmtpSection, TlsWord};
 pub use policy::{BranchSection, ClassSetting, Decided, DirectCareSection, NotesSetting, PolicySection, TenantSection};
 pub use retention::{RetentionSection, kept_for_ever};

@@ -7,6 +7,7 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::limits::Limits;
 use crate::pace::Pace;
+use crate::split;
 use crate::store::{CommitError, Store, StoreError};
 use crate::transport::Transport;
 use crate::transport::access::Access;
@@ -325,6 +326,7 @@ impl Gateway {
     /// As [`Store::commit`].
     pub async fn commit(&self, mut transaction: Transaction) -> Result<(), CommitError> {
         use gateway_core::change::Change;
+        split::follow(self, &mut transaction).await?;
         // What is written for a referral is about its person.
         if let Some(id) = subject::of_referral(&transaction) {
             subject::fill(&mut transaction, &id);

@@ -21,7 +21,7 @@ pub(super) fn midnight(day: Date) -> Option<(OffsetDateTime, OffsetDateTime)> {
 }
 
 /// The day on the wall in London; of two possible days the earlier.
-pub(super) fn day(at: OffsetDateTime) -> Option<Date> {
+pub(crate) fn day(at: OffsetDateTime) -> Option<Date> {
     let greenwich = at.checked_to_offset(time::UtcOffset::UTC)?.date();
     let tomorrow = greenwich.next_day()?;
     let (_, begins) = midnight(tomorrow)?;

@@ -80,6 +80,11 @@ pub(super) fn check(accepted: &Accepted, found: &Found, issues: &mut Vec<Issue>)
         }
     }
     if accepted.kind == "ServiceRequest" {
+        if matches!(stored.text("status"), Some("revoked" | "completed" | "entered-in-error")) {
+            let words = "This request has ended, so that nobody would learn of a change. If help is still wanted, send a new \
+                         referral; its ServiceRequest.replaces may name this one.";
+            issues.push(Issue::at(IssueCode::BusinessRule, format!("{}.status", accepted.place), words));
+        }
         same_contained(accepted, stored, issues);
     }
 }

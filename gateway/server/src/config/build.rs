@@ -138,6 +138,7 @@ pub fn rules(config: &Config) -> Rules {
         policies: config.decided.policies.clone(),
         registers: config.decided.registers.clone(),
         schedule: config.retry.schedule(),
+        duplicates: config.duplicates.policy(),
     }
 }
 

@@ -6,6 +6,7 @@ use super::context::Context;
 use super::read::{key, missing};
 use super::reply::{Reply, commit_fault, ingest_fault, store_fault};
 use super::write::{Committed, admit, commit_remembered, forbidden, need_role, repeated};
+use crate::duplicate;
 use crate::gateway::{Gateway, is_race};
 use crate::ingest::{self, consent_tokens, is_submission, load, nhs_numbers, stored_consents, unchanged};
 use axum::http::StatusCode;
@@ -206,7 +207,10 @@ pub(super) async fn senders(
     let lookup = |reference: &str| found.stored.get(reference).map(|stored| &stored.document);
     let person = patient_of(&request.document, request_id, &lookup).ok_or_else(Refusal::not_found)?;
     let numbers: BTreeSet<String> = nhs_numbers(&person.document).into_iter().collect();
-    let any = consent_tokens(BTreeSet::from([person.reference.clone()]), numbers);
+    let references = BTreeSet::from([person.reference.clone()]);
+    let others =
+        duplicate::others(gateway, &compartment, &references, &numbers).await.map_err(|error| fault(&error))?;
+    let any = consent_tokens(references, numbers);
     let consents = stored_consents(gateway, &compartment, &any).await.map_err(|error| fault(&error))?;
     let referral = gateway.store.referral_by_task(&compartment, task.0).await.map_err(|error| fault(&error))?;
     let outbox = match &referral {
@@ -231,6 +235,7 @@ pub(super) async fn senders(
             service_request: (request_id, &request.document),
             person: &person,
             consents: &consents,
+            others: &others.0,
             rules: &gateway.rules,
             translators: &gateway.platforms,
             lookup: &lookup,

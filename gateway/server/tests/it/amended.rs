@@ -225,7 +225,9 @@ async fn what_may_not_change_is_refused_with_its_place_and_nothing_is_written() 
         "{}",
         patched.text
     );
-    assert!(world.referral().await.urgent.is_some(), "it goes before others from now on");
+    let lines = world.store().audit(&world.referral().await.id).await.unwrap();
+    let line = lines.iter().find(|line| line.action == "amend").unwrap();
+    assert_eq!(line.detail["changed"][0], format!("{}/_history/2", sent.reference("ServiceRequest")));
     world.stop().await;
 }
 

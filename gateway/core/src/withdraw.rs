@@ -120,7 +120,8 @@ pub fn withdraw(from: &Withdrawal<'_>) -> Option<Transaction> {
     let delivered = matches!(standing.delivery, Delivery::Delivered { .. });
     let submissions = || from.outbox.iter().filter(|row| row.errand == Errand::Submit);
     // A leased row may be leaving this very moment: its worker finds out, and tells.
-    let left = delivered || submissions().any(|row| row.state == OutboxState::Leased || maybe_sent(row));
+    let had_it = standing.replacing.is_some() || !standing.former.is_empty();
+    let left = delivered || had_it || submissions().any(|row| row.state == OutboxState::Leased || maybe_sent(row));
     let over = if standing.sender == SenderState::Cancelled {
         // What the sender ended, the recipient may hold: it owes an answer to the person, too, unless it gave one.
         !left || standing.platform_status.is_some_and(TaskStatus::is_final)

@@ -5,6 +5,7 @@
 mod align_orders;
 mod align_outputs;
 mod align_walk;
+mod amended;
 mod asks;
 mod builders;
 mod consent;

@@ -94,6 +94,10 @@ struct NewLink {
 const NO_WAY: &str = "The letter holds a status link, and nothing says how the organisation opens one. Give its [[platform]] a \
                       `status-link`.";
 
+/// Said where a change would lose more than its sender has let pass.
+const LOSES: &str =
+    "As it is now it would lose more at this recipient than may be lost without a person having seen it.";
+
 /// Carries exchanges out.
 pub(super) struct Exchanger<'a> {
     pub(super) gateway: &'a Gateway,
@@ -244,6 +248,10 @@ impl Exchanger<'_> {
                         Prepared::Ready(Some(Box::new(Outgoing { referral: minimised.referral, contents, carries })))
                     }
                     Weighed::Tell(transaction) => Prepared::Tell(transaction),
+                    // The referral itself is delivered, and waits for nobody.
+                    Weighed::Stop(_) if self.row.errand == Errand::Update => {
+                        Prepared::Stop(Box::new(amend::not_told(job, LOSES, None)))
+                    }
                     Weighed::Stop(transaction) => Prepared::Stop(transaction),
                 }
             }

@@ -13,6 +13,7 @@ mod errors;
 mod message;
 mod patterns;
 mod translate;
+mod update;
 
 pub use answer::{Stored, answer};
 pub use crosswalk::{CROSSWALK, CrosswalkRow, Reason, reason, row};
@@ -20,6 +21,7 @@ pub use errors::{Published, outcome, published};
 pub use message::{Entry, Message, read};
 pub use patterns::{Act, CATEGORY, Content, DEFINITIONS, EVENT, PATTERNS, Pattern, message_definitions};
 pub use translate::{Translation, names, translate};
+pub use update::{Standing, changed};
 
 use crate::accept::Rules;
 use crate::identity::TenantId;

@@ -10,6 +10,7 @@ mod rules;
 mod submission;
 
 pub use amended::AMENDABLE;
+pub(crate) use amended::may_change;
 pub use references::{Found, Stored, Wants, resolve, wants};
 pub use rules::{Person, patient_of};
 pub(crate) use rules::{check_task, find_document, labels};

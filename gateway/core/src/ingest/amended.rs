@@ -31,7 +31,7 @@ const OF_REQUEST: [&str; 12] = [
 const CHOICES_OF_REQUEST: [&str; 3] = ["quantity", "occurrence", "asNeeded"];
 
 /// Whether an element of this type may change. Of a Patient the NHS number stays, which is a rule of its own.
-fn may_change(kind: &str, element: &str) -> bool {
+pub(crate) fn may_change(kind: &str, element: &str) -> bool {
     ALWAYS.contains(&element)
         || match kind {
             "ServiceRequest" => {

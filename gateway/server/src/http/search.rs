@@ -53,13 +53,14 @@ const STATUS: Parameter = Parameter { name: "status", form: Form::Code, says: "S
 const PATIENT: Parameter =
     Parameter { name: "patient", form: Form::Reference("Patient"), says: "The patient it is about." };
 
-const TASK: [Parameter; 7] = [
+const TASK: [Parameter; 8] = [
     ID,
     UPDATED,
     IDENTIFIER,
     STATUS,
     PATIENT,
     Parameter { name: "focus", form: Form::Reference("ServiceRequest"), says: "The ServiceRequest that it fulfils." },
+    Parameter { name: "part-of", form: Form::Reference("Task"), says: "The Task of which it is a part." },
     Parameter { name: "owner", form: Form::Reference("Organization"), says: "Who is to do it." },
 ];
 const SERVICE_REQUEST: [Parameter; 5] = [ID, UPDATED, IDENTIFIER, STATUS, PATIENT];

@@ -38,7 +38,8 @@ async fn a_second_one_waits_with_the_name_of_the_first_and_goes_once_its_sender_
     assert_eq!(referral.delivery.word(), "queued");
     // Another need of the same person is no duplicate.
     let mut other = bundle(0);
-    inside(&mut other, "ServiceRequest")["code"] = json!({ "text": "Something else altogether" });
+    inside(&mut other, "ServiceRequest")["code"] =
+        json!({ "coding": [{ "system": "http://snomed.info/sct", "code": "1" }], "text": "Something else" });
     let third = submit(&world, GP, &other).await;
     assert_eq!(third.resource("Task")["status"], "requested", "{}", third.resource("Task"));
     world.stop().await;

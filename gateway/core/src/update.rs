@@ -93,6 +93,10 @@ pub fn update_task(update: &TaskUpdate<'_, '_>, new_id: &mut dyn FnMut() -> Stri
             Issue::at(IssueCode::CodeInvalid, "Task.status", "This is no Task.status code."),
         ));
     };
+    if split::is_plan(update.proposed) != split::is_plan(current) {
+        let words = "A Task is one that asks, or one that is made of others, from its beginning. Send a new one.";
+        return Err(Refusal::one(422, Issue::at(IssueCode::BusinessRule, "Task.intent", words)));
+    }
     if from != to && split::is_plan(current) {
         let words = "The status of this Task follows from the Tasks that are part of it. Move those.";
         return Err(Refusal::one(422, Issue::at(IssueCode::BusinessRule, "Task.status", words)));

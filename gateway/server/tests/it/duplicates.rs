@@ -39,7 +39,7 @@ async fn a_second_one_waits_with_the_name_of_the_first_and_goes_once_its_sender_
     // Another need of the same person is no duplicate.
     let mut other = bundle(0);
     inside(&mut other, "ServiceRequest")["code"] =
-        json!({ "coding": [{ "system": "http://snomed.info/sct", "code": "1" }], "text": "Something else" });
+        json!({ "coding": [{ "system": "https://example.org/needs", "code": "company" }], "text": "Something else" });
     let third = submit(&world, GP, &other).await;
     assert_eq!(third.resource("Task")["status"], "requested", "{}", third.resource("Task"));
     world.stop().await;

@@ -12,8 +12,8 @@
 
 use crate::accept::{audit_line, decision_detail, new_row, version_of};
 use crate::change::{Change, Check, ReportRecord, Transaction};
-use crate::consent::{Decision, Stage};
-use crate::deliver::{Job, attempt, finish_row, lease, maybe_sent, next_task, record};
+use crate::consent::{Decision, Stage, Verdict, stored_name};
+use crate::deliver::{Job, Plan, attempt, finish_row, lease, maybe_sent, next_task, record};
 use crate::identity::GATEWAY_AUTHOR;
 use crate::outbox::{Errand, OutboxRow, OutboxState};
 use crate::referral::{Delivery, Former, Referral, SenderState};
@@ -153,6 +153,22 @@ pub fn content(minimised: &Json) -> String {
     })
 }
 
+/// What an attempt to tell of a change does. It is always begun anew: by now it may be another change. `uncertain`: the last request may
+/// have arrived, and would say it twice.
+pub(crate) fn plan(job: &Job<'_>, uncertain: bool, consent: &Decision) -> Plan {
+    let stop = |transaction| Plan::Stop(Box::new(transaction));
+    if is_over(job.referral) || job.referral.platform_referral.is_none() {
+        return stop(not_wanted(job));
+    }
+    if uncertain {
+        return stop(not_told(job, "The last request may have arrived, and nobody can tell.", None));
+    }
+    if consent.verdict != Verdict::Permit {
+        return stop(withheld(job, consent, &consent.words(&stored_name)));
+    }
+    Plan::Run(None)
+}
+
 /// What an errand does about a change.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Due {
@@ -242,8 +258,7 @@ pub fn not_wanted(job: &Job<'_>) -> Transaction {
 }
 
 /// Consent does not permit that the platform learns of the change.
-#[must_use]
-pub fn withheld(job: &Job<'_>, consent: &Decision, words: &str) -> Transaction {
+fn withheld(job: &Job<'_>, consent: &Decision, words: &str) -> Transaction {
     let mut transaction = not_told(job, words, None);
     let detail = decision_detail(consent, Stage::Attempt);
     transaction.changes.push(audit_line(job.referral, job.now, GATEWAY_AUTHOR, "consent-decision", detail));

@@ -20,7 +20,7 @@ use crate::align::service_request_follows;
 use crate::amend;
 use crate::change::{Change, Check, Disposition, ReportRecord, Transaction};
 use crate::classify::{self, Class};
-use crate::consent::{Decision, Stage, Verdict, stored_name};
+use crate::consent::{Decision, Stage, Verdict};
 use crate::disclose::{self, Leaving};
 use crate::identity::GATEWAY_AUTHOR;
 use crate::outbox::{AdapterVersion, Attempt, Errand, OutboxRow, OutboxState, POISON_ATTEMPTS};
@@ -96,7 +96,7 @@ pub fn plan(job: &Job<'_>, interrupted: bool, consent: &Decision) -> Plan {
             Plan::Run(None)
         }
         Errand::Read if job.referral.recall.is_some() => Plan::Stop(Box::new(read_done(job, &[], &mut String::new))),
-        Errand::Update => amended(job, uncertain, consent),
+        Errand::Update => amend::plan(job, uncertain, consent),
         // The permitted ways to end come next: they need no consent, because they say nothing new about the person.
         Errand::Tell { sender_move: SenderMove::Cancel | SenderMove::Hold } => Plan::Run(job.row.progress.clone()),
         // To go on is no end: the platform would work for the person again.
@@ -128,21 +128,6 @@ pub fn plan(job: &Job<'_>, interrupted: bool, consent: &Decision) -> Plan {
         Errand::Submit if uncertain => Plan::LookUp,
         _ => Plan::Run(job.row.progress.clone()),
     }
-}
-
-/// What an attempt to tell of a change does. It is always begun anew: by now it may be another change.
-fn amended(job: &Job<'_>, uncertain: bool, consent: &Decision) -> Plan {
-    let stop = |transaction| Plan::Stop(Box::new(transaction));
-    if amend::is_over(job.referral) || job.referral.platform_referral.is_none() {
-        return stop(amend::not_wanted(job));
-    }
-    if uncertain {
-        return stop(amend::not_told(job, "The last request may have arrived, and nobody can tell.", None));
-    }
-    if consent.verdict != Verdict::Permit {
-        return stop(amend::withheld(job, consent, &consent.words(&stored_name)));
-    }
-    Plan::Run(None)
 }
 
 /// What follows when the platform was asked and does not have the referral, and [`plan`], asked again since, would ask

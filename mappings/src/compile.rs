@@ -55,6 +55,8 @@ pub struct Capabilities {
     pub poll: bool,
     /// It sends reports by itself.
     pub push: bool,
+    /// It can be given a referral that was changed.
+    pub update: bool,
 }
 
 /// A mapping that may be used.

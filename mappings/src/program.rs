@@ -52,6 +52,8 @@ pub struct Program {
 pub enum ExchangeName {
     /// Give the platform the referral.
     Submit,
+    /// Give it what the referral has become.
+    Update,
     /// Ask whether the platform has it.
     LookUp,
     /// Read one referral's status.

@@ -121,7 +121,7 @@ fn made<R: Record>(
     let store = Store::new(program);
     let slots = store.bindings(given);
     let mut run = Run::new(given, &slots, &store, record);
-    if exchange == ExchangeName::Submit && step == 0 {
+    if matches!(exchange, ExchangeName::Submit | ExchangeName::Update) && step == 0 {
         run.guards(program)?;
     }
     let rendered = run.request(&declared.request, scratch.body)?;

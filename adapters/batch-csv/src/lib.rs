@@ -99,6 +99,7 @@ impl Adapter for BatchCsv {
             // Nobody can be asked for one referral: what is known came in result files.
             Purpose::Read { .. } => Ok(Step::Reports(ReportPage { readings: Vec::new(), cursor: None, more: false })),
             Purpose::Poll { cursor } => Ok(poll::begin(cursor)),
+            Purpose::Update { .. } => Err(TranslateError::updates_nothing()),
             Purpose::Ask { .. } => Err(TranslateError::asks_nobody()),
         }
     }

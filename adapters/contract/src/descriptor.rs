@@ -44,6 +44,41 @@ pub struct Capabilities {
     /// The organisation answers on the gateway's pages behind a status link, and is asked to by mail.
     #[serde(default)]
     pub status_link: bool,
+    /// How a platform that has a referral learns that its sender has changed it.
+    #[serde(default)]
+    pub amend: Amend,
+}
+
+/// How a platform that has a referral learns that its sender has changed it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Amend {
+    /// It cannot: a person calls the organisation.
+    #[default]
+    None,
+    /// By an exchange of its own, [`Purpose::Update`](crate::Purpose::Update).
+    Update,
+    /// It is told to stop, and once it has confirmed that, it is given the referral anew under another key. Only for a platform whose
+    /// answer to a cancellation says that the referral has ended there; needs [`cancel`](Capabilities::cancel).
+    CancelAndResend,
+}
+
+impl Amend {
+    /// Its word in manifests.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Update => "update",
+            Self::CancelAndResend => "cancel-and-resend",
+        }
+    }
+
+    /// The way of this word.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        [Self::None, Self::Update, Self::CancelAndResend].into_iter().find(|way| way.word() == word)
+    }
 }
 
 /// One element that the adapter reads.

@@ -32,6 +32,15 @@ pub enum Purpose<'a> {
         /// What this recipient may have.
         referral: &'a MinimisedReferral,
     },
+    /// Give the platform that has the referral what it has become, because its sender changed it. Only if
+    /// [`Amend::Update`](crate::Amend::Update) is declared. After a failure it is begun anew, never at the step that it had reached,
+    /// so each request of it that changes something is [`Keyed`](crate::Repeat::Keyed), or a lost answer ends with a person.
+    Update {
+        /// The platform's name for the referral.
+        platform_referral: &'a PlatformReferralId,
+        /// The whole of what this recipient may have now, not the difference.
+        referral: &'a MinimisedReferral,
+    },
     /// Tell the platform of a move that the sender made. Only if the capability is declared.
     Tell {
         /// The platform's name for the referral.
@@ -155,7 +164,7 @@ impl Progress {
 pub enum Step {
     /// Send this, and come back with the answer and this progress.
     Send(PlatformRequest, Progress),
-    /// The platform has it (submit, tell) or was found to have it (look up).
+    /// The platform has it (submit, update, tell) or was found to have it (look up).
     Delivered(Receipt),
     /// The platform was asked and does not have it (look up, read).
     Absent,

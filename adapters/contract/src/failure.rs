@@ -79,6 +79,12 @@ impl TranslateError {
         Self::new("exchange.purpose", "this adapter writes no mail, so that nobody can be asked by it")
     }
 
+    /// What an adapter says to [`Purpose::Update`](crate::Purpose::Update) that does not declare it.
+    #[must_use]
+    pub fn updates_nothing() -> Self {
+        Self::new("exchange.purpose", "this adapter has no exchange for a referral that was changed")
+    }
+
     /// A refusal because safety content would be lost.
     #[must_use]
     pub fn unsafe_to_send(path: impl Into<String>, reason: impl Into<String>) -> Self {

@@ -46,7 +46,7 @@ mod status_link;
 pub mod systems;
 
 pub use account::{AcceptedLoss, Account, FieldLine, Grade, Loss, LossReason};
-pub use descriptor::{Capabilities, DataClass, DataNeed, Descriptor, LAST_MINUTE, Limits, Pace, StatusRow};
+pub use descriptor::{Amend, Capabilities, DataClass, DataNeed, Descriptor, LAST_MINUTE, Limits, Pace, StatusRow};
 pub use exchange::{
     Cursor, Exchange, IdempotencyKey, Keys, MinimisedReferral, PlatformReferralId, Progress, Purpose, Receipt,
     ReportPage, SenderMove, Settings, Step,

@@ -18,6 +18,7 @@ type Notes = BTreeMap<String, String>;
 pub(crate) fn name_of(purpose: &Purpose<'_>) -> Result<ExchangeName, TranslateError> {
     Ok(match purpose {
         Purpose::Submit { .. } => ExchangeName::Submit,
+        Purpose::Update { .. } => ExchangeName::Update,
         Purpose::Tell { sender_move: SenderMove::Cancel, .. } => ExchangeName::Cancel,
         Purpose::Tell { sender_move: SenderMove::Hold, .. } => ExchangeName::Hold,
         Purpose::Tell { sender_move: SenderMove::Release, .. } => ExchangeName::Release,
@@ -140,7 +141,9 @@ fn with_inputs<R>(
     work: impl FnOnce(&Inputs<'_>) -> Result<R, Box<Refusal>>,
 ) -> Result<R, TranslateError> {
     let document = match exchange.purpose {
-        Purpose::Submit { referral } => Some(Document::parse(referral.bundle()).map_err(|error| unreadable(&error))?),
+        Purpose::Submit { referral } | Purpose::Update { referral, .. } => {
+            Some(Document::parse(referral.bundle()).map_err(|error| unreadable(&error))?)
+        }
         _ => None,
     };
     inputs(exchange, notes, |inputs| work(&Inputs { referral: document.as_ref(), ..*inputs }))
@@ -167,7 +170,9 @@ pub(crate) fn inputs<R>(exchange: &Exchange<'_>, notes: &Notes, work: impl FnOnc
             inputs.platform_referral = Some(&platform_referral.0);
             inputs.reason = *reason;
         }
-        Purpose::Read { platform_referral } => inputs.platform_referral = Some(&platform_referral.0),
+        Purpose::Read { platform_referral } | Purpose::Update { platform_referral, .. } => {
+            inputs.platform_referral = Some(&platform_referral.0)
+        }
         Purpose::Poll { cursor } => {
             if let Some(cursor) = cursor {
                 cursor_notes = read_cursor(cursor);

@@ -4,7 +4,7 @@ use crate::adapter::DeclarativeAdapter;
 use crate::fault::Fault;
 use crate::folder::{Folder, MAPPING, content_hash};
 use crate::manifest::{self, Known, Manifest};
-use adapter_contract::{AcceptedLoss, Capabilities, DataNeed, Descriptor};
+use adapter_contract::{AcceptedLoss, Amend, Capabilities, DataNeed, Descriptor};
 use mappings::diagnostic::Code;
 use mappings::program::Program;
 use mappings::read_set::ReadElement;
@@ -62,6 +62,7 @@ fn for_compiler(known: &Known) -> mappings::Manifest {
         poll: true,
         push: true,
         status_link: false,
+        amend: Amend::Update,
     });
     mappings::Manifest {
         capabilities: mappings::Capabilities {
@@ -70,6 +71,7 @@ fn for_compiler(known: &Known) -> mappings::Manifest {
             look_up: can.look_up,
             poll: can.poll,
             push: can.push,
+            update: can.amend == Amend::Update,
         },
         statuses: known.statuses.clone().unwrap_or_default(),
         steps: known.steps.unwrap_or(u32::MAX),

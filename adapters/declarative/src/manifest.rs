@@ -132,6 +132,7 @@ fn manifest(document: &DeTable<'_>, folder: &str, known: &mut Known, place: &mut
     let capabilities = top.table("capabilities", true, place).map(|mut table| {
         let mut is = |key: &str| table.boolean(key, place);
         let read = [is("cancel"), is("hold"), is("look-up"), is("poll"), is("push")];
+        let amend = table.amend("amend", read[0] == Some(true), place);
         table.end(place);
         let [cancel, hold, look_up, poll, push] = read;
         Some(Capabilities {
@@ -141,6 +142,7 @@ fn manifest(document: &DeTable<'_>, folder: &str, known: &mut Known, place: &mut
             poll: poll?,
             push: push?,
             status_link: false,
+            amend: amend?,
         })
     });
     known.capabilities = capabilities.flatten();

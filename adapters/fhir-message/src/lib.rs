@@ -64,6 +64,7 @@ impl Adapter for FhirMessage {
             Purpose::Tell { platform_referral, sender_move, .. } => {
                 tell::begin(exchange, &config, platform_referral, sender_move)
             }
+            Purpose::Update { .. } => Err(TranslateError::updates_nothing()),
             Purpose::Ask { .. } => Err(TranslateError::asks_nobody()),
             Purpose::LookUp | Purpose::Read { .. } | Purpose::Poll { .. } => {
                 Err(TranslateError::new("exchange.purpose", "the published format has no question about a referral"))

@@ -1,6 +1,6 @@
 //! HL7 SDOH Clinical Care closed loop: the gateway as coordination platform, the VCSE platform as referral target.
 //!
-//! One file for each stage: `submit` gives the referral, `look_up` finds it by our key, `tell` withdraws it,
+//! One file for each stage: `submit` gives the referral, `look_up` finds it by our key, `tell` withdraws it, `update` tells what its sender made of it,
 //! `read` and `poll` ask for its status, `report` reads what the platform sends by itself. `order` makes the
 //! gateway's own ServiceRequest and Task, `task` reads the platform's, `status` says what its words mean.
 //!
@@ -20,6 +20,7 @@ mod status;
 mod submit;
 mod task;
 mod tell;
+mod update;
 
 use adapter_contract::{
     Account, Adapter, Answer, Descriptor, Exchange, Progress, Purpose, Reading, Report, Settings, Step, TranslateError,
@@ -63,6 +64,7 @@ impl Adapter for FhirTask {
             Purpose::LookUp | Purpose::Read { .. } | Purpose::Poll { .. } if config.mode == Mode::DirectLight => {
                 Ok(read::nothing_to_ask())
             }
+            Purpose::Update { platform_referral, .. } => update::begin(&config, platform_referral),
             Purpose::LookUp => Ok(look_up::begin(exchange)),
             Purpose::Read { platform_referral } => read::begin(platform_referral, exchange.at),
             Purpose::Poll { cursor } => poll::begin(cursor),
@@ -76,6 +78,9 @@ impl Adapter for FhirTask {
             Purpose::Submit { referral } => submit::resume(exchange, &config, referral, progress, answer),
             Purpose::Tell { platform_referral, sender_move, reason } => {
                 tell::resume(&config, Telling { referral: platform_referral, sender_move, reason }, progress, answer)
+            }
+            Purpose::Update { platform_referral, referral } => {
+                update::resume(exchange, &config, (platform_referral, referral), progress, answer)
             }
             Purpose::LookUp if progress.step == look_up::SEARCH => Ok(look_up::resume(exchange, &config, answer)),
             Purpose::Read { platform_referral } => read::resume(&config, platform_referral, progress, answer),

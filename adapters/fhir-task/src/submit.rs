@@ -72,6 +72,14 @@ pub(crate) fn resume(
 
 /// Everything but the Task, in the order in which it is stored: person, context, order.
 pub(crate) fn outgoing(making: &Making<'_>) -> Result<Vec<Outgoing>, TranslateError> {
+    outgoing_named(making, &|_| None)
+}
+
+/// The same, where some have a name of their own instead of that of their place.
+pub(crate) fn outgoing_named(
+    making: &Making<'_>,
+    name: &dyn Fn(&Part<'_>) -> Option<String>,
+) -> Result<Vec<Outgoing>, TranslateError> {
     let referral = making.referral;
     let order = making.order();
     let inputs = making.inputs().unwrap_or_default();
@@ -80,7 +88,8 @@ pub(crate) fn outgoing(making: &Making<'_>) -> Result<Vec<Outgoing>, TranslateEr
     let mut parts: Vec<Outgoing> = Vec::with_capacity(reached.len() + 2);
     for part in std::iter::once(&referral.patient).chain(reached) {
         making.guard_task_reference(&part.kind, part.text)?;
-        parts.push((part.full_url.clone(), part.kind.clone(), marked(making, part)?));
+        let name = name(part).unwrap_or_else(|| suffix(part));
+        parts.push((part.full_url.clone(), part.kind.clone(), marked(making, part, &name)?));
     }
     making.guard_task_reference("ServiceRequest", &order)?;
     parts.push((order_url.clone(), "ServiceRequest".to_owned(), order));
@@ -95,11 +104,11 @@ pub(crate) fn outgoing(making: &Making<'_>) -> Result<Vec<Outgoing>, TranslateEr
 }
 
 /// The resource as it came; where the platform's conditional create is relied upon, with our identifier.
-fn marked(making: &Making<'_>, part: &Part<'_>) -> Result<String, TranslateError> {
+fn marked(making: &Making<'_>, part: &Part<'_>, name: &str) -> Result<String, TranslateError> {
     if making.config.mode == Mode::DirectLight || !making.config.conditional_create {
         return Ok(part.text.to_owned());
     }
-    with_identifier(part.text, &making.identifier(&suffix(part))).ok_or_else(|| {
+    with_identifier(part.text, &making.identifier(name)).ok_or_else(|| {
         let reason = "stands where our key has to stand (setting conditional-create), and only one is possible";
         TranslateError::new(format!("{}.identifier", part.kind), reason)
     })

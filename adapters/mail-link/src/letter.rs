@@ -7,6 +7,7 @@ use adapter_contract::{
     Ask, Attachment, Exchange, MailRequest, PlatformReferralId, Repeat, STATUS_LINK, SenderMove, TranslateError,
 };
 use std::fmt::Write as _;
+use uuid::Uuid;
 
 /// Longest name of a referral in somebody else's system that is repeated to them.
 const LONGEST_NAME: usize = 64;
@@ -81,9 +82,34 @@ pub(crate) fn submit(exchange: &Exchange<'_>, config: &Config, shown: &Shown) ->
     if let Some(wanted) = shown.answer_by() {
         let _ = write!(opening, " An answer is wanted {wanted}.");
     }
+    with_referral(config, &names, shown, ("submit", "New referral"), &opening)
+}
+
+/// The mail that tells of a change: the whole referral as it is now, since nobody reads a difference. The same change is the same mail.
+///
+/// # Errors
+/// As [`submit`].
+pub(crate) fn update(exchange: &Exchange<'_>, config: &Config, shown: &Shown) -> Result<MailRequest, TranslateError> {
+    let names = Names::of(exchange)?;
+    let opening = format!(
+        "the referral {} from {} has been changed.\nWhat you were sent before no longer holds.",
+        names.short, config.sender_name
+    );
+    let kind = format!("changed-{}", Uuid::new_v5(&Uuid::NAMESPACE_OID, shown.text().as_bytes()).simple());
+    with_referral(config, &names, shown, (&kind, "Changed: referral"), &opening)
+}
+
+/// A mail with the link to the referral, and with the referral itself as far as the settings want it.
+fn with_referral(
+    config: &Config,
+    names: &Names<'_>,
+    shown: &Shown,
+    (kind, subject): (&str, &str),
+    opening: &str,
+) -> Result<MailRequest, TranslateError> {
     let link = link();
     let careful = "Please read the referral before you contact anybody.";
-    let mut mail = letter(config, &names, "submit", "New referral", &[&opening, &link, careful]);
+    let mut mail = letter(config, names, kind, subject, &[opening, &link, careful]);
     if config.full {
         let text = shown.text();
         if text.contains(STATUS_LINK) {

@@ -63,6 +63,7 @@ impl Adapter for MailLink {
             Purpose::Ask { platform_referral, why, number } => {
                 letter::ask(exchange, &config, platform_referral, why, number).map(send)
             }
+            Purpose::Update { referral, .. } => letter::update(exchange, &config, &Shown::read(referral)?).map(send),
             // Nobody can be asked but by mail: what is known was said on the page, or came by mail.
             Purpose::LookUp | Purpose::Read { .. } | Purpose::Poll { .. } => {
                 Ok(Step::Reports(ReportPage { readings: Vec::new(), cursor: None, more: false }))
@@ -76,9 +77,9 @@ impl Adapter for MailLink {
         }
         let name = match exchange.purpose {
             Purpose::Submit { .. } => PlatformReferralId(exchange.keys.idempotency.0.clone()),
-            Purpose::Tell { platform_referral, .. } | Purpose::Ask { platform_referral, .. } => {
-                platform_referral.clone()
-            }
+            Purpose::Update { platform_referral, .. }
+            | Purpose::Tell { platform_referral, .. }
+            | Purpose::Ask { platform_referral, .. } => platform_referral.clone(),
             Purpose::LookUp | Purpose::Read { .. } | Purpose::Poll { .. } => {
                 return Err(TranslateError::new("answer", "is none to this request"));
             }

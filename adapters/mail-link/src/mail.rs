@@ -47,6 +47,7 @@ fn bounced(mail: &Mail, code: Option<&str>) -> Result<Reading, TranslateError> {
     let what = match about.kind.as_deref() {
         Some("submit") => "The mail with the referral",
         Some("withdrawn") => "The mail that withdraws the referral",
+        Some(kind) if kind.starts_with("changed") => "The mail that tells how the referral was changed",
         Some(_) => "A mail that asks about the referral",
         None => "A mail about the referral",
     };

@@ -129,6 +129,9 @@ fn exchange(adapter: &dyn Adapter, case: &mut Case) {
         |sender_move| Purpose::Tell { platform_referral: &platform_referral, sender_move, reason: reason.as_deref() };
     let purpose = match case.text("purpose").expect("a purpose") {
         "submit" => Purpose::Submit { referral: referral.as_ref().expect("a referral") },
+        "update" => {
+            Purpose::Update { platform_referral: &platform_referral, referral: referral.as_ref().expect("a referral") }
+        }
         "cancel" => tell(SenderMove::Cancel),
         "hold" => tell(SenderMove::Hold),
         "release" => tell(SenderMove::Release),

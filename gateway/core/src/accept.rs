@@ -8,10 +8,13 @@
 
 mod judge;
 
-pub use judge::{Asked, Judgement, decide_consent, decision_detail, held_by, judge, keeps_outcome, loss_detail};
+pub use judge::{
+    Asked, Judgement, Passed, decide_consent, decision_detail, held_by, judge, keeps_outcome, loss_detail,
+};
 
 use crate::change::{AuditRecord, Change, Check, Transaction};
 use crate::consent::{ConsentDocument, Policy, Recipient, Record, Register, stored_name};
+use crate::duplicate;
 use crate::identity::{Client, Compartment, GATEWAY_AUTHOR, PlatformId, TenantId};
 use crate::ingest::{Accepted, Found, Outcome, Person, find_document, patient_of};
 use crate::loss::{self, Assessment, LossReport, Shown, Translators};
@@ -21,6 +24,7 @@ use crate::refusal::Refusal;
 use crate::resource::{ResourceKey, ResourceVersion, Token, WriteMethod, tokens};
 use crate::retry::Schedule;
 use crate::route::RouteTable;
+use crate::split;
 use crate::task::{TaskMove, moved, stamp, touched};
 use crate::timers::{self, TimerRules};
 use crate::urgency;
@@ -52,6 +56,8 @@ pub struct Rules {
     pub schedule: Schedule,
     /// Until when what is waited for.
     pub timers: TimerRules,
+    /// What is done where the service has one like it.
+    pub duplicates: duplicate::Policy,
 }
 
 /// Everything that is known when a request has been resolved.
@@ -66,6 +72,8 @@ pub struct Arrival<'a> {
     pub found: &'a Found,
     /// Consents of this person that are stored already.
     pub consents: &'a Record,
+    /// Other referrals of this person; empty where nobody asks for them.
+    pub others: &'a [duplicate::Other],
     /// The tenant's rules.
     pub rules: &'a Rules,
     /// Who translates for each platform.
@@ -131,6 +139,7 @@ pub fn accept(arrival: &Arrival<'_>, new_id: &mut dyn FnMut() -> String) -> Resu
         }
         if accepted.kind == "Task"
             && accepted.document.text("status") == Some(TaskStatus::Requested.code())
+            && !split::is_plan(&accepted.document)
             && let Some(from) = Begun::of(arrival, accepted, &lookup)
         {
             match start(&from.start(arrival, accepted, &compartment, &lookup, &stored_name), new_id) {
@@ -184,9 +193,13 @@ pub fn preview(arrival: &Arrival<'_>) -> Vec<(String, Judgement)> {
     for outcome in arrival.outcomes {
         let Outcome::Write(task) = outcome else { continue };
         if task.kind == "Task"
+            && !split::is_plan(&task.document)
             && let Some(from) = Begun::of(arrival, task, &lookup)
         {
-            judged.push((task.place.clone(), judge(&from.start(arrival, task, &compartment, &lookup, &name), None)));
+            judged.push((
+                task.place.clone(),
+                judge(&from.start(arrival, task, &compartment, &lookup, &name), Passed::default()),
+            ));
         }
     }
     judged
@@ -306,6 +319,7 @@ impl<'l> Begun<'l> {
             service_request: (&self.service_request_id, self.service_request),
             person: &self.person,
             consents: &self.consents,
+            others: arrival.others,
             rules: arrival.rules,
             translators: arrival.translators,
             lookup,
@@ -352,6 +366,8 @@ pub struct Start<'a, 'l> {
     pub person: &'a Person,
     /// Every consent of this person that may matter.
     pub consents: &'a Record,
+    /// Other referrals of this person; empty where nobody asks for them.
+    pub others: &'a [duplicate::Other],
     /// The tenant's rules.
     pub rules: &'a Rules,
     /// Who translates for each platform.
@@ -379,7 +395,7 @@ pub struct Started {
 /// # Errors
 /// [`Refusal`]: 422 with the element paths that policy does not let it lose.
 pub fn start(from: &Start<'_, '_>, new_id: &mut dyn FnMut() -> String) -> Result<Started, Refusal> {
-    let judgement = judge(from, None);
+    let judgement = judge(from, Passed::default());
     if !judgement.refused.is_empty() {
         return Err(Refusal::several(422, judgement.refused));
     }
@@ -408,6 +424,10 @@ pub fn start(from: &Start<'_, '_>, new_id: &mut dyn FnMut() -> String) -> Result
         attention: None,
         loss: report.clone().map(Box::new),
         loss_released: None,
+        duplicate_passed: false,
+        sent: None,
+        replacing: None,
+        former: Vec::new(),
         answer_due: None,
         reminders: Vec::new(),
         agreed: timers::agreed(from.task.2, from.service_request.1),
@@ -527,6 +547,7 @@ pub fn new_row(
         not_before: now,
         expires_at: now + Duration::seconds(i64::from(schedule.window_seconds)),
         fence: 0,
+        carries: None,
         progress: None,
         in_flight: None,
         last_failure: None,

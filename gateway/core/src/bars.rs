@@ -14,6 +14,7 @@ mod message;
 mod patterns;
 mod response;
 mod translate;
+mod update;
 
 pub use answer::{Stored, answer};
 pub use crosswalk::{CROSSWALK, CrosswalkRow, Reason, reason, row};
@@ -22,6 +23,7 @@ pub use message::{Entry, Message, read};
 pub use patterns::{Act, CATEGORY, Content, DEFINITIONS, EVENT, PATTERNS, Pattern, message_definitions};
 pub use response::{Conversation, RESPONSE, Responding, Response, conversation, response, says};
 pub use translate::{Translation, names, translate};
+pub use update::{Standing, changed};
 
 use crate::accept::Rules;
 use crate::identity::TenantId;

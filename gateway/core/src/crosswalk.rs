@@ -119,6 +119,7 @@ mod tests {
                 poll: false,
                 push: false,
                 status_link: false,
+                amend: adapter_contract::Amend::None,
             },
             data_needs: Vec::new(),
             accepted_losses: Vec::new(),

@@ -17,6 +17,7 @@ use withheld::{stay_paused, withhold};
 
 use crate::accept::{audit_line, decision_detail, new_row, version_of};
 use crate::align::service_request_follows;
+use crate::amend;
 use crate::change::{Change, Check, Disposition, ReportRecord, Transaction};
 use crate::classify::{self, Class};
 use crate::consent::{Decision, Stage, Verdict};
@@ -95,6 +96,7 @@ pub fn plan(job: &Job<'_>, interrupted: bool, consent: &Decision) -> Plan {
             Plan::Run(None)
         }
         Errand::Read if job.referral.recall.is_some() => Plan::Stop(Box::new(read_done(job, &[], &mut String::new))),
+        Errand::Update => amend::plan(job, uncertain, consent),
         // The permitted ways to end come next: they need no consent, because they say nothing new about the person.
         Errand::Tell { sender_move: SenderMove::Cancel | SenderMove::Hold } => Plan::Run(job.row.progress.clone()),
         // To go on is no end: the platform would work for the person again.
@@ -175,6 +177,7 @@ pub fn acknowledged(
     let mut changes = vec![finish_row(job, OutboxState::Done, None), attempt(job, "acknowledged", None)];
     referral.platform_referral = Some(receipt.platform_referral.clone());
     if job.row.errand == Errand::Submit {
+        referral.sent.clone_from(&job.row.carries);
         referral.delivery = Delivery::Delivered { at: job.now };
         // Delivered is never shown as accepted: the status stays, only the business status moves.
         if referral.task_status == TaskStatus::Requested || referral.task_status == TaskStatus::OnHold {
@@ -274,7 +277,7 @@ pub fn read_done(job: &Job<'_>, reports: &[StatusReport], new_id: &mut dyn FnMut
     Transaction { checks: vec![lease(job)], changes }
 }
 
-fn record(job: &Job<'_>, report: &StatusReport, id: String) -> ReportRecord {
+pub(crate) fn record(job: &Job<'_>, report: &StatusReport, id: String) -> ReportRecord {
     let mut report = report.clone();
     if job.referral.recall.is_some() {
         withdraw::strip(&mut report);
@@ -338,8 +341,10 @@ pub fn failed(
     row.tried |= error.code != FailureCode::NotConnected;
     let stood = Job { row: &row, ..*job };
     if matches!(error.code, FailureCode::UnsafeToSend | FailureCode::Untranslatable) {
-        if let Errand::Ask { why, number } = job.row.errand {
-            return asks::in_vain(&stood, (why, number), error);
+        match job.row.errand {
+            Errand::Ask { why, number } => return asks::in_vain(&stood, (why, number), error),
+            Errand::Update => return dead(&stood, error),
+            Errand::Submit | Errand::Tell { .. } | Errand::Read | Errand::Chase => {}
         }
         // Nobody releases what was withdrawn meanwhile: it must not wait for that.
         if job.referral.sender == SenderState::Cancelled {
@@ -431,6 +436,9 @@ pub fn dead(job: &Job<'_>, error: &DeliveryError) -> Transaction {
     if let Errand::Ask { why, number } = job.row.errand {
         return asks::in_vain(job, (why, number), error);
     }
+    if job.row.errand == Errand::Update {
+        return amend::not_told(job, &error.diagnostic, Some(error));
+    }
     let mut referral = job.referral.clone();
     let words = format!("{} {}", error.diagnostic, classify::advice(&error.code));
     let mut changes = vec![finish_row(job, OutboxState::Dead, Some(error)), attempt(job, "permanent", Some(error))];
@@ -466,7 +474,7 @@ pub fn dead(job: &Job<'_>, error: &DeliveryError) -> Transaction {
             };
             changes.push(Change::PutResource(next_task(job, &step)));
         }
-        Errand::Chase | Errand::Ask { .. } => {}
+        Errand::Update | Errand::Chase | Errand::Ask { .. } => {}
         Errand::Read => {
             referral.attention = Some(format!("The platform's status could not be read: {words}"));
             // Polling reads it again; a dead read must not stand in the way of a cancellation.
@@ -540,7 +548,7 @@ pub fn lease(job: &Job<'_>) -> Check {
     Check::LeaseHeld { outbox: job.row.id.clone(), fence: job.row.fence }
 }
 
-fn finish_row(job: &Job<'_>, state: OutboxState, error: Option<&DeliveryError>) -> Change {
+pub(crate) fn finish_row(job: &Job<'_>, state: OutboxState, error: Option<&DeliveryError>) -> Change {
     let mut row = job.row.clone();
     row.state = state;
     if matches!(state, OutboxState::Done | OutboxState::Dropped) {
@@ -552,7 +560,7 @@ fn finish_row(job: &Job<'_>, state: OutboxState, error: Option<&DeliveryError>) 
     Change::PutOutbox(Box::new(row))
 }
 
-fn attempt(job: &Job<'_>, outcome: &str, error: Option<&DeliveryError>) -> Change {
+pub(crate) fn attempt(job: &Job<'_>, outcome: &str, error: Option<&DeliveryError>) -> Change {
     Change::PutAttempt(Attempt {
         outbox: job.row.id.clone(),
         number: job.row.attempts,
@@ -572,7 +580,7 @@ fn task_key(job: &Job<'_>) -> ResourceKey {
     }
 }
 
-fn next_task(job: &Job<'_>, step: &TaskMove) -> ResourceVersion {
+pub(crate) fn next_task(job: &Job<'_>, step: &TaskMove) -> ResourceVersion {
     let document = moved(job.task.1, step, job.now);
     version_of(task_key(job), job.task.0 + 1, document, GATEWAY_AUTHOR, WriteMethod::Put, job.now, &|_| None)
 }

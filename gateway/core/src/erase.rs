@@ -112,8 +112,8 @@ pub fn waits(referral: &Referral, outbox: &[OutboxRow], unconfirmed: bool) -> Op
     }
     let under_way = |row: &OutboxRow| match row.state {
         OutboxState::Leased => true,
-        // To read once more is of no use now.
-        OutboxState::Ready => !matches!(row.errand, Errand::Read | Errand::Chase | Errand::Ask { .. }),
+        // To read once more, or to tell what was changed, is of no use now.
+        OutboxState::Ready => !matches!(row.errand, Errand::Update | Errand::Read | Errand::Chase | Errand::Ask { .. }),
         OutboxState::Held | OutboxState::Done | OutboxState::Dead | OutboxState::Dropped => false,
     };
     if outbox.iter().any(under_way) {
@@ -195,6 +195,7 @@ fn skeleton(transaction: &mut Transaction, referral: &Referral, outbox: &[Outbox
     (left.conflict, left.attention, left.loss, left.loss_released) = (None, None, None, None);
     left.timers.clear();
     left.follow_ups.iter_mut().for_each(|one| one.ended_at = one.ended_at.or(Some(erasure.at)));
+    left.sent = None;
     if let Some(recall) = &mut left.recall {
         recall.words = String::new();
         recall.confirmed_by = None;
@@ -205,7 +206,8 @@ fn skeleton(transaction: &mut Transaction, referral: &Referral, outbox: &[Outbox
             HoldReason::NoConsent(words)
             | HoldReason::NoRoute(words)
             | HoldReason::NeedsReview(words)
-            | HoldReason::Losses(words) => words.clear(),
+            | HoldReason::Losses(words)
+            | HoldReason::Duplicate(words) => words.clear(),
             HoldReason::SenderHold => {}
         },
         Delivery::Queued | Delivery::Delivered { .. } | Delivery::Withdrawn => {}
@@ -217,7 +219,8 @@ fn skeleton(transaction: &mut Transaction, referral: &Referral, outbox: &[Outbox
             OutboxState::Done | OutboxState::Dead | OutboxState::Dropped => row.state,
             OutboxState::Ready | OutboxState::Leased | OutboxState::Held => OutboxState::Dropped,
         };
-        let bare = OutboxRow { state, progress: None, in_flight: None, last_failure: None, ..row.clone() };
+        let bare =
+            OutboxRow { state, carries: None, progress: None, in_flight: None, last_failure: None, ..row.clone() };
         if bare != *row {
             transaction.changes.push(Change::PutOutbox(Box::new(bare)));
         }

@@ -4,10 +4,13 @@
 //! FHIR), [`wants`] (what must be looked up), [`resolve`] (ids given, every reference pointed at something real, the
 //! gateway's own rules held). It decides nothing about consent or recipient.
 
+mod amended;
 mod references;
 mod rules;
 mod submission;
 
+pub use amended::AMENDABLE;
+pub(crate) use amended::may_change;
 pub use references::{Found, Stored, Wants, resolve, wants};
 pub use rules::{Person, patient_of};
 pub(crate) use rules::{check_task, find_document, labels};

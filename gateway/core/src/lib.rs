@@ -15,6 +15,7 @@ pub mod consent;
 pub mod crosswalk;
 pub mod deliver;
 pub mod disclose;
+pub mod duplicate;
 pub mod fair;
 pub mod ingest;
 pub mod loss;
@@ -35,6 +36,7 @@ pub mod message_back;
 pub mod notify;
 pub mod notify_server;
 pub mod reconcile;
+pub mod split;
 pub mod status;
 pub mod status_link;
 pub mod subscription;
@@ -45,6 +47,7 @@ pub mod waiting;
 
 // What the sender may still do, and the person.
 pub mod account;
+pub mod amend;
 pub mod erase;
 pub mod patch;
 pub mod re_refer;

@@ -54,6 +54,10 @@ pub struct OutboxRow {
     pub expires_at: OffsetDateTime,
     /// Grows with each claim; only the holder of the newest may write.
     pub fence: u64,
+    /// What its exchange sends of the referral, as [`amend::content`](crate::amend::content) says it; absent until something may have
+    /// left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carries: Option<String>,
     /// Where a multi-step exchange stands.
     pub progress: Option<Progress>,
     /// Set before a request leaves, cleared with its answer: if it is found set, nobody knows whether it arrived.
@@ -104,6 +108,8 @@ impl OutboxRow {
 pub enum Errand {
     /// Give it the referral.
     Submit,
+    /// Give it what the sender has made of the referral since.
+    Update,
     /// Tell it of the sender's move.
     Tell {
         /// What the sender did.
@@ -134,6 +140,7 @@ impl Errand {
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Submit => "submit",
+            Self::Update => "update",
             Self::Tell { .. } => "tell",
             Self::Read => "read",
             Self::Chase => "chase",

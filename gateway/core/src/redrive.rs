@@ -126,8 +126,9 @@ pub fn redrive(from: &Redriving<'_>) -> Result<Transaction, Stays> {
     let step = match &from.row.errand {
         Errand::Submit => submit(from, &mut referral)?,
         Errand::Tell { sender_move } => tell(from, &mut referral, *sender_move)?,
-        // Their dead letters are not kept: polling reads again, a deadline passes once, and who was asked in vain is reminded.
-        Errand::Read | Errand::Chase | Errand::Ask { .. } => return Err(Stays::NotDead),
+        // Their dead letters are not kept: polling reads again, a deadline passes once, who was asked in vain is
+        // reminded, and of a change that nobody was told of the Task says so.
+        Errand::Update | Errand::Read | Errand::Chase | Errand::Ask { .. } => return Err(Stays::NotDead),
     };
     // Somebody has decided: where the platform cannot be asked, that decision is the answer.
     let in_flight = from.row.in_flight.filter(|_| from.capabilities.look_up || from.asked.is_none());

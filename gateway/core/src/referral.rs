@@ -69,6 +69,20 @@ pub struct Referral {
     /// [`LossReport::hash`] of the report with which the sender let it go: it does not wait for the same again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss_released: Option<String>,
+    /// The sender has seen that the service has one like it ([`duplicate`](crate::duplicate)), and lets it go.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub duplicate_passed: bool,
+    /// What its platform was sent last and has acknowledged, as [`amend::content`](crate::amend::content) says it; absent where that
+    /// is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<String>,
+    /// Under its present name at the platform it is being cancelled there, to be sent anew: since when it had been delivered. While
+    /// this stands its delivery is [`Delivery::Queued`], so that nothing that the platform says of the old one is taken for an end.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub replacing: Option<OffsetDateTime>,
+    /// What it was known by at its platform before it was cancelled there and sent anew, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former: Vec<Former>,
     /// When a person is told if its platform has by then said nothing of it; absent before delivery, and once a person was
     /// told.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
@@ -112,6 +126,18 @@ pub struct Handled {
     /// When.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
+}
+
+/// Names of a referral that was cancelled at its platform and sent there anew, because its sender had changed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Former {
+    /// The platform's key for it.
+    pub key: IdempotencyKey,
+    /// The platform's name for it.
+    pub platform_referral: PlatformReferralId,
+    /// When the platform confirmed that it has ended.
+    #[serde(with = "time::serde::rfc3339")]
+    pub ended: OffsetDateTime,
 }
 
 /// What became of a referral that consent no longer covers: what its recipient was asked, when, and whether it confirmed.
@@ -238,6 +264,8 @@ pub enum HoldReason {
     NeedsReview(String),
     /// The sender has to see what would be lost.
     Losses(String),
+    /// The sender has to see that the service has one like it.
+    Duplicate(String),
 }
 
 impl HoldReason {
@@ -248,7 +276,7 @@ impl HoldReason {
             Self::NoConsent(why) => format!("Nothing has been sent: {why}"),
             Self::NoRoute(why) => format!("Nothing has been sent: no single recipient could be chosen. {why}"),
             Self::SenderHold => "Paused by the sender before anything was sent.".to_owned(),
-            Self::NeedsReview(why) | Self::Losses(why) => {
+            Self::NeedsReview(why) | Self::Losses(why) | Self::Duplicate(why) => {
                 format!("Nothing has been sent, a person has to look at this referral: {why}")
             }
         }
@@ -271,6 +299,7 @@ impl HoldReason {
             Self::SenderHold => "sender-hold",
             Self::NeedsReview(_) => "needs-review",
             Self::Losses(_) => "losses",
+            Self::Duplicate(_) => "duplicate",
         }
     }
 }
@@ -288,6 +317,13 @@ pub enum SenderState {
 }
 
 impl Referral {
+    /// Whether this is what its platform called it before it was sent anew: what is said of that is over.
+    #[must_use]
+    pub fn was(&self, name: &PlatformReferralId) -> bool {
+        self.platform_referral.as_ref() != Some(name)
+            && self.former.iter().any(|former| former.platform_referral == *name)
+    }
+
     /// The report that the sender has let pass, if there is one.
     #[must_use]
     pub fn released_report(&self) -> Option<&LossReport> {

@@ -5,9 +5,10 @@ mod follow_up;
 
 pub use follow_up::{FollowUpUpdate, update_follow_up};
 
-use crate::accept::{Start, Started, audit_line, judge, new_row, start, told, version_of};
+use crate::accept::{Passed, Start, Started, audit_line, judge, new_row, start, told, version_of};
 use crate::account::AccountId;
 use crate::align::service_request_follows;
+use crate::amend;
 use crate::change::{Change, Check, RawReport, Transaction};
 use crate::identity::{Client, GATEWAY_AUTHOR, PlatformId};
 use crate::ingest::{check_task, labels};
@@ -16,6 +17,7 @@ use crate::outbox::{Errand, OutboxRow, OutboxState};
 use crate::referral::{Delivery, HoldReason, Referral, SenderState};
 use crate::refusal::{Refusal, pass_or_refuse};
 use crate::resource::{ResourceKey, ResourceVersion, WriteMethod};
+use crate::split;
 use crate::status;
 use crate::unanswered;
 use crate::withdraw::{self, Called};
@@ -103,6 +105,14 @@ pub fn update_task(update: &TaskUpdate<'_, '_>, new_id: &mut dyn FnMut() -> Stri
             Issue::at(IssueCode::CodeInvalid, "Task.status", "This is no Task.status code."),
         ));
     };
+    if split::is_plan(update.proposed) != split::is_plan(current) {
+        let words = "A Task is one that asks, or one that is made of others, from its beginning. Send a new one.";
+        return Err(Refusal::one(422, Issue::at(IssueCode::BusinessRule, "Task.intent", words)));
+    }
+    if from != to && split::is_plan(current) {
+        let words = "The status of this Task follows from the Tasks that are part of it. Move those.";
+        return Err(Refusal::one(422, Issue::at(IssueCode::BusinessRule, "Task.status", words)));
+    }
     if from != to {
         if called.is_some() {
             let words = "Record that the recipient confirmed by itself, without another status.";
@@ -256,12 +266,18 @@ impl Draft {
                 match row.errand {
                     // A recall is waited for to its deadline, whatever the sender does to its Task meanwhile.
                     Errand::Read | Errand::Chase if referral.recall.is_some() => {}
-                    Errand::Read | Errand::Chase | Errand::Ask { .. } => self.replace_row(row, OutboxState::Dropped),
+                    Errand::Read | Errand::Update | Errand::Chase | Errand::Ask { .. } => {
+                        self.replace_row(row, OutboxState::Dropped);
+                    }
                     Errand::Submit | Errand::Tell { .. } => self.reopen_row(row, from),
                 }
                 if row.errand == Errand::Submit {
                     referral.delivery = Delivery::Queued;
                 }
+            }
+            // What was to be sent anew stands there as it was, unless it is being cancelled there this very moment.
+            if update.outbox.iter().all(|row| row.errand != Errand::Update || row.state != OutboxState::Leased) {
+                amend::put_back(&mut referral);
             }
             // A platform that was told, or will be, is not told again when a withdrawal is corrected.
             let cancelling = Errand::Tell { sender_move: SenderMove::Cancel };
@@ -364,6 +380,7 @@ impl Draft {
             // Whoever lets it go on has read what it would lose.
             referral.loss_released = referral.loss.as_ref().map(|report| report.hash());
         }
+        referral.duplicate_passed |= matches!(referral.delivery, Delivery::Held { reason: HoldReason::Duplicate(_) });
         referral.sender = SenderState::Active;
         referral.task_status = TaskStatus::Requested;
         let waiting: Vec<&OutboxRow> =
@@ -393,7 +410,8 @@ impl Draft {
         new_id: &mut dyn FnMut() -> String,
     ) -> Result<(), Refusal> {
         let from = &update.start;
-        let judgement = judge(from, referral.released_report());
+        let passed = Passed { losses: referral.released_report(), duplicate: referral.duplicate_passed };
+        let judgement = judge(from, passed);
         if !judgement.refused.is_empty() {
             return Err(Refusal::several(422, judgement.refused));
         }
@@ -506,6 +524,7 @@ fn copy<'a, 'l>(from: &Start<'a, 'l>) -> Start<'a, 'l> {
         service_request: from.service_request,
         person: from.person,
         consents: from.consents,
+        others: from.others,
         rules: from.rules,
         translators: from.translators,
         lookup: from.lookup,

@@ -15,6 +15,7 @@ pub(crate) use receipt::{confirmed, confirmed_by_phone, for_a_person, had_it_aft
 
 use crate::accept::{audit_line, decision_detail, new_row, version_of};
 use crate::align::service_request_follows;
+use crate::amend;
 use crate::change::{Change, Check, Transaction};
 use crate::consent::{Decision, Reason, Stage, Verdict, stored_name};
 use crate::deliver::maybe_sent;
@@ -119,7 +120,8 @@ pub fn withdraw(from: &Withdrawal<'_>) -> Option<Transaction> {
     let delivered = matches!(standing.delivery, Delivery::Delivered { .. });
     let submissions = || from.outbox.iter().filter(|row| row.errand == Errand::Submit);
     // A leased row may be leaving this very moment: its worker finds out, and tells.
-    let left = delivered || submissions().any(|row| row.state == OutboxState::Leased || maybe_sent(row));
+    let had_it = standing.replacing.is_some() || !standing.former.is_empty();
+    let left = delivered || had_it || submissions().any(|row| row.state == OutboxState::Leased || maybe_sent(row));
     let over = if standing.sender == SenderState::Cancelled {
         // What the sender ended, the recipient may hold: it owes an answer to the person, too, unless it gave one.
         !left || standing.platform_status.is_some_and(TaskStatus::is_final)
@@ -231,6 +233,7 @@ impl Stop<'_> {
             match row.errand {
                 // What the platform was to be told has been overtaken, and nothing more is read for its own sake.
                 Errand::Read
+                | Errand::Update
                 | Errand::Chase
                 | Errand::Ask { .. }
                 | Errand::Tell { sender_move: SenderMove::Hold | SenderMove::Release } => {
@@ -246,6 +249,10 @@ impl Stop<'_> {
                     }
                 }
             }
+        }
+        // What was to be sent anew stands there as it was: nobody has confirmed that it ended.
+        if from.outbox.iter().all(|row| row.errand != Errand::Update || row.state != OutboxState::Leased) {
+            amend::put_back(&mut self.referral);
         }
         // What was withdrawn half-way has no name at the platform by which it could be told.
         if self.referral.delivery == Delivery::Withdrawn || !from.capabilities.is_some_and(|can| can.cancel) {

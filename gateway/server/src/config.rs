@@ -3,6 +3,7 @@
 
 mod access;
 mod build;
+mod duplicates;
 pub(crate) mod files;
 mod follow_up;
 mod letters;
@@ -23,6 +24,7 @@ pub use access::{
 };
 pub(crate) use build::clients;
 pub use build::{build, rules};
+pub use duplicates::DuplicatesSection;
 pub use follow_up::{FollowUpSection, TimerSection};
 pub use letters::DocumentSection;
 pub use mail::{ImapSection, MailSection, MailboxSection, SmtpSection, TlsWord};

@@ -7,12 +7,14 @@ use crate::gateway::{Gateway, Platform, is_race, log_store_fault};
 use crate::pace::Open;
 use crate::store::{CommitError, StoreError};
 use crate::view::{Standing, View, ViewError};
+use adapter_contract::Amend;
 use exchange::{End, Exchanger, Prepared};
+use gateway_core::amend;
 use gateway_core::change::Transaction;
 use gateway_core::deliver::{self, Job, Plan};
 use gateway_core::fair::Turn;
 use gateway_core::identity::PlatformId;
-use gateway_core::outbox::{AdapterVersion, ClaimRequest, Claimed, Errand};
+use gateway_core::outbox::{AdapterVersion, ClaimRequest, Claimed, Errand, OutboxRow};
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -245,6 +247,7 @@ async fn try_attempt(
     let started = gateway.clock.now();
     let adapter = AdapterVersion::of(platform.scribe(&claimed.row.errand).0.descriptor());
     let at = Beginning { claimed, started, adapter: &adapter };
+    let mut told = claimed.clone();
     let end = match decide(gateway, platform, at).await {
         Err(AttemptError::Erased) => {
             let ended = deliver::of_erased(&claimed.row, &adapter, (started, gateway.clock.now()));
@@ -252,9 +255,14 @@ async fn try_attempt(
         }
         decided => match decided? {
             Decided::Written => return Ok(()),
-            Decided::Ended(end) => end,
+            Decided::Ended(end, carries) => {
+                told = Claimed { row: OutboxRow { carries: carries.or(told.row.carries), ..told.row }, ..told };
+                end
+            }
         },
     };
+    // What was told in it belongs to its end.
+    let at = Beginning { claimed: &told, ..at };
     if let End::Failed { error, .. } | End::NotAsked(error) = &end {
         let (outbox, platform, attempt) = (&claimed.row.id, &claimed.row.platform.0, claimed.row.attempts);
         tracing::warn!(outbox, platform, attempt, code = ?error.code, "an attempt failed");
@@ -299,8 +307,8 @@ async fn conclude(gateway: &Gateway, platform: &Platform, at: Beginning<'_>, end
 enum Decided {
     /// There was nothing to send: the end is written.
     Written,
-    /// An exchange has ended.
-    Ended(End),
+    /// An exchange has ended, and what of the referral the platform then has, if it was told any.
+    Ended(End, Option<String>),
 }
 
 /// Decides what the attempt may do, on the referral and the consents as they are at this moment, and does it.
@@ -326,16 +334,17 @@ async fn decide(gateway: &Gateway, platform: &Platform, at: Beginning<'_>) -> Re
             match exchanger.look_up(&job).await? {
                 // The platform took its time: what was decided before the question says nothing of now.
                 End::Absent => absent = true,
-                end => return Ok(Decided::Ended(end)),
+                end => return Ok(Decided::Ended(end, None)),
             }
             continue;
         }
         let transaction = match plan {
             Plan::Run(progress) => match exchanger.prepare(&job) {
                 Prepared::Ready(referral) => {
-                    return Ok(Decided::Ended(exchanger.run(&job, referral, progress).await?));
+                    let (end, carries) = exchanger.run(&job, referral, progress).await?;
+                    return Ok(Decided::Ended(end, carries));
                 }
-                Prepared::Not(error) => return Ok(Decided::Ended(exchange::unsent(error, progress))),
+                Prepared::Not(error) => return Ok(Decided::Ended(exchange::unsent(error, progress), None)),
                 Prepared::Stop(transaction) => *transaction,
                 Prepared::Tell(transaction) => {
                     match gateway.commit(*transaction).await {
@@ -388,6 +397,12 @@ async fn concluded(gateway: &Gateway, job: &Job<'_>, end: &End) -> Result<Transa
     let mut new_id = || gateway.new_id();
     Ok(match end {
         End::Delivered(_) if matches!(job.row.errand, Errand::Ask { .. }) => deliver::asked(job),
+        End::Delivered(receipt) if job.row.errand == Errand::Update => match job.capabilities.amend {
+            Amend::CancelAndResend => amend::replaced(job, receipt, &mut new_id),
+            Amend::Update | Amend::None => amend::told(job, receipt, &mut new_id),
+        },
+        End::Absent if job.row.errand == Errand::Update => amend::not_told(job, NOT_THERE, None),
+        End::Reports(_) if job.row.errand == Errand::Update => amend::not_told(job, NO_END, None),
         End::Delivered(receipt) => {
             let name = &receipt.platform_referral;
             let parked = gateway.store.parked_reports(&job.row.platform, name, &job.referral.key).await?;
@@ -405,6 +420,12 @@ async fn concluded(gateway: &Gateway, job: &Job<'_>, end: &End) -> Result<Transa
         }
     })
 }
+
+/// What is said where an update found nothing to update.
+const NOT_THERE: &str = "The platform no longer has it.";
+
+/// What is said where an update came to no end.
+const NO_END: &str = "The exchange ended without saying whether the platform has taken it.";
 
 /// The lease is another's now: whatever is to be done, it is not ours.
 fn is_lost(error: &CommitError) -> bool {

@@ -10,6 +10,7 @@ use crate::notify::Ways;
 use crate::notify::letter::Office;
 use crate::notify::subscription::Subscribers;
 use crate::pace::Pace;
+use crate::split;
 use crate::store::{CommitError, Store, StoreError};
 use crate::transport::Transport;
 use crate::transport::access::Access;
@@ -340,6 +341,7 @@ impl Gateway {
     /// As [`Store::commit`].
     pub async fn commit(&self, mut transaction: Transaction) -> Result<(), CommitError> {
         use gateway_core::change::Change;
+        split::follow(self, &mut transaction).await?;
         // What is written for a referral is about its person.
         if let Some(id) = subject::of_referral(&transaction) {
             subject::fill(&mut transaction, &id);

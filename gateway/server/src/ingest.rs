@@ -1,11 +1,14 @@
 //! Ingest and accept, with effects: looks up what a request refers to, lets `gateway-core` decide, commits once.
 
+use crate::amend;
+use crate::duplicate;
 use crate::gateway::Gateway;
 use crate::store::{SearchQuery, Store, StoreError, UpdatedRange};
 use crate::withdraw;
 use gateway_core::accept::{self, Acceptance, Arrival, Judgement};
 use gateway_core::change::{Change, Check};
 use gateway_core::consent::{ConsentDocument, Record};
+use gateway_core::duplicate::Other;
 use gateway_core::identity::{Client, Compartment};
 use gateway_core::ingest::{self, Found, Outcome, Stored, Submission, Wants};
 use gateway_core::outbox::{Errand, OutboxState};
@@ -55,8 +58,10 @@ pub async fn decide(
     // What is to leave leaves on these consents, or is decided anew.
     if acceptance.transaction.changes.iter().any(is_submission) {
         acceptance.transaction.checks.extend(resolved.unchanged);
+        acceptance.transaction.checks.extend(resolved.others_unchanged);
     }
     withdraw::follow(gateway, &mut acceptance.transaction).await?;
+    amend::follow(gateway, &mut acceptance.transaction).await?;
     Ok(acceptance)
 }
 
@@ -80,6 +85,9 @@ struct Resolved {
     consents: Record,
     /// That the consents are still these; absent where there is nobody to ask about, or where they permit nothing anyway.
     unchanged: Option<Check>,
+    /// Other referrals of the person, if anything is asked for, and that these are all.
+    others: Vec<Other>,
+    others_unchanged: Vec<Check>,
     latest: OffsetDateTime,
 }
 
@@ -96,6 +104,11 @@ impl Resolved {
         }
         let outcomes = ingest::resolve(submission, &found, &mut || gateway.new_id())?;
         let (references, numbers) = people(&outcomes, &found);
+        let asks = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Write(new) if new.kind == "Task"));
+        let (others, others_unchanged) = match asks {
+            true => duplicate::others(gateway, &compartment, &references, &numbers).await?,
+            false => (Vec::new(), Vec::new()),
+        };
         let any = consent_tokens(references, numbers);
         let consents = stored_consents(gateway, &compartment, &any).await?;
         let unchanged = unchanged(&compartment, any, &consents);
@@ -103,7 +116,7 @@ impl Resolved {
         let named = directory(gateway, &compartment, named_by(&consents.consents), &found.stored).await?;
         found.stored.extend(named);
         let latest = gateway.decision_time().await?;
-        Ok(Self { outcomes, found, consents, unchanged, latest })
+        Ok(Self { outcomes, found, consents, unchanged, others, others_unchanged, latest })
     }
 
     fn arrival<'a>(&'a self, gateway: &'a Gateway, client: &'a Client, correlation: &'a str) -> Arrival<'a> {
@@ -113,6 +126,7 @@ impl Resolved {
             outcomes: &self.outcomes,
             found: &self.found,
             consents: &self.consents,
+            others: &self.others,
             rules: &gateway.rules,
             translators: &gateway.platforms,
             now: gateway.clock.now(),

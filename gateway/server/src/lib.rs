@@ -16,8 +16,10 @@ pub mod transport;
 // The way in, out and back.
 pub mod admission;
 pub mod alignment;
+mod amend;
 pub mod deliver;
 pub mod disclosures;
+mod duplicate;
 pub mod http;
 pub mod ingest;
 pub mod notify;
@@ -25,6 +27,7 @@ pub mod pace;
 pub mod passphrase;
 mod reconcile;
 mod redrive;
+mod split;
 pub mod status;
 mod subject;
 mod unanswered;

@@ -343,6 +343,9 @@ async fn try_align(gateway: &Gateway, id: &ReferralId) -> Result<bool, AlignErro
     let needs = &platform.adapter.descriptor().data_needs;
     let consent = view.decision(gateway, &platform.id, needs, Stage::Relay, &consents, &BTreeMap::new()).await?;
     let kept = view.kept(gateway, &platform, &consents).await?;
+    // What is said of a referral that was cancelled there, to be sent anew, is over.
+    let (over, reports): (Vec<_>, Vec<_>) =
+        reports.into_iter().partition(|record| view.standing.referral.was(&record.report.platform_referral));
     let from = Alignment {
         referral: &view.standing.referral,
         task: view.standing.task(),
@@ -359,6 +362,10 @@ async fn try_align(gateway: &Gateway, id: &ReferralId) -> Result<bool, AlignErro
     };
     let transaction = if early { alarm::meanwhile(&from) } else { Some(align(&from)) };
     let Some(mut transaction) = transaction else { return Ok(false) };
+    let over = over.into_iter().filter(|record| record.disposition == Disposition::Recorded);
+    transaction
+        .changes
+        .extend(over.map(|record| Change::DisposeReport { id: record.id, disposition: Disposition::Unchanged }));
     // What the person has kept from the practice since then is not shown either.
     transaction.checks.extend(view.unchanged(&consents));
     let unknown = transaction.changes.iter().filter(|change| is_unknown_word(change)).count();

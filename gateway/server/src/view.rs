@@ -13,6 +13,7 @@ use gateway_core::ingest::{Person, Stored, patient_of};
 use gateway_core::minimise::Whole;
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, Token};
+use gateway_core::route::{self, RouteDecision};
 use gateway_fhir::{Json, references};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
@@ -148,6 +149,22 @@ impl View {
             ("ServiceRequest", id) if id == referral.service_request => Some(&service_request.document),
             _ => self.related.get(reference).map(|stored| &stored.document),
         }
+    }
+
+    /// Whether the referral is made of this, beside its Task and ServiceRequest.
+    pub(crate) fn reaches(&self, reference: &str) -> bool {
+        self.person.reference == reference || self.related.contains_key(reference)
+    }
+
+    /// Where it would go with this ServiceRequest, and with what else is written.
+    pub(crate) fn routed(&self, gateway: &Gateway, request: &Json, written: &BTreeMap<String, Json>) -> RouteDecision {
+        let lookup = |reference: &str| written.get(reference).or_else(|| self.related(reference));
+        let tenant = &self.standing.referral.compartment.tenant;
+        let person = patient_of(request, &self.standing.referral.service_request, &lookup);
+        let person = person.as_ref().unwrap_or(&self.person);
+        let today = gateway.clock.now().date();
+        let facts = route::facts(tenant, &self.standing.task.document, request, &person.document, &lookup, today);
+        route::decide(&gateway.rules.routes, &facts)
     }
 
     /// What a reference of a Consent means: what was read for the Consents, else what the referral knows.

@@ -19,6 +19,7 @@ use gateway_core::referral::{Referral, SenderState};
 use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
 use gateway_core::withdraw::{Withdrawal, under_override, withdraw};
 use gateway_fhir::Json;
+use gateway_fhir::identifiers::NHS_NUMBER;
 use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 
@@ -94,6 +95,11 @@ impl People {
     /// Names one more Patient.
     pub(crate) fn patient(&mut self, reference: &str) {
         self.patients.insert(reference.to_owned());
+    }
+
+    /// Names one more NHS number.
+    pub(crate) fn number(&mut self, number: &str) {
+        self.numbers.insert(format!("{NHS_NUMBER}|{number}"));
     }
 
     /// Adds what the named Patients are known by besides.

@@ -13,8 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// All exchanges by their keys.
-const EXCHANGES: [(&str, ExchangeName); 7] = [
+const EXCHANGES: [(&str, ExchangeName); 8] = [
     ("submit", ExchangeName::Submit),
+    ("update", ExchangeName::Update),
     ("look-up", ExchangeName::LookUp),
     ("read", ExchangeName::Read),
     ("poll", ExchangeName::Poll),
@@ -61,6 +62,7 @@ impl<'t> Compiler<'t> {
             "look-up" => ("look-up", can.look_up),
             "poll" => ("poll", can.poll),
             "cancel" => ("cancel", can.cancel),
+            "update" => ("amend = \"update\"", can.update),
             "hold" | "release" => ("hold", can.hold),
             _ => return,
         };
@@ -171,7 +173,9 @@ impl<'t> Compiler<'t> {
     fn surroundings(&self, this: This<'t>) -> (Env, Env) {
         let base = match this.name {
             ExchangeName::Submit | ExchangeName::LookUp => Env::bare().and(&[Slot::Keys, Slot::AcceptedAt]),
-            ExchangeName::Read => Env::bare().and(&[Slot::Keys, Slot::AcceptedAt, Slot::PlatformReferral]),
+            ExchangeName::Read | ExchangeName::Update => {
+                Env::bare().and(&[Slot::Keys, Slot::AcceptedAt, Slot::PlatformReferral])
+            }
             ExchangeName::Poll => Env::bare().with_cursor(keys_of(this.steps, "cursor")),
             ExchangeName::Cancel | ExchangeName::Hold | ExchangeName::Release => {
                 Env::bare().and(&[Slot::Keys, Slot::AcceptedAt, Slot::PlatformReferral, Slot::Reason])
@@ -181,6 +185,7 @@ impl<'t> Compiler<'t> {
         let with_notes = |env: Env| if this.steps.len() > 1 { env.with_progress(notes.clone()) } else { env };
         let asking = match this.name {
             ExchangeName::Submit => Env::referral(self.variables.len()),
+            ExchangeName::Update => Env::referral(self.variables.len()).and(&[Slot::PlatformReferral]),
             _ => base.clone(),
         };
         (with_notes(asking), with_notes(base.and(&[Slot::Status, Slot::Header])))
@@ -251,7 +256,11 @@ impl<'t> Compiler<'t> {
     fn then(&mut self, node: &'t Node, this: This<'t>, target: &str, env: &Env) -> Option<Then> {
         let word = node.text("then")?;
         let allowed: &[&str] = match this.name {
-            ExchangeName::Submit | ExchangeName::Cancel | ExchangeName::Hold | ExchangeName::Release => &["delivered"],
+            ExchangeName::Submit
+            | ExchangeName::Update
+            | ExchangeName::Cancel
+            | ExchangeName::Hold
+            | ExchangeName::Release => &["delivered"],
             ExchangeName::LookUp => &["delivered", "absent"],
             ExchangeName::Read => &["reports", "absent"],
             ExchangeName::Poll => &["reports"],

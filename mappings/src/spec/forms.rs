@@ -148,6 +148,11 @@ pub(crate) static EXCHANGES: Form = Form {
         ),
         key("read", STEPS, "Read the status of one referral, `%platformReferral`."),
         key("poll", STEPS, "Ask what has changed since `%cursor`. Needs the capability `poll`."),
+        key(
+            "update",
+            STEPS,
+            "Give the platform what the referral has become, `%platformReferral`. Needs `amend = \"update\"`. Begun anew after each failure.",
+        ),
         key("cancel", STEPS, "Tell that the sender has withdrawn it. Needs the capability `cancel`."),
         key("hold", STEPS, "Tell that the sender has paused it. Needs the capability `hold`."),
         key("release", STEPS, "Tell that it goes on after a pause. Needs the capability `hold`."),

@@ -27,6 +27,8 @@ const BASE: &str = "https://platform.example";
 pub(crate) enum Asks {
     /// Give the platform the referral.
     Submit,
+    /// Give it what the referral has become.
+    Update,
     /// The sender has withdrawn it.
     Cancel,
     /// The sender has paused it.
@@ -191,7 +193,8 @@ impl Reader<'_> {
         }
         self.members(&case);
         self.requirements(&case.requirements);
-        let referral = if case.purpose == Asks::Submit { Some(self.referral(&case, referrals)?) } else { None };
+        let with_referral = matches!(case.purpose, Asks::Submit | Asks::Update);
+        let referral = if with_referral { Some(self.referral(&case, referrals)?) } else { None };
         let report = if case.purpose == Asks::Report { self.report()? } else { Vec::new() };
         let answers = self.answers();
         let expected = self.expected();
@@ -239,11 +242,11 @@ impl Reader<'_> {
 
     /// Members that mean nothing for this purpose, or that it lacks.
     fn members(&mut self, case: &CaseFile) {
-        use Asks::{Cancel, Codes, Hold, Poll, Read, Release, Report, Submit};
+        use Asks::{Cancel, Codes, Hold, Poll, Read, Release, Report, Submit, Update};
         let rows: [(&str, bool, bool, &[Asks]); 7] = [
-            ("referral", case.referral.is_some(), false, &[Submit]),
-            ("changes", !case.changes.is_empty(), false, &[Submit]),
-            ("platform-referral", case.platform_referral.is_some(), true, &[Cancel, Hold, Release, Read]),
+            ("referral", case.referral.is_some(), false, &[Submit, Update]),
+            ("changes", !case.changes.is_empty(), false, &[Submit, Update]),
+            ("platform-referral", case.platform_referral.is_some(), true, &[Cancel, Hold, Release, Read, Update]),
             ("reason", case.reason.is_some(), false, &[Cancel, Hold, Release]),
             ("cursor", case.cursor.is_some(), false, &[Poll]),
             ("map", case.map.is_some(), true, &[Codes]),

@@ -56,6 +56,7 @@ fn with_exchange<R>(case: &Case, work: impl FnOnce(&Exchange<'_>) -> R) -> R {
     };
     let purpose = match (case.asks, &case.referral) {
         (Asks::Submit, Some(referral)) => Purpose::Submit { referral },
+        (Asks::Update, Some(referral)) => Purpose::Update { platform_referral: &platform_referral, referral },
         (Asks::Cancel, _) => tell(SenderMove::Cancel),
         (Asks::Hold, _) => tell(SenderMove::Hold),
         (Asks::Release, _) => tell(SenderMove::Release),

@@ -27,6 +27,7 @@ impl Plain {
                 poll: true,
                 push: true,
                 status_link: false,
+                amend: adapter_contract::Amend::None,
             },
             data_needs: Vec::new(),
             accepted_losses: Vec::new(),

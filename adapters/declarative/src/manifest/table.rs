@@ -1,6 +1,7 @@
 //! One TOML table, read key by key: what is missing, of another type, or unknown becomes a fault with its place.
 
 use crate::fault::Fault;
+use adapter_contract::Amend;
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
@@ -98,6 +99,24 @@ impl<'a> Table<'a> {
             DeValue::Boolean(is) => Some(*is),
             other => self.wrong(key, "true or false", other, value.span().start, place),
         }
+    }
+
+    /// How a changed referral is told, or nothing for [`Amend::None`].
+    pub(super) fn amend(&mut self, key: &str, cancels: bool, place: &mut Place<'_>) -> Option<Amend> {
+        let Some((word, at)) = self.optional_text(key, place) else {
+            return (!self.table.iter().any(|(name, _)| name.get_ref() == key)).then_some(Amend::None);
+        };
+        let Some(way) = Amend::named(&word) else {
+            let allowed = [Amend::None, Amend::Update, Amend::CancelAndResend].map(Amend::word);
+            place.suggest(at, format!("`{}` is no way to amend: `{word}`", self.name(key)), &word, &allowed);
+            return None;
+        };
+        if way == Amend::CancelAndResend && !cancels {
+            let words = "`cancel-and-resend` needs a platform that can be told to stop";
+            place.fault(at, words, "write cancel = true and the exchange `cancel`, or amend = \"none\"");
+            return None;
+        }
+        Some(way)
     }
 
     /// A whole number from 1 on, or nothing.

@@ -5,6 +5,7 @@ use super::{PURPOSE, RESTRICTED, Rules, Start};
 use crate::consent::{
     self, Decision, Form, Item, Kept, Question, Reason, Recipient, Record, Register, Stage, Subject, Verdict, Withheld,
 };
+use crate::duplicate::{self, Duplicate, Mode, New};
 use crate::identity::{PlatformId, TenantId};
 use crate::ingest::Person;
 use crate::loss::{self, Asking, Assessment, LossReport, Policy, Translator};
@@ -29,6 +30,8 @@ pub struct Judgement {
     pub in_the_way: Option<String>,
     /// What would not arrive; absent where nothing may leave, or no adapter could be asked.
     pub assessment: Option<Assessment>,
+    /// Referrals like it that the service has, where it may leave.
+    pub duplicate: Option<Duplicate>,
     /// Why nothing may leave; `None` = it may.
     pub hold: Option<HoldReason>,
     /// Faults for which the tenant's policy does not take it at all, with element paths.
@@ -37,9 +40,18 @@ pub struct Judgement {
     pub audit: Vec<(&'static str, serde_json::Value)>,
 }
 
-/// Decides route, consent and what losses lead to. `released` is a report that the sender has let pass.
+/// What the sender has seen and lets pass.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Passed<'a> {
+    /// What would be lost.
+    pub losses: Option<&'a LossReport>,
+    /// That the service has one like it.
+    pub duplicate: bool,
+}
+
+/// Decides route, consent and what losses and duplicates lead to.
 #[must_use]
-pub fn judge(from: &Start<'_, '_>, released: Option<&LossReport>) -> Judgement {
+pub fn judge(from: &Start<'_, '_>, passed: Passed<'_>) -> Judgement {
     let facts = route::facts(
         &from.compartment.tenant,
         from.task.2,
@@ -55,6 +67,7 @@ pub fn judge(from: &Start<'_, '_>, released: Option<&LossReport>) -> Judgement {
             consent: None,
             in_the_way: None,
             assessment: None,
+            duplicate: None,
             refused: Vec::new(),
             audit: vec![("route", json!({ "held": why }))],
             hold: Some(HoldReason::NoRoute(why)),
@@ -74,12 +87,17 @@ pub fn judge(from: &Start<'_, '_>, released: Option<&LossReport>) -> Judgement {
             let report = translated.as_ref().and_then(|(assessment, _)| assessment.report());
             audit.extend(report.map(|report| ("loss", loss_detail(report))));
             let restricted = is_restricted(from.service_request.1) || is_restricted(from.task.2);
+            let duplicate = duplicate(from, &platform).filter(|_| permitted);
+            audit.extend(duplicate.as_ref().map(|found| ("duplicate", duplicate_detail(found))));
+            let holds = from.rules.duplicates.mode == Mode::Hold && !passed.duplicate;
             let hold = if restricted && (permitted || decision.reason == Reason::Empty) {
                 Some(HoldReason::NeedsReview(RESTRICTED.to_owned()))
             } else if !permitted {
                 Some(held_by(&decision, from.consent_name))
+            } else if let Some(found) = duplicate.as_ref().filter(|_| holds) {
+                Some(HoldReason::Duplicate(found.words()))
             } else {
-                translated.as_ref().and_then(|(assessment, policy)| held_for(assessment, policy, released))
+                translated.as_ref().and_then(|(assessment, policy)| held_for(assessment, policy, passed.losses))
             };
             let refused = match &translated {
                 Some((Assessment::Told { report, .. }, policy)) => refusals(report, policy),
@@ -90,6 +108,7 @@ pub fn judge(from: &Start<'_, '_>, released: Option<&LossReport>) -> Judgement {
                 in_the_way: decision.in_the_way(from.consent_name),
                 consent: Some(decision),
                 assessment: translated.map(|(assessment, _)| assessment),
+                duplicate,
                 hold,
                 refused,
                 audit,
@@ -97,6 +116,21 @@ pub fn judge(from: &Start<'_, '_>, released: Option<&LossReport>) -> Judgement {
             }
         }
     }
+}
+
+/// Referrals like it that the service has, if they are looked for.
+fn duplicate(from: &Start<'_, '_>, platform: &PlatformId) -> Option<Duplicate> {
+    let policy = &from.rules.duplicates;
+    if policy.mode == Mode::Off {
+        return None;
+    }
+    let service_request = from.service_request.1;
+    let new = New { task: (from.task.0, from.task.2), service_request, platform, now: from.now };
+    duplicate::find(new, from.others, policy.within_days)
+}
+
+fn duplicate_detail(found: &Duplicate) -> serde_json::Value {
+    json!({ "tasks": found.tasks, "elsewhere": found.elsewhere })
 }
 
 /// Consent for this referral. Where nobody translates for the platform, what its adapter reads is not known.

@@ -254,8 +254,8 @@ fn workflow(header: &Entry<'_>, request: &Entry<'_>, faults: &mut Faults) -> Opt
     let pattern = patterns::of(reason.unwrap_or_default(), status.unwrap_or_default());
     let Some(pattern) = pattern else {
         let words = match (reason, status) {
-            (Some("update"), Some("active" | "on-hold")) => {
-                "A referral is not changed element by element. Take it back with the status revoked and send a new one."
+            (Some("update"), Some("on-hold")) => {
+                "A referral that is changed is active. To pause it, move its Task; to take it back, send it as revoked."
             }
             (Some("update" | "delete"), _) => {
                 "To take a referral back its ServiceRequest is revoked or entered-in-error."

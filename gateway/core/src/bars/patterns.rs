@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 pub enum Act {
     /// A new referral.
     Refer,
+    /// Changes one.
+    Change,
     /// Takes one back.
     Withdraw,
 }
@@ -58,12 +60,29 @@ const fn some(kinds: &'static [&'static str], min: usize, max: Option<usize>) ->
     Content { kinds, min, max }
 }
 
+/// What a new referral holds, and one that changes another.
+const OF_REFERRAL: &[Content] = &[
+    some(&["MessageHeader"], 1, Some(1)),
+    some(&["ServiceRequest"], 1, Some(1)),
+    some(&["Patient"], 1, Some(1)),
+    some(&["Encounter"], 1, Some(1)),
+    some(&["CarePlan"], 1, Some(1)),
+    some(&["HealthcareService"], 1, Some(1)),
+    some(&["Organization"], 2, None),
+    some(&["Practitioner", "PractitionerRole"], 1, None),
+    some(&["Consent"], 0, None),
+    some(&["Task"], 0, Some(1)),
+    some(&["Condition", "Flag", "Observation", "QuestionnaireResponse", "Procedure", "Goal"], 0, None),
+    some(&["Communication", "MedicationStatement", "AllergyIntolerance"], 0, None),
+    some(&["Location", "RelatedPerson", "DocumentReference", "Device"], 0, None),
+];
+
 /// Every kind of message that is taken.
 ///
 /// Cardinalities: MessageDefinitions of BaRS (`bars-message-servicerequest-request-referral`, `-cancelled`). Workflow
 /// variables: BaRS Core, "Standard pattern for composites" and "Cancellation"; the reason `delete` is in the code system and
 /// is taken for what it says.
-pub const PATTERNS: [Pattern; 2] = [
+pub const PATTERNS: [Pattern; 3] = [
     Pattern {
         id: "servicerequest-request-referral",
         title: "A new referral",
@@ -76,21 +95,21 @@ pub const PATTERNS: [Pattern; 2] = [
         reasons: &["new"],
         statuses: &["active"],
         act: Act::Refer,
-        contents: &[
-            some(&["MessageHeader"], 1, Some(1)),
-            some(&["ServiceRequest"], 1, Some(1)),
-            some(&["Patient"], 1, Some(1)),
-            some(&["Encounter"], 1, Some(1)),
-            some(&["CarePlan"], 1, Some(1)),
-            some(&["HealthcareService"], 1, Some(1)),
-            some(&["Organization"], 2, None),
-            some(&["Practitioner", "PractitionerRole"], 1, None),
-            some(&["Consent"], 0, None),
-            some(&["Task"], 0, Some(1)),
-            some(&["Condition", "Flag", "Observation", "QuestionnaireResponse", "Procedure", "Goal"], 0, None),
-            some(&["Communication", "MedicationStatement", "AllergyIntolerance"], 0, None),
-            some(&["Location", "RelatedPerson", "DocumentReference", "Device"], 0, None),
+        contents: OF_REFERRAL,
+    },
+    Pattern {
+        id: "servicerequest-request-update",
+        title: "A change of a referral",
+        national: &[
+            "https://fhir.nhs.uk/MessageDefinition/bars-message-servicerequest-request-referral",
+            "https://fhir.nhs.uk/MessageDefinition/bars-message-servicerequest-request",
         ],
+        departs: "It says the whole of the referral again. What may change of it is written anew; who sends, who receives, \
+                  Encounter, CarePlan and Consent stay as they came first.",
+        reasons: &["update"],
+        statuses: &["active"],
+        act: Act::Change,
+        contents: OF_REFERRAL,
     },
     Pattern {
         id: "servicerequest-request-cancelled",

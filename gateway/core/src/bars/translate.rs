@@ -18,7 +18,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 
 /// Types that are of no use to anybody unless the ServiceRequest leads to them.
-const SUPPORTING: [&str; 7] =
+pub(super) const SUPPORTING: [&str; 7] =
     ["Flag", "Condition", "Observation", "QuestionnaireResponse", "Procedure", "Goal", "DocumentReference"];
 
 /// A message translated.
@@ -166,7 +166,7 @@ fn service_request(message: &Message<'_>, contained: &[(Entry<'_>, String)], loc
 }
 
 /// What a part is labelled with, the whole is.
-fn label(request: &mut Json, labels: Vec<Json>) {
+pub(super) fn label(request: &mut Json, labels: Vec<Json>) {
     if labels.is_empty() {
         return;
     }
@@ -196,7 +196,7 @@ fn journeys(encounter: &mut Json, message: &Message<'_>) {
 
 /// References from elsewhere to what the ServiceRequest contains: from outside only an identifier can name it. The nesting is
 /// that of a document which passed the door.
-fn by_identifier(value: &mut Json, local: &BTreeMap<&str, String>) {
+pub(super) fn by_identifier(value: &mut Json, local: &BTreeMap<&str, String>) {
     match value {
         Json::Array(items) => items.iter_mut().for_each(|item| by_identifier(item, local)),
         Json::Object(_) => {

@@ -12,7 +12,8 @@ pub fn of_erased(
     adapter: &AdapterVersion,
     (started, now): (OffsetDateTime, OffsetDateTime),
 ) -> Transaction {
-    let ended = OutboxRow { state: OutboxState::Dropped, in_flight: None, progress: None, ..row.clone() };
+    let ended =
+        OutboxRow { state: OutboxState::Dropped, in_flight: None, progress: None, carries: None, ..row.clone() };
     let attempt = Attempt {
         outbox: row.id.clone(),
         number: row.attempts,

@@ -2,10 +2,12 @@
 //! party's to say.
 
 use crate::follow_up;
+use crate::ingest::amended;
 use crate::ingest::references::Found;
 use crate::ingest::{Accepted, Outcome};
 use crate::letter;
 use crate::loss;
+use crate::split;
 use crate::withdraw;
 use adapter_contract::TaskStatus;
 use gateway_fhir::identifiers::{self, NHS_NUMBER, same_system};
@@ -89,7 +91,10 @@ pub(crate) fn check(outcomes: &[Outcome], found: &Found) -> Vec<Issue> {
     for outcome in outcomes {
         let Outcome::Write(accepted) = outcome else { continue };
         match accepted.kind.as_str() {
-            "Task" => check_task(&accepted.place, &accepted.document, &lookup, &mut issues),
+            "Task" => {
+                check_task(&accepted.place, &accepted.document, &lookup, &mut issues);
+                check_plan(accepted, outcomes, &mut issues);
+            }
             "ServiceRequest" => check_service_request(accepted, &lookup, &mut issues),
             "Consent" => check_consent(accepted, &mut issues),
             "Flag" => check_flag(accepted, outcomes, &mut issues),
@@ -98,6 +103,7 @@ pub(crate) fn check(outcomes: &[Outcome], found: &Found) -> Vec<Issue> {
             _ => {}
         }
         if accepted.version > 1 {
+            amended::check(accepted, found, &mut issues);
             check_labels_kept(accepted, found, &mut issues);
         }
     }
@@ -180,6 +186,29 @@ fn check_flag(flag: &Accepted, outcomes: &[Outcome], issues: &mut Vec<Issue>) {
     }
 }
 
+/// A Task that asks nobody for anything has parts that do.
+fn check_plan(task: &Accepted, outcomes: &[Outcome], issues: &mut Vec<Issue>) {
+    if task.version > 1 || !split::is_plan(&task.document) {
+        return;
+    }
+    let own = format!("Task/{}", task.id);
+    let is_part = |part: &Json| part.items("partOf").iter().any(|whole| whole.text("reference") == Some(own.as_str()));
+    let has_part = outcomes.iter().any(|outcome| match outcome {
+        Outcome::Write(accepted) => accepted.kind == "Task" && accepted.id != task.id && is_part(&accepted.document),
+        Outcome::Exists { .. } => false,
+    });
+    let at = |element: &str| format!("{}.{element}", task.place);
+    if !has_part {
+        let words = "A Task with the intent `plan` stands for several: send with it the Tasks that are part of it (Task.partOf), each \
+                     with the intent `order` and its own service.";
+        issues.push(Issue::at(IssueCode::BusinessRule, at("intent"), words));
+    }
+    if task.document.get("owner").is_some() {
+        let words = "A Task with the intent `plan` is sent to nobody, so it has no owner. Its parts have.";
+        issues.push(Issue::at(IssueCode::BusinessRule, at("owner"), words));
+    }
+}
+
 /// What a reference means: what is written now stands before what is stored.
 pub(crate) fn find_document<'l>(outcomes: &'l [Outcome], found: &'l Found, reference: &str) -> Option<&'l Json> {
     let written = reference.split_once('/').and_then(|(kind, id)| {
@@ -254,8 +283,10 @@ pub(crate) fn check_task<'l>(
         Some(TaskStatus::Requested | TaskStatus::Draft) => {}
         _ => issues.push(rule(at("status"), "A new Task is `requested`, or `draft` while it is not to be acted upon.")),
     }
-    if document.text("intent") != Some("order") {
-        issues.push(rule(at("intent"), "A Task that asks for fulfilment has the intent `order`."));
+    if document.text("intent") != Some("order") && !split::is_plan(document) {
+        let words =
+            "A Task that asks for fulfilment has the intent `order`; one that is made of others has the intent `plan`.";
+        issues.push(rule(at("intent"), words));
     }
     for (element, owner) in [("output", "the performer"), ("businessStatus", "the gateway")] {
         if document.get(element).is_some() {
@@ -321,7 +352,8 @@ fn same_person<'l>(person: &Json, subject: Option<&Json>, lookup: &dyn Fn(&str) 
 
 fn check_service_request<'l>(request: &Accepted, lookup: &dyn Fn(&str) -> Option<&'l Json>, issues: &mut Vec<Issue>) {
     let at = |element: &str| format!("{}.{element}", request.place);
-    if matches!(request.document.text("status"), Some("draft" | "revoked" | "entered-in-error")) {
+    if request.version == 1 && matches!(request.document.text("status"), Some("draft" | "revoked" | "entered-in-error"))
+    {
         issues.push(Issue::at(
             IssueCode::BusinessRule,
             at("status"),

@@ -85,11 +85,19 @@ pub fn read(document: &Json, max_entries: usize) -> Result<Submission, Refusal> 
             ));
         }
         let write = match entry.method.as_str() {
-            "PUT" if kind == "Task" || kind == "ServiceRequest" => {
+            "PUT" if kind == "Task" => {
                 issues.push(Issue::at(
                     IssueCode::NotSupported,
                     format!("Bundle.entry[{}].request.method", entry.index),
-                    "A referral is not updated inside a transaction: send PUT or PATCH to the Task itself.",
+                    "A Task is not updated inside a transaction: send PUT or PATCH to the Task itself.",
+                ));
+                continue;
+            }
+            "PUT" if kind == "ServiceRequest" && entry.if_match.is_none() => {
+                issues.push(Issue::at(
+                    IssueCode::Required,
+                    format!("Bundle.entry[{}].request.ifMatch", entry.index),
+                    "Say which version you have read: a ServiceRequest is changed with ifMatch.",
                 ));
                 continue;
             }

@@ -1,7 +1,7 @@
 //! Small builders: one referral of one person to one platform, and readers of what a transaction writes.
 
 use adapter_contract::{
-    Capabilities, DeliveryError, FailureCode, IdempotencyKey, PlatformReferralId, Progress, TaskStatus,
+    Amend, Capabilities, DeliveryError, FailureCode, IdempotencyKey, PlatformReferralId, Progress, TaskStatus,
 };
 use gateway_core::change::{Change, Check, Disposition, Transaction};
 use gateway_core::consent::{Decision, Reason, Verdict};
@@ -32,12 +32,26 @@ pub(crate) const NUMBER: &str = "9990000018";
 pub(crate) const OTHER_NUMBER: &str = "9990000026";
 
 /// A platform that can do everything.
-pub(crate) const ABLE: Capabilities =
-    Capabilities { cancel: true, hold: true, look_up: true, poll: true, push: true, status_link: false };
+pub(crate) const ABLE: Capabilities = Capabilities {
+    cancel: true,
+    hold: true,
+    look_up: true,
+    poll: true,
+    push: true,
+    status_link: false,
+    amend: Amend::Update,
+};
 
 /// A platform that can do nothing.
-pub(crate) const UNABLE: Capabilities =
-    Capabilities { cancel: false, hold: false, look_up: false, poll: false, push: false, status_link: false };
+pub(crate) const UNABLE: Capabilities = Capabilities {
+    cancel: false,
+    hold: false,
+    look_up: false,
+    poll: false,
+    push: false,
+    status_link: false,
+    amend: Amend::None,
+};
 
 pub(crate) fn platform() -> PlatformId {
     PlatformId("food-bank".to_owned())
@@ -106,6 +120,10 @@ pub(crate) fn referral() -> Referral {
         attention: None,
         loss: None,
         loss_released: None,
+        duplicate_passed: false,
+        sent: None,
+        replacing: None,
+        former: Vec::new(),
         answer_due: None,
         reminders: Vec::new(),
         agreed: None,
@@ -166,6 +184,7 @@ pub(crate) fn row(errand: Errand) -> OutboxRow {
         not_before: NOW,
         expires_at: NOW + Duration::hours(72),
         fence: 7,
+        carries: None,
         progress: None,
         in_flight: None,
         last_failure: None,

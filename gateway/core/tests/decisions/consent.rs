@@ -2,7 +2,7 @@
 
 use crate::builders::*;
 use adapter_contract::TaskStatus;
-use gateway_core::accept::{Rules, Start, decision_detail, judge, start};
+use gateway_core::accept::{Passed, Rules, Start, decision_detail, judge, start};
 use gateway_core::consent::{
     ConsentDocument, Decision, Reason, Recipient, Record, Stage, Verdict, Withheld, stored_name,
 };
@@ -83,6 +83,7 @@ fn held(consents: &[Value], request: &Json, asked: &Json) -> Option<HoldReason> 
         service_request: ("sr", request),
         person: &person,
         consents: &record,
+        others: &[],
         rules: &rules,
         translators: &(),
         lookup: &directory,
@@ -90,7 +91,7 @@ fn held(consents: &[Value], request: &Json, asked: &Json) -> Option<HoldReason> 
         now: NOW,
         latest: NOW,
     };
-    let judged = judge(&from, None).hold;
+    let judged = judge(&from, Passed::default()).hold;
     let started = start(&from, &mut ids()).expect("nothing is refused for its losses");
     let transaction = gateway_core::change::Transaction { checks: vec![], changes: started.changes };
     transaction.assert_valid();

@@ -35,6 +35,7 @@ impl Letters {
                     poll: false,
                     push: false,
                     status_link: false,
+                    amend: adapter_contract::Amend::None,
                 },
                 data_needs: paths.iter().map(need).collect(),
                 accepted_losses: Vec::new(),

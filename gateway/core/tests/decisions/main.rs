@@ -7,6 +7,7 @@ mod align_orders;
 mod align_outputs;
 mod align_walk;
 mod alignment;
+mod amended;
 mod asks;
 mod builders;
 mod consent;

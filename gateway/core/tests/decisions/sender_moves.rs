@@ -61,6 +61,7 @@ impl Desk {
             service_request: ("sr", &self.service_request),
             person: &person,
             consents: &Record { complete: true, ..Record::default() },
+            others: &[],
             rules: &self.rules,
             translators: self.translators.as_ref(),
             lookup: &lookup,

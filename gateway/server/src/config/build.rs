@@ -162,6 +162,7 @@ pub fn rules(config: &Config) -> Rules {
         registers: config.decided.registers.clone(),
         schedule: config.retry.schedule(),
         timers: config.follow_up.rules(),
+        duplicates: config.duplicates.policy(),
     }
 }
 

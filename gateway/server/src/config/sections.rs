@@ -1,6 +1,7 @@
 //! The sections of the file, and what must hold between them.
 
 use super::access::{AuthorizationSection, BasicSection, CertificateSection, NamedSecret, OAuth2Section};
+use super::duplicates::DuplicatesSection;
 use super::files::{MeshSection, SftpSection};
 use super::follow_up::FollowUpSection;
 use super::mail::{MailSection, MailboxSection};
@@ -64,6 +65,9 @@ pub struct Config {
     /// How much one caller may ask, and how much may wait.
     #[serde(default)]
     pub limits: LimitsSection,
+    /// What is done where a service has a referral like a new one.
+    #[serde(default)]
+    pub duplicates: DuplicatesSection,
     /// For how long what is kept.
     #[serde(default)]
     pub retention: Vec<RetentionSection>,

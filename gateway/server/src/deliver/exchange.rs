@@ -8,12 +8,13 @@ use crate::store::{CommitError, SearchQuery, UpdatedRange};
 use crate::transport::Names;
 use crate::view::View;
 use adapter_contract::{
-    Answer, DeliveryError, Exchange, FailureCode, Keys, MailRequest, MinimisedReferral, PlatformReferralId,
+    Amend, Answer, DeliveryError, Exchange, FailureCode, Keys, MailRequest, MinimisedReferral, PlatformReferralId,
     PlatformRequest, Progress, Publication, Purpose, Reading, Receipt, Repeat, STATUS_LINK, SenderMove, Settings,
     StatusReport, Step, TaskAmendment, TranslateError, systems,
 };
 use gateway_core::accept::RESTRICTED;
 use gateway_core::accept::version_of;
+use gateway_core::amend::{self, Due};
 use gateway_core::change::{Change, Check, CheckFailure, Transaction};
 use gateway_core::consent::Decision;
 use gateway_core::deliver::{Job, Weighed, before_safe_send, before_send, weigh};
@@ -72,6 +73,8 @@ pub(super) struct Outgoing {
     referral: MinimisedReferral,
     /// What it tells of the person.
     contents: Contents,
+    /// The same as [`content`](gateway_core::amend::content) says it.
+    carries: String,
 }
 
 /// Nothing was sent, because it cannot be said.
@@ -90,6 +93,10 @@ struct NewLink {
 /// Said where a letter has a place for a status link and there is no way to answer behind one.
 const NO_WAY: &str = "The letter holds a status link, and nothing says how the organisation opens one. Give its [[platform]] a \
                       `status-link`.";
+
+/// Said where a change would lose more than its sender has let pass.
+const LOSES: &str =
+    "As it is now it would lose more at this recipient than may be lost without a person having seen it.";
 
 /// Carries exchanges out.
 pub(super) struct Exchanger<'a> {
@@ -120,15 +127,30 @@ impl Exchanger<'_> {
         })
     }
 
-    /// Does the row's errand, from the step that it had reached. `outgoing` is what a submission sends.
+    /// Does the row's errand, from the step that it had reached. `outgoing` is what a submission or an update sends. Beside the end
+    /// stands what of the referral the platform then has, as [`content`](gateway_core::amend::content) says it, if that is known.
     pub(super) async fn run(
+        &self,
+        job: &Job<'_>,
+        outgoing: Option<Box<Outgoing>>,
+        at: Option<Progress>,
+    ) -> Result<(End, Option<String>), AttemptError> {
+        // What goes on where it was interrupted may have told what was true then.
+        let fresh = outgoing.as_ref().filter(|_| at.is_none()).map(|outgoing| outgoing.carries.clone());
+        let carries = fresh.or_else(|| job.row.carries.clone());
+        let row = OutboxRow { carries: carries.clone(), ..job.row.clone() };
+        Ok((self.errand(&Job { row: &row, ..*job }, outgoing, at).await?, carries))
+    }
+
+    async fn errand(
         &self,
         job: &Job<'_>,
         outgoing: Option<Box<Outgoing>>,
         at: Option<Progress>,
     ) -> Result<End, AttemptError> {
         match &self.row.errand {
-            Errand::Submit => {
+            Errand::Update if job.capabilities.amend == Amend::CancelAndResend => self.end_there(job).await,
+            Errand::Submit | Errand::Update => {
                 let Some(outgoing) = &outgoing else { return Err(AttemptError::Missing("the referral to send")) };
                 let leaving = Leaving {
                     manner: Manner::Sent,
@@ -136,7 +158,13 @@ impl Exchanger<'_> {
                     contents: &outgoing.contents,
                     recipient: self.gateway.rules.recipients.get(&self.platform.id),
                 };
-                self.exchange(job, Purpose::Submit { referral: &outgoing.referral }, at, Some(leaving)).await
+                let referral = &outgoing.referral;
+                let purpose = match (&self.row.errand, &self.view.standing.referral.platform_referral) {
+                    (Errand::Submit, _) => Purpose::Submit { referral },
+                    (_, Some(platform_referral)) => Purpose::Update { platform_referral, referral },
+                    (_, None) => return Ok(End::Absent),
+                };
+                self.exchange(job, purpose, at, Some(leaving)).await
             }
             Errand::Tell { sender_move } => {
                 let Some(platform_referral) = &self.view.standing.referral.platform_referral else {
@@ -164,9 +192,28 @@ impl Exchanger<'_> {
         }
     }
 
+    /// Has a referral ended at its platform, so that it can be sent anew: unless somebody there has begun with it, which is asked
+    /// first where it can be.
+    async fn end_there(&self, job: &Job<'_>) -> Result<End, AttemptError> {
+        let Some(platform_referral) = &self.view.standing.referral.platform_referral else { return Ok(End::Absent) };
+        if job.capabilities.poll {
+            match self.exchange(job, Purpose::Read { platform_referral }, None, None).await? {
+                End::Reports(reports) if amend::may_be_replaced(&reports) => {}
+                // What it says is the end of this errand, and of no cancellation.
+                End::Reports(reports) => {
+                    let platform_referral = platform_referral.clone();
+                    return Ok(End::Delivered(Receipt { platform_referral, reports }));
+                }
+                end => return Ok(end),
+            }
+        }
+        let purpose = Purpose::Tell { platform_referral, sender_move: SenderMove::Cancel, reason: None };
+        self.exchange(job, purpose, None, None).await
+    }
+
     /// Makes ready what the errand sends, and weighs what it would lose.
     pub(super) fn prepare(&self, job: &Job<'_>) -> Prepared {
-        if self.row.errand != Errand::Submit {
+        if !matches!(self.row.errand, Errand::Submit | Errand::Update) {
             return Prepared::Ready(None);
         }
         let view = self.view;
@@ -187,12 +234,24 @@ impl Exchanger<'_> {
                 Prepared::Not(DeliveryError::new(code, words))
             }
             Assessment::Told { report, minimised, account } => {
+                let carries = amend::content(&minimised.document);
+                if self.row.errand == Errand::Update {
+                    match amend::due(job, &carries) {
+                        Due::Go => {}
+                        Due::Begin(transaction) => return Prepared::Tell(transaction),
+                        Due::Stop(transaction) => return Prepared::Stop(transaction),
+                    }
+                }
                 match weigh(job, &report, &self.platform.loss, &mut || self.gateway.new_id()) {
                     Weighed::Go => {
                         let contents = Contents::of(&minimised, account.as_ref());
-                        Prepared::Ready(Some(Box::new(Outgoing { referral: minimised.referral, contents })))
+                        Prepared::Ready(Some(Box::new(Outgoing { referral: minimised.referral, contents, carries })))
                     }
                     Weighed::Tell(transaction) => Prepared::Tell(transaction),
+                    // The referral itself is delivered, and waits for nobody.
+                    Weighed::Stop(_) if self.row.errand == Errand::Update => {
+                        Prepared::Stop(Box::new(amend::not_told(job, LOSES, None)))
+                    }
                     Weighed::Stop(transaction) => Prepared::Stop(transaction),
                 }
             }
@@ -222,7 +281,10 @@ impl Exchanger<'_> {
         // To end, and to read, need no consent.
         let rests_on_consent = matches!(
             purpose,
-            Purpose::Submit { .. } | Purpose::Ask { .. } | Purpose::Tell { sender_move: SenderMove::Release, .. }
+            Purpose::Submit { .. }
+                | Purpose::Update { .. }
+                | Purpose::Ask { .. }
+                | Purpose::Tell { sender_move: SenderMove::Release, .. }
         );
         let mut answered = false;
         let attempt = if self.row.tried { Try::Again } else { Try::First };
@@ -275,8 +337,13 @@ impl Exchanger<'_> {
                 before.checks.extend(self.unchanged.cloned());
             }
             // Nor does it begin after the sender has cancelled or paused: that is on the Task, in the same transaction.
-            if matches!(purpose, Purpose::Submit { .. } | Purpose::Ask { .. }) {
-                before.checks.push(self.task_unchanged(job));
+            if matches!(purpose, Purpose::Submit { .. } | Purpose::Update { .. } | Purpose::Ask { .. }) {
+                before.checks.push(self.unchanged_since(("Task", &self.view.standing.referral.task), job.task.0));
+            }
+            // Nor on what it asked for before it changed that.
+            if matches!(purpose, Purpose::Submit { .. } | Purpose::Update { .. }) && !answered {
+                let request = ("ServiceRequest", self.view.standing.referral.service_request.as_str());
+                before.checks.push(self.unchanged_since(request, job.service_request.0));
             }
             let link = match self.link(&request) {
                 Ok(link) => link,
@@ -315,15 +382,10 @@ impl Exchanger<'_> {
         Ok(failed(DeliveryError::new(FailureCode::TooManySteps, words), position, repeat))
     }
 
-    /// That the sender's Task is still the one on which the attempt was decided.
-    fn task_unchanged(&self, job: &Job<'_>) -> Check {
-        let referral = &self.view.standing.referral;
-        let key = ResourceKey {
-            compartment: referral.compartment.clone(),
-            kind: "Task".to_owned(),
-            id: referral.task.clone(),
-        };
-        Check::VersionIs { key, version: job.task.0 }
+    /// That a resource of the sender's is still the one on which the attempt was decided.
+    fn unchanged_since(&self, (kind, id): (&str, &str), version: u64) -> Check {
+        let compartment = self.view.standing.referral.compartment.clone();
+        Check::VersionIs { key: ResourceKey { compartment, kind: kind.to_owned(), id: id.to_owned() }, version }
     }
 
     /// Whether it goes another way than the platform's own requests, whose turns and failures are nothing to it: a letter beside

@@ -12,6 +12,7 @@ use adapter_contract::{Account, DataClass, DataNeed, FieldLine, Loss};
 use axum::http::StatusCode;
 use gateway_core::accept::Judgement;
 use gateway_core::consent::{Decision, Withheld};
+use gateway_core::duplicate::Duplicate;
 use gateway_core::identity::Role;
 use gateway_core::loss::{Assessment, INCOMPLETE, LossReport, grade_word, reason_word};
 use gateway_core::refusal::Refusal;
@@ -83,6 +84,7 @@ fn task(gateway: &Gateway, place: &str, judgement: &Judgement) -> Value {
         let names = [text("name", &declared.name), text("version", &declared.version)];
         parts.push(json!({ "name": "adapter", "part": names }));
     }
+    parts.extend(judgement.duplicate.as_ref().map(duplicate));
     if let Some(Assessment::Told { report, account, minimised }) = &judgement.assessment {
         let needs = platform.as_ref().map(|platform| platform.adapter.descriptor().data_needs.clone());
         parts.extend(losses(report));
@@ -105,6 +107,13 @@ fn outcome(judgement: &Judgement) -> (&'static str, Option<String>) {
         Some(reason) => ("held", Some(reason.words())),
         None => ("sent", None),
     }
+}
+
+/// That the service has one like it.
+fn duplicate(found: &Duplicate) -> Value {
+    let mut parts: Vec<Value> = found.tasks.iter().map(|task| text("task", &format!("Task/{task}"))).collect();
+    parts.push(json!({ "name": "another-organisation", "valueBoolean": found.elsewhere }));
+    json!({ "name": "duplicate", "part": parts })
 }
 
 fn consent(decision: &Decision, in_the_way: Option<&str>) -> Value {

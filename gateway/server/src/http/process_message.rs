@@ -1,6 +1,7 @@
 //! `$process-message`: a BaRS-shaped message, read by `gateway-core`, translated, and then written like every other submission
 //! or withdrawn like every other Task. What is its own here are the headers, the answer and the shape of refusals.
 
+mod change;
 mod headers;
 mod withdraw;
 
@@ -70,6 +71,7 @@ pub(super) async fn receive(gateway: &Gateway, context: &Context, parts: &Parts,
     let message = bars::read(&document, gateway.limits.bundle_entries, &ours, asked.target.as_ref())?;
     let reply = match message.pattern.act {
         Act::Refer => refer(gateway, context, &bytes, &message).await,
+        Act::Change => change::change(gateway, context, &bytes, &message).await,
         Act::Withdraw => withdraw::withdraw(gateway, context, &bytes, &message).await,
     };
     reply.map(|reply| asked.version.speak(reply))

@@ -2,7 +2,7 @@
 //! other lacks.
 
 use axum::routing::MethodFilter;
-use gateway_core::ingest::{GATEWAY_WRITES, STAND_ALONE, STORED};
+use gateway_core::ingest::{AMENDABLE, GATEWAY_WRITES, STAND_ALONE, STORED};
 
 /// What an address does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,7 +174,7 @@ pub(super) fn all() -> Vec<Route> {
             routes.push(route("POST", format!("/fhir/{kind}"), Interaction::Create(kind)));
         }
     }
-    for kind in ["Task", "Consent", SUBSCRIPTION] {
+    for kind in ["Task", "Consent", SUBSCRIPTION].into_iter().chain(AMENDABLE) {
         routes.push(route("PUT", format!("/fhir/{kind}/{{id}}"), Interaction::Update(kind)));
     }
     routes.push(route("DELETE", format!("/fhir/{SUBSCRIPTION}/{{id}}"), Interaction::Delete(SUBSCRIPTION)));
@@ -183,7 +183,9 @@ pub(super) fn all() -> Vec<Route> {
             routes.push(route(verb, format!("/fhir/{SUBSCRIPTION}/{path}"), Interaction::Subscribed(name)));
         }
     }
-    routes.push(route("PATCH", "/fhir/Task/{id}".to_owned(), Interaction::Patch("Task")));
+    for kind in ["Task"].into_iter().chain(AMENDABLE) {
+        routes.push(route("PATCH", format!("/fhir/{kind}/{{id}}"), Interaction::Patch(kind)));
+    }
     routes
 }
 

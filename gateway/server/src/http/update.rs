@@ -1,4 +1,4 @@
-//! PUT and PATCH: the sender's moves of a Task, a new version of a Consent, a collecting platform's report on the Task
+//! PUT and PATCH: the sender's moves of a Task, a new version of a Consent or of what a referral is made of, a collecting platform's report on the Task
 //! that was published for it.
 
 use super::collect::{self, Given};
@@ -6,6 +6,7 @@ use super::context::Context;
 use super::read::{key, missing};
 use super::reply::{Reply, commit_fault, ingest_fault, store_fault};
 use super::write::{Committed, admit, commit_remembered, forbidden, need_role, repeated};
+use crate::duplicate;
 use crate::gateway::{Gateway, is_race};
 use crate::ingest::{self, consent_tokens, is_submission, load, nhs_numbers, stored_consents, unchanged};
 use axum::http::StatusCode;
@@ -50,7 +51,7 @@ pub(super) async fn put(
     }
     match kind {
         "Task" => task(gateway, context, id, bytes, &Proposal::Whole(document)).await,
-        _ => consent(gateway, context, kind, id, bytes, document).await,
+        _ => anew(gateway, context, kind, id, bytes, &Proposal::Whole(document)).await,
     }
 }
 
@@ -58,7 +59,7 @@ pub(super) async fn put(
 pub(super) async fn patch(
     gateway: &Gateway,
     context: &Context,
-    _kind: &str,
+    kind: &str,
     id: &str,
     bytes: &[u8],
 ) -> Result<Reply, Refusal> {
@@ -77,7 +78,10 @@ pub(super) async fn patch(
         return Err(Refusal::one(400, Issue::general(IssueCode::Structure, words)));
     }
     let operations = document.remove("patch").unwrap_or(Json::Null);
-    task(gateway, context, id, bytes, &Proposal::Patch(operations)).await
+    match kind {
+        "Task" => task(gateway, context, id, bytes, &Proposal::Patch(operations)).await,
+        _ => anew(gateway, context, kind, id, bytes, &Proposal::Patch(operations)).await,
+    }
 }
 
 pub(super) fn if_match(context: &Context) -> Result<Option<u64>, Refusal> {
@@ -243,7 +247,10 @@ pub(super) async fn senders(
     let lookup = |reference: &str| found.stored.get(reference).map(|stored| &stored.document);
     let person = patient_of(&request.document, request_id, &lookup).ok_or_else(Refusal::not_found)?;
     let numbers: BTreeSet<String> = nhs_numbers(&person.document).into_iter().collect();
-    let any = consent_tokens(BTreeSet::from([person.reference.clone()]), numbers);
+    let references = BTreeSet::from([person.reference.clone()]);
+    let others =
+        duplicate::others(gateway, &compartment, &references, &numbers).await.map_err(|error| fault(&error))?;
+    let any = consent_tokens(references, numbers);
     let consents = stored_consents(gateway, &compartment, &any).await.map_err(|error| fault(&error))?;
     let referral = gateway.store.referral_by_task(&compartment, task.0).await.map_err(|error| fault(&error))?;
     let outbox = match &referral {
@@ -268,6 +275,7 @@ pub(super) async fn senders(
             service_request: (request_id, &request.document),
             person: &person,
             consents: &consents,
+            others: &others.0,
             rules: &gateway.rules,
             translators: &gateway.platforms,
             lookup: &lookup,
@@ -338,28 +346,35 @@ async fn published(
     update_published_task(&update, gateway.new_id())
 }
 
-/// A new version of a Consent: how a withdrawal reaches the gateway.
-async fn consent(
+/// A new version of a Consent, which is how a withdrawal reaches the gateway, or of what a referral is made of.
+async fn anew(
     gateway: &Gateway,
     context: &Context,
     kind: &str,
     id: &str,
     bytes: &[u8],
-    document: Json,
+    proposal: &Proposal,
 ) -> Result<Reply, Refusal> {
-    need_role(context, Role::Consent)?;
+    need_role(context, if kind == "Consent" { Role::Consent } else { Role::Referrer })?;
     let if_match = if_match(context)?;
-    pass_or_refuse(check_single(&document, kind))?;
+    if if_match.is_none() && kind != "Consent" {
+        let words = "Say which version you have read: this update needs If-Match.";
+        return Err(Refusal::one(412, Issue::general(IssueCode::Required, words)));
+    }
     let mut tries = 0;
     loop {
         let compartment = context.client.compartment();
         let current =
             load(gateway, &compartment, &format!("{kind}/{id}")).await.map_err(|error| store_fault(&error))?;
-        let Some((version, _)) = current else { return Err(missing(gateway, context, &key(context, kind, id)).await) };
+        let Some((version, current)) = current else {
+            return Err(missing(gateway, context, &key(context, kind, id)).await);
+        };
         if if_match.is_some_and(|seen| seen != version) {
             let words = "If-Match names another version than the one that stands now. Read it again and decide anew.";
             return Err(Refusal::one(412, Issue::general(IssueCode::Conflict, words)));
         }
+        let (document, _) = proposed(&current, proposal)?;
+        pass_or_refuse(check_single(&document, kind))?;
         let draft = Draft {
             place: kind.to_owned(),
             full_url: None,
@@ -367,7 +382,7 @@ async fn consent(
             sent_id: Some(id.to_owned()),
             write: Write::Update { id: id.to_owned(), if_match },
             if_none_exist: None,
-            document: document.clone(),
+            document,
         };
         let submission = Submission { drafts: vec![draft] };
         let decided = ingest::decide(gateway, &context.client, &context.names.correlation, &submission).await;

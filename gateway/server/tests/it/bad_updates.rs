@@ -157,7 +157,7 @@ async fn an_address_that_is_not_there_and_a_verb_that_is_not_known_are_said_so()
     }
     for (method, path, allowed) in [
         ("DELETE", "/fhir/Task/a", "GET"),
-        ("PUT", "/fhir/Patient/a", "GET"),
+        ("PUT", "/fhir/Organization/a", "GET"),
         ("POST", "/fhir/metadata", "GET"),
         ("PUT", "/fhir", "POST"),
         ("DELETE", "/fhir/Task", "GET"),

@@ -301,6 +301,40 @@ async fn without_a_consent_it_is_held_and_the_answer_says_so() {
 }
 
 #[tokio::test]
+async fn an_update_changes_what_the_referral_is_made_of_and_makes_no_second_one() {
+    let world = World::quiet().await;
+    let taken = world.send(post(&world, 1, &message(0))).await;
+    assert_eq!(taken.status, 200, "{}", taken.text);
+    let before = world.referral().await;
+    let mut update = message(0);
+    update["id"] = json!(guid(501));
+    // By the id that the answer gave.
+    part(&mut update, "ServiceRequest")["id"] = part(&mut taken.json(), "ServiceRequest")["id"].clone();
+    part(&mut update, "MessageHeader")["reason"]["coding"][0]["code"] = json!("update");
+    part(&mut update, "ServiceRequest")["orderDetail"] = json!([{ "text": "Ground floor only" }]);
+    part(&mut update, "Patient")["telecom"] = json!([{ "system": "phone", "value": "07700 900999" }]);
+    let answer = world.send(post(&world, 2, &update)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_valid("answer", &answer.text);
+    let after = world.referral().await;
+    assert_eq!((after.task.clone(), after.key.clone()), (before.task, before.key), "it is the same referral");
+    let request = world.task(&format!("/fhir/ServiceRequest/{}", after.service_request)).await;
+    assert_eq!(request["orderDetail"][0]["text"], "Ground floor only");
+    assert_eq!(request["meta"]["versionId"], "2");
+    assert!(request["contained"].to_string().contains("CarePlan"), "what it came with stays: {request}");
+    let patient = world.task(&format!("/fhir/{}", after.patient)).await;
+    assert_eq!(patient["telecom"][0]["value"], "07700 900999");
+    // Another person's is not changed by it.
+    let mut strange = update.clone();
+    strange["id"] = json!(guid(502));
+    part(&mut strange, "Patient")["identifier"] =
+        json!([{ "system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9990000026" }]);
+    let refused = world.send(post(&world, 3, &strange)).await;
+    assert_eq!(refused.status, 409, "{}", refused.text);
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn a_cancellation_is_the_senders_withdrawal_of_its_task() {
     for (status, becomes, reason) in
         [("revoked", "cancelled", "update"), ("entered-in-error", "entered-in-error", "delete")]

@@ -222,6 +222,7 @@ fn descriptor() -> Descriptor {
             poll: false,
             push: true,
             status_link: false,
+            amend: adapter_contract::Amend::None,
         },
         data_needs: crate::scripted::everything(),
         accepted_losses: Vec::new(),

@@ -2,7 +2,7 @@
 //! that a test decides what is lost, how many steps there are, and when a folder changes.
 
 use adapter_contract::{
-    Account, Adapter, Answer, Capabilities, Cursor, DataClass, DataNeed, DeliveryError, Descriptor, Exchange,
+    Account, Adapter, Amend, Answer, Capabilities, Cursor, DataClass, DataNeed, DeliveryError, Descriptor, Exchange,
     FailureCode, HttpRequest, Limits, Loss, Method, PlatformOrder, PlatformReferralId, PlatformRequest, Progress,
     Purpose, Reading, Receipt, Repeat, Report, ReportPage, Settings, StatusReport, Step, TaskStatus, TranslateError,
 };
@@ -47,6 +47,9 @@ struct Script {
     /// Whether it can be told of a cancellation.
     #[serde(default)]
     cancels: bool,
+    /// How it is told of a change.
+    #[serde(default)]
+    amends: Amend,
     /// Whether it panics when it is asked.
     #[serde(default)]
     panics: bool,
@@ -112,6 +115,7 @@ fn descriptor(name: &str, script: &Script, hash: &str) -> Descriptor {
             poll: true,
             push: false,
             status_link: false,
+            amend: script.amends,
         },
         data_needs: script.declares.iter().map(need).collect(),
         accepted_losses: Vec::new(),
@@ -183,7 +187,9 @@ impl Adapter for Scripted {
             Purpose::Read { .. } => Ok(self.request(Method::Get, "read-1", "read-1")),
             Purpose::Poll { .. } => Ok(self.request(Method::Get, "poll", "poll")),
             Purpose::Tell { .. } if self.script.cancels => Ok(self.request(Method::Post, "cancel", "cancel")),
-            Purpose::Tell { .. } | Purpose::Ask { .. } => Err(TranslateError::new("purpose", "is not declared")),
+            Purpose::Update { .. } | Purpose::Tell { .. } | Purpose::Ask { .. } => {
+                Err(TranslateError::new("purpose", "is not declared"))
+            }
         }
     }
 
@@ -199,7 +205,10 @@ impl Adapter for Scripted {
             },
             Purpose::Read { .. } if progress.step == "read-1" => Ok(self.request(Method::Get, "read-2", "read-2")),
             Purpose::Read { platform_referral } => {
-                let status = if body == b"ended" { ended(platform_referral) } else { accepted(platform_referral) };
+                let mut status = if body == b"ended" { ended(platform_referral) } else { accepted(platform_referral) };
+                if self.script.amends == Amend::CancelAndResend && body != b"ended" {
+                    status.status = Some(TaskStatus::Requested);
+                }
                 let readings = vec![Reading::Status(status)];
                 Ok(Step::Reports(ReportPage { readings, cursor: None, more: false }))
             }
@@ -213,7 +222,7 @@ impl Adapter for Scripted {
             // What was sent may have arrived before nothing was answered any more.
             Purpose::LookUp if body == b"there" => Ok(there()),
             Purpose::LookUp => Ok(Step::Absent),
-            Purpose::Tell { .. } | Purpose::Ask { .. } => Ok(there()),
+            Purpose::Update { .. } | Purpose::Tell { .. } | Purpose::Ask { .. } => Ok(there()),
         }
     }
 

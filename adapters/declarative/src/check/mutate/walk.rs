@@ -93,6 +93,7 @@ pub(crate) fn walk(program: &mut Program, visit: &mut dyn FnMut(&Here, Spot<'_>)
 const fn exchange_name(name: ExchangeName) -> &'static str {
     match name {
         ExchangeName::Submit => "submit",
+        ExchangeName::Update => "update",
         ExchangeName::LookUp => "look-up",
         ExchangeName::Read => "read",
         ExchangeName::Poll => "poll",

@@ -71,7 +71,11 @@ fn ways(message: &Message<'_>) -> Vec<Vec<Token>> {
 }
 
 /// The one current Task that the message means.
-async fn referred(gateway: &Gateway, context: &Context, message: &Message<'_>) -> Result<ResourceVersion, Refusal> {
+pub(super) async fn referred(
+    gateway: &Gateway,
+    context: &Context,
+    message: &Message<'_>,
+) -> Result<ResourceVersion, Refusal> {
     let place = format!("Bundle.entry[{}].resource", message.request.index);
     let ways = ways(message);
     let Some(way) = ways.first() else {
@@ -105,7 +109,12 @@ async fn referred(gateway: &Gateway, context: &Context, message: &Message<'_>) -
 }
 
 /// BaRS Core, "Cancellation": demographics are compared, so that nobody else's referral is taken back.
-async fn same_patient(gateway: &Gateway, context: &Context, message: &Message<'_>, task: &Json) -> Result<(), Refusal> {
+pub(super) async fn same_patient(
+    gateway: &Gateway,
+    context: &Context,
+    message: &Message<'_>,
+    task: &Json,
+) -> Result<(), Refusal> {
     let Some(patient) = message.entries().find(|entry| entry.kind == "Patient") else { return Ok(()) };
     let theirs = nhs_numbers(patient.resource);
     let reference = task.get("for").and_then(|person| person.text("reference")).unwrap_or_default();
@@ -114,7 +123,7 @@ async fn same_patient(gateway: &Gateway, context: &Context, message: &Message<'_
     if theirs.is_empty() || ours.is_empty() || theirs.iter().any(|number| ours.contains(number)) {
         return Ok(());
     }
-    let words = "This referral is about another person than the Patient in the message. Nothing was taken back.";
+    let words = "This referral is about another person than the Patient in the message. Nothing was done.";
     let place = format!("Bundle.entry[{}].resource.identifier", patient.index);
     Err(Refusal::one(409, Issue::at(IssueCode::Conflict, place, words)))
 }
@@ -139,7 +148,7 @@ fn proposed(message: &Message<'_>, current: &Json) -> Json {
 }
 
 /// What the message's entries are here, as far as the Task refers to them.
-fn references(message: &Message<'_>, task: &Json) -> BTreeMap<String, String> {
+pub(super) fn references(message: &Message<'_>, task: &Json) -> BTreeMap<String, String> {
     let own = |element: &str| task.get(element).and_then(|one| one.text("reference")).map(str::to_owned);
     let patient = message.entries().find(|entry| entry.kind == "Patient");
     let known = [(Some(message.request), own("focus")), (patient, own("for"))];

@@ -51,7 +51,17 @@ async fn each_fault_has_its_published_answer() {
             "REC_BAD_REQUEST",
         ),
         ("unknown reason", |m| code(m, "reason", "perhaps"), 400, "invariant", "REC_BAD_REQUEST"),
-        ("update", |m| code(m, "reason", "update"), 400, "invariant", "REC_BAD_REQUEST"),
+        ("update of what is not there", |m| code(m, "reason", "update"), 404, "not-found", "REC_NOT_FOUND"),
+        (
+            "update to on-hold",
+            |m| {
+                code(m, "reason", "update");
+                part(m, "ServiceRequest")["status"] = json!("on-hold");
+            },
+            400,
+            "invariant",
+            "REC_BAD_REQUEST",
+        ),
         ("delete of an active one", |m| code(m, "reason", "delete"), 400, "invariant", "REC_BAD_REQUEST"),
         (
             "new and revoked",

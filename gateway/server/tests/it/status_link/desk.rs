@@ -247,6 +247,7 @@ fn descriptor() -> Descriptor {
             poll: false,
             push: false,
             status_link: true,
+            amend: adapter_contract::Amend::None,
         },
         data_needs: crate::scripted::everything(),
         accepted_losses: Vec::new(),

@@ -14,6 +14,7 @@ fn capabilities(words: &str) -> Capabilities {
         look_up: has("look-up"),
         poll: has("poll"),
         push: has("push"),
+        update: has("update"),
     }
 }
 

@@ -11,14 +11,15 @@ pub mod subscription;
 
 use crate::gateway::{Gateway, is_race, log_store_fault};
 use crate::store::{CommitError, StoreError};
-use crate::view::{View, ViewError};
+use crate::view::{Standing, View, ViewError};
 use adapter_contract::{DeliveryError, FailureCode, Repeat};
 use async_trait::async_trait;
 use gateway_core::change::{AuditRecord, Change, Removed, Transaction};
 use gateway_core::classify::{self, Class};
+use gateway_core::follow_up::{self, Cause, Opening};
 use gateway_core::identity::{Compartment, GATEWAY_AUTHOR, TenantId};
-use gateway_core::notify::{Destination, Fed, Notice, NoticeState, Told, Wanted, numbered};
-use gateway_core::resource::ResourceVersion;
+use gateway_core::notify::{Destination, Fed, Notice, NoticeState, Told, Wanted, What, numbered};
+use gateway_core::resource::{ResourceKey, ResourceVersion};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -377,6 +378,7 @@ async fn end(
             (Some(way), Some(told)) => way.settle(gateway, next, told).await?,
             _ => Transaction::default(),
         };
+        changes.extend(worry(gateway, next).await?);
         changes.push(Change::PutNotice(Box::new(next.clone())));
         if next.state != NoticeState::Waiting {
             changes.push(line(gateway, next));
@@ -395,6 +397,44 @@ async fn end(
         }
     }
     Ok(())
+}
+
+/// A person is asked to look where somebody cannot be told, once for each referral and destination; and is told when that is over. A
+/// letter does so by itself.
+async fn worry(gateway: &Gateway, next: &Notice) -> Result<Vec<Change>, StoreError> {
+    let about = matches!(next.what, What::Version { .. }) && !matches!(next.destination, Destination::Letter { .. });
+    let (Some(id), true) = (next.referral.as_ref().filter(|_| about), !next.state.is_open()) else {
+        return Ok(Vec::new());
+    };
+    let Some(mut referral) = gateway.store.referral(id).await? else { return Ok(Vec::new()) };
+    let (party, now) = (next.destination.party(), gateway.clock.now());
+    let own = follow_up::id(&referral, Cause::NotNotified, &party);
+    let mut changes = match next.state {
+        NoticeState::Dead => {
+            let standing = match Standing::load(gateway, id).await {
+                Ok(standing) => standing,
+                Err(ViewError::Store(error)) => return Err(error),
+                Err(ViewError::Erased | ViewError::Missing(_)) => return Ok(Vec::new()),
+            };
+            referral = standing.referral.clone();
+            let documents = (standing.task().1, standing.service_request().1);
+            let opening = Opening { detail: next.last_failure.as_deref(), ..Opening::new(Cause::NotNotified, &party) };
+            follow_up::open(&mut referral, documents, &opening, now)
+        }
+        NoticeState::Sent if referral.open_follow_ups().any(|one| one.task == own) => {
+            let key =
+                ResourceKey { compartment: referral.compartment.clone(), kind: "Task".to_owned(), id: own.clone() };
+            let Some(stored) = gateway.store.resource(&key, None).await? else { return Ok(Vec::new()) };
+            let Some(document) = crate::ingest::parse(&stored) else { return Ok(Vec::new()) };
+            follow_up::settled(&mut referral, (&own, stored.version, &document), "It was told after all.", now)
+        }
+        _ => Vec::new(),
+    };
+    if !changes.is_empty() {
+        referral.revision += 1;
+        changes.push(Change::PutReferral(Box::new(referral)));
+    }
+    Ok(changes)
 }
 
 fn line(gateway: &Gateway, notice: &Notice) -> Change {

@@ -154,8 +154,15 @@ impl Way for MessageWay {
         let key = &version.key;
         let Some(task) = crate::ingest::parse(version).filter(|_| key.kind == "Task") else { return Ok(Vec::new()) };
         let (Some(_), Some(says)) = (bars::conversation(&task), bars::says(&task)) else { return Ok(Vec::new()) };
-        let before = version_of(gateway, key, version.version.saturating_sub(1)).await?;
-        if before.as_ref().and_then(bars::says).is_some_and(|before| before.encounter == says.encounter) {
+        // A wait says nothing in a message; what was said before it is not said again after it.
+        let mut before = None;
+        for earlier in (1..version.version).rev() {
+            before = version_of(gateway, key, earlier).await?.as_ref().and_then(bars::says);
+            if before.is_some() {
+                break;
+            }
+        }
+        if before.is_some_and(|before| before.encounter == says.encounter) {
             return Ok(Vec::new());
         }
         let Some(referral) = gateway.store.referral_by_task(&key.compartment, &key.id).await? else {
@@ -199,12 +206,15 @@ impl Way for MessageWay {
             id: referral.task.clone(),
         };
         let meant = version_of(gateway, &key, *version).await?;
-        let same =
-            meant.as_ref().and_then(bars::says).map(|row| row.encounter) == bars::says(task).map(|row| row.encounter);
-        if !same || all.iter().any(|other| other.sequence > notice.sequence) {
+        let said = |task: Option<&Json>| task.and_then(bars::says).map(|row| row.encounter);
+        let stands = said(Some(task));
+        let moved_on = stands.is_some() && stands != said(meant.as_ref());
+        if moved_on || all.iter().any(|other| other.sequence > notice.sequence) {
             return Ok(Told::NotWanted("The status has moved on since.".to_owned()));
         }
         let kept = if view.permits_relay(gateway).await? { view.told(gateway).await? } else { Kept::All };
+        // Where what stands now says nothing in a message, as a wait does, what was meant is still the last word.
+        let task = if stands.is_none() { meant.as_ref().unwrap_or(task) } else { task };
         let of = Responding {
             task,
             request: view.standing.service_request().1,

@@ -12,11 +12,12 @@ use crate::view::View;
 use adapter_contract::{Answer, HttpRequest, Method, Repeat};
 use async_trait::async_trait;
 use gateway_core::consent::Kept;
+use gateway_core::follow_up;
 use gateway_core::identity::{ClientId, Compartment, Owner, TenantId};
 use gateway_core::notify::{Destination, Fed, Notice, NoticeState, Told, Wanted, What};
 use gateway_core::notify_server::{Ask, Copy, Creates, End, Exchange, Heard, Next, Source, copy};
 use gateway_core::referral::Referral;
-use gateway_core::resource::{ResourceVersion, Token};
+use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
 use gateway_fhir::{Json, door};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -100,7 +101,7 @@ impl ServerTarget {
         if !self.owns(&referral.compartment) || referral.client != self.client {
             return Ok(Told::NotWanted("The referral is not this client's.".to_owned()));
         }
-        let What::Version { kind, .. } = &notice.what else {
+        let What::Version { kind, id, .. } = &notice.what else {
             return Ok(Told::NotWanted("There is nothing of this kind to tell a server.".to_owned()));
         };
         let own = |id: &str| format!("ServiceRequest/{id}");
@@ -132,10 +133,25 @@ impl ServerTarget {
             Err(_) => None,
         };
         let kept = view.told(gateway).await?;
-        let (version, document) = view.standing.task();
-        let mut document = document.clone();
-        if !document.items("output").is_empty() && !view.permits_relay(gateway).await? {
+        let (version, mut document, task_stood) = if *id == referral.task {
+            let (version, document) = view.standing.task();
+            (version, document.clone(), task_stood)
+        } else {
+            // A follow-up: as urgent as it may be, and part of the referral's own Task.
+            let key = ResourceKey { compartment: place.clone(), kind: kind.clone(), id: id.clone() };
+            let Some(stored) = gateway.store.resource(&key, None).await? else {
+                return Ok(Told::NotWanted("The record was erased.".to_owned()));
+            };
+            let Some(document) = crate::ingest::parse(&stored) else { return Ok(broken()) };
+            (stored.version, document, self.stood(gateway, place, format!("Task/{id}")).await?)
+        };
+        let may_be_told = view.permits_relay(gateway).await?;
+        if !may_be_told {
             document.remove("output");
+        }
+        if (kept != Kept::Nothing || !may_be_told) && follow_up::is_follow_up(&document) {
+            // The service's own words.
+            document.remove("note");
         }
         let focus = there.as_deref().map(|id| (request_name.as_str(), id));
         let Some(task) = copy(&source(&document, version, kept, focus)) else { return Ok(broken()) };
@@ -183,7 +199,11 @@ fn request(ask: &Ask, copy: &Copy) -> HttpRequest {
 async fn referrals_of(gateway: &Gateway, version: &ResourceVersion) -> Result<Vec<Referral>, StoreError> {
     let compartment = &version.key.compartment;
     let tasks = match version.key.kind.as_str() {
-        "Task" => vec![version.key.id.clone()],
+        "Task" => {
+            let document = crate::ingest::parse(version);
+            let whole = document.as_ref().filter(|task| follow_up::is_follow_up(task)).and_then(follow_up::parent);
+            vec![whole.unwrap_or(&version.key.id).to_owned()]
+        }
         _ => {
             let focus = [Token::new("focus", version.key.reference())];
             let found = with_any(gateway, compartment, "Task", &focus).await?;

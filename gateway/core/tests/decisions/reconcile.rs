@@ -106,7 +106,7 @@ fn receipt(name: &str, reports: Vec<StatusReport>) -> Receipt {
 fn where_all_agree_nothing_is_written() {
     let accepted = said("e1", Some(TaskStatus::Accepted), 1);
     let scene = Scene::new(TaskStatus::Accepted).heard(&accepted);
-    agrees(&scene.compare(There::Says(&[accepted.clone()])), "the same statement");
+    agrees(&scene.compare(There::Says(std::slice::from_ref(&accepted))), "the same statement");
     agrees(&scene.compare(There::Unasked), "nobody can be asked");
     agrees(&scene.compare(There::Says(&[])), "nothing is said");
     // It touched its record, and says the same.
@@ -154,11 +154,11 @@ fn outcomes_and_contradictions_that_were_lost_are_recorded_too() {
 fn what_was_read_and_is_not_shown_is_aligned_anew() {
     let accepted = said("e1", Some(TaskStatus::Accepted), 1);
     let mut scene = Scene::new(TaskStatus::Requested).heard(&accepted);
-    let found = scene.compare(There::Says(&[accepted.clone()]));
+    let found = scene.compare(There::Says(std::slice::from_ref(&accepted)));
     assert_eq!(one(&found).1.code(), "repaired");
     assert_eq!(found.transaction.dispositions(), [("report-e1".to_owned(), Disposition::Recorded)]);
     scene.permitted = false;
-    agrees(&scene.compare(There::Says(&[accepted.clone()])), "consent keeps it from the GP: on purpose");
+    agrees(&scene.compare(There::Says(std::slice::from_ref(&accepted))), "consent keeps it from the GP: on purpose");
     scene.permitted = true;
     // Nobody moves a Task that has ended.
     scene.referral.task_status = TaskStatus::Failed;

@@ -189,9 +189,9 @@ mod tests {
     }
 
     fn made(kept: Kept) -> Copy {
-        let task = task();
+        let task: &'static Json = Box::leak(Box::new(task()));
         let focus = Some(("ServiceRequest/s", "theirs-1"));
-        let source = Source { document: &task, version: 4, base_url: BASE, related: &related, kept, focus };
+        let source = Source { document: task, version: 4, base_url: BASE, related: &related, kept, focus };
         copy(&source).expect("a copy")
     }
 

@@ -21,6 +21,7 @@ use gateway_core::identity::{Compartment, GATEWAY_AUTHOR, TenantId};
 use gateway_core::notify::{Destination, Fed, Notice, NoticeState, Told, Wanted, What, numbered};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
 use serde_json::json;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -251,9 +252,9 @@ pub(crate) async fn make(gateway: &Gateway, wanted: Vec<Wanted>) -> Result<Vec<C
     let mut last = BTreeMap::new();
     for one in &fresh {
         let queue = one.destination.queue(&one.compartment);
-        if !last.contains_key(&queue) {
-            let number = gateway.store.last_notice(&queue).await?;
-            last.insert(queue, number);
+        if let Entry::Vacant(place) = last.entry(queue) {
+            let number = gateway.store.last_notice(place.key()).await?;
+            place.insert(number);
         }
     }
     let notices = numbered(fresh, &mut |queue| last.get(queue).copied().unwrap_or_default(), now, schedule);

@@ -49,7 +49,7 @@ pub enum Use {
 
 enum Key {
     Secret(hmac::Key),
-    Private(Ed25519KeyPair),
+    Private(Box<Ed25519KeyPair>),
     Public(Vec<u8>),
 }
 
@@ -174,7 +174,7 @@ fn key(word: &str, purpose: Use) -> Result<Key, &'static str> {
             Ok(Key::Secret(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
         }
         ("whsec", _) => Err("holds a whsec_ secret that is not 24 to 64 bytes long"),
-        ("whsk", Use::Sign) => private(&bytes).map(Key::Private),
+        ("whsk", Use::Sign) => private(&bytes).map(|pair| Key::Private(Box::new(pair))),
         ("whpk", Use::Verify) if bytes.len() == 32 => Ok(Key::Public(bytes)),
         ("whpk", Use::Verify) => Err("holds a whpk_ key that is not 32 bytes long"),
         ("whpk", Use::Sign) => Err("holds a public key (whpk_), by which nothing can be signed; give whsec_ or whsk_"),

@@ -101,7 +101,7 @@ pub(super) async fn due(on: &mut PgConnection, now: OffsetDateTime, each: u32) -
     let (mut party, mut found) = (String::new(), Vec::new());
     while let Some(next) = one(on, ask(NOTICE_PARTY).text(&party), |row| row.text_or_null(0)).await?.flatten() {
         let due = before(DUE_NOTICES, now, each)?.text(&next);
-        found.extend(all(on, due, |row| readable(row)).await?.into_iter().flatten());
+        found.extend(all(on, due, readable).await?.into_iter().flatten());
         party = next;
     }
     Ok(in_order(found))

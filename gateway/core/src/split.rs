@@ -108,14 +108,14 @@ mod tests {
         }
     }
 
-    fn any() -> impl Strategy<Value = TaskStatus> {
+    fn a_status() -> impl Strategy<Value = TaskStatus> {
         proptest::sample::select(TaskStatus::ALL.to_vec())
     }
 
     proptest! {
         #[test]
         fn neither_order_nor_repetition_matters(
-            parts in proptest::collection::vec(any(), 1..7), seed in any::<usize>(), again in any::<usize>()
+            parts in proptest::collection::vec(a_status(), 1..7), seed in any::<usize>(), again in any::<usize>()
         ) {
             let whole = status(&parts);
             let mut other = parts.clone();
@@ -126,12 +126,12 @@ mod tests {
         }
 
         #[test]
-        fn of_one_kind_it_is_that_kind(part in any(), times in 1_usize..5) {
+        fn of_one_kind_it_is_that_kind(part in a_status(), times in 1_usize..5) {
             prop_assert_eq!(status(&vec![part; times]), Some(part));
         }
 
         #[test]
-        fn it_is_over_exactly_when_all_are(parts in proptest::collection::vec(any(), 1..7)) {
+        fn it_is_over_exactly_when_all_are(parts in proptest::collection::vec(a_status(), 1..7)) {
             let over = status(&parts).is_some_and(TaskStatus::is_final);
             prop_assert_eq!(over, parts.iter().all(|part| part.is_final()));
         }

@@ -48,7 +48,7 @@ pub enum Use {
 }
 
 enum Key {
-    Secret(hmac::Key),
+    Secret(Box<hmac::Key>),
     Private(Box<Ed25519KeyPair>),
     Public(Vec<u8>),
 }
@@ -171,7 +171,7 @@ fn key(word: &str, purpose: Use) -> Result<Key, &'static str> {
     let bytes = LENIENT.decode(encoded).map_err(|_| "holds a key that is not base64 after its prefix")?;
     match (kind, purpose) {
         ("whsec", _) if SECRET_BYTES.contains(&bytes.len()) => {
-            Ok(Key::Secret(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
+            Ok(Key::Secret(Box::new(hmac::Key::new(hmac::HMAC_SHA256, &bytes))))
         }
         ("whsec", _) => Err("holds a whsec_ secret that is not 24 to 64 bytes long"),
         ("whsk", Use::Sign) => private(&bytes).map(|pair| Key::Private(Box::new(pair))),

@@ -81,8 +81,8 @@ async fn a_conversation_from_request_to_outcome() {
         let came: &Came = came;
         assert_eq!(says(came), "planned");
         assert_valid("response", &came.body.to_string());
-        assert_eq!(header(&came, "x-correlation-id"), guid(42));
-        assert_eq!(header(&came, "x-request-id"), header(&first, "x-request-id"), "one message, one id");
+        assert_eq!(header(came, "x-correlation-id"), guid(42));
+        assert_eq!(header(came, "x-request-id"), header(&first, "x-request-id"), "one message, one id");
         assert_eq!(came.body["id"], first.body["id"]);
     }
     assert_ne!(header(&first, "x-request-id"), guid(1));

@@ -60,7 +60,7 @@ fn each_business_status_is_explained() {
 
 #[test]
 fn each_configuration_key_is_explained() {
-    let sections = ["sections", "letters", "policy", "store"]
+    let sections = ["sections", "letters", "policy", "store", "follow_up", "duplicates", "poll", "subscriptions"]
         .map(|name| text(&format!("gateway/server/src/config/{name}.rs")))
         .concat();
     let keys: Vec<String> = sections
@@ -81,6 +81,8 @@ fn each_configuration_key_is_explained() {
                     | "retry"
                     | "limits"
                     | "retention"
+                    | "duplicates"
+                    | "follow-up"
                     | "decided"
                     | "policies"
                     | "registers"

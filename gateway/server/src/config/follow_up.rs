@@ -59,7 +59,7 @@ impl TimerSection {
 }
 
 impl FollowUpSection {
-    /// As referrals are waited for. What [`Check::follow_up`] refuses is left out.
+    /// As referrals are waited for. What the check of the configuration refuses is left out.
     #[must_use]
     pub fn rules(&self) -> TimerRules {
         let row = |timer: &TimerSection| {

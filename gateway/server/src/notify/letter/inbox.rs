@@ -11,9 +11,9 @@ use crate::transport::mesh::post::{PostAnswer, PostRequest};
 use crate::view::{Standing, ViewError};
 use adapter_contract::DeliveryError;
 use gateway_core::change::{Change, Transaction};
-use gateway_core::follow_up::{self, Cause, Priority};
+use gateway_core::follow_up::{self, Cause, FollowUp, Priority};
 use gateway_core::identity::Compartment;
-use gateway_core::letter::{self, AWAITED, Answer, Heard, IN_STATE, NAMED, State};
+use gateway_core::letter::{self, AWAITED, Answer, Heard, IN_STATE, Letter, NAMED, State};
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::Token;
 use gateway_documents::response::{
@@ -262,7 +262,7 @@ pub(super) async fn apply(
         let stored = gateway.store.resource(&key(compartment, "DocumentReference", id), None).await?;
         let Some(Stored { letter, document }) = stored.as_ref().and_then(read) else { return Ok(()) };
         let now = gateway.clock.now();
-        let Some(next) = letter.after(answer, now) else { return Ok(()) };
+        let Some(mut next) = letter.after(answer, now) else { return Ok(()) };
         let standing = match Standing::load(gateway, referral).await {
             Ok(standing) => standing,
             Err(ViewError::Store(error)) => return Err(error.into()),
@@ -270,7 +270,7 @@ pub(super) async fn apply(
             Err(ViewError::Erased | ViewError::Missing(_)) => return Ok(()),
         };
         let mut referral = standing.referral.clone();
-        let mut changes = letter::moved(&referral, (&next, &document), standing.task(), now);
+        let mut changes = Vec::new();
         if next.state.is_trouble() {
             let detail = format!("{} {}", next.state.words(), advice.unwrap_or_default());
             let occurrence = format!("{id}/{}/{}", next.state.code(), next.code.as_deref().unwrap_or_default());
@@ -278,10 +278,13 @@ pub(super) async fn apply(
             // Whoever still writes to or visits somebody who has died has to learn of it today.
             let urgent = next.code.as_deref() == Some(ResponseCode::PatientDeceased.number());
             let opening = worry(&occurrence, detail.trim(), urgent.then_some(Priority::Urgent));
+            next.follow_ups.push(follow_up::id(&referral, opening.cause, opening.occurrence));
             changes.extend(follow_up::open(&mut referral, documents, &opening, now));
         } else if next.state.is_well() {
-            changes.extend(settled(gateway, &mut referral, now).await?);
+            let about = opened(gateway, compartment, &next, &document).await?;
+            changes.extend(settled(gateway, &mut referral, &about, now).await?);
         }
+        changes.extend(letter::moved(&referral, (&next, &document), standing.task(), now));
         referral.revision += 1;
         changes.push(Change::PutReferral(Box::new(referral)));
         match gateway.commit(Transaction { checks: Vec::new(), changes }).await {
@@ -291,13 +294,31 @@ pub(super) async fn apply(
     }
 }
 
+/// The follow-ups about a letter, and about the one that it replaces: no other is settled by it.
+async fn opened(
+    gateway: &Gateway,
+    compartment: &Compartment,
+    letter: &Letter,
+    document: &gateway_fhir::Json,
+) -> Result<Vec<String>, StoreError> {
+    let mut all = letter.follow_ups.clone();
+    for target in document.items("relatesTo").iter().filter_map(|related| related.get("target")?.text("reference")) {
+        let Some(id) = target.strip_prefix("DocumentReference/") else { continue };
+        let before = gateway.store.resource(&key(compartment, "DocumentReference", id), None).await?;
+        all.extend(before.as_ref().and_then(read).map(|before| before.letter.follow_ups).unwrap_or_default());
+    }
+    Ok(all)
+}
+
 /// The practice has the letter after all: nobody has to look any more.
 async fn settled(
     gateway: &Gateway,
     referral: &mut Referral,
+    about: &[String],
     now: time::OffsetDateTime,
 ) -> Result<Vec<Change>, StoreError> {
-    let open = referral.open_follow_ups().filter(|one| one.cause == Cause::LetterNotDelivered);
+    let is_about = |one: &&FollowUp| one.cause == Cause::LetterNotDelivered && about.contains(&one.task);
+    let open = referral.open_follow_ups().filter(is_about);
     let open: Vec<String> = open.map(|one| one.task.clone()).collect();
     let mut changes = Vec::new();
     for task in open {

@@ -108,7 +108,9 @@ impl State {
             Self::Undelivered => "The letter about the outcome could not be delivered to the practice.",
             Self::Unanswered => "The practice's system has not confirmed the letter about the outcome in time.",
             Self::NotSent => "The letter about the outcome could not be sent.",
-            Self::Withdrawn => "The letter about the outcome was not sent, as it is not wanted any more as it was written.",
+            Self::Withdrawn => {
+                "The letter about the outcome was not sent, as it is not wanted any more as it was written."
+            }
         }
     }
 

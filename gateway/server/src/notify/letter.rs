@@ -6,6 +6,7 @@
 
 mod compose;
 mod inbox;
+mod practice;
 
 pub(crate) use inbox::worker;
 
@@ -55,7 +56,7 @@ pub struct Office {
     pub sender: Organisation,
     /// Who answers for what is written.
     pub author: Author,
-    /// For whom it is meant.
+    /// For whom letters to a fixed mailbox are meant; without one the Patient names the practice.
     pub practice: Practice,
     /// Title of the letters, without patient data.
     pub title: String,
@@ -238,6 +239,7 @@ pub(super) struct Permitted {
     pub(super) platform: Arc<Platform>,
     pub(super) consent: Decision,
     pub(super) kept: Kept,
+    pub(super) practice: Practice,
     pub(super) unchanged: Option<Check>,
 }
 
@@ -259,12 +261,22 @@ async fn permitted(gateway: &Gateway, office: &Office, id: &ReferralId) -> Resul
     if consent.verdict != Verdict::Permit {
         return not_wanted("Consent no longer lets the outcome be told.");
     }
+    let practice = match practice::of(gateway, office, &view).await? {
+        Ok(practice) => practice,
+        Err(told) => return Ok(Err(told)),
+    };
     // The practice is asked about by its own name, and so is the sender, who is another where a PCN refers.
-    let practice = view.kept_from(gateway, &platform, &consents, office.practice.ods_code.as_str()).await?;
-    let sender = view.kept(gateway, &platform, &consents).await?;
-    let kept = most([practice, sender]);
+    let code = practice.ods_code.as_str();
+    let from_practice = view.kept_from(gateway, &platform, &consents, code).await?;
+    let from_sender = view.kept(gateway, &platform, &consents).await?;
+    let kept = most([from_practice, from_sender]);
     if kept == Kept::All {
         return not_wanted("The person does not wish the practice to learn of the outcome.");
+    }
+    if office.to.is_none() && practice::another_is_refused(gateway, &view, &platform, &consents, code).await? {
+        let words = "A Consent keeps the outcome from another organisation than the practice that the Patient names, and MESH delivers to \
+                     where the person is registered, which may be that one. Ask the person, and tell the practice by another way.";
+        return Ok(Err(Told::Never(words.to_owned())));
     }
     let standing = &view.standing;
     if is_restricted(&standing.service_request.document)
@@ -275,7 +287,7 @@ async fn permitted(gateway: &Gateway, office: &Office, id: &ReferralId) -> Resul
         return Ok(Err(Told::Never(words.to_owned())));
     }
     let unchanged = view.unchanged(&consents);
-    Ok(Ok(Permitted { view, platform, consent, kept, unchanged }))
+    Ok(Ok(Permitted { view, platform, consent, kept, practice, unchanged }))
 }
 
 fn most(kept: [Kept; 2]) -> Kept {
@@ -344,11 +356,7 @@ async fn attempt(gateway: &Gateway, office: &Office, notice: &Notice) -> Result<
 }
 
 /// All letters of a referral, in the order of their making.
-async fn letters_of(
-    gateway: &Gateway,
-    compartment: &Compartment,
-    id: &ReferralId,
-) -> Result<Vec<Stored>, StoreError> {
+async fn letters_of(gateway: &Gateway, compartment: &Compartment, id: &ReferralId) -> Result<Vec<Stored>, StoreError> {
     let (mut all, mut after) = (Vec::new(), 0);
     loop {
         let page = found(gateway, compartment, Token::new(letter::OF_REFERRAL, &id.0), after).await?;
@@ -472,7 +480,10 @@ async fn send(
 const fn has_not_left(code: &FailureCode) -> bool {
     matches!(
         code,
-        FailureCode::NotConnected | FailureCode::TlsRefused | FailureCode::Refused | FailureCode::HttpStatus(400..=499 | 503)
+        FailureCode::NotConnected
+            | FailureCode::TlsRefused
+            | FailureCode::Refused
+            | FailureCode::HttpStatus(400..=499 | 503)
     )
 }
 

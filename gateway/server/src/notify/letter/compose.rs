@@ -30,6 +30,9 @@ const VERIFICATION: &str = "Extension-UKCore-NHSNumberVerificationStatus";
 /// The codes for "number present and verified", of both published code systems.
 const VERIFIED: [&str; 2] = ["01", "number-present-and-verified"];
 
+/// Stands behind the practice's name in a disclosure where no address is configured.
+const FOUND: &str = " (the practice that the Patient names; MESH delivers to where the person is registered)";
+
 /// A letter with everything that is committed before it leaves.
 pub(super) struct Composed {
     pub(super) letter: Letter,
@@ -94,7 +97,13 @@ pub(super) fn gather(gateway: &Gateway, office: &Office, permitted: &Permitted) 
                      status of the number (01), or tell the practice by another way.";
         return Err(Told::Never(words.to_owned()));
     }
-    let identity = [patient.nhs_number.digits(), &patient.name.family, &patient.birth_date.to_string()];
+    let identity = [
+        patient.nhs_number.digits(),
+        &patient.name.family,
+        &patient.birth_date.to_string(),
+        permitted.practice.ods_code.as_str(),
+        office.to.as_deref().unwrap_or_default(),
+    ];
     let contents = letter::contents(&back, &identity);
     Ok(Gathered { back, patient, contents })
 }
@@ -114,7 +123,7 @@ pub(super) fn compose(
     let Gathered { back, patient, contents } = gathered;
     let Earlier { last, .. } = earlier;
     let number = last.map_or(NonZeroU32::MIN, |last| last.letter.number.saturating_add(1));
-    let page = page(office, &back, patient, number, now);
+    let page = page((office, &permitted.practice), &back, patient, number, now);
     let made = pdf::make(&page, &own, pdf::Overflow::Shorten).map_err(|fault| Told::Never(fault.to_string()))?;
     if !made.shortened.is_empty() {
         tracing::info!(letter = own, parts = made.shortened.len(), "a letter to a practice was shortened, and says so");
@@ -144,9 +153,8 @@ pub(super) fn compose(
     let bytes = message::build(&message, &office.options).map_err(|fault| Told::Never(fault.to_string()))?;
     let headers = mesh::headers(&message, &office.mesh).map_err(|fault| Told::Never(fault.to_string()))?;
     // An earlier attempt at the same notice may have come to nothing, of which a person was told.
-    let opened = (0..=notice.revision).map(|revision| {
-        follow_up::id(&standing.referral, Cause::LetterNotDelivered, &occurrence(notice, revision))
-    });
+    let opened = (0..=notice.revision)
+        .map(|revision| follow_up::id(&standing.referral, Cause::LetterNotDelivered, &occurrence(notice, revision)));
     let is_known = |id: &String| standing.referral.follow_ups.iter().any(|one| one.task == *id);
     let letter = Letter {
         binaries: [derived_id(&[&own, "pdf"]), derived_id(&[&own, "message"])],
@@ -245,12 +253,7 @@ pub(super) fn checks(permitted: &Permitted) -> Vec<Check> {
 }
 
 /// The line of audit that a letter leaves: what of the person is in it.
-pub(super) fn disclosed(
-    gateway: &Gateway,
-    office: &Office,
-    permitted: &Permitted,
-    back: &MessageBack,
-) -> Change {
+pub(super) fn disclosed(gateway: &Gateway, office: &Office, permitted: &Permitted, back: &MessageBack) -> Change {
     let has = |is: fn(&MessageBack) -> bool| is(back);
     let mut elements = vec!["Patient.name", "Patient.birthDate", "Patient.identifier", "Task.status"];
     for (path, is_told) in [
@@ -267,11 +270,13 @@ pub(super) fn disclosed(
         }
     }
     let standing = &permitted.view.standing;
+    let super::Practice { name, ods_code } = &permitted.practice;
+    let known = if office.to.is_some() { name.clone() } else { format!("{name}{FOUND}") };
     posted(&Posting {
         referral: &standing.referral,
         versions: (standing.service_request.version, standing.task.version),
         client: &office.client.0,
-        practice: (&office.practice.name, office.practice.ods_code.as_str()),
+        practice: (&known, ods_code.as_str()),
         elements: &elements,
         consent: &permitted.consent,
         now: gateway.clock.now(),
@@ -345,7 +350,13 @@ fn is_traced(patient: &Json) -> bool {
 }
 
 /// The letter in words.
-fn page(office: &Office, back: &MessageBack, patient: Patient, number: NonZeroU32, now: OffsetDateTime) -> Page {
+fn page(
+    (office, practice): (&Office, &super::Practice),
+    back: &MessageBack,
+    patient: Patient,
+    number: NonZeroU32,
+    now: OffsetDateTime,
+) -> Page {
     let texts = |entries: &[message_back::Entry]| {
         entries.iter().map(|entry| entry.text.as_str()).collect::<Vec<_>>().join("; ")
     };
@@ -356,7 +367,7 @@ fn page(office: &Office, back: &MessageBack, patient: Patient, number: NonZeroU3
         title: office.title.clone(),
         version: number,
         patient,
-        practice: Practice { name: office.practice.name.clone(), ods_code: Some(office.practice.ods_code.clone()) },
+        practice: Practice { name: practice.name.clone(), ods_code: Some(practice.ods_code.clone()) },
         sender: office.sender.clone(),
         service: back.service.clone().unwrap_or_else(|| office.sender.name.clone()),
         referral: back.referred_on.map(|on| Referral { on, reference: back.reference.clone() }),

@@ -262,7 +262,7 @@ impl Letter {
                 }
                 next.leaving = self.leaving.or(Some(now));
                 next.due = Some(*due);
-                if self.state == State::NotSent {
+                if matches!(self.state, State::NotSent | State::Unanswered) {
                     next.state = State::Made;
                 }
             }

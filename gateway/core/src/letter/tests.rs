@@ -151,6 +151,9 @@ fn one_that_may_have_left_is_waited_for_and_one_that_has_not_is_withdrawn() {
     assert!(leaving.is_awaited() && !leaving.is_taken() && !leaving.stands());
     assert_eq!(leaving.after(&Answer::Withdrawn, NOW), None, "it may have left");
     assert_eq!(leaving.after(&Answer::Overdue, due).unwrap().state, State::Unanswered);
+    let again =
+        leaving.after(&Answer::Overdue, due).and_then(|missed| missed.after(&Answer::Leaving { due }, due)).unwrap();
+    assert!(again.is_awaited(), "sent again it is waited for again");
     let back = leaving.after(&Answer::NotTaken, NOW).unwrap();
     assert!(!back.is_awaited() && back.leaving.is_none() && back.due.is_none());
     let withdrawn = back.after(&Answer::Withdrawn, NOW).unwrap();

@@ -261,17 +261,20 @@ async fn permitted(gateway: &Gateway, office: &Office, id: &ReferralId) -> Resul
     if consent.verdict != Verdict::Permit {
         return not_wanted("Consent no longer lets the outcome be told.");
     }
+    // The practice is asked about by its own name, and so is the sender, who is another where a PCN refers.
+    let refused = "The person does not wish the practice to learn of the outcome.";
+    let from_sender = view.kept(gateway, &platform, &consents).await?;
+    if from_sender == Kept::All {
+        return not_wanted(refused);
+    }
     let practice = match practice::of(gateway, office, &view).await? {
         Ok(practice) => practice,
         Err(told) => return Ok(Err(told)),
     };
-    // The practice is asked about by its own name, and so is the sender, who is another where a PCN refers.
     let code = practice.ods_code.as_str();
-    let from_practice = view.kept_from(gateway, &platform, &consents, code).await?;
-    let from_sender = view.kept(gateway, &platform, &consents).await?;
-    let kept = most([from_practice, from_sender]);
+    let kept = most([view.kept_from(gateway, &platform, &consents, code).await?, from_sender]);
     if kept == Kept::All {
-        return not_wanted("The person does not wish the practice to learn of the outcome.");
+        return not_wanted(refused);
     }
     if office.to.is_none() && practice::another_is_refused(gateway, &view, &platform, &consents, code).await? {
         let words = "A Consent keeps the outcome from another organisation than the practice that the Patient names, and MESH delivers to \
@@ -542,4 +545,76 @@ async fn not_sent(gateway: &Gateway, id: &ReferralId, notice: &Notice, words: &s
 /// A person is asked to look.
 pub(super) fn worry<'a>(occurrence: &'a str, detail: &'a str, priority: Option<Priority>) -> Opening<'a> {
     Opening { detail: Some(detail), priority, ..Opening::new(Cause::LetterNotDelivered, occurrence) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gateway_core::letter::Heard;
+    use std::num::NonZeroU32;
+    use time::macros::datetime;
+
+    fn answered(state: State, codes: &[&str]) -> Stored {
+        let at = datetime!(2026-11-30 09:00 UTC);
+        let id = || String::from("00000000-0000-4000-8000-000000000001");
+        let heard = codes.iter().map(|code| Heard { code: (*code).to_owned(), ok: false, at }).collect();
+        let letter = Letter {
+            id: id(),
+            version: 1,
+            referral: id(),
+            number: NonZeroU32::MIN,
+            contents: id(),
+            kept: Kept::Nothing,
+            binaries: [id(), id()],
+            identifiers: [id(), id()],
+            message_ids: Vec::new(),
+            envelope: [String::new(), String::new()],
+            state,
+            code: None,
+            network: Some("n".to_owned()),
+            leaving: Some(at),
+            sent_at: Some(at),
+            due: Some(at),
+            heard,
+            follow_ups: Vec::new(),
+        };
+        Stored { letter, document: Json::Object(Vec::new()) }
+    }
+
+    #[test]
+    fn what_was_mended_goes_again_and_what_is_a_persons_to_decide_does_not() {
+        for (state, codes, is_barred) in [
+            (State::Refused, &["20013", "20003"][..], false),
+            (State::Refused, &["30002"], false),
+            (State::Undelivered, &[], false),
+            (State::Unanswered, &["20013"], false),
+            (State::Refused, &["20014"], true),
+            (State::Refused, &["31999"], true),
+            (State::Refused, &["20013", "30004"], true),
+            (State::Known, &["20013", "30001"], false),
+        ] {
+            let letter = answered(state, codes);
+            assert_eq!(barred(std::slice::from_ref(&letter)).is_some(), is_barred, "{state:?} {codes:?}");
+            // Whatever failed is neither what the practice was told, nor what a new letter replaces.
+            assert_eq!(letter.letter.stands(), state == State::Known, "{state:?} {codes:?}");
+        }
+        // What is never sent again is not forgotten behind a later letter; a person's decision is about the last one.
+        let later = |before: &[&str]| vec![answered(State::Refused, before), answered(State::Known, &["30001"])];
+        assert!(barred(&later(&["30004"])).is_some_and(|words| words.contains("30004")));
+        assert_eq!(barred(&later(&["20014"])), None);
+    }
+
+    #[test]
+    fn only_what_mesh_itself_refused_has_not_left() {
+        for (code, has_not) in [
+            (FailureCode::NotConnected, true),
+            (FailureCode::HttpStatus(417), true),
+            (FailureCode::HttpStatus(503), true),
+            (FailureCode::HttpStatus(504), false),
+            (FailureCode::NoAnswer, false),
+            (FailureCode::UnreadableSuccess, false),
+        ] {
+            assert_eq!(has_not_left(&code), has_not, "{code:?}");
+        }
+    }
 }

@@ -10,8 +10,8 @@ use conformance_tests::mesh_sandbox::{MeshSandbox, Message, PASSWORD, SHARED_KEY
 use conformance_tests::platform::{FhirPlatform, PlatformConfig};
 use serde_json::{Value, json};
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use time::macros::datetime;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -43,7 +43,24 @@ struct Scene {
 /// What stands before MESH.
 struct Gate {
     url: String,
-    state: Arc<AtomicU8>,
+    weather: Arc<Weather>,
+}
+
+#[derive(Default)]
+struct Weather {
+    state: AtomicU8,
+    /// Messages that nobody gets.
+    broken: Mutex<Vec<String>>,
+}
+
+impl Weather {
+    fn is(&self, state: u8) -> bool {
+        self.state.load(Ordering::SeqCst) == state
+    }
+
+    fn refuses(&self, head: &str) -> bool {
+        self.is(AWAY) || self.broken.lock().unwrap().iter().any(|id| head.contains(id.as_str()))
+    }
 }
 
 /// Everything passes.
@@ -58,22 +75,22 @@ impl Gate {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let behind = mesh.base_url().trim_start_matches("http://").trim_end_matches('/').to_owned();
-        let state = Arc::new(AtomicU8::new(OPEN));
-        let told = Arc::clone(&state);
+        let weather = Arc::new(Weather::default());
+        let told = Arc::clone(&weather);
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
                 tokio::spawn(carry(near, behind.clone(), Arc::clone(&told)));
             }
         });
-        Self { url, state }
+        Self { url, weather }
     }
 
     fn is(&self, state: u8) {
-        self.state.store(state, Ordering::SeqCst);
+        self.weather.state.store(state, Ordering::SeqCst);
     }
 }
 
-async fn carry(mut near: TcpStream, behind: String, state: Arc<AtomicU8>) -> std::io::Result<()> {
+async fn carry(mut near: TcpStream, behind: String, weather: Arc<Weather>) -> std::io::Result<()> {
     let mut far = TcpStream::connect(behind).await?;
     let (mut asked, mut answered) = (vec![0; 65_536], vec![0; 65_536]);
     let mut is_lost = false;
@@ -84,14 +101,14 @@ async fn carry(mut near: TcpStream, behind: String, state: Arc<AtomicU8>) -> std
                 if read == 0 {
                     return Ok(());
                 }
-                if state.load(Ordering::SeqCst) == AWAY {
+                let head = String::from_utf8_lossy(asked.get(..read.min(200)).unwrap_or_default()).into_owned();
+                if weather.refuses(&head) {
                     near.write_all(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await?;
                     near.shutdown().await?;
                     tokio::io::copy(&mut near, &mut tokio::io::sink()).await?;
                     return Ok(());
                 }
-                let head = String::from_utf8_lossy(asked.get(..read.min(200)).unwrap_or_default());
-                is_lost |= state.load(Ordering::SeqCst) == DEAF && head.starts_with("POST") && head.contains("/outbox");
+                is_lost |= weather.is(DEAF) && head.starts_with("POST") && head.contains("/outbox");
                 far.write_all(asked.get(..read).unwrap_or_default()).await?;
             }
             read = far.read(&mut answered) => {
@@ -671,5 +688,31 @@ async fn without_an_address_the_practice_that_the_patient_names_is_asked_about()
         assert_eq!(disclosures.contains("Y67890"), is_disclosed, "{disclosures}");
         assert!(!disclosures.contains("The Example Surgery"), "{disclosures}");
     }
+    scene.world.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_not_ours_or_cannot_be_had_hides_no_acknowledgement() {
+    let Some(scene) = usual("").await else { return };
+    let task = scene.ends(&referral(0), "completed", "done").await;
+    let letter = scene.letters(1).await.remove(0);
+    scene.letter_is(&task, "sent").await;
+    // More than may fail in one look, then more than is listed at once.
+    scene.gate.is(AWAY);
+    let foreign = Sending { from: THEIRS, to: OURS, workflow: "SOMETHING_ELSE", name: "other.txt", part_bytes: None };
+    let mut others = Vec::new();
+    for _ in 0..110 {
+        others.push(scene.mesh.send(&foreign, "not a letter").await.unwrap());
+    }
+    scene.gate.weather.broken.lock().unwrap().extend(others.iter().take(6).cloned());
+    scene.answers(&letter, "20013").await;
+    scene.answers(&letter, "30001").await;
+    scene.gate.is(OPEN);
+    scene.letter_is(&task, "patient-known").await;
+    assert_eq!(scene.told(&task).await, "");
+    eventually("what is ours is finished", || async {
+        (scene.mesh.waiting(OURS).await.unwrap() == others).then_some(())
+    })
+    .await;
     scene.world.stop().await;
 }

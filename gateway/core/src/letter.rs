@@ -15,6 +15,7 @@ pub use reference::{
 
 use crate::accept::{audit_line, version_of};
 use crate::change::Change;
+use crate::consent::Kept;
 use crate::identity::GATEWAY_AUTHOR;
 use crate::referral::Referral;
 use crate::resource::{ResourceKey, WriteMethod};
@@ -47,11 +48,13 @@ pub enum State {
     Unanswered,
     /// It could not be sent.
     NotSent,
+    /// It never left, and will not: what it says, or that it is told at all, is not wanted any more.
+    Withdrawn,
 }
 
 impl State {
     /// Every one.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Made,
         Self::Sent,
         Self::Received,
@@ -62,6 +65,7 @@ impl State {
         Self::Undelivered,
         Self::Unanswered,
         Self::NotSent,
+        Self::Withdrawn,
     ];
 
     /// One word, a code.
@@ -78,6 +82,7 @@ impl State {
             Self::Undelivered => "undelivered",
             Self::Unanswered => "unanswered",
             Self::NotSent => "not-sent",
+            Self::Withdrawn => "withdrawn",
         }
     }
 
@@ -103,6 +108,9 @@ impl State {
             Self::Undelivered => "The letter about the outcome could not be delivered to the practice.",
             Self::Unanswered => "The practice's system has not confirmed the letter about the outcome in time.",
             Self::NotSent => "The letter about the outcome could not be sent.",
+            Self::Withdrawn => {
+                "The letter about the outcome was not sent, as it is not wanted any more as it was written."
+            }
         }
     }
 
@@ -149,6 +157,8 @@ pub struct Letter {
     pub number: NonZeroU32,
     /// Digest of what it tells: the same is not written twice.
     pub contents: String,
+    /// What the person kept from the practice when it was written: it leaves under no other wish.
+    pub kept: Kept,
     /// Logical ids of the PDF and of the message.
     pub binaries: [String; 2],
     /// Identifier of the message, and of the document in it (UUIDs): a later letter names them as replaced.
@@ -163,12 +173,16 @@ pub struct Letter {
     pub code: Option<String>,
     /// What the network calls it.
     pub network: Option<String>,
+    /// When it first was about to leave, where nobody knows that it did not. Stored before it leaves.
+    pub leaving: Option<OffsetDateTime>,
     /// When it was sent.
     pub sent_at: Option<OffsetDateTime>,
     /// Until when all answers are waited for.
     pub due: Option<OffsetDateTime>,
     /// What was answered, in the order in which it was read.
     pub heard: Vec<Heard>,
+    /// Ids of the follow-ups that were opened about it.
+    pub follow_ups: Vec<String>,
 }
 
 impl std::fmt::Debug for Letter {
@@ -181,6 +195,15 @@ impl std::fmt::Debug for Letter {
 /// What is said of a letter, by whoever understands it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
+    /// It is about to leave: from now on nobody knows whether it did, until something is heard.
+    Leaving {
+        /// Until when answers are waited for.
+        due: OffsetDateTime,
+    },
+    /// The network says that it has not taken it.
+    NotTaken,
+    /// It is not to be sent any more.
+    Withdrawn,
     /// The network took it.
     Taken {
         /// Its name there.
@@ -209,12 +232,53 @@ pub enum Answer {
 }
 
 impl Letter {
+    /// Whether it has left: the network said so, or an answer came.
+    #[must_use]
+    pub const fn is_taken(&self) -> bool {
+        self.network.is_some() || !self.heard.is_empty()
+    }
+
+    /// Whether an answer is waited for: also of one that may have left without anybody knowing.
+    #[must_use]
+    pub const fn is_awaited(&self) -> bool {
+        self.state.is_awaited() || (matches!(self.state, State::Made) && self.leaving.is_some())
+    }
+
+    /// Whether the practice has it or may be about to have it: it left, and nobody has said that it failed.
+    #[must_use]
+    pub const fn stands(&self) -> bool {
+        self.is_taken() && (self.state.is_awaited() || self.state.is_well())
+    }
+
     /// The letter after this answer; `None` if it changes nothing. What the practice said stands against what the network or the clock
     /// says; once the practice knows the patient, only the practice changes it.
     #[must_use]
     pub fn after(&self, answer: &Answer, now: OffsetDateTime) -> Option<Self> {
         let mut next = self.clone();
         match answer {
+            Answer::Leaving { due } => {
+                if self.is_taken() {
+                    return None;
+                }
+                next.leaving = self.leaving.or(Some(now));
+                next.due = Some(*due);
+                if matches!(self.state, State::NotSent | State::Unanswered) {
+                    next.state = State::Made;
+                }
+            }
+            Answer::NotTaken => {
+                if self.is_taken() || self.leaving.is_none() {
+                    return None;
+                }
+                (next.leaving, next.due) = (None, None);
+            }
+            Answer::Withdrawn => {
+                // One that may have left is waited for.
+                if self.state != State::Made || self.leaving.is_some() {
+                    return None;
+                }
+                next.state = State::Withdrawn;
+            }
             Answer::Taken { network, due } => {
                 // An acknowledgement may have overtaken the answer to our own request.
                 if self.network.is_some() {
@@ -223,7 +287,7 @@ impl Letter {
                 next.network = Some(network.clone());
                 next.sent_at = Some(now);
                 next.due = Some(*due);
-                if matches!(self.state, State::Made | State::NotSent) {
+                if matches!(self.state, State::Made | State::NotSent | State::Withdrawn) {
                     next.state = State::Sent;
                 }
             }
@@ -242,7 +306,7 @@ impl Letter {
                 (next.state, next.code) = (State::Undelivered, Some(code.clone()));
             }
             Answer::Overdue => {
-                if !self.state.is_awaited() || self.due.is_none_or(|due| now < due) {
+                if !self.is_awaited() || self.due.is_none_or(|due| now < due) {
                     return None;
                 }
                 (next.state, next.code) = (State::Unanswered, None);
@@ -258,6 +322,17 @@ impl Letter {
     }
 }
 
+/// The next version of a letter's DocumentReference, of which the Task says nothing. `document` is the one that was read.
+#[must_use]
+pub fn noted(referral: &Referral, (letter, document): (&Letter, &Json), now: OffsetDateTime) -> Change {
+    let key = ResourceKey {
+        compartment: referral.compartment.clone(),
+        kind: "DocumentReference".to_owned(),
+        id: letter.id.clone(),
+    };
+    Change::PutResource(reference::stored(key, letter, reference::with(document, letter), now))
+}
+
 /// What is written when a letter has come further: its DocumentReference, what the Task says of it, and a line of audit. The caller commits
 /// it with the next revision of the referral. `document` is the DocumentReference as it was read, `task` the sender's Task.
 #[must_use]
@@ -267,14 +342,7 @@ pub fn moved(
     task: (u64, &Json),
     now: OffsetDateTime,
 ) -> Vec<Change> {
-    let key = |kind: &str, id: &str| ResourceKey {
-        compartment: referral.compartment.clone(),
-        kind: kind.to_owned(),
-        id: id.to_owned(),
-    };
-    let stored =
-        reference::stored(key("DocumentReference", &letter.id), letter, reference::with(document, letter), now);
-    vec![Change::PutResource(stored), shown(referral, letter, task, now), line(referral, letter, now)]
+    vec![noted(referral, (letter, document), now), shown(referral, letter, task, now), line(referral, letter, now)]
 }
 
 /// The Task's next version, which says how far the letter is.

@@ -2,6 +2,7 @@
 
 use super::{Heard, Letter, State};
 use crate::accept::version_of;
+use crate::consent::Kept;
 use crate::identity::GATEWAY_AUTHOR;
 use crate::message_back::MessageBack;
 use crate::resource::{ResourceKey, ResourceVersion, Token, WriteMethod};
@@ -119,6 +120,7 @@ fn parts(letter: &Letter) -> Vec<Value> {
         json!({ "url": "number", "valuePositiveInt": letter.number }),
         text("referral", &letter.referral),
         text("contents", &letter.contents),
+        code("kept", kept_code(letter.kept)),
         text("message-identifier", message),
         text("document-identifier", within),
         text("address", to),
@@ -127,6 +129,7 @@ fn parts(letter: &Letter) -> Vec<Value> {
     parts.extend(letter.message_ids.iter().map(|id| text("message-id", id)));
     parts.extend(letter.code.as_deref().map(|value| code("code", value)));
     parts.extend(letter.network.as_deref().map(|value| text("network", value)));
+    parts.extend(letter.leaving.map(|value| at("leaving", value)));
     parts.extend(letter.sent_at.map(|value| at("sent-at", value)));
     parts.extend(letter.due.map(|value| at("due", value)));
     parts.extend(letter.heard.iter().map(|heard| {
@@ -136,6 +139,7 @@ fn parts(letter: &Letter) -> Vec<Value> {
         }
         json!({ "url": "heard", "extension": inner })
     }));
+    parts.extend(letter.follow_ups.iter().map(|id| text("follow-up", id)));
     parts
 }
 
@@ -170,6 +174,7 @@ pub fn read(id: &str, version: u64, document: &Json) -> Option<Letter> {
         referral: text("referral")?,
         number: number?,
         contents: text("contents")?,
+        kept: all("kept").find_map(|part| kept_of(part.text("valueCode")?))?,
         binaries: [binary(0)?, binary(1)?],
         identifiers: [text("message-identifier")?, text("document-identifier")?],
         message_ids: all("message-id").filter_map(|part| part.text("valueString")).map(str::to_owned).collect(),
@@ -177,10 +182,24 @@ pub fn read(id: &str, version: u64, document: &Json) -> Option<Letter> {
         state: all("state").find_map(|part| State::from_code(part.text("valueCode")?))?,
         code: all("code").find_map(|part| part.text("valueCode")).map(str::to_owned),
         network: text("network"),
+        leaving: at("leaving"),
         sent_at: at("sent-at"),
         due: at("due"),
         heard: all("heard").filter_map(heard).collect(),
+        follow_ups: all("follow-up").filter_map(|part| part.text("valueString")).map(str::to_owned).collect(),
     })
+}
+
+const fn kept_code(kept: Kept) -> &'static str {
+    match kept {
+        Kept::Nothing => "nothing",
+        Kept::Words => "words",
+        Kept::All => "all",
+    }
+}
+
+fn kept_of(code: &str) -> Option<Kept> {
+    [Kept::Nothing, Kept::Words, Kept::All].into_iter().find(|kept| kept_code(*kept) == code)
 }
 
 fn when(text: &str) -> Option<OffsetDateTime> {
@@ -193,7 +212,7 @@ pub fn stored(key: ResourceKey, letter: &Letter, document: Json, now: OffsetDate
     let method = if letter.version == 0 { WriteMethod::Post } else { WriteMethod::Put };
     let mut stored = version_of(key, letter.version + 1, document, GATEWAY_AUTHOR, method, now, &|_| None);
     stored.tokens.push(Token::new(OF_REFERRAL, &letter.referral));
-    if letter.state.is_awaited() {
+    if letter.is_awaited() {
         stored.tokens.push(Token::new(IN_STATE, AWAITED));
     }
     stored.tokens.extend(letter.network.iter().chain(&letter.message_ids).map(|name| Token::new(NAMED, name)));

@@ -17,6 +17,7 @@ fn letter() -> Letter {
         referral: "r1".to_owned(),
         number: NonZeroU32::MIN,
         contents: "digest".to_owned(),
+        kept: Kept::Nothing,
         binaries: [id(2), id(3)],
         identifiers: [id(4), id(5)],
         message_ids: vec![id(4), id(6)],
@@ -24,9 +25,11 @@ fn letter() -> Letter {
         state: State::Made,
         code: None,
         network: None,
+        leaving: None,
         sent_at: None,
         due: None,
         heard: Vec::new(),
+        follow_ups: Vec::new(),
     }
 }
 
@@ -71,6 +74,7 @@ fn what_is_written_is_valid_and_read_back() {
         letter.state = state;
         letter.code = state.is_trouble().then(|| "30002".to_owned());
         letter.heard = vec![heard("20013", true), heard("", false)];
+        (letter.kept, letter.leaving, letter.follow_ups) = (Kept::Words, Some(NOW), vec!["f".to_owned()]);
         (letter.network, letter.sent_at, letter.due) = (Some("n".to_owned()), Some(NOW), Some(NOW + Duration::days(5)));
         let document = written(&letter);
         let stored = stored(key("DocumentReference", &letter.id), &letter, document, NOW);
@@ -81,7 +85,7 @@ fn what_is_written_is_valid_and_read_back() {
         assert_eq!(read(&letter.id, 0, &text), Some(letter.clone()));
         assert_eq!(State::from_code(state.code()), Some(state));
         let awaited = stored.tokens.iter().any(|token| token.parameter == IN_STATE && token.value == AWAITED);
-        assert_eq!(awaited, state.is_awaited(), "{state:?}");
+        assert_eq!(awaited, state.is_awaited() || state == State::Made, "{state:?}");
         assert!(stored.tokens.contains(&crate::resource::Token::new(OF_REFERRAL, "r1")));
     }
     assert_eq!(read("x", 1, &serde_json::json!({ "resourceType": "DocumentReference" }).into()), None);
@@ -138,6 +142,29 @@ fn a_letter_that_was_sent_is_never_called_not_sent() {
     let sent = letter().after(&taken(), NOW).unwrap();
     assert_eq!(sent.after(&Answer::Dead, NOW), None);
     assert_eq!(letter().after(&Answer::Dead, NOW).unwrap().state, State::NotSent);
+}
+
+#[test]
+fn one_that_may_have_left_is_waited_for_and_one_that_has_not_is_withdrawn() {
+    let due = NOW + Duration::days(5);
+    let leaving = letter().after(&Answer::Leaving { due }, NOW).unwrap();
+    assert!(leaving.is_awaited() && !leaving.is_taken() && !leaving.stands());
+    assert_eq!(leaving.after(&Answer::Withdrawn, NOW), None, "it may have left");
+    assert_eq!(leaving.after(&Answer::Overdue, due).unwrap().state, State::Unanswered);
+    let again =
+        leaving.after(&Answer::Overdue, due).and_then(|missed| missed.after(&Answer::Leaving { due }, due)).unwrap();
+    assert!(again.is_awaited(), "sent again it is waited for again");
+    let back = leaving.after(&Answer::NotTaken, NOW).unwrap();
+    assert!(!back.is_awaited() && back.leaving.is_none() && back.due.is_none());
+    let withdrawn = back.after(&Answer::Withdrawn, NOW).unwrap();
+    assert_eq!(withdrawn.state, State::Withdrawn);
+    assert!(!withdrawn.state.is_trouble(), "nobody has to act");
+    // The answer of the practice says that it left, whatever our own request said.
+    let known = leaving.after(&acknowledged("30001", true, State::Known), NOW).unwrap();
+    assert!(known.is_taken() && known.stands());
+    assert_eq!(known.after(&Answer::Leaving { due }, NOW), None);
+    let refused = leaving.after(&acknowledged("20003", false, State::Refused), NOW).unwrap();
+    assert!(refused.is_taken() && !refused.stands());
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 mod compose;
 mod inbox;
+mod practice;
 
 pub(crate) use inbox::worker;
 
@@ -32,12 +33,13 @@ use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
 use gateway_documents::mesh::MeshOptions;
 use gateway_documents::message::{Options, RecipientType};
 use gateway_documents::parties::{Author, OdsCode, Organisation};
+use gateway_documents::response::{Resend, ResponseCode};
 use gateway_fhir::Json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Letters of one referral that are looked at; there are hardly ever two.
+/// Letters that are read at once; of one referral there are hardly ever two.
 const LETTERS: u32 = 50;
 
 /// From where one client's letters are sent.
@@ -54,7 +56,7 @@ pub struct Office {
     pub sender: Organisation,
     /// Who answers for what is written.
     pub author: Author,
-    /// For whom it is meant.
+    /// For whom letters to a fixed mailbox are meant; without one the Patient names the practice.
     pub practice: Practice,
     /// Title of the letters, without patient data.
     pub title: String,
@@ -237,6 +239,7 @@ pub(super) struct Permitted {
     pub(super) platform: Arc<Platform>,
     pub(super) consent: Decision,
     pub(super) kept: Kept,
+    pub(super) practice: Practice,
     pub(super) unchanged: Option<Check>,
 }
 
@@ -259,11 +262,24 @@ async fn permitted(gateway: &Gateway, office: &Office, id: &ReferralId) -> Resul
         return not_wanted("Consent no longer lets the outcome be told.");
     }
     // The practice is asked about by its own name, and so is the sender, who is another where a PCN refers.
-    let practice = view.kept_from(gateway, &platform, &consents, office.practice.ods_code.as_str()).await?;
-    let sender = view.kept(gateway, &platform, &consents).await?;
-    let kept = most([practice, sender]);
+    let refused = "The person does not wish the practice to learn of the outcome.";
+    let from_sender = view.kept(gateway, &platform, &consents).await?;
+    if from_sender == Kept::All {
+        return not_wanted(refused);
+    }
+    let practice = match practice::of(gateway, office, &view).await? {
+        Ok(practice) => practice,
+        Err(told) => return Ok(Err(told)),
+    };
+    let code = practice.ods_code.as_str();
+    let kept = most([view.kept_from(gateway, &platform, &consents, code).await?, from_sender]);
     if kept == Kept::All {
-        return not_wanted("The person does not wish the practice to learn of the outcome.");
+        return not_wanted(refused);
+    }
+    if office.to.is_none() && practice::another_is_refused(gateway, &view, &platform, &consents, code).await? {
+        let words = "A Consent keeps the outcome from another organisation than the practice that the Patient names, and MESH delivers to \
+                     where the person is registered, which may be that one. Ask the person, and tell the practice by another way.";
+        return Ok(Err(Told::Never(words.to_owned())));
     }
     let standing = &view.standing;
     if is_restricted(&standing.service_request.document)
@@ -274,7 +290,7 @@ async fn permitted(gateway: &Gateway, office: &Office, id: &ReferralId) -> Resul
         return Ok(Err(Told::Never(words.to_owned())));
     }
     let unchanged = view.unchanged(&consents);
-    Ok(Ok(Permitted { view, platform, consent, kept, unchanged }))
+    Ok(Ok(Permitted { view, platform, consent, kept, practice, unchanged }))
 }
 
 fn most(kept: [Kept; 2]) -> Kept {
@@ -289,47 +305,120 @@ async fn attempt(gateway: &Gateway, office: &Office, notice: &Notice) -> Result<
     let (Some(id), What::Version { version, .. }) = (&notice.referral, &notice.what) else {
         return Ok(Told::Never("This letter is about no referral.".to_owned()));
     };
-    let permitted = match permitted(gateway, office, id).await? {
-        Ok(permitted) => permitted,
-        Err(told) => return Ok(told),
+    let letters = letters_of(gateway, &office.compartment, id).await?;
+    let (current, next_id) = compose::latest(notice, &letters);
+    if current.is_some_and(|stored| stored.letter.is_taken()) {
+        return Ok(Told::Sent);
+    }
+    let wanted = match permitted(gateway, office, id).await? {
+        Ok(permitted) => wanted(gateway, office, permitted, *version, &letters).await?,
+        Err(told) => Err(told),
     };
-    let token = Token::new(letter::OF_REFERRAL, &id.0);
-    let letters = found(gateway, &office.compartment, token, 0).await?;
-    let own = compose::id(notice);
-    let made = letters.iter().find(|(_, stored)| stored.letter.id == own);
-    let letter = match made {
-        Some((_, stored)) => {
-            if stored.letter.network.is_some() {
-                return Ok(Told::Sent);
+    let (permitted, gathered) = match wanted {
+        Ok(wanted) => wanted,
+        Err(told) => {
+            // What is not told does not stand there as if it were about to be.
+            if let (Some(stored), Told::NotWanted(_)) = (current, &told) {
+                inbox::apply(gateway, &office.compartment, id, &stored.letter.id, &Answer::Withdrawn, None).await?;
             }
-            // Said again before each attempt, in a commit that fails if any Consent has changed since it was decided.
-            let line = compose::disclosed(gateway, office, &permitted, None);
-            let checks = permitted.unchanged.iter().cloned().collect();
-            gateway.commit(Transaction { checks, changes: vec![line] }).await?;
-            stored.letter.clone()
+            return Ok(told);
+        }
+    };
+    let now = gateway.clock.now();
+    let due = now + office.acknowledged_within;
+    // A letter leaves as it was written only while it is what would be written now: about the same person, by the same wish.
+    let same = |stored: &&Stored| {
+        let letter = &stored.letter;
+        letter.contents == gathered.contents && letter.kept == permitted.kept && letter.state != State::Withdrawn
+    };
+    let leaving = |stored: &Stored| stored.letter.after(&Answer::Leaving { due }, now);
+    let again = current.filter(same).and_then(|stored| Some((stored, leaving(stored)?)));
+    let (letter, was_in_doubt) = match again {
+        Some((stored, next)) => {
+            // Said again before each attempt, in a commit that fails if any Consent, the Task or the person has changed since.
+            let referral = &permitted.view.standing.referral;
+            let line = compose::disclosed(gateway, office, &permitted, &gathered.back);
+            let changes = vec![line, letter::noted(referral, (&next, &stored.document), now)];
+            gateway.commit(Transaction { checks: compose::checks(&permitted), changes }).await?;
+            (next, stored.letter.leaving.is_some())
         }
         None => {
-            let task = &permitted.view.standing.task;
-            let stands = gateway_core::task::status(&task.document).is_some_and(|status| office.on.contains(&status));
-            if !stands {
-                return Ok(Told::NotWanted("The referral is under way again.".to_owned()));
-            }
-            if newer_word(gateway, &permitted, *version).await? {
-                return Ok(Told::NotWanted("There is newer word, of which another letter tells.".to_owned()));
-            }
-            // What never left replaces nothing, and nobody was told it.
-            let last = letters.iter().rev().map(|(_, stored)| stored).find(|stored| stored.letter.network.is_some());
-            match compose::compose(gateway, office, &permitted, notice, last) {
+            // What never left or never arrived replaces nothing.
+            let last = letters.iter().rev().find(|stored| stored.letter.stands());
+            let earlier = compose::Earlier { last, abandoned: current };
+            match compose::compose(gateway, office, &permitted, gathered, (notice, &next_id), earlier, due) {
                 Ok(composed) => {
-                    let letter = composed.letter.clone();
                     gateway.commit(composed.transaction).await?;
-                    letter
+                    (composed.letter, false)
                 }
                 Err(told) => return Ok(told),
             }
         }
     };
-    send(gateway, office, id, &letter).await
+    send(gateway, office, id, &letter, was_in_doubt).await
+}
+
+/// All letters of a referral, in the order of their making.
+async fn letters_of(gateway: &Gateway, compartment: &Compartment, id: &ReferralId) -> Result<Vec<Stored>, StoreError> {
+    let (mut all, mut after) = (Vec::new(), 0);
+    loop {
+        let page = found(gateway, compartment, Token::new(letter::OF_REFERRAL, &id.0), after).await?;
+        let Some((last, _)) = page.last() else { return Ok(all) };
+        after = *last;
+        all.extend(page.into_iter().map(|(_, stored)| stored));
+    }
+}
+
+/// What the practice is to be told now; or why it is told nothing.
+async fn wanted(
+    gateway: &Gateway,
+    office: &Office,
+    permitted: Permitted,
+    version: u64,
+    letters: &[Stored],
+) -> Result<Result<(Permitted, compose::Gathered), Told>, StoreError> {
+    let not_wanted = |words: &str| Ok(Err(Told::NotWanted(words.to_owned())));
+    let task = &permitted.view.standing.task;
+    if !gateway_core::task::status(&task.document).is_some_and(|status| office.on.contains(&status)) {
+        return not_wanted("The referral is under way again.");
+    }
+    if newer_word(gateway, &permitted, version).await? {
+        return not_wanted("There is newer word, of which another letter tells.");
+    }
+    let gathered = match compose::gather(gateway, office, &permitted) {
+        Ok(gathered) => gathered,
+        Err(told) => return Ok(Err(told)),
+    };
+    let last = letters.iter().rev().find(|stored| stored.letter.stands());
+    if last.is_some_and(|last| last.letter.contents == gathered.contents) {
+        return not_wanted("The practice was told the same before.");
+    }
+    Ok(barred(letters).map_or(Ok((permitted, gathered)), |words| Err(Told::Never(words))))
+}
+
+/// Why the answers to earlier letters let none go by itself, if they do not.
+fn barred(letters: &[Stored]) -> Option<String> {
+    let says = |letter: &Letter, is: fn(&Resend) -> bool| {
+        letter.heard.iter().map(|heard| ResponseCode::read(&heard.code)).find(|code| is(&code.resend()))
+    };
+    let never = letters.iter().find_map(|stored| says(&stored.letter, |resend| matches!(resend, Resend::Never)));
+    if let Some(code) = never {
+        return Some(format!(
+            "The practice's system answered {} to an earlier letter: {} Nothing is sent about this person any more.",
+            code.number(),
+            code.meaning()
+        ));
+    }
+    let last = letters.iter().rev().map(|stored| &stored.letter).find(|letter| letter.is_taken())?;
+    if !matches!(last.state, State::Refused | State::Unclear) {
+        return None;
+    }
+    let code = says(last, |resend| matches!(resend, Resend::PersonDecides))?;
+    let number = if code.number().is_empty() { "nothing that is understood" } else { code.number() };
+    Some(format!(
+        "The practice's system answered {number} to the letter before: only a person decides whether another is sent. Ask the \
+         practice, and tell it by another way."
+    ))
 }
 
 /// Whether the Task has said more since the version of the notice than how far a letter is.
@@ -345,7 +434,13 @@ async fn newer_word(gateway: &Gateway, permitted: &Permitted, version: u64) -> R
 }
 
 /// Sends what is stored. That it is MESH's now is written down at once: from then on answers are waited for.
-async fn send(gateway: &Gateway, office: &Office, id: &ReferralId, letter: &Letter) -> Result<Told, Fault> {
+async fn send(
+    gateway: &Gateway,
+    office: &Office,
+    id: &ReferralId,
+    letter: &Letter,
+    was_in_doubt: bool,
+) -> Result<Told, Fault> {
     let [_, message] = &letter.binaries;
     let stored = gateway.store.resource(&key(&office.compartment, "Binary", message), None).await?;
     let data = stored.as_ref().and_then(crate::ingest::parse).and_then(|body| Some(body.text("data")?.to_owned()));
@@ -370,12 +465,43 @@ async fn send(gateway: &Gateway, office: &Office, id: &ReferralId, letter: &Lett
                 retry_after: None,
             });
         }
-        Err(error) => return Ok(failed(&error)),
+        Err(error) => {
+            // Where an attempt before this one may have left, it is still not known whether the practice has it.
+            if !was_in_doubt && has_not_left(&error.code) {
+                not_taken(gateway, office, id, &letter.id).await?;
+            }
+            return Ok(failed(&error));
+        }
     };
     let due = gateway.clock.now() + office.acknowledged_within;
     let taken = Answer::Taken { network, due };
     inbox::apply(gateway, &office.compartment, id, &letter.id, &taken, None).await?;
     Ok(Told::Sent)
+}
+
+/// Whether MESH certainly does not have what was sent. An answer of what stands before MESH says nothing of MESH.
+const fn has_not_left(code: &FailureCode) -> bool {
+    matches!(
+        code,
+        FailureCode::NotConnected
+            | FailureCode::TlsRefused
+            | FailureCode::Refused
+            | FailureCode::HttpStatus(400..=499 | 503)
+    )
+}
+
+/// Writes down that MESH does not have the letter. Where that cannot be written, it is in doubt, and is waited for.
+async fn not_taken(gateway: &Gateway, office: &Office, id: &ReferralId, own: &str) -> Result<(), Fault> {
+    let stored = gateway.store.resource(&key(&office.compartment, "DocumentReference", own), None).await?;
+    let Some(stored) = stored.as_ref().and_then(read) else { return Ok(()) };
+    let Some(referral) = gateway.store.referral(id).await? else { return Ok(()) };
+    let now = gateway.clock.now();
+    let Some(next) = stored.letter.after(&Answer::NotTaken, now) else { return Ok(()) };
+    let changes = vec![letter::noted(&referral, (&next, &stored.document), now)];
+    match gateway.commit(Transaction { checks: Vec::new(), changes }).await {
+        Err(error) if !is_race(&error) => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// What a failure leads to. To send the same again is safe: a practice recognises it (codes 20007 and 20008).
@@ -398,15 +524,16 @@ async fn not_sent(gateway: &Gateway, id: &ReferralId, notice: &Notice, words: &s
     };
     let standing = &view.standing;
     let (now, mut referral) = (gateway.clock.now(), standing.referral.clone());
-    let own = compose::id(notice);
-    let stored = gateway.store.resource(&key(&referral.compartment, "DocumentReference", &own), None).await?;
+    let letters = letters_of(gateway, &referral.compartment, id).await?;
     let mut changes = Vec::new();
-    if let Some(stored) = stored.as_ref().and_then(read)
-        && let Some(next) = stored.letter.after(&Answer::Dead, now)
+    let occurrence = compose::occurrence(notice, notice.revision);
+    if let (Some(stored), _) = compose::latest(notice, &letters)
+        && let Some(mut next) = stored.letter.after(&Answer::Dead, now)
     {
+        // Found again when the practice has the letter after all.
+        next.follow_ups.push(follow_up::id(&referral, Cause::LetterNotDelivered, &occurrence));
         changes.extend(letter::moved(&referral, (&next, &stored.document), standing.task(), now));
     }
-    let occurrence = format!("{own}/{}", notice.revision);
     let detail = format!("{} {words}", State::NotSent.words());
     let documents = (standing.task().1, standing.service_request().1);
     changes.extend(follow_up::open(&mut referral, documents, &worry(&occurrence, detail.trim(), None), now));
@@ -418,4 +545,76 @@ async fn not_sent(gateway: &Gateway, id: &ReferralId, notice: &Notice, words: &s
 /// A person is asked to look.
 pub(super) fn worry<'a>(occurrence: &'a str, detail: &'a str, priority: Option<Priority>) -> Opening<'a> {
     Opening { detail: Some(detail), priority, ..Opening::new(Cause::LetterNotDelivered, occurrence) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gateway_core::letter::Heard;
+    use std::num::NonZeroU32;
+    use time::macros::datetime;
+
+    fn answered(state: State, codes: &[&str]) -> Stored {
+        let at = datetime!(2026-11-30 09:00 UTC);
+        let id = || String::from("00000000-0000-4000-8000-000000000001");
+        let heard = codes.iter().map(|code| Heard { code: (*code).to_owned(), ok: false, at }).collect();
+        let letter = Letter {
+            id: id(),
+            version: 1,
+            referral: id(),
+            number: NonZeroU32::MIN,
+            contents: id(),
+            kept: Kept::Nothing,
+            binaries: [id(), id()],
+            identifiers: [id(), id()],
+            message_ids: Vec::new(),
+            envelope: [String::new(), String::new()],
+            state,
+            code: None,
+            network: Some("n".to_owned()),
+            leaving: Some(at),
+            sent_at: Some(at),
+            due: Some(at),
+            heard,
+            follow_ups: Vec::new(),
+        };
+        Stored { letter, document: Json::Object(Vec::new()) }
+    }
+
+    #[test]
+    fn what_was_mended_goes_again_and_what_is_a_persons_to_decide_does_not() {
+        for (state, codes, is_barred) in [
+            (State::Refused, &["20013", "20003"][..], false),
+            (State::Refused, &["30002"], false),
+            (State::Undelivered, &[], false),
+            (State::Unanswered, &["20013"], false),
+            (State::Refused, &["20014"], true),
+            (State::Refused, &["31999"], true),
+            (State::Refused, &["20013", "30004"], true),
+            (State::Known, &["20013", "30001"], false),
+        ] {
+            let letter = answered(state, codes);
+            assert_eq!(barred(std::slice::from_ref(&letter)).is_some(), is_barred, "{state:?} {codes:?}");
+            // Whatever failed is neither what the practice was told, nor what a new letter replaces.
+            assert_eq!(letter.letter.stands(), state == State::Known, "{state:?} {codes:?}");
+        }
+        // What is never sent again is not forgotten behind a later letter; a person's decision is about the last one.
+        let later = |before: &[&str]| vec![answered(State::Refused, before), answered(State::Known, &["30001"])];
+        assert!(barred(&later(&["30004"])).is_some_and(|words| words.contains("30004")));
+        assert_eq!(barred(&later(&["20014"])), None);
+    }
+
+    #[test]
+    fn only_what_mesh_itself_refused_has_not_left() {
+        for (code, has_not) in [
+            (FailureCode::NotConnected, true),
+            (FailureCode::HttpStatus(417), true),
+            (FailureCode::HttpStatus(503), true),
+            (FailureCode::HttpStatus(504), false),
+            (FailureCode::NoAnswer, false),
+            (FailureCode::UnreadableSuccess, false),
+        ] {
+            assert_eq!(has_not_left(&code), has_not, "{code:?}");
+        }
+    }
 }

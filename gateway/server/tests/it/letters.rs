@@ -2,7 +2,7 @@
 //!
 //! Without the sandbox the tests say so and pass, unless `MESH=required`.
 
-use crate::support::{GOVERNANCE, GP, Setup, World, assert_valid, bundle, eventually, inside, settle};
+use crate::support::{GOVERNANCE, GP, Sent, Setup, World, assert_valid, bundle, eventually, inside, settle};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use conformance_tests::generator::PRACTICE_ODS;
@@ -10,9 +10,12 @@ use conformance_tests::mesh_sandbox::{MeshSandbox, Message, PASSWORD, SHARED_KEY
 use conformance_tests::platform::{FhirPlatform, PlatformConfig};
 use serde_json::{Value, json};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use time::macros::datetime;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use vcse_gateway::clock::{Clock, ManualClock, SystemClock};
 
 /// Mailboxes that the sandbox has built in: ours, the practice's.
@@ -33,7 +36,90 @@ struct Scene {
     world: World,
     food: FhirPlatform,
     mesh: MeshSandbox,
+    gate: Gate,
     _secrets: tempfile::TempDir,
+}
+
+/// What stands before MESH.
+struct Gate {
+    url: String,
+    weather: Arc<Weather>,
+}
+
+#[derive(Default)]
+struct Weather {
+    state: AtomicU8,
+    /// Messages that nobody gets.
+    broken: Mutex<Vec<String>>,
+}
+
+impl Weather {
+    fn is(&self, state: u8) -> bool {
+        self.state.load(Ordering::SeqCst) == state
+    }
+
+    fn refuses(&self, head: &str) -> bool {
+        self.is(AWAY) || self.broken.lock().unwrap().iter().any(|id| head.contains(id.as_str()))
+    }
+}
+
+/// Everything passes.
+const OPEN: u8 = 0;
+/// Everything is answered with 503.
+const AWAY: u8 = 1;
+/// A message reaches MESH, and its answer is lost.
+const DEAF: u8 = 2;
+
+impl Gate {
+    async fn before(mesh: &MeshSandbox) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let behind = mesh.base_url().trim_start_matches("http://").trim_end_matches('/').to_owned();
+        let weather = Arc::new(Weather::default());
+        let told = Arc::clone(&weather);
+        tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                tokio::spawn(carry(near, behind.clone(), Arc::clone(&told)));
+            }
+        });
+        Self { url, weather }
+    }
+
+    fn is(&self, state: u8) {
+        self.weather.state.store(state, Ordering::SeqCst);
+    }
+}
+
+async fn carry(mut near: TcpStream, behind: String, weather: Arc<Weather>) -> std::io::Result<()> {
+    let mut far = TcpStream::connect(behind).await?;
+    let (mut asked, mut answered) = (vec![0; 65_536], vec![0; 65_536]);
+    let mut is_lost = false;
+    loop {
+        tokio::select! {
+            read = near.read(&mut asked) => {
+                let read = read?;
+                if read == 0 {
+                    return Ok(());
+                }
+                let head = String::from_utf8_lossy(asked.get(..read.min(200)).unwrap_or_default()).into_owned();
+                if weather.refuses(&head) {
+                    near.write_all(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await?;
+                    near.shutdown().await?;
+                    tokio::io::copy(&mut near, &mut tokio::io::sink()).await?;
+                    return Ok(());
+                }
+                is_lost |= weather.is(DEAF) && head.starts_with("POST") && head.contains("/outbox");
+                far.write_all(asked.get(..read).unwrap_or_default()).await?;
+            }
+            read = far.read(&mut answered) => {
+                let read = read?;
+                if read == 0 || is_lost {
+                    return Ok(());
+                }
+                near.write_all(answered.get(..read).unwrap_or_default()).await?;
+            }
+        }
+    }
 }
 
 #[expect(clippy::print_stderr, reason = "a test that does not run must say so")]
@@ -43,6 +129,7 @@ async fn scene(keys: &str, clock: Arc<dyn Clock>) -> Option<Scene> {
         return None;
     }
     let mesh = MeshSandbox::start().unwrap();
+    let gate = Gate::before(&mesh).await;
     let secrets = tempfile::tempdir().unwrap();
     let file = |name: &str, secret: &str| {
         let path = secrets.path().join(name);
@@ -50,22 +137,48 @@ async fn scene(keys: &str, clock: Arc<dyn Clock>) -> Option<Scene> {
         format!("{{ file = \"{}\" }}", path.display())
     };
     let gp = format!(
-        "[client.notify.document]\nbase-url = \"{}\"\nmailbox = \"{OURS}\"\nto = \"{THEIRS}\"\npassword = {}\nshared-key = {}\n\
+        "[client.notify.document]\nbase-url = \"{}\"\nmailbox = \"{OURS}\"\npassword = {}\nshared-key = {}\n\
          sender = {{ ods = \"A1B2C\", name = \"Example Valley Social Prescribing\", telephone = \"01632 960123\" }}\n\
          author = {{ given = [\"Sam\"], family = \"Example\", role = \"link worker\" }}\n\
          practice = {{ name = \"The Example Surgery\" }}\nwait-minutes = 0\npoll-seconds = 1\n{keys}\n",
-        mesh.base_url(),
+        gate.url,
         file("password", PASSWORD),
         file("key", SHARED_KEY),
     );
     let food = FhirPlatform::start(PlatformConfig { seed: 3, ..PlatformConfig::default() }).await.unwrap();
     let bases = [food.base_url(), "http://127.0.0.1:9/fhir".to_owned()];
     let world = World::start(Setup { bases, lanes: true, gp, clock, ..Setup::default() }).await;
-    Some(Scene { world, food, mesh, _secrets: secrets })
+    Some(Scene { world, food, mesh, gate, _secrets: secrets })
 }
 
 async fn usual(keys: &str) -> Option<Scene> {
-    scene(keys, Arc::new(SystemClock)).await
+    scene(&format!("to = \"{THEIRS}\"\n{keys}"), Arc::new(SystemClock)).await
+}
+
+/// Refuses this organisation the outcome: all of it, or words alone.
+fn refusal(organisation: &str, is_of_words: bool) -> Value {
+    let identifier = json!({"system": "https://fhir.nhs.uk/Id/ods-organization-code", "value": organisation});
+    let practice = json!({"type": "Organization", "identifier": identifier});
+    let role =
+        json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]});
+    let action =
+        json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentaction", "code": "disclose"}]});
+    let mut deny = json!({"type": "deny", "actor": [{"role": role, "reference": practice}], "action": [action]});
+    if is_of_words {
+        deny["class"] = json!([{"system": "urn:ietf:bcp:13", "code": "text/plain"}]);
+    }
+    deny
+}
+
+/// Names the practice where the person is registered, or none.
+fn registered(referral: &mut Value, practice: Option<&str>) {
+    let patient = inside(referral, "Patient").as_object_mut().unwrap();
+    patient.remove("generalPractitioner");
+    if let Some(code) = practice {
+        let identifier = json!({"system": "https://fhir.nhs.uk/Id/ods-organization-code", "value": code});
+        let named = json!([{ "type": "Organization", "identifier": identifier, "display": "The Other Surgery" }]);
+        patient.insert("generalPractitioner".to_owned(), named);
+    }
 }
 
 /// A referral about somebody who is traced.
@@ -88,7 +201,12 @@ impl Scene {
     }
 
     async fn begins(&self, referral: &Value, status: &'static str, reason: &str) -> String {
-        let task = self.world.submit(referral).await.path("Task");
+        let sent = self.world.submit(referral).await;
+        self.plans(&sent, status, reason).await
+    }
+
+    async fn plans(&self, sent: &Sent, status: &'static str, reason: &str) -> String {
+        let task = sent.path("Task");
         let id = self.world.delivered(&task).await.platform_referral.unwrap().0;
         let scores =
             [("Life satisfaction", 7), ("Worthwhile", 8), ("Happiness yesterday", 6), ("Anxiety yesterday", 3)];
@@ -377,7 +495,11 @@ async fn what_mesh_could_not_deliver_and_a_contradiction_are_told() {
 #[tokio::test]
 async fn a_missing_acknowledgement_is_told_and_a_late_one_counts() {
     let clock = Arc::new(ManualClock::at(datetime!(2026-06-20 11:00 UTC)));
-    let Some(scene) = scene("acknowledgement-days = 2", Arc::<ManualClock>::clone(&clock) as Arc<dyn Clock>).await
+    let Some(scene) = scene(
+        &format!("to = \"{THEIRS}\"\nacknowledgement-days = 2"),
+        Arc::<ManualClock>::clone(&clock) as Arc<dyn Clock>,
+    )
+    .await
     else {
         return;
     };
@@ -423,13 +545,7 @@ async fn who_is_not_traced_or_keeps_the_outcome_is_not_written_about() {
     let mut untraced = referral(0);
     inside(&mut untraced, "Patient")["identifier"][0].as_object_mut().unwrap().remove("extension");
     let mut kept = referral(1);
-    let practice = json!({"type": "Organization", "identifier": {"system": "https://fhir.nhs.uk/Id/ods-organization-code", "value": PRACTICE_ODS}});
-    let role =
-        json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]});
-    let action =
-        json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentaction", "code": "disclose"}]});
-    let deny = json!({"type": "deny", "actor": [{"role": role, "reference": practice}], "action": [action]});
-    inside(&mut kept, "Consent")["provision"]["provision"] = json!([deny]);
+    inside(&mut kept, "Consent")["provision"]["provision"] = json!([refusal(PRACTICE_ODS, false)]);
     let silent = scene.ends(&kept, "completed", "done").await;
     let untold = scene.ends(&untraced, "completed", "done").await;
     let told = scene.is_told(&untold, "traced").await;
@@ -440,5 +556,163 @@ async fn who_is_not_traced_or_keeps_the_outcome_is_not_written_about() {
     settle().await;
     assert_eq!(scene.letters(1).await.len(), 1, "{}", letters.len());
     assert_eq!(scene.told(&silent).await, "", "what the person keeps is no fault");
+    scene.world.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_written_before_the_person_narrowed_it_or_was_corrected_is_written_anew() {
+    let Some(scene) = usual("").await else { return };
+    scene.gate.is(AWAY);
+    let mut sent = Vec::new();
+    for nth in 0..3 {
+        sent.push(scene.world.submit(&referral(nth)).await);
+        scene.plans(&sent[nth], "completed", "Canary words of the service").await;
+    }
+    scene.food.tick_until_settled(80).await;
+    let documents = async |sent: &Sent| -> Vec<Value> {
+        let path = format!("/fhir/DocumentReference?patient={}", sent.reference("Patient"));
+        let found = scene.world.get(GP, &path).await.json();
+        let entries = found["entry"].as_array().cloned().unwrap_or_default();
+        let all = entries.into_iter().map(|entry| entry["resource"].clone());
+        all.filter(|document| {
+            document["extension"][0]["url"].as_str().is_some_and(|url| url.ends_with("letter-delivery"))
+        })
+        .collect()
+    };
+    for one in &sent {
+        eventually("a stored letter", || async { (!documents(one).await.is_empty()).then_some(()) }).await;
+    }
+    // One keeps words, one is corrected, one keeps all of it.
+    for (one, is_of_words) in [(&sent[0], true), (&sent[2], false)] {
+        let narrow = |consent: &mut Value| {
+            consent["provision"]["provision"] = json!([refusal(PRACTICE_ODS, is_of_words)]);
+        };
+        let answer = scene.world.change(&one.path("Consent"), narrow).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    }
+    let correct = |patient: &mut Value| patient["name"][0]["family"] = json!("Corrected");
+    assert_eq!(scene.world.change(&sent[1].path("Patient"), correct).await.status, 200);
+    scene.gate.is(OPEN);
+    scene.letter_is(&sent[2].path("Task"), "withdrawn").await;
+    scene.letter_is(&sent[0].path("Task"), "sent").await;
+    scene.letter_is(&sent[1].path("Task"), "sent").await;
+    settle().await;
+    let letters = scene.letters(2).await;
+    assert_eq!(letters.len(), 2, "nothing of whoever keeps all of it");
+    for (one, is_corrected) in [(&sent[0], false), (&sent[1], true)] {
+        let all = documents(one).await;
+        let ours: Vec<&Message> = letters
+            .iter()
+            .filter(|letter| all.iter().any(|document| document["id"] == reference(letter).as_str()))
+            .collect();
+        assert_eq!((all.len(), ours.len()), (2, 1), "the one that was stored first is not sent: {all:?}");
+        let before = all.iter().find(|document| document["id"] != reference(ours[0]).as_str()).unwrap();
+        assert!(before["status"] == "superseded" && before.to_string().contains("\"withdrawn\""), "{before}");
+        assert_eq!(xml(ours[0]).contains("Corrected"), is_corrected);
+        assert_eq!(ours[0].subject.contains("O'Canary-Smythe"), !is_corrected, "the subject is of the same person");
+        if let Some(text) = text(&pdf(ours[0])) {
+            assert!(text.contains("The service has completed the support."), "{text}");
+            assert_eq!(text.contains("Canary words"), is_corrected, "{text}");
+        }
+        assert_eq!(scene.told(&one.path("Task")).await, "");
+    }
+    scene.world.stop().await;
+}
+
+/// The text of a letter as Poppler reads it, where it is installed.
+fn text(pdf: &[u8]) -> Option<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("letter.pdf");
+    std::fs::write(&file, pdf).unwrap();
+    let Ok(read) = Command::new("pdftotext").args(["-layout"]).arg(&file).arg("-").output() else {
+        assert!(std::env::var("POPPLER").as_deref() != Ok("required"), "no pdftotext (Debian: poppler-utils)");
+        return None;
+    };
+    Some(String::from_utf8(read.stdout).unwrap().split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+#[tokio::test]
+async fn a_letter_of_whose_taking_nobody_heard_is_known_by_its_acknowledgement() {
+    let Some(scene) = usual("").await else { return };
+    scene.gate.is(DEAF);
+    let task = scene.begins(&referral(0), "completed", "done").await;
+    scene.food.tick_until_settled(50).await;
+    let letter = scene.letters(1).await.remove(0);
+    scene.gate.is(AWAY);
+    scene.answers(&letter, "20013").await;
+    scene.answers(&letter, "30001").await;
+    // From now on nothing is lost; whatever was sent again before has the same reference.
+    scene.gate.is(OPEN);
+    scene.letter_is(&task, "patient-known").await;
+    let of_it = async || {
+        let all = scene.mesh.messages(THEIRS).await.unwrap();
+        all.iter().filter(|one| reference(one) == reference(&letter)).count()
+    };
+    let number = of_it().await;
+    // Another one is written, waited for and answered, so that the first had its turns.
+    let other = scene.ends(&referral(1), "completed", "done").await;
+    scene.letter_is(&other, "sent").await;
+    settle().await;
+    assert_eq!(of_it().await, number, "what is acknowledged is not sent again");
+    assert_eq!(scene.letters(number + 1).await.len(), number + 1, "and nothing is written in its place");
+    assert_eq!(scene.told(&task).await, "");
+    scene.world.stop().await;
+}
+
+#[tokio::test]
+async fn without_an_address_the_practice_that_the_patient_names_is_asked_about() {
+    let Some(scene) = scene("", Arc::new(SystemClock)).await else { return };
+    let mut all: Vec<Value> = (0..4).map(referral).collect();
+    for (referral, practice) in all.iter_mut().zip([None, Some("Y67890"), Some("Y67890"), Some("Y67890")]) {
+        registered(referral, practice);
+    }
+    inside(&mut all[1], "Consent")["provision"]["provision"] = json!([refusal("Y67890", false)]);
+    inside(&mut all[2], "Consent")["provision"]["provision"] = json!([refusal("W11111", true)]);
+    let mut sent = Vec::new();
+    for referral in &all {
+        sent.push(scene.world.submit(referral).await);
+        scene.plans(sent.last().unwrap(), "completed", "done").await;
+    }
+    scene.food.tick_until_settled(80).await;
+    let [unnamed, kept, other, told] = [0, 1, 2, 3].map(|nth: usize| sent[nth].path("Task"));
+    scene.is_told(&unnamed, "names no practice").await;
+    scene.is_told(&other, "another organisation").await;
+    // The sandbox has no practice for anybody, so that this one is told of as well, once it was about to leave.
+    scene.is_told(&told, "could not be sent").await;
+    settle().await;
+    assert_eq!(scene.told(&kept).await, "", "what the person keeps is no fault");
+    for (one, is_disclosed) in sent.iter().zip([false, false, false, true]) {
+        let path = format!("/fhir/{}/$disclosures", one.reference("Patient"));
+        let disclosures = scene.world.get(GOVERNANCE, &path).await.text;
+        assert_eq!(disclosures.contains("The Other Surgery"), is_disclosed, "{disclosures}");
+        assert_eq!(disclosures.contains("Y67890"), is_disclosed, "{disclosures}");
+        assert!(!disclosures.contains("The Example Surgery"), "{disclosures}");
+    }
+    scene.world.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_not_ours_or_cannot_be_had_hides_no_acknowledgement() {
+    let Some(scene) = usual("").await else { return };
+    let task = scene.ends(&referral(0), "completed", "done").await;
+    let letter = scene.letters(1).await.remove(0);
+    scene.letter_is(&task, "sent").await;
+    // More than may fail in one look, then more than is listed at once.
+    scene.gate.is(AWAY);
+    let foreign = Sending { from: THEIRS, to: OURS, workflow: "SOMETHING_ELSE", name: "other.txt", part_bytes: None };
+    let mut others = Vec::new();
+    for _ in 0..110 {
+        others.push(scene.mesh.send(&foreign, "not a letter").await.unwrap());
+    }
+    scene.gate.weather.broken.lock().unwrap().extend(others.iter().take(6).cloned());
+    scene.answers(&letter, "20013").await;
+    scene.answers(&letter, "30001").await;
+    scene.gate.is(OPEN);
+    scene.letter_is(&task, "patient-known").await;
+    assert_eq!(scene.told(&task).await, "");
+    eventually("what is ours is finished", || async {
+        (scene.mesh.waiting(OURS).await.unwrap() == others).then_some(())
+    })
+    .await;
     scene.world.stop().await;
 }

@@ -8,7 +8,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use gateway_core::change::{Change, Check, Transaction};
 use gateway_core::consent::in_london;
 use gateway_core::disclose::{Posting, posted};
-use gateway_core::letter::{self, Facts, Letter, State};
+use gateway_core::follow_up::{self, Cause};
+use gateway_core::letter::{self, Answer, Facts, Letter, State};
 use gateway_core::message_back::{self, Measure, MessageBack, Phase, Question};
 use gateway_core::notify::{Notice, Told};
 use gateway_core::task::derived_id;
@@ -29,26 +30,57 @@ const VERIFICATION: &str = "Extension-UKCore-NHSNumberVerificationStatus";
 /// The codes for "number present and verified", of both published code systems.
 const VERIFIED: [&str; 2] = ["01", "number-present-and-verified"];
 
+/// Stands behind the practice's name in a disclosure where no address is configured.
+const FOUND: &str = " (the practice that the Patient names; MESH delivers to where the person is registered)";
+
 /// A letter with everything that is committed before it leaves.
 pub(super) struct Composed {
     pub(super) letter: Letter,
     pub(super) transaction: Transaction,
 }
 
-/// The id of the letter that a notice asks for: the same, however often it is asked.
-pub(super) fn id(notice: &Notice) -> String {
-    derived_id(&[&notice.id, "letter"])
+/// What is to be told.
+pub(super) struct Gathered {
+    pub(super) back: MessageBack,
+    patient: Patient,
+    /// Digest of it.
+    pub(super) contents: String,
 }
 
-/// Writes the letter; or says why there is none.
-pub(super) fn compose(
-    gateway: &Gateway,
-    office: &Office,
-    permitted: &Permitted,
-    notice: &Notice,
-    last: Option<&Stored>,
-) -> Result<Composed, Told> {
-    let now = gateway.clock.now();
+/// What stands before a letter.
+#[derive(Clone, Copy)]
+pub(super) struct Earlier<'a> {
+    /// The one that the practice has, or may be about to have.
+    pub(super) last: Option<&'a Stored>,
+    /// One for the same notice, which is not sent any more.
+    pub(super) abandoned: Option<&'a Stored>,
+}
+
+/// The id of the letter that a notice asks for, however often it is asked; and of those that are written anew in its place.
+fn id(notice: &Notice, anew: usize) -> String {
+    if anew == 0 { derived_id(&[&notice.id, "letter"]) } else { derived_id(&[&notice.id, "letter", &anew.to_string()]) }
+}
+
+/// Of these letters the newest one for a notice, and the id of the next.
+pub(super) fn latest<'a>(notice: &Notice, letters: &'a [Stored]) -> (Option<&'a Stored>, String) {
+    let mut current = None;
+    for anew in 0..=letters.len() {
+        let id = id(notice, anew);
+        match letters.iter().find(|stored| stored.letter.id == id) {
+            Some(stored) => current = Some(stored),
+            None => return (current, id),
+        }
+    }
+    (current, id(notice, letters.len()))
+}
+
+/// By what a follow-up is known that says that a notice came to nothing, in this revision of it.
+pub(super) fn occurrence(notice: &Notice, revision: u64) -> String {
+    format!("{}/{revision}", id(notice, 0))
+}
+
+/// What is told by a letter that is written now; or why there is none.
+pub(super) fn gather(gateway: &Gateway, office: &Office, permitted: &Permitted) -> Result<Gathered, Told> {
     let (view, standing) = (&permitted.view, &permitted.view.standing);
     let lookup = |reference: &str| view.related(reference);
     let back = message_back::gather(&message_back::Facts {
@@ -65,14 +97,33 @@ pub(super) fn compose(
                      status of the number (01), or tell the practice by another way.";
         return Err(Told::Never(words.to_owned()));
     }
-    let identity = [patient.nhs_number.digits(), &patient.name.family, &patient.birth_date.to_string()];
+    let identity = [
+        patient.nhs_number.digits(),
+        &patient.name.family,
+        &patient.birth_date.to_string(),
+        permitted.practice.ods_code.as_str(),
+        office.to.as_deref().unwrap_or_default(),
+    ];
     let contents = letter::contents(&back, &identity);
-    if last.is_some_and(|last| last.letter.contents == contents) {
-        return Err(Told::NotWanted("The practice was told the same before.".to_owned()));
-    }
+    Ok(Gathered { back, patient, contents })
+}
+
+/// Writes the letter `own`; or says why there is none.
+pub(super) fn compose(
+    gateway: &Gateway,
+    office: &Office,
+    permitted: &Permitted,
+    gathered: Gathered,
+    (notice, own): (&Notice, &str),
+    earlier: Earlier<'_>,
+    due: OffsetDateTime,
+) -> Result<Composed, Told> {
+    let now = gateway.clock.now();
+    let (own, standing) = (own.to_owned(), &permitted.view.standing);
+    let Gathered { back, patient, contents } = gathered;
+    let Earlier { last, .. } = earlier;
     let number = last.map_or(NonZeroU32::MIN, |last| last.letter.number.saturating_add(1));
-    let own = id(notice);
-    let page = page(office, &back, patient, number, now);
+    let page = page((office, &permitted.practice), &back, patient, number, now);
     let made = pdf::make(&page, &own, pdf::Overflow::Shorten).map_err(|fault| Told::Never(fault.to_string()))?;
     if !made.shortened.is_empty() {
         tracing::info!(letter = own, parts = made.shortened.len(), "a letter to a practice was shortened, and says so");
@@ -101,24 +152,31 @@ pub(super) fn compose(
     };
     let bytes = message::build(&message, &office.options).map_err(|fault| Told::Never(fault.to_string()))?;
     let headers = mesh::headers(&message, &office.mesh).map_err(|fault| Told::Never(fault.to_string()))?;
+    // An earlier attempt at the same notice may have come to nothing, of which a person was told.
+    let opened = (0..=notice.revision)
+        .map(|revision| follow_up::id(&standing.referral, Cause::LetterNotDelivered, &occurrence(notice, revision)));
+    let is_known = |id: &String| standing.referral.follow_ups.iter().any(|one| one.task == *id);
     let letter = Letter {
+        binaries: [derived_id(&[&own, "pdf"]), derived_id(&[&own, "message"])],
         id: own,
         version: 0,
         referral: standing.referral.id.0.clone(),
         number,
         contents,
-        binaries: [derived_id(&[&notice.id, "letter-pdf"]), derived_id(&[&notice.id, "letter-message"])],
+        kept: permitted.kept,
         identifiers: [ids.message_identifier.to_string(), ids.document_identifier.to_string()],
         message_ids: names_of(&ids),
         envelope: [office.to.clone().unwrap_or(headers.to), headers.subject],
         state: State::Made,
         code: None,
         network: None,
+        leaving: Some(now),
         sent_at: None,
-        due: None,
+        due: Some(due),
         heard: Vec::new(),
+        follow_ups: opened.filter(is_known).collect(),
     };
-    let transaction = written(gateway, office, permitted, (&letter, last), [&made.bytes, &bytes], &back, now);
+    let transaction = written(gateway, office, permitted, (&letter, earlier), [&made.bytes, &bytes], &back, now);
     Ok(Composed { letter, transaction })
 }
 
@@ -127,7 +185,7 @@ fn written(
     gateway: &Gateway,
     office: &Office,
     permitted: &Permitted,
-    (letter, last): (&Letter, Option<&Stored>),
+    (letter, Earlier { last, abandoned }): (&Letter, Earlier<'_>),
     bytes: [&[u8]; 2],
     back: &MessageBack,
     now: OffsetDateTime,
@@ -164,44 +222,61 @@ fn written(
         let stored = letter::stored(of("DocumentReference", &last.letter.id), &last.letter, superseded, now);
         changes.push(Change::PutResource(stored));
     }
+    if let Some(abandoned) = abandoned {
+        // One that may have left is still waited for.
+        let next = abandoned.letter.after(&Answer::Withdrawn, now).unwrap_or_else(|| abandoned.letter.clone());
+        let mut superseded = abandoned.document.clone();
+        superseded.set("status", Json::string("superseded"));
+        changes.push(letter::noted(&standing.referral, (&next, &superseded), now));
+        changes.push(letter::line(&standing.referral, &next, now));
+    }
     changes.push(letter::line(&standing.referral, letter, now));
-    changes.push(disclosed(gateway, office, permitted, Some(back)));
+    changes.push(disclosed(gateway, office, permitted, back));
     let mut referral = standing.referral.clone();
     referral.revision += 1;
     changes.push(Change::PutReferral(Box::new(referral)));
-    let mut checks: Vec<Check> = permitted.unchanged.iter().cloned().collect();
-    checks.push(Check::VersionIs { key: of("Task", &standing.referral.task), version: standing.task.version });
-    Transaction { checks, changes }
+    Transaction { checks: checks(permitted), changes }
 }
 
-/// The line of audit that a letter leaves: what of the person is in it. Of one that is sent again everything that may be.
-pub(super) fn disclosed(
-    gateway: &Gateway,
-    office: &Office,
-    permitted: &Permitted,
-    back: Option<&MessageBack>,
-) -> Change {
-    let has = |is: &dyn Fn(&MessageBack) -> bool| back.is_none_or(is);
+/// What must still be so when a letter is about to leave: the consents, and what it tells.
+pub(super) fn checks(permitted: &Permitted) -> Vec<Check> {
+    let standing = &permitted.view.standing;
+    let compartment = &standing.referral.compartment;
+    let mut checks: Vec<Check> = permitted.unchanged.iter().cloned().collect();
+    for (kind, id, version) in [
+        ("Task", &standing.referral.task, standing.task.version),
+        ("ServiceRequest", &standing.referral.service_request, standing.service_request.version),
+    ] {
+        checks.push(Check::VersionIs { key: key(compartment, kind, id), version });
+    }
+    checks
+}
+
+/// The line of audit that a letter leaves: what of the person is in it.
+pub(super) fn disclosed(gateway: &Gateway, office: &Office, permitted: &Permitted, back: &MessageBack) -> Change {
+    let has = |is: fn(&MessageBack) -> bool| is(back);
     let mut elements = vec!["Patient.name", "Patient.birthDate", "Patient.identifier", "Task.status"];
     for (path, is_told) in [
-        ("ServiceRequest.reasonCode", has(&|back| !back.needs.is_empty())),
-        ("ServiceRequest.code", has(&|back| !back.support.is_empty())),
-        ("ServiceRequest.identifier", has(&|back| back.reference.is_some())),
-        ("ServiceRequest.authoredOn", has(&|back| back.referred_on.is_some())),
-        ("Task.statusReason", has(&|back| !back.outcome.words.is_empty())),
-        ("Task.output", has(&|back| !back.activities.is_empty() || !back.outcome.words.is_empty())),
-        ("Observation", has(&|back| !back.scores.is_empty() || !back.unread.is_empty())),
+        ("ServiceRequest.reasonCode", has(|back| !back.needs.is_empty())),
+        ("ServiceRequest.code", has(|back| !back.support.is_empty())),
+        ("ServiceRequest.identifier", has(|back| back.reference.is_some())),
+        ("ServiceRequest.authoredOn", has(|back| back.referred_on.is_some())),
+        ("Task.statusReason", has(|back| !back.outcome.words.is_empty())),
+        ("Task.output", has(|back| !back.activities.is_empty() || !back.outcome.words.is_empty())),
+        ("Observation", has(|back| !back.scores.is_empty() || !back.unread.is_empty())),
     ] {
         if is_told {
             elements.push(path);
         }
     }
     let standing = &permitted.view.standing;
+    let super::Practice { name, ods_code } = &permitted.practice;
+    let known = if office.to.is_some() { name.clone() } else { format!("{name}{FOUND}") };
     posted(&Posting {
         referral: &standing.referral,
         versions: (standing.service_request.version, standing.task.version),
         client: &office.client.0,
-        practice: (&office.practice.name, office.practice.ods_code.as_str()),
+        practice: (&known, ods_code.as_str()),
         elements: &elements,
         consent: &permitted.consent,
         now: gateway.clock.now(),
@@ -275,7 +350,13 @@ fn is_traced(patient: &Json) -> bool {
 }
 
 /// The letter in words.
-fn page(office: &Office, back: &MessageBack, patient: Patient, number: NonZeroU32, now: OffsetDateTime) -> Page {
+fn page(
+    (office, practice): (&Office, &super::Practice),
+    back: &MessageBack,
+    patient: Patient,
+    number: NonZeroU32,
+    now: OffsetDateTime,
+) -> Page {
     let texts = |entries: &[message_back::Entry]| {
         entries.iter().map(|entry| entry.text.as_str()).collect::<Vec<_>>().join("; ")
     };
@@ -286,7 +367,7 @@ fn page(office: &Office, back: &MessageBack, patient: Patient, number: NonZeroU3
         title: office.title.clone(),
         version: number,
         patient,
-        practice: Practice { name: office.practice.name.clone(), ods_code: Some(office.practice.ods_code.clone()) },
+        practice: Practice { name: practice.name.clone(), ods_code: Some(practice.ods_code.clone()) },
         sender: office.sender.clone(),
         service: back.service.clone().unwrap_or_else(|| office.sender.name.clone()),
         referral: back.referred_on.map(|on| Referral { on, reference: back.reference.clone() }),

@@ -1,7 +1,7 @@
 //! What comes back: acknowledgements of practices, reports of MESH, and what does not come.
 //!
 //! A message is finished only after what it says is committed. One that cannot be read, or belongs to no letter of ours, stays where it
-//! lies: a person can look at it, another system may share the mailbox, and after five days MESH tells its sender. It is not read twice.
+//! lies: a person can look at it, another system may share the mailbox, and after five days MESH tells its sender. It is read again now and then.
 
 use super::{Office, Stored, found, key, read, worry};
 use crate::gateway::{Gateway, is_race, log_store_fault};
@@ -11,27 +11,69 @@ use crate::transport::mesh::post::{PostAnswer, PostRequest};
 use crate::view::{Standing, ViewError};
 use adapter_contract::DeliveryError;
 use gateway_core::change::{Change, Transaction};
-use gateway_core::follow_up::{self, Cause, Priority};
+use gateway_core::follow_up::{self, Cause, FollowUp, Priority};
 use gateway_core::identity::Compartment;
-use gateway_core::letter::{self, AWAITED, Answer, Heard, IN_STATE, NAMED, State};
+use gateway_core::letter::{self, AWAITED, Answer, Heard, IN_STATE, Letter, NAMED, State};
 use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::Token;
 use gateway_documents::response::{
     self, Actor, Issue, Outcome, Progress, Resend, Response, ResponseCode, Verdict, progress,
 };
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 /// Messages that are remembered as not ours; beyond that all are looked at again.
 const REMEMBERED: usize = 5_000;
 
-/// Messages that may fail to be fetched in one look; after that it is MESH that is away.
+/// Messages that may fail to be fetched in one look; after that it is MESH that is away. Those that failed are left out in the next looks.
 const FAILURES: u32 = 3;
+
+/// For so many looks what is not ours is left out.
+const NOT_OURS: u64 = 100;
+
+/// For so many looks is left out what could not be fetched, or came before it was known what it is about.
+const LATER: u64 = 10;
+
+/// Lists that are read in one look.
+const LISTS: usize = 100;
+
+/// What is left out of the next looks.
+#[derive(Default)]
+struct Left {
+    /// Until which look.
+    messages: BTreeMap<String, u64>,
+    looks: u64,
+}
+
+impl Left {
+    /// The next look; what was left out long enough, or is too much to remember, is looked at again.
+    fn renew(&mut self) {
+        self.looks += 1;
+        self.messages.retain(|_, until| *until > self.looks);
+        if self.messages.len() > REMEMBERED {
+            self.messages.clear();
+        }
+    }
+
+    fn leave(&mut self, id: String, looks: u64) {
+        self.messages.insert(id, self.looks + looks);
+    }
+}
+
+/// What a message came to.
+enum Look {
+    /// What it says is stored, and it is finished at MESH.
+    Finished,
+    /// It is not ours, or cannot be read.
+    NotOurs,
+    /// It names what may be ours, by a name that is not stored yet.
+    NotYet,
+}
 
 /// Reads the mailbox at its interval, and looks for what has not come, until it is told to stop.
 pub(crate) async fn worker(gateway: Arc<Gateway>, office: Arc<Office>, stop: CancellationToken) {
-    let mut left = BTreeSet::new();
+    let mut left = Left::default();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -63,48 +105,73 @@ pub(super) enum InboxError {
     Commit(#[from] CommitError),
 }
 
-async fn turn(gateway: &Gateway, office: &Office, left: &mut BTreeSet<String>) -> Result<(), InboxError> {
-    // What is missed is looked for first, so that a mailbox that does not open hides nothing.
-    overdue(gateway, office).await?;
-    let PostAnswer::Listed(waiting) = ask(gateway, office, PostRequest::List).await? else { return Ok(()) };
-    if left.len() > REMEMBERED {
-        left.clear();
-    }
-    let mut failures = 0;
-    for id in waiting {
-        if left.contains(&id) {
-            continue;
+async fn turn(gateway: &Gateway, office: &Office, left: &mut Left) -> Result<(), InboxError> {
+    // What is missed is looked for first, so that a mailbox that does not open hides nothing; and hides itself no mailbox.
+    match overdue(gateway, office).await {
+        Ok(()) => {}
+        Err(InboxError::Store(error)) => log_store_fault("letters", &error),
+        Err(error) => {
+            tracing::error!(client = office.client.0, error = %error, "what was not answered in time could not be stored");
         }
-        let fetched = match ask(gateway, office, PostRequest::Fetch(&id)).await {
-            Ok(fetched) => fetched,
-            // One that cannot be had keeps nobody behind it waiting; where nothing can be had, all of it waits.
-            Err(error) if failures < FAILURES => {
-                tracing::warn!(message = id, code = ?error.code, why = error.diagnostic, "a message for letters could not be fetched; it waits");
-                failures += 1;
+    }
+    left.renew();
+    let (mut failed, mut from) = (0, None);
+    for _ in 0..LISTS {
+        let listed = ask(gateway, office, PostRequest::List(from.as_deref())).await?;
+        let PostAnswer::Listed { messages, next } = listed else { break };
+        for id in messages {
+            if left.messages.contains_key(&id) {
                 continue;
             }
-            Err(error) => return Err(error.into()),
-        };
-        let known = match fetched {
-            PostAnswer::Undelivered { message, code } => undelivered(gateway, office, message, code).await?,
-            PostAnswer::Fetched { workflow, content } if workflow == office.mesh.workflow.acknowledgement() => {
-                match content {
-                    Ok(content) => acknowledged(gateway, office, &id, &content).await?,
-                    Err(fault) => {
-                        tracing::warn!(message = id, fault = ?fault, "an acknowledgement of a letter could not be read; it stays in the mailbox");
-                        false
+            match one(gateway, office, &id).await {
+                Ok(Look::Finished) => {}
+                Ok(Look::NotOurs) => left.leave(id, NOT_OURS),
+                Ok(Look::NotYet) => left.leave(id, LATER),
+                // One that cannot be had keeps nobody behind it waiting; where nothing can be had, all of it waits.
+                Err(InboxError::Mesh(error)) => {
+                    tracing::warn!(message = id, code = ?error.code, why = error.diagnostic, "a message for letters could not be fetched; it waits");
+                    left.leave(id, LATER);
+                    failed += 1;
+                    if failed > FAILURES {
+                        return Err(error.into());
                     }
                 }
+                Err(error) => return Err(error),
             }
-            _ => false,
-        };
-        if known {
-            ask(gateway, office, PostRequest::Finish(&id)).await?;
-        } else {
-            left.insert(id);
+        }
+        from = next;
+        if from.is_none() {
+            break;
         }
     }
     Ok(())
+}
+
+/// Deals with one message.
+async fn one(gateway: &Gateway, office: &Office, id: &str) -> Result<Look, InboxError> {
+    let mut otherwise = Look::NotOurs;
+    let known = match ask(gateway, office, PostRequest::Fetch(id)).await? {
+        // MESH's name for a letter is stored only after MESH has said it.
+        PostAnswer::Undelivered { message, code } => {
+            otherwise = Look::NotYet;
+            undelivered(gateway, office, message, code).await?
+        }
+        PostAnswer::Fetched { workflow, content } if workflow == office.mesh.workflow.acknowledgement() => {
+            match content {
+                Ok(content) => acknowledged(gateway, office, id, &content).await?,
+                Err(fault) => {
+                    tracing::warn!(message = id, fault = ?fault, "an acknowledgement of a letter could not be read; it stays in the mailbox");
+                    false
+                }
+            }
+        }
+        _ => false,
+    };
+    if !known {
+        return Ok(otherwise);
+    }
+    ask(gateway, office, PostRequest::Finish(id)).await?;
+    Ok(Look::Finished)
 }
 
 async fn ask(gateway: &Gateway, office: &Office, request: PostRequest<'_>) -> Result<PostAnswer, DeliveryError> {
@@ -124,7 +191,12 @@ async fn overdue(gateway: &Gateway, office: &Office) -> Result<(), InboxError> {
             if letter.due.is_some_and(|due| due <= now) {
                 let referral = ReferralId(letter.referral.clone());
                 let advice = "Ask the practice whether it has the letter.";
-                apply(gateway, &office.compartment, &referral, &letter.id, &Answer::Overdue, Some(advice)).await?;
+                let answer = Answer::Overdue;
+                let ended = apply(gateway, &office.compartment, &referral, &letter.id, &answer, Some(advice)).await;
+                // One that cannot be stored keeps none behind it waiting.
+                if let Err(error) = ended {
+                    tracing::error!(letter = letter.id, error = %error, "that a letter is not answered could not be stored; it is tried again");
+                }
             }
         }
     }
@@ -262,7 +334,7 @@ pub(super) async fn apply(
         let stored = gateway.store.resource(&key(compartment, "DocumentReference", id), None).await?;
         let Some(Stored { letter, document }) = stored.as_ref().and_then(read) else { return Ok(()) };
         let now = gateway.clock.now();
-        let Some(next) = letter.after(answer, now) else { return Ok(()) };
+        let Some(mut next) = letter.after(answer, now) else { return Ok(()) };
         let standing = match Standing::load(gateway, referral).await {
             Ok(standing) => standing,
             Err(ViewError::Store(error)) => return Err(error.into()),
@@ -270,7 +342,7 @@ pub(super) async fn apply(
             Err(ViewError::Erased | ViewError::Missing(_)) => return Ok(()),
         };
         let mut referral = standing.referral.clone();
-        let mut changes = letter::moved(&referral, (&next, &document), standing.task(), now);
+        let mut changes = Vec::new();
         if next.state.is_trouble() {
             let detail = format!("{} {}", next.state.words(), advice.unwrap_or_default());
             let occurrence = format!("{id}/{}/{}", next.state.code(), next.code.as_deref().unwrap_or_default());
@@ -278,10 +350,13 @@ pub(super) async fn apply(
             // Whoever still writes to or visits somebody who has died has to learn of it today.
             let urgent = next.code.as_deref() == Some(ResponseCode::PatientDeceased.number());
             let opening = worry(&occurrence, detail.trim(), urgent.then_some(Priority::Urgent));
+            next.follow_ups.push(follow_up::id(&referral, opening.cause, opening.occurrence));
             changes.extend(follow_up::open(&mut referral, documents, &opening, now));
         } else if next.state.is_well() {
-            changes.extend(settled(gateway, &mut referral, now).await?);
+            let about = opened(gateway, compartment, &next, &document).await?;
+            changes.extend(settled(gateway, &mut referral, &about, now).await?);
         }
+        changes.extend(letter::moved(&referral, (&next, &document), standing.task(), now));
         referral.revision += 1;
         changes.push(Change::PutReferral(Box::new(referral)));
         match gateway.commit(Transaction { checks: Vec::new(), changes }).await {
@@ -291,13 +366,31 @@ pub(super) async fn apply(
     }
 }
 
+/// The follow-ups about a letter, and about the one that it replaces: no other is settled by it.
+async fn opened(
+    gateway: &Gateway,
+    compartment: &Compartment,
+    letter: &Letter,
+    document: &gateway_fhir::Json,
+) -> Result<Vec<String>, StoreError> {
+    let mut all = letter.follow_ups.clone();
+    for target in document.items("relatesTo").iter().filter_map(|related| related.get("target")?.text("reference")) {
+        let Some(id) = target.strip_prefix("DocumentReference/") else { continue };
+        let before = gateway.store.resource(&key(compartment, "DocumentReference", id), None).await?;
+        all.extend(before.as_ref().and_then(read).map(|before| before.letter.follow_ups).unwrap_or_default());
+    }
+    Ok(all)
+}
+
 /// The practice has the letter after all: nobody has to look any more.
 async fn settled(
     gateway: &Gateway,
     referral: &mut Referral,
+    about: &[String],
     now: time::OffsetDateTime,
 ) -> Result<Vec<Change>, StoreError> {
-    let open = referral.open_follow_ups().filter(|one| one.cause == Cause::LetterNotDelivered);
+    let is_about = |one: &&FollowUp| one.cause == Cause::LetterNotDelivered && about.contains(&one.task);
+    let open = referral.open_follow_ups().filter(is_about);
     let open: Vec<String> = open.map(|one| one.task.clone()).collect();
     let mut changes = Vec::new();
     for task in open {

@@ -3,17 +3,18 @@
 //! Address and subject of a letter are patient data (`gateway_documents::mesh`): they go into the request and nowhere else.
 
 use super::inbox::First;
-use super::{Mesh, Talk, wire};
+use super::{Call, Mesh, Talk, wire};
 use crate::transport::access::Access;
 use crate::transport::{HttpTransport, Names, To};
-use adapter_contract::{DeliveryError, FailureCode, FileAnswer, FileFault};
+use adapter_contract::{DeliveryError, FailureCode, FileAnswer, FileFault, Method};
+use serde::Deserialize;
 
 /// Most bytes of what is read: an acknowledgement has some 5,000.
 const ANSWER_BYTES: usize = 2 * 1024 * 1024;
 /// MESH has so long for one request.
 const ANSWER_SECONDS: u32 = 30;
-/// Messages that are listed at once, which is as many as MESH lists: other systems' messages may lie before ours.
-const LISTED: usize = 500;
+/// Messages that are listed at once; MESH lists 500 at most. What lies behind them is listed from where they end.
+const LISTED: usize = 100;
 /// Media type of a message (FHIR STU3).
 const MEDIA_TYPE: &str = "application/fhir+xml";
 
@@ -31,8 +32,8 @@ pub struct PostOffice {
 pub enum PostRequest<'a> {
     /// Send a message.
     Send(&'a Outgoing<'a>),
-    /// Name the messages that wait, some at most.
-    List,
+    /// Name the messages that wait, some at most: the oldest, or those from where a list before ended.
+    List(Option<&'a str>),
     /// Fetch a message.
     Fetch(&'a str),
     /// A message is dealt with.
@@ -58,7 +59,12 @@ pub enum PostAnswer {
     /// MESH has it, under this name.
     Sent(String),
     /// These wait.
-    Listed(Vec<String>),
+    Listed {
+        /// Their names.
+        messages: Vec<String>,
+        /// Where the list goes on, if there are more.
+        next: Option<String>,
+    },
     /// It is not there any more.
     Gone,
     /// A message of ours was not delivered.
@@ -102,7 +108,7 @@ pub(in crate::transport) async fn carry(
             ];
             talk.message(&headers, MEDIA_TYPE, letter.content).await.map(PostAnswer::Sent)
         }
-        PostRequest::List => talk.list(LISTED).await.map(PostAnswer::Listed),
+        PostRequest::List(from) => list(&talk, *from).await,
         PostRequest::Fetch(id) => fetch(&talk, id).await,
         PostRequest::Finish(id) => match talk.finish(id).await? {
             FileAnswer::Finished => Ok(PostAnswer::Finished),
@@ -112,6 +118,41 @@ pub(in crate::transport) async fn carry(
             )),
         },
     }
+}
+
+/// A list of messages, of version 2 of MESH's answers.
+#[derive(Deserialize)]
+struct Inbox {
+    messages: Vec<String>,
+    #[serde(default)]
+    links: Links,
+}
+
+#[derive(Default, Deserialize)]
+struct Links {
+    next: Option<String>,
+}
+
+async fn list(talk: &Talk<'_>, from: Option<&str>) -> Result<PostAnswer, DeliveryError> {
+    let mut call = Call::to("/inbox");
+    call.query.push(("max_results".to_owned(), LISTED.to_string()));
+    call.query.extend(from.map(|from| ("continue_from".to_owned(), from.to_owned())));
+    let heard = talk.call(Method::Get, call).await?;
+    if heard.status != 200 {
+        return Err(heard.failure());
+    }
+    let Inbox { messages, links } = heard.read()?;
+    Ok(PostAnswer::Listed {
+        messages: messages.into_iter().filter(|id| wire::id(id).is_some()).take(LISTED).collect(),
+        next: links.next.as_deref().and_then(continued),
+    })
+}
+
+/// Where a list goes on, from MESH's link to it. Nothing but that is taken from the link, so that it leads nowhere else.
+fn continued(link: &str) -> Option<String> {
+    let (_, query) = link.split_once('?')?;
+    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+    pairs.find(|(name, value)| name == "continue_from" && !value.is_empty()).map(|(_, value)| value.into_owned())
 }
 
 async fn fetch(talk: &Talk<'_>, id: &str) -> Result<PostAnswer, DeliveryError> {

@@ -478,7 +478,8 @@ mod tests {
 
     #[test]
     fn what_mesh_cannot_find_a_practice_by_is_told_without_the_person() {
-        let cases: [(&str, fn(&mut serde_json::Value)); 3] = [
+        type Change = fn(&mut serde_json::Value);
+        let cases: [(&str, Change); 3] = [
             ("surname", |person| person["name"] = json!([{ "given": ["Canary"] }])),
             ("name", |person| person["name"] = json!([])),
             ("whole day of birth", |person| person["birthDate"] = json!("1955")),

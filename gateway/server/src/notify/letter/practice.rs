@@ -77,16 +77,17 @@ pub(super) async fn another_is_refused(
             open.extend(provision.items("provision"));
             for reference in provision.items("actor").iter().filter_map(|actor| actor.get("reference")) {
                 let Some(named) = organisation(gateway, view, &consent.document, reference).await? else { continue };
-                match named.code {
-                    Some(code) if !known.insert(code.clone()) => {}
-                    Some(code) => {
-                        if view.kept_from(gateway, platform, consents, &code).await? != Kept::Nothing {
-                            return Ok(true);
-                        }
-                    }
+                let Some(code) = named.code else {
                     // Nobody can tell whether that is the practice.
-                    None if provision.text("type") == Some("deny") => return Ok(true),
-                    None => {}
+                    if provision.text("type") == Some("deny") {
+                        return Ok(true);
+                    }
+                    continue;
+                };
+                if known.insert(code.clone())
+                    && view.kept_from(gateway, platform, consents, &code).await? != Kept::Nothing
+                {
+                    return Ok(true);
                 }
             }
         }

@@ -70,7 +70,8 @@ pub fn stand(known: &Known<'_>) -> Option<Stand> {
         Delivery::Delivered { .. } if referral.conflict.is_some() => Stand::Known("conflict"),
         Delivery::Delivered { .. } if is(Disposition::Withheld) => Stand::Known("withheld"),
         Delivery::Delivered { .. } => {
-            let said: Vec<StatusReport> = known.reports.iter().map(|record| record.report.clone()).collect();
+            let own = known.reports.iter().filter(|record| !referral.was(&record.report.platform_referral));
+            let said: Vec<StatusReport> = own.map(|record| record.report.clone()).collect();
             match folded(referral, &said).status {
                 Some(status) if status != referral.task_status => Stand::Drifts("status-differs"),
                 _ => Stand::Agrees,

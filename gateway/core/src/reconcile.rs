@@ -336,8 +336,8 @@ impl Work<'_> {
         let unheard = self.referral.task_status == TaskStatus::Requested
             && self.referral.platform_status.is_none_or(|said| said == TaskStatus::Requested);
         let wanted = self.referral.sender == SenderState::Active && from.permitted && self.referral.attention.is_none();
-        let name = self.referral.platform_referral.as_ref().map_or("", |name| &name.0);
-        let id = derived_id(&[&self.referral.key.0, "send-again", name]);
+        // Once in its life, whatever it is called there: an organisation that throws it away each day is not sent it each night.
+        let id = derived_id(&[&self.referral.key.0, "send-again"]);
         let before = from.outbox.iter().any(|row| row.id == id);
         if !unheard || !wanted || before || !from.capabilities.look_up {
             return false;
@@ -406,7 +406,10 @@ impl Work<'_> {
         }
         let stands = status::fold(now, SenderState::Active).platform_status;
         let Some(there) = stands.filter(|there| !there.is_final()) else {
-            self.settled(STILL);
+            // A platform that could not be asked, or says no status, has not said that it stopped.
+            if stands.is_some() {
+                self.settled(STILL);
+            }
             return false;
         };
         let drift = Drift::StatusDiffers { here: self.referral.task_status, there: Some(there) };
@@ -419,7 +422,9 @@ impl Work<'_> {
         let ((stands, document), sent) = self.from.service_request;
         let over = self.referral.task_status.is_final()
             || self.referral.sender == SenderState::Cancelled
-            || self.referral.recall.is_some();
+            || self.referral.recall.is_some()
+            // What is known of the content that the recipient has is compared when it is changed, by what the recipient may have.
+            || self.referral.sent.is_some();
         let changed = match sent {
             Some((_, sent)) if !over => changed_elements(sent, document),
             _ => Vec::new(),

@@ -16,7 +16,7 @@ use adapter_contract::{DeliveryError, FailureCode, Repeat};
 use async_trait::async_trait;
 use gateway_core::change::{AuditRecord, Change, Removed, Transaction};
 use gateway_core::classify::{self, Class};
-use gateway_core::follow_up::{self, Cause, Opening};
+use gateway_core::follow_up::{self, Cause, FollowUp, Opening};
 use gateway_core::identity::{Compartment, GATEWAY_AUTHOR, TenantId};
 use gateway_core::notify::{Destination, Fed, Notice, NoticeState, Told, Wanted, What, numbered};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
@@ -28,6 +28,8 @@ use time::OffsetDateTime;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+/// Notices of one queue that are looked at; more than a resource ever has.
+const QUEUED: u32 = 10_000;
 /// Versions that are looked at in one turn.
 const FED_AT_ONCE: u32 = 64;
 
@@ -400,37 +402,49 @@ async fn end(
     Ok(())
 }
 
-/// A person is asked to look where somebody cannot be told, once for each referral and destination; and is told when that is over. A
-/// letter does so by itself.
+/// A person is asked to look where somebody cannot be told; and is told when the same has been told after all, by a later notice of the
+/// same queue. That somebody could not be told of just that opens nothing more. A letter does all this by itself.
 async fn worry(gateway: &Gateway, next: &Notice) -> Result<Vec<Change>, StoreError> {
-    let about = matches!(next.what, What::Version { .. }) && !matches!(next.destination, Destination::Letter { .. });
-    let (Some(id), true) = (next.referral.as_ref().filter(|_| about), !next.state.is_open()) else {
+    let (Some(id), What::Version { id: about, .. }) = (&next.referral, &next.what) else { return Ok(Vec::new()) };
+    let is_letter = matches!(next.destination, Destination::Letter { .. });
+    if is_letter || !matches!(next.state, NoticeState::Dead | NoticeState::Sent) {
         return Ok(Vec::new());
-    };
+    }
     let Some(mut referral) = gateway.store.referral(id).await? else { return Ok(Vec::new()) };
-    let (party, now) = (next.destination.party(), gateway.clock.now());
-    let own = follow_up::id(&referral, Cause::NotNotified, &party);
-    let mut changes = match next.state {
-        NoticeState::Dead => {
-            let standing = match Standing::load(gateway, id).await {
-                Ok(standing) => standing,
-                Err(ViewError::Store(error)) => return Err(error),
-                Err(ViewError::Erased | ViewError::Missing(_)) => return Ok(Vec::new()),
-            };
-            referral = standing.referral.clone();
-            let documents = (standing.task().1, standing.service_request().1);
-            let opening = Opening { detail: next.last_failure.as_deref(), ..Opening::new(Cause::NotNotified, &party) };
-            follow_up::open(&mut referral, documents, &opening, now)
-        }
-        NoticeState::Sent if referral.open_follow_ups().any(|one| one.task == own) => {
+    let is_worry = |one: &&FollowUp| one.cause == Cause::NotNotified;
+    if referral.follow_ups.iter().any(|one| is_worry(&one) && one.task == *about) {
+        return Ok(Vec::new());
+    }
+    let open: BTreeSet<String> = referral.open_follow_ups().filter(is_worry).map(|one| one.task.clone()).collect();
+    if next.state == NoticeState::Sent && open.is_empty() {
+        return Ok(Vec::new());
+    }
+    let queue = gateway.store.notices(&next.queue(), 0, QUEUED).await?;
+    let own: Vec<String> =
+        queue.iter().map(|notice| follow_up::id(&referral, Cause::NotNotified, &notice.id)).collect();
+    let own: Vec<String> = own.into_iter().filter(|task| open.contains(task)).collect();
+    let now = gateway.clock.now();
+    let mut changes = Vec::new();
+    if next.state == NoticeState::Sent {
+        for task in &own {
             let key =
-                ResourceKey { compartment: referral.compartment.clone(), kind: "Task".to_owned(), id: own.clone() };
-            let Some(stored) = gateway.store.resource(&key, None).await? else { return Ok(Vec::new()) };
-            let Some(document) = crate::ingest::parse(&stored) else { return Ok(Vec::new()) };
-            follow_up::settled(&mut referral, (&own, stored.version, &document), "It was told after all.", now)
+                ResourceKey { compartment: referral.compartment.clone(), kind: "Task".to_owned(), id: task.clone() };
+            let Some(stored) = gateway.store.resource(&key, None).await? else { continue };
+            let Some(document) = crate::ingest::parse(&stored) else { continue };
+            let standing = (task.as_str(), stored.version, &document);
+            changes.extend(follow_up::settled(&mut referral, standing, "It was told after all.", now));
         }
-        _ => Vec::new(),
-    };
+    } else if own.is_empty() {
+        let standing = match Standing::load(gateway, id).await {
+            Ok(standing) => standing,
+            Err(ViewError::Store(error)) => return Err(error),
+            Err(ViewError::Erased | ViewError::Missing(_)) => return Ok(Vec::new()),
+        };
+        referral = standing.referral.clone();
+        let documents = (standing.task().1, standing.service_request().1);
+        let opening = Opening { detail: next.last_failure.as_deref(), ..Opening::new(Cause::NotNotified, &next.id) };
+        changes = follow_up::open(&mut referral, documents, &opening, now);
+    }
     if !changes.is_empty() {
         referral.revision += 1;
         changes.push(Change::PutReferral(Box::new(referral)));

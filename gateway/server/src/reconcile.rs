@@ -10,7 +10,7 @@ use crate::status::ask;
 use crate::store::{CommitError, ReferralFilter, StoreError};
 use crate::view::{View, ViewError};
 use adapter_contract::{DeliveryError, Exchange, FailureCode, Keys, Purpose, Reading, Receipt, StatusReport, Step};
-use gateway_core::change::{Change, Disposition, Transaction};
+use gateway_core::change::{Change, Disposition, ReportRecord, Transaction};
 use gateway_core::consent::{Stage, Verdict};
 use gateway_core::identity::{GATEWAY_AUTHOR, Owner, PlatformId, TenantId};
 use gateway_core::lane::Night;
@@ -227,6 +227,9 @@ async fn one(
     if !is_worth_comparing(&standing.referral, &outbox) || is_moving(&reports, &outbox) {
         return Ok(None);
     }
+    // What was said of it under a former name is over.
+    let is_own = |record: &ReportRecord| !standing.referral.was(&record.report.platform_referral);
+    let reports: Vec<ReportRecord> = reports.into_iter().filter(is_own).collect();
     let consents = view.consents(gateway).await?;
     let needs = &platform.adapter.descriptor().data_needs;
     let consent = view.decision(gateway, &platform.id, needs, Stage::Relay, &consents, &BTreeMap::new()).await?;

@@ -6,6 +6,7 @@ use conformance_tests::generator::Expectation;
 use conformance_tests::gp_fhir_server::{Answered, Door, GpFhirServer, reason_to_skip};
 use conformance_tests::oauth2_server::{Client, OAuth2Server, OAuth2ServerConfig};
 use conformance_tests::platform::{FhirPlatform, PlatformConfig};
+use gateway_core::follow_up::Cause;
 use gateway_core::notify::{Destination, Notice, NoticeState};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -66,6 +67,8 @@ impl Practice {
     /// The one resource of this type there.
     fn one(&mut self, kind: &str) -> Option<Value> {
         let mut all = self.server.stored(kind).unwrap();
+        // Follow-ups are Tasks as well, and part of the referral's.
+        all.retain(|one| one.get("partOf").is_none());
         assert!(all.len() <= 1, "{} of {kind}", all.len());
         all.pop()
     }
@@ -243,12 +246,19 @@ async fn what_somebody_changed_there_is_not_written_over_and_a_person_is_told() 
     assert!(words.contains("somebody changed it there") && !words.contains("rang"), "{words}");
     let there = practice.one("Task").unwrap();
     assert_eq!((&there["status"], &there["note"][0]["text"]), (&json!("requested"), &json!("rang her")));
+    let open = || async { world.referral().await.open_follow_ups().map(|one| one.cause).collect::<Vec<_>>() };
+    eventually("a person is asked", || async { (open().await == [Cause::NotNotified]).then_some(()) }).await;
+    // That is told there as well, and does not count as told after all.
+    eventually("told there", || async { world.store().next_notice().await.unwrap().is_none().then_some(()) }).await;
+    assert_eq!(open().await, [Cause::NotNotified]);
     // Put back as it was, it is ours again, and goes on with the newest state.
     practice.server.staff_put(&ours).unwrap();
     assert_eq!(world.move_task(&task, "cancelled").await.status, 200);
     let there = equal(&world, &mut practice, &task, &request).await;
     assert_eq!(there["status"], "cancelled");
-    let updates = practice.written().into_iter().filter(|one| one.path.contains("/Task/")).collect::<Vec<_>>();
+    eventually("it is over", || async { open().await.is_empty().then_some(()) }).await;
+    let own = format!("/Task/{}", ours["id"].as_str().unwrap());
+    let updates = practice.written().into_iter().filter(|one| one.path.contains(&own)).collect::<Vec<_>>();
     assert!(updates.iter().skip(1).all(|one| one.if_match.is_some()), "{updates:?}");
     world.stop().await;
 }
@@ -400,15 +410,8 @@ async fn what_another_client_sent_does_not_stand_there() {
     }
     let mut practice = Practice::open();
     let world = practice.gateway(Setup::default()).await;
-    let strangers = [crate::support::NEIGHBOUR, crate::support::FOREIGN, crate::support::SELF_REFERRAL];
-    for (nth, client) in strangers.into_iter().enumerate() {
-        let mut referral = bundle(nth);
-        // Of the same practice, and not entitled to record consent: its referral is held, and is one.
-        if client == crate::support::SELF_REFERRAL {
-            let entries = referral["entry"].as_array_mut().unwrap();
-            entries.retain(|entry| entry["resource"]["resourceType"] != "Consent");
-        }
-        let answer = world.post(client, "/fhir", referral.to_string()).await;
+    for (nth, client) in [crate::support::NEIGHBOUR, crate::support::FOREIGN].into_iter().enumerate() {
+        let answer = world.post(client, "/fhir", bundle(nth).to_string()).await;
         assert_eq!(answer.status, 201, "{client}: {}", answer.text);
     }
     let sent = world.submit(&bundle(3)).await;

@@ -133,9 +133,15 @@ impl Besides {
         } else {
             format!("authorization = {{ scheme = \"{scheme}\", file = \"{secret}\" }}")
         };
+        // A name that leads elsewhere is no simulator, and is asked as its vendor lets us.
+        let manners = if credentials.contains("sftp.example") {
+            ""
+        } else {
+            "poll-seconds = 1\npoll-longest-seconds = 1\nsimulator = true"
+        };
         format!(
             "\n[[platform]]\nid = \"besides\"\nname = \"Another platform\"\nadapter = \"{adapter}\"\n\
-             {address}{credentials}\npoll-seconds = 1\npoll-longest-seconds = 1\nsimulator = true\n\
+             {address}{credentials}\n{manners}\n\
              identifiers = {identifier}\nsettings = {{ {settings} }}\n\n\
              [[route]]\nname = \"besides\"\nplatform = \"besides\"\nrecipients = {identifier}\n"
         )

@@ -16,7 +16,7 @@ use crate::work::Item;
 use axum::body::Body;
 use axum::http::StatusCode;
 use gateway_core::account::{AccountId, AccountRole};
-use gateway_core::change::Transaction;
+use gateway_core::change::{Change, Transaction};
 use gateway_core::identity::{Client, Owner};
 use gateway_core::ingest::check_single;
 use gateway_core::re_refer::{Old, again};
@@ -251,7 +251,14 @@ async fn decided(
     let next = accepted.written.iter().find(|row| row.kind == "Task").map(|row| row.id.clone());
     // Both or neither: nobody is left without a referral, and nobody has two.
     transaction.checks.extend(accepted.transaction.checks);
-    transaction.changes.extend(accepted.transaction.changes);
+    // It is the same practice's referral: whoever was told of the old one is told of the new one. Its author stays who acted.
+    transaction.changes.extend(accepted.transaction.changes.into_iter().map(|change| match change {
+        Change::PutReferral(mut referral) => {
+            referral.client = item.referral.client.clone();
+            Change::PutReferral(referral)
+        }
+        other => other,
+    }));
     Ok((transaction, next))
 }
 

@@ -89,7 +89,7 @@ impl Browser {
     }
 
     pub(crate) async fn text(&self) -> String {
-        self.ask("return document.body.innerText").await.as_str().unwrap_or_default().to_owned()
+        self.ask("return document.body ? document.body.innerText : ''").await.as_str().unwrap_or_default().to_owned()
     }
 
     pub(crate) async fn title(&self) -> String {

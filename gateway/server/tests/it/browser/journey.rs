@@ -3,6 +3,7 @@
 
 use super::driver::{Browser, DESK, ENLARGED, PHONE, Screen, is_here};
 use crate::mail_link::{Kept, Office, PASSPHRASE};
+use crate::support::eventually;
 use fantoccini::key::Key;
 use std::sync::Arc;
 use vcse_gateway::clock::SystemClock;
@@ -20,8 +21,9 @@ impl Person {
 
     /// The page holds to the rules.
     async fn sees(&self, page: &str, words: &str) {
-        let text = self.browser.text().await;
-        assert!(text.contains(words), "{page}: {words:?} is missing in {text}");
+        // A page that was asked for may still be on its way.
+        eventually(&format!("{page}: {words:?}"), || async { self.browser.text().await.contains(words).then_some(()) })
+            .await;
         self.browser.holds(&format!("{}-{page}", self.on)).await;
     }
 
@@ -36,7 +38,8 @@ impl Person {
         self.browser.tab_to("#passphrase").await;
         self.browser.write(PASSPHRASE).await;
         self.browser.press(Key::Enter).await;
-        assert!(self.browser.address().await.ends_with("/link/referral"), "{}", self.browser.address().await);
+        eventually("the referral", || async { self.browser.address().await.ends_with("/link/referral").then_some(()) })
+            .await;
     }
 }
 

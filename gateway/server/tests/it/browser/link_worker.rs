@@ -3,6 +3,7 @@
 
 use super::driver::{Browser, DESK, ENLARGED, PHONE, Screen, is_here};
 use crate::link_worker::desk::{Desk, PASSPHRASE};
+use crate::support::eventually;
 use fantoccini::key::Key;
 
 /// Somebody at the pages, and what they are called in pictures.
@@ -13,8 +14,9 @@ struct Person {
 
 impl Person {
     async fn sees(&self, page: &str, words: &str) {
-        let text = self.browser.text().await;
-        assert!(text.contains(words), "{page}: {words:?} is missing in {text}");
+        // A page that was asked for may still be on its way.
+        eventually(&format!("{page}: {words:?}"), || async { self.browser.text().await.contains(words).then_some(()) })
+            .await;
         self.browser.holds(&format!("link-worker-{}-{page}", self.on)).await;
         let title = self.browser.title().await;
         assert!(title.ends_with("Link workers") && !title.contains("Canary"), "{title}");

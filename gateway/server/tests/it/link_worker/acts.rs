@@ -91,7 +91,7 @@ async fn who_was_declined_is_referred_elsewhere_and_the_history_stays_together()
     let (first, second) = (desk.of_task(&old).await, desk.of_task(&new).await);
     assert_eq!(second.platform.as_ref().map(|platform| platform.0.as_str()), Some("befriending"));
     assert_eq!((first.subject.is_some(), &first.subject), (true, &second.subject), "one person, erased together");
-    assert_eq!(second.client.0, "account/anna");
+    assert_eq!(second.client, first.client, "whoever was told of the old one is told of the new one");
     assert!(!listed(&desk, &anna).await.contains(&old), "the old one is settled");
     let page = desk.get(&anna, &format!("/{new}")).await.text;
     assert!(page.contains(&format!("/console/work/{old}\">See the earlier referral")), "{page}");

@@ -7,12 +7,14 @@
 mod compose;
 mod inbox;
 mod practice;
+mod stored;
 
 pub(crate) use inbox::worker;
+use stored::{Stored, found, key, read};
 
 use super::Way;
 use crate::gateway::{Gateway, Platform, is_race};
-use crate::store::{CommitError, SearchQuery, StoreError, UpdatedRange};
+use crate::store::{CommitError, StoreError};
 use crate::transport::Names;
 use crate::transport::mesh::post::{Outgoing, PostAnswer, PostOffice, PostRequest};
 use crate::view::{View, ViewError};
@@ -29,18 +31,14 @@ use gateway_core::letter::{self, Answer, Letter, State};
 use gateway_core::minimise::is_restricted;
 use gateway_core::notify::{Destination, Fed, Notice, NoticeState, Told, Wanted, What};
 use gateway_core::referral::ReferralId;
-use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
+use gateway_core::resource::{ResourceVersion, Token};
 use gateway_documents::mesh::MeshOptions;
 use gateway_documents::message::{Options, RecipientType};
 use gateway_documents::parties::{Author, OdsCode, Organisation};
 use gateway_documents::response::{Resend, ResponseCode};
-use gateway_fhir::Json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Letters that are read at once; of one referral there are hardly ever two.
-const LETTERS: u32 = 50;
 
 /// From where one client's letters are sent.
 pub struct Office {
@@ -194,43 +192,6 @@ impl From<CommitError> for Fault {
     fn from(error: CommitError) -> Self {
         Self::Commit(error)
     }
-}
-
-/// A letter as it is stored.
-pub(super) struct Stored {
-    pub(super) letter: Letter,
-    pub(super) document: Json,
-}
-
-pub(super) fn key(compartment: &Compartment, kind: &str, id: &str) -> ResourceKey {
-    ResourceKey { compartment: compartment.clone(), kind: kind.to_owned(), id: id.to_owned() }
-}
-
-pub(super) fn read(version: &ResourceVersion) -> Option<Stored> {
-    let document = crate::ingest::parse(version)?;
-    let letter = letter::read(&version.key.id, version.version, &document)?;
-    Some(Stored { letter, document })
-}
-
-/// Letters with this token, in the order of their making.
-pub(super) async fn found(
-    gateway: &Gateway,
-    compartment: &Compartment,
-    token: Token,
-    after: u64,
-) -> Result<Vec<(u64, Stored)>, StoreError> {
-    let query = SearchQuery {
-        compartment: compartment.clone(),
-        kind: "DocumentReference".to_owned(),
-        all_of: vec![vec![token]],
-        updated: UpdatedRange::default(),
-        after,
-        up_to: None,
-        limit: LETTERS,
-        count: false,
-    };
-    let page = gateway.store.search(&query).await?;
-    Ok(page.rows.iter().filter_map(|(place, version)| Some((*place, read(version)?))).collect())
 }
 
 /// A letter that may leave, with what was decided.
@@ -550,6 +511,7 @@ pub(super) fn worry<'a>(occurrence: &'a str, detail: &'a str, priority: Option<P
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gateway_fhir::Json;
     use gateway_core::letter::Heard;
     use std::num::NonZeroU32;
     use time::macros::datetime;

@@ -273,7 +273,7 @@ async fn everything_listed_is_there_and_nothing_else_is() {
         STORED
             .into_iter()
             .chain(GATEWAY_WRITES)
-            .chain(["AuditEvent", "CodeSystem", "ConceptMap", "MessageDefinition"])
+            .chain(["AuditEvent", "CodeSystem", "ConceptMap", "MessageDefinition", "Subscription"])
             .collect()
     );
     let operations: Vec<(&str, &str)> = listed
@@ -284,24 +284,31 @@ async fn everything_listed_is_there_and_nothing_else_is() {
             all.map(move |one| (kind, one["name"].as_str().unwrap()))
         })
         .collect();
-    assert_eq!(
-        operations,
-        [
-            ("ServiceRequest", "preview"),
-            ("ServiceRequest", "erase"),
-            ("Task", "redrive"),
-            ("Task", "renotify"),
-            ("Task", "message-back"),
-            ("Patient", "erase"),
-            ("Patient", "disclosures"),
-            ("Consent", "erase")
-        ]
-    );
-    for (kind, name) in operations.into_iter().filter(|(_, name)| !matches!(*name, "disclosures" | "message-back")) {
+    let expected = [
+        ("Consent", "erase"),
+        ("Patient", "disclosures"),
+        ("Patient", "erase"),
+        ("ServiceRequest", "erase"),
+        ("ServiceRequest", "preview"),
+        ("Subscription", "events"),
+        ("Subscription", "status"),
+        ("Task", "message-back"),
+        ("Task", "reconcile"),
+        ("Task", "redrive"),
+        ("Task", "renotify"),
+        ("Task", "work-list"),
+    ];
+    let mut named = operations.clone();
+    named.sort_unstable();
+    assert_eq!(named, expected);
+    // These are asked by GET.
+    let read = ["disclosures", "message-back", "work-list", "events", "status"];
+    for (kind, name) in operations.into_iter().filter(|(_, name)| !read.contains(name)) {
         let (by, path) = match name {
             "erase" => (GOVERNANCE, "x/$erase"),
             "redrive" => (OPERATOR, "$redrive"),
             "renotify" => (OPERATOR, "$renotify"),
+            "reconcile" => (OPERATOR, "$reconcile"),
             _ => (GP, "$preview"),
         };
         assert_eq!(world.post(by, &format!("/fhir/{kind}/{path}"), "{}").await.status, 400, "{kind} {name}");
@@ -345,7 +352,7 @@ async fn everything_listed_is_there_and_nothing_else_is() {
         }
     }
     // No type beside those: not one of R4's others.
-    for kind in ["Flag", "Subscription", "Bundle", "Binary", "Encounter", "Medication", "Parameters"] {
+    for kind in ["Flag", "Bundle", "Binary", "Encounter", "Medication", "Parameters"] {
         for interaction in ["read", "search-type", "create"] {
             assert_eq!(call(&world, GP, interaction, kind).await.status, 404, "{interaction} {kind}");
         }

@@ -30,19 +30,22 @@ fn extension(name: &str, kind: &str, value: Value) -> Value {
 
 /// A Subscription to Tasks at this endpoint.
 fn subscription(endpoint: &str, content: &str, channel: &[Value]) -> Value {
-    json!({
+    let mut document = json!({
         "resourceType": "Subscription",
         "status": "requested",
         "reason": "What became of our referrals",
         "criteria": Topic::TaskStatus.url(),
         "channel": {
-            "extension": channel,
             "type": "rest-hook",
             "endpoint": endpoint,
             "payload": "application/fhir+json",
             "_payload": { "extension": [extension("backport-payload-content", "valueCode", json!(content))] },
         },
-    })
+    });
+    if !channel.is_empty() {
+        document["channel"]["extension"] = json!(channel);
+    }
+    document
 }
 
 impl Scene {

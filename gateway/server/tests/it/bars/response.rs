@@ -235,6 +235,6 @@ async fn each_kind_of_message_of_the_standard_has_a_clear_answer() {
     // A version of the message that is still 1 is taken.
     let answer = world.send(post(&world, 90, &alpha)).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
-    assert_eq!(world.get(BARS, "/fhir/MessageDefinition").await.status, 200);
+    assert_eq!(world.get(BARS, "/fhir/MessageDefinition?context=VCSE1").await.status, 200);
     world.stop().await;
 }

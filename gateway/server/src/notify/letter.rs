@@ -511,8 +511,8 @@ pub(super) fn worry<'a>(occurrence: &'a str, detail: &'a str, priority: Option<P
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gateway_fhir::Json;
     use gateway_core::letter::Heard;
+    use gateway_fhir::Json;
     use std::num::NonZeroU32;
     use time::macros::datetime;
 

@@ -8,8 +8,10 @@ use crate::npm::{Missing, NpmServer};
 use crate::oauth2_server::{OAuth2Server, RESOURCE};
 use serde_json::{Value, json};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 const SERVER: NpmServer = NpmServer {
     name: "FHIR server of a GP system",
@@ -82,7 +84,7 @@ impl GpFhirServer {
     /// What is missing, or what the server says.
     pub fn start(door: Door) -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let (process, base) = Process::start(&door, folder.path().join("resources.jsonl"), 0)?;
+        let (process, base) = Process::start(&door, folder.path().join("resources.jsonl"), quiet_port()?)?;
         Ok(Self { door, folder, base, process })
     }
 
@@ -169,6 +171,15 @@ impl GpFhirServer {
         let all = self.process.command(&format!("stored {kind}"))?;
         Ok(all.as_array().cloned().unwrap_or_default())
     }
+}
+
+/// A free port below those that the system gives out by itself, so that nobody takes it while the server is down.
+fn quiet_port() -> io::Result<u16> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 4_000).unwrap_or_default() * 3;
+    let mut ports = (0..500).map(|_| first + NEXT.fetch_add(1, Ordering::Relaxed) % 500);
+    let free = ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.ok_or_else(|| io::Error::other("no port is free"))
 }
 
 /// The process and its two pipes.

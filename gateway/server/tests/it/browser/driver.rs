@@ -123,6 +123,18 @@ impl Browser {
         panic!("{selector} cannot be reached by keyboard on {}", self.address().await);
     }
 
+    /// Goes by arrows through the choices until the one that this selector names is chosen.
+    pub(crate) async fn arrow_to(&self, selector: &str) {
+        let script = format!("return !!document.querySelector({:?})", format!("{selector}:checked"));
+        for _ in 0..20 {
+            if self.ask(&script).await == true {
+                return;
+            }
+            self.press(Key::Down).await;
+        }
+        panic!("{selector} cannot be chosen by arrows on {}", self.address().await);
+    }
+
     /// What has the focus, as markup.
     pub(crate) async fn focused(&self) -> String {
         let script = "return document.activeElement ? document.activeElement.outerHTML.slice(0, 200) : ''";

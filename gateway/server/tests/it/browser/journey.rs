@@ -124,15 +124,16 @@ async fn whole_way(screen: Screen, on: &'static str) {
     person.sees("decline-error", "Choose why you decline the referral").await;
     browser.tab_to("[name=reason]").await;
     browser.write(" ").await;
-    browser.press(Key::Down).await;
-    browser.press(Key::Down).await;
+    // By arrows to the reason that needs words, wherever it stands among the others.
+    browser.arrow_to("[name=reason][value=decline-needs-not-met]").await;
     person.follows("form button").await;
     person.sees("decline-words-error", "Write what would help").await;
     browser.tab_to("#words").await;
     browser.write("A volunteer who signs").await;
     person.follows("form button").await;
     let declined = office.world.task_becomes(&second, "rejected").await;
-    assert_eq!(declined["businessStatus"]["coding"][0]["code"], "declined-other", "{declined}");
+    assert_eq!(declined["businessStatus"]["coding"][0]["code"], "declined-needs", "{declined}");
+    assert_eq!(declined["statusReason"]["coding"][0]["code"], "needs-more", "{declined}");
     assert_eq!(declined["statusReason"]["text"], "A volunteer who signs");
     person.browser.close().await;
     office.world.stop().await;

@@ -12,9 +12,9 @@ const ODS_SYSTEM: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
 
 /// Elements of the sender's ServiceRequest that the order carries as they are written, in R4's order. `occurrence` and
 /// `_…` stand for every form of the element.
-const CARRIED_BEFORE_SUBJECT: [&str; 4] = ["category", "priority", "code", "orderDetail"];
-const CARRIED_AFTER_REQUESTER: [&str; 3] = ["reasonCode", "reasonReference", "supportingInfo"];
-const OCCURRENCE: [&str; 3] = ["occurrenceDateTime", "occurrencePeriod", "occurrenceTiming"];
+pub(crate) const CARRIED_BEFORE_SUBJECT: [&str; 4] = ["category", "priority", "code", "orderDetail"];
+pub(crate) const CARRIED_AFTER_REQUESTER: [&str; 3] = ["reasonCode", "reasonReference", "supportingInfo"];
+pub(crate) const OCCURRENCE: [&str; 3] = ["occurrenceDateTime", "occurrencePeriod", "occurrenceTiming"];
 
 /// What order and Task are made from.
 pub(crate) struct Making<'a> {
@@ -90,6 +90,13 @@ impl Making<'_> {
             task.raw("input", input);
         }
         task.finish()
+    }
+
+    /// The priority of the sender's order, where the Task says that one: absent where the sender's Task has its own. The inner one is
+    /// absent where the order has none.
+    pub(crate) fn priority_of_the_order(&self) -> Option<Option<String>> {
+        let own = self.referral.task.as_ref().is_some_and(|sent| sent.object.raw("priority").is_some());
+        (!own).then(|| self.referral.order.object.string("priority"))
     }
 
     /// The sender's `Task.input` as text, if it has any.

@@ -14,6 +14,7 @@ use adapter_fhir::json::{Writer, quoted, references, with_identifier, without_id
 use adapter_fhir::read::local_reference;
 use adapter_fhir::referral::{Part, Referral};
 use serde_json::Value;
+use uuid::Uuid;
 
 /// Step whose answer is the transaction's.
 pub(crate) const TRANSACTION: &str = "transaction";
@@ -25,6 +26,9 @@ pub(crate) const PUBLISH: &str = "publish";
 /// Notes of the step [`TASK`]: where the order and the person are. Other resources are noted by their full URL.
 const FOCUS: &str = "focus";
 const PATIENT: &str = "for";
+
+/// What stands behind our key at the person: of a referral there is one.
+pub(crate) const PERSON: &str = "-1";
 
 /// Full-URL name of the order.
 const ORDER: &str = "service-request";
@@ -103,19 +107,31 @@ pub(crate) fn outgoing_named(
     Ok(parts)
 }
 
-/// The resource as it came; where the platform's conditional create is relied upon, with our identifier.
+/// The resource as it came, with our identifier: by it a change finds what is ours, and a conditional create what is there.
 fn marked(making: &Making<'_>, part: &Part<'_>, name: &str) -> Result<String, TranslateError> {
-    if making.config.mode == Mode::DirectLight || !making.config.conditional_create {
+    if making.config.mode == Mode::DirectLight {
         return Ok(part.text.to_owned());
     }
-    with_identifier(part.text, &making.identifier(name)).ok_or_else(|| {
-        let reason = "stands where our key has to stand (setting conditional-create), and only one is possible";
-        TranslateError::new(format!("{}.identifier", part.kind), reason)
-    })
+    match with_identifier(part.text, &making.identifier(name)) {
+        Some(text) => Ok(text),
+        // Nothing rests on it: it is only found by no change.
+        None if !making.config.conditional_create => Ok(part.text.to_owned()),
+        None => {
+            let reason = "stands where our key has to stand (setting conditional-create), and only one is possible";
+            Err(TranslateError::new(format!("{}.identifier", part.kind), reason))
+        }
+    }
 }
 
-fn suffix(part: &Part<'_>) -> String {
-    format!("-{}", part.index)
+/// What stands behind our key at a resource: which of the sender's it was made of, and not its place, which another one may take.
+pub(crate) fn suffix(part: &Part<'_>) -> String {
+    if part.kind == "Patient" && part.index == 1 {
+        return PERSON.to_owned();
+    }
+    let name = part.full_url.strip_prefix("urn:uuid:").and_then(|name| Uuid::parse_str(name).ok());
+    // The contract's full URLs are UUIDs of key and resource; another form is made one.
+    let name = name.unwrap_or_else(|| Uuid::new_v5(&Uuid::NAMESPACE_URL, part.full_url.as_bytes()));
+    format!("-{}", name.simple())
 }
 
 fn transaction(making: &Making<'_>) -> Result<Step, TranslateError> {

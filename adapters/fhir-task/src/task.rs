@@ -289,7 +289,7 @@ fn in_words(words: &str) -> OutputValue {
 }
 
 /// `Type/id` of a reference that the platform itself can answer for: relative, or absolute below its base.
-fn own_reference(reference: &str, base_url: Option<&str>) -> Option<String> {
+pub(crate) fn own_reference(reference: &str, base_url: Option<&str>) -> Option<String> {
     let absolute = reference.starts_with("https://") || reference.starts_with("http://");
     let foreign = match base_url {
         Some(base) if absolute => reference.strip_prefix(base).is_none_or(|rest| !rest.starts_with('/')),

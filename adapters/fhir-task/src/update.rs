@@ -1,45 +1,51 @@
-//! Telling the platform what a referral has become: the Task is read, then the order and what it leads to, then these are written anew
-//! in one transaction, each held by its version.
+//! Telling the platform what a referral has become: the Task is read, then the order and the person, then what order and Task lead
+//! to, then these are written anew in one transaction, each held by its version.
 //!
-//! The resources that the submission stored are ours: the person and the order are put where they are, and so is each resource that
-//! the order leads to and led to before in the same place. What is new is created, under a key made of its content, so that a repeated
-//! transaction makes no second one. Nothing of the platform's, its Task least of all, is written.
+//! What is written is ours: it was read just before and carries our key, which says of which of the sender's resources it was made.
+//! What of the referral is not there under its key is created, under a key of its content, so that a repeated transaction makes no
+//! second one. Where order or person do not carry our key, or a change would have to stand in the Task, which is the platform's,
+//! nothing is written, and a person is told to call.
+
+mod put;
 
 use crate::http::{get, key_condition, send};
 use crate::order::Making;
 use crate::settings::{Config, Mode};
-use crate::submit::{outgoing, outgoing_named};
-use crate::task::{Known, read_task};
+use crate::submit::{PERSON, outgoing_named, suffix};
+use crate::task::{Known, own_reference, read_task};
 use adapter_contract::{
     Answer, DeliveryError, Exchange, FailureCode, Method, MinimisedReferral, PlatformReferralId, PlatformRequest,
     Progress, Receipt, Repeat, Step, TaskStatus, TranslateError,
 };
 use adapter_fhir::answer::{status, success, unreadable};
 use adapter_fhir::json::{Object, Writer, quoted, references, without_id};
-use adapter_fhir::read::{bundle_entries, is_id, local_reference};
-use adapter_fhir::referral::Referral;
+use adapter_fhir::read::{bundle_entries, is_id};
+use adapter_fhir::referral::{Part, Referral};
+use put::There;
 use serde_json::json;
-use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// Step whose answer is the Task as it stands.
 pub(crate) const TASK: &str = "update-task";
 /// Step whose answer is order and person as they stand.
 pub(crate) const ORDER: &str = "update-order";
-/// Step whose answer is what the order leads to.
+/// Step whose answer is order, person and what order and Task lead to.
 pub(crate) const RELATED: &str = "update-related";
 /// Step whose answer is the transaction's.
 pub(crate) const WRITE: &str = "update-write";
 
-/// Notes: where order and person are, what the order leads to, the versions of all these, and how often they were read.
+/// Notes: where order and person are, what `Task.input` leads to, the Task's priority, what else was read, and how often.
 const FOCUS: &str = "focus";
 const PATIENT: &str = "for";
+const INPUTS: &str = "inputs";
+const PRIORITY: &str = "priority";
 const LEADS_TO: &str = "leads-to";
-const VERSIONS: &str = "versions";
 const READS: &str = "reads";
 const MOST_READS: u32 = 2;
-/// Of more than so many resources that the order leads to the rest is created anew.
+/// More resources than these are not read for one change.
 const MOST_RELATED: usize = 40;
+/// R4's codes; another word of a platform's is not kept.
+const PRIORITIES: [&str; 4] = ["routine", "urgent", "asap", "stat"];
 
 /// First request. An interrupted exchange begins anew: what it writes is held by the versions that it reads.
 pub(crate) fn begin(config: &Config<'_>, referral: &PlatformReferralId) -> Result<Step, TranslateError> {
@@ -66,18 +72,24 @@ pub(crate) fn resume(
     match progress.step.as_str() {
         TASK => Ok(task(config, platform_referral, answer).unwrap_or_else(Step::Failed)),
         ORDER | RELATED => {
-            let next = if progress.step == ORDER { order(read, answer) } else { related(read, answer) };
-            match next {
-                Ok(Next::Ask(step)) => Ok(step),
-                Ok(Next::Write(read)) => {
-                    let referral = Referral::read(referral)?;
-                    write(&Making { exchange, config, referral: &referral }, &read)
+            let referral = Referral::read(referral)?;
+            let making = Making { exchange, config, referral: &referral };
+            let resources = match answered(answer) {
+                Ok(entries) => There::all(&entries),
+                Err(error) => return Ok(Step::Failed(error)),
+            };
+            match order(&making, &read, &resources) {
+                // The second batch holds both again, so that all is of one moment.
+                Ok(leads_to) if progress.step == ORDER && !leads_to.is_empty() => {
+                    let read = Read { leads_to, ..read };
+                    Ok(batch(&read.all(), read.at(RELATED)))
                 }
+                Ok(_) => write(&making, &read, &resources),
                 Err(error) => Ok(Step::Failed(error)),
             }
         }
         WRITE if matches!(status(answer), 409 | 412) && read.reads < MOST_READS => {
-            Ok(ask_order(&Read { reads: read.reads + 1, ..read }))
+            Ok(ask_order(&Read { reads: read.reads + 1, leads_to: Vec::new(), ..read }))
         }
         WRITE => Ok(written(answer).map_or_else(Step::Failed, |()| {
             Step::Delivered(Receipt { platform_referral: platform_referral.clone(), reports: Vec::new() })
@@ -86,59 +98,53 @@ pub(crate) fn resume(
     }
 }
 
-/// What is known of the platform's resources so far: names and versions.
+/// Names of the platform's resources, as far as they are known.
 #[derive(Debug, Clone, Default)]
 struct Read {
     focus: String,
     patient: String,
-    /// What the order leads to, in its order.
+    /// What `Task.input` leads to.
+    inputs: Vec<String>,
+    /// `Task.priority`.
+    priority: String,
+    /// What order and Task lead to, what the Task leads to first.
     leads_to: Vec<String>,
-    versions: BTreeMap<String, String>,
     reads: u32,
-}
-
-/// What follows a reading.
-enum Next {
-    /// There is more to ask.
-    Ask(Step),
-    /// All is known.
-    Write(Read),
 }
 
 impl Read {
     fn of(progress: &Progress) -> Self {
         let note = |name: &str| progress.notes.get(name).cloned().unwrap_or_default();
-        let versions = note(VERSIONS);
-        let versions = versions.split_whitespace().filter_map(|one| one.split_once('='));
+        let list = |name: &str| note(name).split_whitespace().map(str::to_owned).collect();
         Self {
             focus: note(FOCUS),
             patient: note(PATIENT),
-            leads_to: note(LEADS_TO).split_whitespace().map(str::to_owned).collect(),
-            versions: versions.map(|(place, version)| (place.to_owned(), version.to_owned())).collect(),
+            inputs: list(INPUTS),
+            priority: note(PRIORITY),
+            leads_to: list(LEADS_TO),
             reads: note(READS).parse().unwrap_or(1),
         }
     }
 
     fn at(&self, step: &str) -> Progress {
-        let versions: Vec<String> = self.versions.iter().map(|(place, version)| format!("{place}={version}")).collect();
         Progress::at(step)
             .with(FOCUS, self.focus.as_str())
             .with(PATIENT, self.patient.as_str())
+            .with(INPUTS, self.inputs.join(" "))
+            .with(PRIORITY, self.priority.as_str())
             .with(LEADS_TO, self.leads_to.join(" "))
-            .with(VERSIONS, versions.join(" "))
             .with(READS, self.reads.to_string())
     }
 
-    /// Notes the versions of what a batch answered.
-    fn note(&mut self, entries: &[Object<'_>]) {
-        for resource in entries.iter().filter_map(|entry| entry.raw("resource").and_then(Object::read)) {
-            let place = resource.string("resourceType").zip(resource.string("id"));
-            let version = resource.raw("meta").and_then(Object::read).and_then(|meta| meta.string("versionId"));
-            if let (Some((kind, id)), Some(version)) = (place, version.filter(|version| is_id(version))) {
-                self.versions.insert(format!("{kind}/{id}"), version);
-            }
-        }
+    /// Order, person, and what is behind them.
+    fn all(&self) -> Vec<&str> {
+        [&self.focus, &self.patient].into_iter().chain(&self.leads_to).map(String::as_str).collect()
     }
+}
+
+/// Nothing is written: a person is told why, and calls.
+fn refused(said: &str) -> DeliveryError {
+    DeliveryError::new(FailureCode::Refused, said)
 }
 
 /// The Task as it stands: one that is final is not changed any more.
@@ -152,21 +158,34 @@ fn task(config: &Config<'_>, name: &PlatformReferralId, answer: &Answer) -> Resu
         return Err(unreadable("the Task has another id than the one that was asked for"));
     }
     if read.report.status.is_some_and(TaskStatus::is_final) {
-        let said = "the platform's Task has ended, so the order is not changed any more";
-        return Err(DeliveryError::new(FailureCode::Refused, said));
+        return Err(refused("the platform's Task has ended, so the order is not changed any more"));
     }
     let task = Object::read(body).ok_or_else(|| unreadable("the Task is not a JSON object"))?;
     let place = |element: &str, kind: &str| {
         let reference = task.raw(element).and_then(Object::read)?.string("reference")?;
-        local_reference(&reference).filter(|place| place.split('/').next() == Some(kind))
+        own_reference(&reference, Some(config.base_url)).filter(|place| place.split('/').next() == Some(kind))
     };
-    let focus = place("focus", "ServiceRequest").ok_or_else(|| unreadable("the Task names no order of ours"))?;
-    let patient = place("for", "Patient").ok_or_else(|| unreadable("the Task names no person"))?;
-    Ok(ask_order(&Read { focus, patient, reads: 1, ..Read::default() }))
+    let focus = place("focus", "ServiceRequest")
+        .ok_or_else(|| refused("the platform's Task leads to no order, so there is nothing that may be changed"))?;
+    let patient = place("for", "Patient")
+        .ok_or_else(|| refused("the platform's Task leads to no person, so there is nothing that may be changed"))?;
+    let priority = task.string("priority").filter(|code| PRIORITIES.contains(&code.as_str())).unwrap_or_default();
+    let inputs = leads_to(config, task.raw("input").unwrap_or("[]"), &[&focus, &patient]);
+    Ok(ask_order(&Read { focus, patient, inputs, priority, reads: 1, ..Read::default() }))
+}
+
+/// What a resource of the platform's leads to on its own server, each once, without those that are known already.
+fn leads_to(config: &Config<'_>, text: &str, known: &[&String]) -> Vec<String> {
+    let mut places: Vec<String> = Vec::new();
+    for reference in references(text) {
+        let place = own_reference(&reference, Some(config.base_url)).filter(|place| !known.contains(&place));
+        places.extend(place.filter(|place| !places.contains(place)));
+    }
+    places
 }
 
 fn ask_order(read: &Read) -> Step {
-    batch(&[&read.focus, &read.patient], read.at(ORDER))
+    batch(&read.all(), read.at(ORDER))
 }
 
 /// A batch of reads: it changes nothing, though it is posted (R4 http, "batch").
@@ -182,87 +201,118 @@ fn answered(answer: &Answer) -> Result<Vec<Object<'_>>, DeliveryError> {
     Ok(entries.into_iter().map(|(_, entry)| entry).collect())
 }
 
-/// Order and person with their versions, and what the order leads to.
-fn order(mut read: Read, answer: &Answer) -> Result<Next, DeliveryError> {
-    let entries = answered(answer)?;
-    read.versions.clear();
-    read.note(&entries);
-    if !read.versions.contains_key(&read.focus) || !read.versions.contains_key(&read.patient) {
-        let said =
-            "the platform does not give order and person with their versions, so an update might overwrite newer ones";
-        return Err(DeliveryError::new(FailureCode::Refused, said));
-    }
-    let order = entries.first().and_then(|entry| entry.raw("resource")).unwrap_or_default();
-    let mut leads_to = Vec::new();
-    for reference in references(order).iter().filter(|reference| !reference.contains("://")) {
-        let place = local_reference(reference).filter(|place| *place != read.patient && *place != read.focus);
-        leads_to.extend(place.filter(|place| !leads_to.contains(place)));
-    }
-    leads_to.truncate(MOST_RELATED);
-    read.leads_to = leads_to;
-    if read.leads_to.is_empty() {
-        return Ok(Next::Write(read));
-    }
-    let places: Vec<&str> = read.leads_to.iter().map(String::as_str).collect();
-    Ok(Next::Ask(batch(&places, read.at(RELATED))))
-}
+const UNVERSIONED: &str =
+    "the platform does not give order and person with their versions, so an update might overwrite newer ones";
+const STRANGE_ORDER: &str = "the order at the platform does not carry our key, so it may not be ours to change";
+const STRANGE_PERSON: &str = "the person's record at the platform does not carry our key and no other, so it may be one that the \
+                              platform has merged or keeps itself, and is not ours to change";
+const LINKED_PERSON: &str =
+    "the platform has linked the person's record to another one, which is the platform's and is not changed";
+const NUMBERED_PERSON: &str =
+    "the platform has put an identifier of its own into the person's record, which a change would take away";
+const OTHER_PRIORITY: &str =
+    "the priority has changed, and that of the platform's Task, which only the platform may write, is another one";
+const INPUT_ELSEWHERE: &str = "what the Task says besides the order is not found at the platform under our key, and the Task, which \
+                               only the platform may write, would go on leading to what it was before";
+const TOO_MANY: &str = "order and Task lead to more resources than are read for one change";
+const NO_KEY: &str =
+    "a resource of the referral has no room for our key, so it would be stored once more with each change";
 
-fn related(mut read: Read, answer: &Answer) -> Result<Next, DeliveryError> {
-    read.note(&answered(answer)?);
-    Ok(Next::Write(read))
+/// Checks that order and person are ours to write; then what order and Task lead to.
+fn order(making: &Making<'_>, read: &Read, resources: &[There<'_>]) -> Result<Vec<String>, DeliveryError> {
+    let find = |place: &str| resources.iter().find(|there| there.place == place).ok_or_else(|| refused(UNVERSIONED));
+    let (order, patient) = (find(&read.focus)?, find(&read.patient)?);
+    let key = &making.exchange.keys.idempotency.0;
+    if order.keys != [key.clone()] {
+        return Err(refused(STRANGE_ORDER));
+    }
+    if patient.keys != [format!("{key}{PERSON}")] {
+        return Err(refused(STRANGE_PERSON));
+    }
+    if !patient.object.array("link").is_empty() {
+        return Err(refused(LINKED_PERSON));
+    }
+    if patient.is_numbered_besides(&making.referral.patient.object) {
+        return Err(refused(NUMBERED_PERSON));
+    }
+    let usual = |priority: Option<String>| priority.unwrap_or_else(|| "routine".to_owned());
+    let (before, there) = (usual(order.object.string("priority")), Some(read.priority.clone()));
+    // The Task says the order's where the sender's Task has none, which nobody changes once it was sent.
+    if let Some(now) = making.priority_of_the_order().map(usual)
+        && now != before
+        && now != usual(there.filter(|code| !code.is_empty()))
+    {
+        return Err(refused(OTHER_PRIORITY));
+    }
+    let mut all = read.inputs.clone();
+    for place in leads_to(making.config, order.text, &[&read.focus, &read.patient]) {
+        if !all.contains(&place) {
+            all.push(place);
+        }
+    }
+    if all.len() > MOST_RELATED {
+        return Err(refused(TOO_MANY));
+    }
+    Ok(all)
 }
 
 /// One transaction with everything but the Task.
-fn write(making: &Making<'_>, read: &Read) -> Result<Step, TranslateError> {
+fn write(making: &Making<'_>, read: &Read, resources: &[There<'_>]) -> Result<Step, TranslateError> {
     let referral = making.referral;
     let order_url = making.full_url("service-request");
-    let parts = outgoing(making)?;
-    let order = parts.iter().find(|(url, ..)| *url == order_url).map(|(.., text)| text.as_str()).unwrap_or_default();
-    let mut now: Vec<String> = Vec::new();
-    for reference in references(order) {
-        let known = parts.iter().any(|(url, ..)| *url == reference) && reference != referral.patient.full_url;
-        if known && !now.contains(&reference) {
-            now.push(reference);
+    let key = &making.exchange.keys.idempotency.0;
+    // By what it was made of, and what it says: what is created again is the same only if it says the same.
+    let named = |part: &Part<'_>| {
+        let content = || Uuid::new_v5(&Uuid::NAMESPACE_OID, part.text.as_bytes()).simple();
+        if part.index == referral.patient.index {
+            return suffix(part);
         }
-    }
-    // Where each is, with its version; nowhere, if it is new.
-    let places: BTreeMap<&str, (&str, &str)> = parts
-        .iter()
-        .filter_map(|(url, kind, _)| {
-            let place = match url {
-                url if *url == order_url => Some(&read.focus),
-                url if *url == referral.patient.full_url => Some(&read.patient),
-                url => read.leads_to.get(now.iter().position(|one| one == url)?),
-            }?;
-            let same = place.split('/').next() == Some(kind);
-            let version = read.versions.get(place).filter(|_| same)?;
-            Some((url.as_str(), (place.as_str(), version.as_str())))
-        })
-        .collect();
-    let created = |text: &str| format!("-{}", Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes()).simple());
-    // What is new has a name of its content; what stays has the one that it has.
-    let named = |part: &adapter_fhir::referral::Part<'_>| {
-        (!places.contains_key(part.full_url.as_str())).then(|| created(part.text))
+        format!("{}-{}", suffix(part), content())
     };
-    let parts = outgoing_named(making, &named)?;
+    let parts = outgoing_named(making, &|part| Some(named(part)))?;
+    let related: Vec<&There<'_>> =
+        read.leads_to.iter().filter_map(|place| resources.iter().find(|there| there.place == *place)).collect();
+    let is_theirs = |place: &String| {
+        let ours = |there: &&There<'_>| there.place == *place && there.keys.iter().any(|one| one.starts_with(key));
+        !related.iter().any(ours)
+    };
+    let inputs = references(making.inputs().unwrap_or("[]"));
     let mut repeat = Repeat::Keyed;
     let mut entries = Vec::new();
     for (full_url, kind, text) in &parts {
+        let part = std::iter::once(&referral.patient).chain(&referral.others).find(|part| part.full_url == *full_url);
+        let there = match part {
+            _ if *full_url == order_url => resources.iter().find(|there| there.place == read.focus),
+            Some(part) if *full_url == referral.patient.full_url => {
+                resources.iter().find(|there| there.place == read.patient && there.kind == part.kind)
+            }
+            Some(part) => {
+                let mine = format!("{key}{}", suffix(part));
+                related.iter().copied().find(|there| there.kind == *kind && there.is_made_of(&mine))
+            }
+            None => None,
+        };
+        let in_task = inputs.contains(full_url) && part.is_some_and(|part| part.index != referral.patient.index);
+        if in_task && !there.is_some_and(|there| read.inputs.contains(&there.place)) {
+            return Ok(Step::Failed(refused(INPUT_ELSEWHERE)));
+        }
         let mut request = Writer::object();
-        let resource = match places.get(full_url.as_str()) {
-            Some((place, version)) => {
+        let resource = match there {
+            Some(there) => {
                 request.raw("method", &quoted("PUT"));
-                request.raw("url", &quoted(place));
-                request.raw("ifMatch", &quoted(&format!("W/\"{version}\"")));
-                with_id(text, place.split_once('/').map(|(_, id)| id).unwrap_or_default())
+                request.raw("url", &quoted(&there.place));
+                request.raw("ifMatch", &quoted(&format!("W/\"{}\"", there.version)));
+                let kept = put::references(making.config, there, &is_theirs);
+                put::resource(text, there, &kept)
             }
             None => {
                 request.raw("method", &quoted("POST"));
                 request.raw("url", &quoted(kind));
-                let part = referral.others.iter().find(|part| part.full_url == *full_url);
+                let value = format!("{key}{}", part.map(named).unwrap_or_default());
+                if !text.contains(&quoted(&value)) {
+                    return Ok(Step::Failed(refused(NO_KEY)));
+                }
                 if making.config.conditional_create {
-                    let suffix = part.map(|part| created(part.text)).unwrap_or_default();
-                    let value = format!("{}{suffix}", making.exchange.keys.idempotency.0);
                     request.raw("ifNoneExist", &quoted(&key_condition(&value)));
                 } else {
                     repeat = Repeat::LookUpFirst;
@@ -279,19 +329,6 @@ fn write(making: &Making<'_>, read: &Read) -> Result<Step, TranslateError> {
         *value = "return=minimal".to_owned();
     }
     Ok(Step::Send(PlatformRequest::Http(request), read.at(WRITE)))
-}
-
-/// The resource under the id that it has at the platform.
-fn with_id(text: &str, id: &str) -> String {
-    let Some(object) = Object::read(text) else { return text.to_owned() };
-    let mut writer = Writer::object();
-    for (name, value) in object.members().filter(|(name, _)| *name != "id") {
-        writer.raw(name, value);
-        if name == "resourceType" {
-            writer.raw("id", &quoted(id));
-        }
-    }
-    writer.finish()
 }
 
 fn written(answer: &Answer) -> Result<(), DeliveryError> {

@@ -202,6 +202,7 @@ fn no_answer_makes_the_adapter_panic_or_believe_success() {
         Purpose::LookUp,
         Purpose::Read { platform_referral: &id },
         Purpose::Poll { cursor: None },
+        Purpose::Update { platform_referral: &id, referral: &referral },
     ];
     let bodies = [
         "",

@@ -64,6 +64,7 @@ pub(crate) fn fine(kind: Kind) -> Facts {
         duplicate_passed: false,
         sent: None,
         replacing: None,
+        cancel_left: false,
         former: Vec::new(),
         answer_due: None,
         reminders: Vec::new(),

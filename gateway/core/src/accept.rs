@@ -427,6 +427,7 @@ pub fn start(from: &Start<'_, '_>, new_id: &mut dyn FnMut() -> String) -> Result
         duplicate_passed: false,
         sent: None,
         replacing: None,
+        cancel_left: false,
         former: Vec::new(),
         answer_due: None,
         reminders: Vec::new(),

@@ -9,6 +9,9 @@
 //! How a platform is told is its adapter's to say ([`Amend`]): by an update, or by a cancellation that it confirms before the referral
 //! is sent anew under another key, so that there are never two; else nobody is told, and a person is shown that the organisation works
 //! on something else than what is written here (*drift*).
+//!
+//! Before a cancellation leaves it is on record that it does ([`leaves`]): where its answer is lost, what the platform then says of its
+//! end is our own doing, and not the organisation's no.
 
 use crate::accept::{audit_line, decision_detail, new_row, version_of};
 use crate::change::{Change, Check, ReportRecord, Transaction};
@@ -20,6 +23,7 @@ use crate::referral::{Delivery, Former, Referral, SenderState};
 use crate::refusal::Refusal;
 use crate::resource::{ResourceKey, WriteMethod};
 use crate::retry::Schedule;
+use crate::status;
 use crate::task::{TaskMove, derived_id, touched};
 use crate::urgency;
 use adapter_contract::{Amend, DeliveryError, IdempotencyKey, Receipt, StatusReport, TaskStatus};
@@ -124,11 +128,32 @@ fn follow(from: &Amendment<'_>, referral: &Referral, transaction: &mut Transacti
         transaction.checks.push(Check::NotLeased { outbox: row.id.clone(), fence: row.fence });
         return "with-the-next";
     }
-    let sequence = from.outbox.iter().map(|row| row.sequence).max().unwrap_or(0) + 1;
-    let id = derived_id(&[&referral.id.0, "amend", &sequence.to_string()]);
-    let row = new_row(referral, id, Errand::Update, sequence, from.now, from.schedule);
-    transaction.changes.extend(row.map(|row| Change::PutOutbox(Box::new(row))));
+    transaction.changes.extend(errand(referral, from.outbox, from.schedule, from.now));
     "queued"
+}
+
+fn errand(referral: &Referral, outbox: &[OutboxRow], schedule: &Schedule, now: OffsetDateTime) -> Option<Change> {
+    let sequence = outbox.iter().map(|row| row.sequence).max().unwrap_or(0) + 1;
+    let id = derived_id(&[&referral.id.0, "amend", &sequence.to_string()]);
+    let row = new_row(referral, id, Errand::Update, sequence, now, schedule);
+    row.map(|row| Change::PutOutbox(Box::new(row)))
+}
+
+/// What follows where the platform says that a referral has ended there which nobody could end there for certain
+/// ([`Referral::cancel_left`]): it is sent anew after all.
+#[must_use]
+pub fn ended_after_all(
+    referral: &Referral,
+    outbox: &[OutboxRow],
+    schedule: &Schedule,
+    now: OffsetDateTime,
+) -> Option<Change> {
+    let at_it =
+        |row: &OutboxRow| row.errand == Errand::Update && matches!(row.state, OutboxState::Ready | OutboxState::Leased);
+    if !referral.cancel_left || is_over(referral) || outbox.iter().any(at_it) {
+        return None;
+    }
+    errand(referral, outbox, schedule, now)
 }
 
 /// SHA-256 of what a recipient is given, without what is no content: the statuses of Task and ServiceRequest, which say how far it
@@ -160,7 +185,8 @@ pub(crate) fn plan(job: &Job<'_>, uncertain: bool, consent: &Decision) -> Plan {
     if is_over(job.referral) || job.referral.platform_referral.is_none() {
         return stop(not_wanted(job));
     }
-    if uncertain {
+    // A cancellation that may have arrived is asked about, and does no harm twice.
+    if uncertain && !job.referral.cancel_left {
         return stop(not_told(job, "The last request may have arrived, and nobody can tell.", None));
     }
     if consent.verdict != Verdict::Permit {
@@ -185,7 +211,8 @@ pub enum Due {
 pub fn due(job: &Job<'_>, now: &str) -> Due {
     let referral = job.referral;
     let stop = |transaction| Due::Stop(Box::new(transaction));
-    if referral.replacing.is_none() && referral.sent.as_deref() == Some(now) {
+    // What may have ended there is not what the organisation has, whatever was sent.
+    if referral.replacing.is_none() && !referral.cancel_left && referral.sent.as_deref() == Some(now) {
         return stop(nothing_new(job));
     }
     match job.capabilities.amend {
@@ -205,6 +232,8 @@ const CANNOT: &str = "This platform cannot be told of changes.";
 const TAKEN_ON: &str = "This platform is told of a change by a cancellation and a new referral, and somebody there works on this one \
                         already: it would go back to the end of the list.";
 const ENDED: &str = "It had ended at the platform before the change reached it.";
+const MAY_HAVE_ENDED: &str = "It was to be cancelled there and sent anew, and the cancellation may have arrived: perhaps nobody works on \
+                              it.";
 
 /// Said behind each of these.
 const CALL: &str = "Call the organisation, and tell it what has changed.";
@@ -215,10 +244,36 @@ pub fn is_taken_on(status: Option<TaskStatus>) -> bool {
     !matches!(status, None | Some(TaskStatus::Draft | TaskStatus::Requested | TaskStatus::Received))
 }
 
-/// Whether what the platform said of it just now lets it be cancelled, to be sent anew.
+/// Whether this is how a referral stands that was cancelled there: platforms have either word for it.
 #[must_use]
-pub fn may_be_replaced(reports: &[StatusReport]) -> bool {
-    reports.iter().all(|report| !is_taken_on(report.status))
+pub fn is_end_of_a_cancellation(status: TaskStatus) -> bool {
+    matches!(status, TaskStatus::Cancelled | TaskStatus::Rejected)
+}
+
+/// Whether what the platform said of it just now lets it be cancelled, to be sent anew: nobody has begun with it, or it has ended as
+/// our cancellation, which may have arrived, ends it. An organisation that has refused it in that moment is sent it once more.
+#[must_use]
+pub fn may_be_replaced(referral: &Referral, reports: &[StatusReport]) -> bool {
+    is_own_end(referral, reports) || reports.iter().all(|report| !is_taken_on(report.status))
+}
+
+/// Whether it stands there as our cancellation leaves it. Where it was taken up again afterwards it does not.
+fn is_own_end(referral: &Referral, reports: &[StatusReport]) -> bool {
+    let stands = status::fold(reports, SenderState::Active);
+    referral.cancel_left && stands.conflict.is_none() && stands.platform_status.is_some_and(is_end_of_a_cancellation)
+}
+
+/// Says before the first request of a cancellation, of those that cannot be taken back, that it leaves: to be written with what lets
+/// the request leave. `None` where that is known.
+#[must_use]
+pub fn leaves(job: &Job<'_>) -> Option<Change> {
+    if job.referral.replacing.is_none() || job.referral.cancel_left {
+        return None;
+    }
+    let mut referral = job.referral.clone();
+    referral.cancel_left = true;
+    referral.revision += 1;
+    Some(Change::PutReferral(Box::new(referral)))
 }
 
 /// It is begun to be replaced. From here on its delivery is queued, so that its end there is not taken for the referral's.
@@ -273,7 +328,8 @@ pub fn not_told(job: &Job<'_>, why: &str, error: Option<&DeliveryError>) -> Tran
     // It stands in nobody's way: a cancellation must not wait for it. The sender's next change makes another.
     let mut changes = vec![finish_row(job, OutboxState::Dropped, error)];
     changes.push(attempt(job, if error.is_some() { "permanent" } else { "withheld" }, error));
-    let words = format!("{DRIFT} {why} {CALL}");
+    let there = if referral.cancel_left { format!("{MAY_HAVE_ENDED} ") } else { String::new() };
+    let words = format!("{DRIFT} {why} {there}{CALL}");
     referral.attention = Some(words.clone());
     let code = error.map(|error| &error.code);
     let detail = json!({ "platform": job.row.platform.0, "attempt": job.row.attempts, "code": code });
@@ -305,10 +361,14 @@ pub fn told(job: &Job<'_>, receipt: &Receipt, new_id: &mut dyn FnMut() -> String
 /// by is kept. Where its sender has withdrawn it meanwhile, it is not.
 #[must_use]
 pub fn replaced(job: &Job<'_>, receipt: &Receipt, new_id: &mut dyn FnMut() -> String) -> Transaction {
-    let goes_on = |report: &StatusReport| is_taken_on(report.status) && report.status != Some(TaskStatus::Cancelled);
-    if let Some(report) = receipt.reports.iter().find(|report| goes_on(report)) {
+    let goes_on = |report: &&StatusReport| is_taken_on(report.status) && report.status != Some(TaskStatus::Cancelled);
+    let own = is_own_end(job.referral, &receipt.reports);
+    if let Some(report) = receipt.reports.iter().find(goes_on).filter(|_| !own) {
         let ended = report.status.is_some_and(TaskStatus::is_final);
-        let mut transaction = not_told(job, if ended { ENDED } else { TAKEN_ON }, None);
+        // It is plain now what became of it there, and that no cancellation did.
+        let referral = Referral { cancel_left: false, ..job.referral.clone() };
+        let stood = Job { referral: &referral, ..*job };
+        let mut transaction = not_told(&stood, if ended { ENDED } else { TAKEN_ON }, None);
         transaction.changes.extend(kept(job, &receipt.reports, new_id));
         return transaction;
     }
@@ -325,6 +385,7 @@ pub fn replaced(job: &Job<'_>, receipt: &Receipt, new_id: &mut dyn FnMut() -> St
     let before = std::mem::replace(&mut referral.key, IdempotencyKey(key));
     referral.former.push(Former { key: before, platform_referral: name, ended: job.now });
     referral.replacing = None;
+    referral.cancel_left = false;
     referral.sent = None;
     referral.platform_status = None;
     referral.delivery = Delivery::Queued;

@@ -1,5 +1,6 @@
 //! The referral: our aggregate of ServiceRequest, Task, delivery and what was decided on the way.
 
+use crate::amend;
 use crate::follow_up::FollowUp;
 use crate::identity::{ClientId, Compartment, PlatformId};
 use crate::loss::LossReport;
@@ -7,7 +8,7 @@ use crate::status_link;
 use crate::subject::{Erasure, SubjectId};
 use crate::timers::Timer;
 use crate::work_item::How;
-use adapter_contract::{IdempotencyKey, PlatformReferralId, TaskStatus};
+use adapter_contract::{IdempotencyKey, PlatformReferralId, StatusReport, TaskStatus};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
@@ -80,6 +81,10 @@ pub struct Referral {
     /// this stands its delivery is [`Delivery::Queued`], so that nothing that the platform says of the old one is taken for an end.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub replacing: Option<OffsetDateTime>,
+    /// A cancellation of ours, to send it anew, may have reached its platform under its present name: on record before it left. That it
+    /// is cancelled or rejected there is then no word of the organisation's. It stands until it is sent anew, or goes on there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cancel_left: bool,
     /// What it was known by at its platform before it was cancelled there and sent anew, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub former: Vec<Former>,
@@ -322,6 +327,16 @@ impl Referral {
     pub fn was(&self, name: &PlatformReferralId) -> bool {
         self.platform_referral.as_ref() != Some(name)
             && self.former.iter().any(|former| former.platform_referral == *name)
+    }
+
+    /// Whether what its platform says is only that it ended there for being sent anew, which tells nobody anything: said of a former
+    /// name, or an end that our own cancellation may have made.
+    #[must_use]
+    pub fn ended_for_another(&self, report: &StatusReport) -> bool {
+        let by_us = self.cancel_left
+            && !amend::is_taken_on(self.platform_status)
+            && report.status.is_some_and(amend::is_end_of_a_cancellation);
+        by_us || self.was(&report.platform_referral)
     }
 
     /// The report that the sender has let pass, if there is one.

@@ -227,8 +227,8 @@ async fn one(
     if !is_worth_comparing(&standing.referral, &outbox) || is_moving(&reports, &outbox) {
         return Ok(None);
     }
-    // What was said of it under a former name is over.
-    let is_own = |record: &ReportRecord| !standing.referral.was(&record.report.platform_referral);
+    // What was said of it under a former name is over, and so is an end that was ours.
+    let is_own = |record: &ReportRecord| !standing.referral.ended_for_another(&record.report);
     let reports: Vec<ReportRecord> = reports.into_iter().filter(is_own).collect();
     let consents = view.consents(gateway).await?;
     let needs = &platform.adapter.descriptor().data_needs;

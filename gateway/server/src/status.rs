@@ -14,6 +14,7 @@ use adapter_contract::{PlatformReferralId, Reading, Report, ReportSource, Status
 use gateway_core::accept::{audit_line, new_row};
 use gateway_core::alarm;
 use gateway_core::align::{Alignment, align};
+use gateway_core::amend;
 use gateway_core::change::{Change, Disposition, RawReport, Removed, ReportRecord, Transaction};
 use gateway_core::consent::Stage;
 use gateway_core::outbox::{Errand, OutboxState};
@@ -345,7 +346,7 @@ async fn try_align(gateway: &Gateway, id: &ReferralId) -> Result<bool, AlignErro
     let kept = view.kept(gateway, &platform, &consents).await?;
     // What is said of a referral that was cancelled there, to be sent anew, is over.
     let (over, reports): (Vec<_>, Vec<_>) =
-        reports.into_iter().partition(|record| view.standing.referral.was(&record.report.platform_referral));
+        reports.into_iter().partition(|record| view.standing.referral.ended_for_another(&record.report));
     let from = Alignment {
         referral: &view.standing.referral,
         task: view.standing.task(),
@@ -362,7 +363,16 @@ async fn try_align(gateway: &Gateway, id: &ReferralId) -> Result<bool, AlignErro
     };
     let transaction = if early { alarm::meanwhile(&from) } else { Some(align(&from)) };
     let Some(mut transaction) = transaction else { return Ok(false) };
-    let over = over.into_iter().filter(|record| record.disposition == Disposition::Recorded);
+    let referral = &view.standing.referral;
+    let was = |record: &ReportRecord| referral.was(&record.report.platform_referral);
+    // While it is being replaced its end is not settled yet.
+    let fresh = |record: &ReportRecord| record.disposition == Disposition::Recorded && (!early || was(record));
+    let over: Vec<_> = over.into_iter().filter(fresh).collect();
+    if !over.iter().all(was) {
+        let errand = amend::ended_after_all(referral, &outbox, &gateway.rules.schedule, gateway.clock.now());
+        transaction.changes.extend(errand);
+    }
+    let over = over.into_iter();
     transaction
         .changes
         .extend(over.map(|record| Change::DisposeReport { id: record.id, disposition: Disposition::Unchanged }));

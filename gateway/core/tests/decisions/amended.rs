@@ -8,8 +8,11 @@ use adapter_contract::{
     Amend, Capabilities, Concept, FailureCode, IdempotencyKey, PlatformOrder, PlatformReferralId, Receipt, Repeat,
     StatusReport, TaskStatus,
 };
-use gateway_core::amend::{Amendment, DRIFT, Due, amend, content, due, is_drift, may_change, replaced, told};
-use gateway_core::change::{Check, Transaction};
+use gateway_core::amend::{
+    Amendment, DRIFT, Due, amend, content, due, ended_after_all, is_drift, leaves, may_be_replaced, may_change,
+    replaced, told,
+};
+use gateway_core::change::{Change, Check, Transaction};
 use gateway_core::consent::Verdict;
 use gateway_core::deliver::{Plan, failed, plan};
 use gateway_core::outbox::{Errand, OutboxRow, OutboxState};
@@ -252,4 +255,88 @@ fn what_ended_otherwise_or_was_withdrawn_meanwhile_is_never_sent_anew() {
     refused.capabilities = Capabilities { amend: Amend::CancelAndResend, cancel: true, ..UNABLE };
     let done = failed(&refused.job(), &error(FailureCode::Refused), None, Repeat::Keyed, 0.5);
     assert_eq!((done.referral().delivery, done.referral().replacing), (Delivery::Delivered { at: NOW }, None));
+}
+
+/// The same, once a request of the cancellation has left.
+fn cancelling() -> Stand {
+    let mut stand = replacing();
+    let marked = match leaves(&stand.job()) {
+        Some(Change::PutReferral(referral)) => *referral,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((marked.cancel_left, marked.revision), (true, stand.referral.revision + 1));
+    stand.referral = marked;
+    assert_eq!(leaves(&stand.job()), None, "it is written once");
+    stand
+}
+
+fn in_order(statuses: &[TaskStatus]) -> Vec<StatusReport> {
+    let at = |(n, status): (usize, &TaskStatus)| StatusReport {
+        event: n.to_string(),
+        order: PlatformOrder { version: Some(n as u64), instant: None },
+        ..report(Some(*status))
+    };
+    statuses.iter().enumerate().map(at).collect()
+}
+
+#[test]
+fn only_after_our_own_cancellation_may_have_arrived_is_an_end_there_taken_for_ours() {
+    use TaskStatus::{Accepted, Cancelled, Completed, InProgress, Rejected, Requested};
+    let (before, after) = (replacing().referral, cancelling().referral);
+    for (statuses, unmarked, marked) in [
+        (&[][..], true, true),
+        (&[Requested], true, true),
+        (&[Rejected], false, true),
+        (&[Cancelled], false, true),
+        (&[InProgress, Rejected], false, true),
+        (&[Accepted], false, false),
+        (&[Completed], false, false),
+        // Somebody took it up again.
+        (&[Rejected, InProgress], false, false),
+    ] {
+        let reports = in_order(statuses);
+        let seen = (may_be_replaced(&before, &reports), may_be_replaced(&after, &reports));
+        assert_eq!(seen, (unmarked, marked), "{statuses:?}");
+    }
+    // What the exchange of the cancellation itself says of it is read the same way.
+    let ours = replaced(&cancelling().job(), &receipt(Some(Rejected)), &mut String::new).referral();
+    assert_eq!((ours.former.len(), ours.cancel_left, ours.replacing), (1, false, None));
+    let theirs = replaced(&cancelling().job(), &receipt(Some(Accepted)), &mut String::new).referral();
+    assert!(theirs.former.is_empty() && is_drift(&theirs) && !theirs.cancel_left, "it is plain that it goes on there");
+}
+
+#[test]
+fn a_cancellation_that_may_have_arrived_is_asked_about_and_not_given_up() {
+    let mut doubtful = cancelling();
+    doubtful.row.in_flight = Some(Repeat::LookUpFirst);
+    assert_eq!(plan(&doubtful.job(), true, &decision(Verdict::Permit)), Plan::Run(None));
+}
+
+#[test]
+fn what_was_given_up_is_not_called_refused_and_goes_on_when_the_platform_says_that_it_has_ended() {
+    let given_up = failed(&cancelling().job(), &error(FailureCode::Refused), None, Repeat::Keyed, 0.5);
+    let mut stand = cancelling();
+    stand.referral = given_up.referral();
+    assert!(matches!(stand.referral.delivery, Delivery::Delivered { .. }));
+    let words = stand.referral.attention.clone().unwrap();
+    assert!(is_drift(&stand.referral) && words.contains("may have arrived"), "{words}");
+    let says = |status| report(Some(status));
+    for (status, ours) in [(TaskStatus::Rejected, true), (TaskStatus::Cancelled, true), (TaskStatus::Completed, false)]
+    {
+        assert_eq!(stand.referral.ended_for_another(&says(status)), ours, "{status}");
+    }
+    // Sent anew it is, also where its sender has taken the change back: the organisation has nothing.
+    let row = ended_after_all(&stand.referral, &[], &Schedule::default(), NOW);
+    assert!(matches!(row, Some(Change::PutOutbox(row)) if row.errand == Errand::Update));
+    assert!(matches!(due(&stand.job(), "before"), Due::Begin(_)));
+    // Once, and not where it is over.
+    let waits = in_state(Errand::Update, OutboxState::Ready, 3);
+    assert_eq!(ended_after_all(&stand.referral, &[waits], &Schedule::default(), NOW), None);
+    let over = Referral { sender: SenderState::Cancelled, ..stand.referral.clone() };
+    assert_eq!(ended_after_all(&over, &[], &Schedule::default(), NOW), None);
+    assert_eq!(ended_after_all(&delivered(), &[], &Schedule::default(), NOW), None);
+    // An organisation that had begun with it says no for itself.
+    let begun = Referral { platform_status: Some(TaskStatus::InProgress), ..stand.referral.clone() };
+    assert!(!begun.ended_for_another(&says(TaskStatus::Rejected)));
+    assert!(!delivered().ended_for_another(&says(TaskStatus::Rejected)));
 }

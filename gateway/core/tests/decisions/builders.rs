@@ -123,6 +123,7 @@ pub(crate) fn referral() -> Referral {
         duplicate_passed: false,
         sent: None,
         replacing: None,
+        cancel_left: false,
         former: Vec::new(),
         answer_due: None,
         reminders: Vec::new(),

@@ -193,22 +193,25 @@ impl Exchanger<'_> {
     }
 
     /// Has a referral ended at its platform, so that it can be sent anew: unless somebody there has begun with it, which is asked
-    /// first where it can be.
+    /// first where it can be. That a cancellation of ours may have arrived is known from the referral: then it is no longer there,
+    /// or has ended, by our own doing.
     async fn end_there(&self, job: &Job<'_>) -> Result<End, AttemptError> {
         let Some(platform_referral) = &self.view.standing.referral.platform_referral else { return Ok(End::Absent) };
+        let receipt = |reports| End::Delivered(Receipt { platform_referral: platform_referral.clone(), reports });
         if job.capabilities.poll {
             match self.exchange(job, Purpose::Read { platform_referral }, None, None).await? {
-                End::Reports(reports) if amend::may_be_replaced(&reports) => {}
+                End::Reports(reports) if amend::may_be_replaced(job.referral, &reports) => {}
                 // What it says is the end of this errand, and of no cancellation.
-                End::Reports(reports) => {
-                    let platform_referral = platform_referral.clone();
-                    return Ok(End::Delivered(Receipt { platform_referral, reports }));
-                }
+                End::Reports(reports) => return Ok(receipt(reports)),
+                End::Absent if job.referral.cancel_left => return Ok(receipt(Vec::new())),
                 end => return Ok(end),
             }
         }
         let purpose = Purpose::Tell { platform_referral, sender_move: SenderMove::Cancel, reason: None };
-        self.exchange(job, purpose, None, None).await
+        Ok(match self.exchange(job, purpose, None, None).await? {
+            End::Absent if job.referral.cancel_left => receipt(Vec::new()),
+            end => end,
+        })
     }
 
     /// Makes ready what the errand sends, and weighs what it would lose.
@@ -289,6 +292,8 @@ impl Exchanger<'_> {
         let mut answered = false;
         let attempt = if self.row.tried { Try::Again } else { Try::First };
         let mut begins = submits;
+        let mut replaces = self.row.errand == Errand::Update
+            && matches!(purpose, Purpose::Tell { sender_move: SenderMove::Cancel, .. });
         for _ in 0..=adapter.descriptor().limits.steps {
             let (request, progress) = match step {
                 Err(error) => return Ok(failed(untranslatable(&error), position, repeat)),
@@ -336,6 +341,10 @@ impl Exchanger<'_> {
             if rests_on_consent {
                 before.checks.extend(self.unchanged.cloned());
             }
+            if replaces && repeat != Repeat::Safe {
+                before.changes.extend(amend::leaves(job));
+                replaces = false;
+            }
             // Nor does it begin after the sender has cancelled or paused: that is on the Task, in the same transaction.
             if matches!(purpose, Purpose::Submit { .. } | Purpose::Update { .. } | Purpose::Ask { .. }) {
                 before.checks.push(self.unchanged_since(("Task", &self.view.standing.referral.task), job.task.0));
@@ -353,7 +362,9 @@ impl Exchanger<'_> {
             before.changes.extend(link.iter().map(|link| Change::PutLink(Box::new(link.kept.clone()))));
             if marks || rests_on_consent || link.is_some() {
                 match self.gateway.commit(before).await {
-                    Err(CommitError::Refused(CheckFailure::Changed | CheckFailure::Version(_))) => {
+                    Err(CommitError::Refused(
+                        CheckFailure::Changed | CheckFailure::Version(_) | CheckFailure::Revision(_),
+                    )) => {
                         return Ok(End::Overtaken { reached: answered.then_some(progress) });
                     }
                     done => done?,

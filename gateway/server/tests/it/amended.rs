@@ -1,10 +1,12 @@
 //! A referral that is changed after it was sent: what reaches the platform, what does not, and what a person is shown.
 
 use crate::losses::{Scene, script};
+use crate::scripted::Keeps;
 use crate::support::{FHIR_JSON, GP, NEIGHBOUR, PATCH_JSON, Sent, Setup, World, bundle, eventually, settle};
 use conformance_tests::platform::{Fault, FaultKind, FhirPlatform, Match, PlatformConfig};
 use gateway_core::outbox::{Errand, OutboxState};
 use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
 
 /// A gateway with `food`, which keeps its own server, alone.
 async fn with_food() -> (World, FhirPlatform) {
@@ -186,6 +188,75 @@ async fn where_it_is_declared_it_is_cancelled_and_sent_anew_under_another_key_an
     assert!(cancel < anew, "{after:?}");
     assert_eq!(after.iter().filter(|path| *path == "cancel").count(), 1, "{after:?}");
     assert_eq!(world.task(&sent.path("Task")).await["status"], "requested");
+    scene.world.stop().await;
+}
+
+/// A platform that is told of a change by a cancellation and a new referral, and keeps what it has; its first referral is there.
+async fn replacing(asks: bool) -> (Scene, Sent) {
+    let mut script = script(&[]);
+    (script["amends"], script["cancels"], script["asks"]) = (json!("cancel-and-resend"), json!(true), json!(asks));
+    let scene = Scene::start(&script, "", Setup::default()).await;
+    *scene.platform.keeps.lock().unwrap() = Some(Keeps::default());
+    let sent = scene.world.submit(&bundle(0)).await;
+    scene.world.delivered(&sent.path("Task")).await;
+    (scene, sent)
+}
+
+async fn sent_anew(scene: &Scene, sent: &Sent) {
+    let referral = eventually("a new name", || async {
+        let referral = scene.world.referral().await;
+        (!referral.former.is_empty() && referral.delivery.word() == "delivered").then_some(referral)
+    })
+    .await;
+    scene.world.outbox_idle().await;
+    assert_eq!((referral.platform_referral.unwrap().0.as_str(), referral.cancel_left), ("43", false));
+    let keeps = scene.platform.keeps.lock().unwrap().take().unwrap();
+    assert_eq!((keeps.given, keeps.stands), (2, true), "exactly one stands there");
+    let history = scene.world.task(&format!("{}/_history", sent.path("Task"))).await;
+    let statuses: Vec<&str> = history["entry"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["resource"]["status"].as_str().unwrap())
+        .collect();
+    assert!(statuses.iter().all(|status| *status == "requested"), "{statuses:?}");
+}
+
+#[tokio::test]
+async fn an_end_that_our_own_cancellation_made_is_no_refusal_where_its_answer_was_lost() {
+    for asks in [false, true] {
+        let (scene, sent) = replacing(asks).await;
+        let told = scene.platform.paths().len();
+        // Both are kept there, and nobody sees the answer.
+        scene.platform.keeps.lock().unwrap().as_mut().unwrap().loses = vec!["cancel", "one"];
+        asks_for(&scene.world, &sent, "Ground floor only").await;
+        sent_anew(&scene, &sent).await;
+        assert_eq!(scene.world.referral().await.attention, None);
+        let after = scene.platform.paths().split_off(told);
+        let times = |path: &str| after.iter().filter(|one| *one == path).count();
+        // What cannot be sent twice unasked is asked about.
+        assert_eq!((times("cancel"), times("one")), (2, if asks { 1 } else { 2 }), "{after:?}");
+        scene.world.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_given_up_with_a_cancellation_that_had_arrived_is_sent_anew_when_the_platform_says_so() {
+    let (scene, sent) = replacing(false).await;
+    let world = &scene.world;
+    {
+        let mut keeps = scene.platform.keeps.lock().unwrap();
+        let keeps = keeps.as_mut().unwrap();
+        (keeps.loses, keeps.then_refuses) = (vec!["cancel"], Some("read-1"));
+    }
+    asks_for(world, &sent, "Ground floor only").await;
+    let words = eventually("a person is told", || async { world.referral().await.attention }).await;
+    assert!(words.contains("the cancellation may have arrived"), "{words}");
+    assert_eq!(world.task(&sent.path("Task")).await["status"], "requested");
+    scene.platform.keeps.lock().unwrap().as_mut().unwrap().then_refuses = None;
+    scene.platform.changed.store(true, Ordering::SeqCst);
+    sent_anew(&scene, &sent).await;
+    assert_eq!(world.referral().await.attention, None);
     scene.world.stop().await;
 }
 

@@ -3,12 +3,17 @@
 //! Without Request Tracker the tests say so and pass, unless `REQUEST_TRACKER=required`.
 
 use crate::support::{Besides, Sent, Setup, World, eventually, inside, referral_to};
+use adapter_contract::{Answer, DeliveryError, FailureCode, HttpRequest, Method};
+use async_trait::async_trait;
 use conformance_tests::generator::Expectation;
 use conformance_tests::request_tracker::{
     Account, Field, FieldKind, RequestTracker, RequestTrackerConfig, reason_to_skip,
 };
 use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
 use tokio::sync::OnceCell;
+use vcse_gateway::gateway::Platform;
+use vcse_gateway::transport::{HttpTransport, Names, Transport};
 
 const ODS: &str = "VCSE8";
 /// The organisation may have the notes that become attachments.
@@ -45,6 +50,10 @@ async fn tracker() -> Option<&'static RequestTracker> {
 }
 
 async fn world(tracker: &RequestTracker, account: Account) -> World {
+    world_over(tracker, account, None).await
+}
+
+async fn world_over(tracker: &RequestTracker, account: Account, transport: Option<Arc<dyn Transport>>) -> World {
     let besides = Besides {
         ods: ODS,
         adapter: "ticket-rt",
@@ -53,7 +62,32 @@ async fn world(tracker: &RequestTracker, account: Account) -> World {
         token: tracker.token(account).to_owned(),
         settings: "queue = \"Referrals\", requestor = \"link.workers@example.nhs.uk\"",
     };
-    World::start(Setup { lanes: true, besides: Some(besides), notes_to: NOTES_TO, ..Setup::default() }).await
+    let besides = Some(besides);
+    World::start(Setup { lanes: true, besides, notes_to: NOTES_TO, transport, ..Setup::default() }).await
+}
+
+/// Loses the answer to the first rejection, and to the first ticket after it, once Request Tracker has done what was asked.
+struct Losing {
+    through: HttpTransport,
+    lost: Mutex<Vec<Method>>,
+}
+
+#[async_trait]
+impl Transport for Losing {
+    async fn send(&self, platform: &Platform, request: &HttpRequest, names: &Names) -> Result<Answer, DeliveryError> {
+        let answer = self.through.send(platform, request, names).await;
+        let mut lost = self.lost.lock().unwrap();
+        let loses = match request.method {
+            Method::Put => lost.is_empty(),
+            Method::Post => lost.as_slice() == [Method::Put],
+            _ => false,
+        };
+        if loses {
+            lost.push(request.method);
+            return Err(DeliveryError::new(FailureCode::NoAnswer, "No answer within the time."));
+        }
+        answer
+    }
 }
 
 fn referral(nth: usize) -> Value {
@@ -171,18 +205,64 @@ async fn a_ticket_without_its_fields_is_put_in_front_of_a_person() {
     world.stop().await;
 }
 
+/// Changes a referral whose ticket is new, and waits for the new ticket.
+async fn changed(world: &World, tracker: &RequestTracker, sent: &Sent, id: u64) -> u64 {
+    let before = world.referral().await.key;
+    let answer =
+        world.change(&sent.path("ServiceRequest"), |request| request["code"]["text"] = json!("Debt advice")).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let after = eventually("another ticket", || async {
+        let referral = world.referral().await;
+        (referral.key != before && referral.delivery.word() == "delivered").then_some(referral)
+    })
+    .await;
+    assert_eq!(after.attention, None);
+    let new: u64 = after.platform_referral.unwrap().0.parse().unwrap();
+    // One under each key, and of these one is alive.
+    assert_eq!(tracker.with_field("ReferralKey", &before.0).await.unwrap(), [id]);
+    assert_eq!(tracker.with_field("ReferralKey", &after.key.0).await.unwrap(), [new]);
+    assert_eq!(tracker.ticket(id).await.unwrap()["Status"], "rejected");
+    let ticket = tracker.ticket(new).await.unwrap();
+    assert_eq!((&ticket["Status"], &ticket["Subject"]), (&json!("new"), &json!("Debt advice")));
+    new
+}
+
 #[tokio::test]
-async fn a_changed_referral_leaves_its_ticket_and_a_person_is_told_to_call() {
+async fn a_changed_referral_closes_its_ticket_and_opens_another_under_another_key() {
     let Some(tracker) = tracker().await else { return };
     let world = world(tracker, Account::Gateway).await;
     let (sent, id) = delivered(&world, &referral(5)).await;
-    let before = tracker.ticket(id).await.unwrap();
+    changed(&world, tracker, &sent, id).await;
+    assert_eq!(world.task(&sent.path("Task")).await["status"], "requested");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn our_own_rejection_is_not_the_organisations_where_its_answer_was_lost_and_the_new_ticket_is_not_doubled() {
+    let Some(tracker) = tracker().await else { return };
+    let transport = Arc::new(Losing { through: HttpTransport::new().unwrap(), lost: Mutex::default() });
+    let world = world_over(tracker, Account::Gateway, Some(Arc::<Losing>::clone(&transport))).await;
+    let (sent, id) = delivered(&world, &referral(6)).await;
+    let new = changed(&world, tracker, &sent, id).await;
+    assert_eq!(*transport.lost.lock().unwrap(), [Method::Put, Method::Post], "both answers were lost");
+    // The Task follows the new ticket, and never was rejected.
+    tracker.set_status(new, "open").await.unwrap();
+    world.task_becomes(&sent.path("Task"), "in-progress").await;
+    assert_eq!(history(&world, &sent.path("Task")).await, ["requested", "accepted", "in-progress"]);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_ticket_that_somebody_has_opened_is_left_to_them_and_a_person_is_told_to_call() {
+    let Some(tracker) = tracker().await else { return };
+    let world = world(tracker, Account::Gateway).await;
+    let (sent, id) = delivered(&world, &referral(5)).await;
+    tracker.set_status(id, "open").await.unwrap();
     let answer =
         world.change(&sent.path("ServiceRequest"), |request| request["code"]["text"] = json!("Debt advice")).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     let words = eventually("a person is told", || async { world.referral().await.attention }).await;
     assert!(words.contains("was not told"), "{words}");
-    let after = tracker.ticket(id).await.unwrap();
-    assert_eq!((&after["Status"], &after["Subject"]), (&before["Status"], &before["Subject"]));
+    assert_eq!(tracker.ticket(id).await.unwrap()["Status"], "open");
     world.stop().await;
 }

@@ -198,16 +198,18 @@ impl Adapter for Scripted {
         match exchange.purpose {
             Purpose::Submit { .. } => match self.script.steps.get(self.place(&progress.step)? + 1) {
                 Some(next) => Ok(self.submission(next)),
-                None => {
-                    let platform_referral = PlatformReferralId("42".to_owned());
-                    Ok(Step::Delivered(Receipt { platform_referral, reports: Vec::new() }))
-                }
+                None => Ok(there(body)),
             },
             Purpose::Read { .. } if progress.step == "read-1" => Ok(self.request(Method::Get, "read-2", "read-2")),
             Purpose::Read { platform_referral } => {
                 let mut status = if body == b"ended" { ended(platform_referral) } else { accepted(platform_referral) };
                 if self.script.amends == Amend::CancelAndResend && body != b"ended" {
                     status.status = Some(TaskStatus::Requested);
+                }
+                if body == b"rejected" {
+                    let order = PlatformOrder { version: Some(4), instant: None };
+                    let (event, rejected) = ("4".to_owned(), Some(TaskStatus::Rejected));
+                    status = StatusReport { event, order, status: rejected, ..status };
                 }
                 let readings = vec![Reading::Status(status)];
                 Ok(Step::Reports(ReportPage { readings, cursor: None, more: false }))
@@ -220,9 +222,9 @@ impl Adapter for Scripted {
                 Ok(Step::Reports(ReportPage { readings, cursor: Some(Cursor("1".to_owned())), more: false }))
             }
             // What was sent may have arrived before nothing was answered any more.
-            Purpose::LookUp if body == b"there" => Ok(there()),
+            Purpose::LookUp if body == b"there" || is_name(body) => Ok(there(body)),
             Purpose::LookUp => Ok(Step::Absent),
-            Purpose::Update { .. } | Purpose::Tell { .. } | Purpose::Ask { .. } => Ok(there()),
+            Purpose::Update { .. } | Purpose::Tell { .. } | Purpose::Ask { .. } => Ok(there(b"")),
         }
     }
 
@@ -239,8 +241,14 @@ impl Adapter for Scripted {
     }
 }
 
-fn there() -> Step {
-    Step::Delivered(Receipt { platform_referral: PlatformReferralId("42".to_owned()), reports: Vec::new() })
+/// Under the name that the platform says, or else the usual one.
+fn there(body: &[u8]) -> Step {
+    let name = if is_name(body) { String::from_utf8_lossy(body).into_owned() } else { "42".to_owned() };
+    Step::Delivered(Receipt { platform_referral: PlatformReferralId(name), reports: Vec::new() })
+}
+
+fn is_name(body: &[u8]) -> bool {
+    !body.is_empty() && body.iter().all(u8::is_ascii_digit)
 }
 
 /// It ended well: what nobody may learn after a withdrawal.
@@ -282,6 +290,45 @@ pub(crate) struct Everywhere {
     pub(crate) changed: AtomicBool,
     /// Whether what is read has ended.
     pub(crate) ended: AtomicBool,
+    /// What is kept of what was sent, where a test wants that.
+    pub(crate) keeps: Mutex<Option<Keeps>>,
+}
+
+/// A platform that has a name for each referral, knows what it has, and calls what was cancelled *rejected*.
+#[derive(Default)]
+pub(crate) struct Keeps {
+    /// How many referrals it was ever given.
+    pub(crate) given: u32,
+    /// Whether the last of them stands.
+    pub(crate) stands: bool,
+    /// Paths of which the next request is kept and not answered.
+    pub(crate) loses: Vec<&'static str>,
+    /// Path of which every request is refused, from the first one on that was not answered.
+    pub(crate) then_refuses: Option<&'static str>,
+}
+
+impl Keeps {
+    /// What it answers; an error where it does not.
+    fn take(&mut self, path: &str) -> Result<String, DeliveryError> {
+        let lost = self.loses.iter().position(|one| *one == path).map(|place| self.loses.remove(place));
+        match path {
+            "cancel" => self.stands = false,
+            "one" if !self.stands => (self.given, self.stands) = (self.given + 1, true),
+            _ if lost.is_none() && self.loses.is_empty() && self.then_refuses == Some(path) => {
+                return Err(DeliveryError::new(FailureCode::HttpStatus(422), "Not now."));
+            }
+            _ => {}
+        }
+        if lost.is_some() {
+            return Err(DeliveryError::new(FailureCode::NoAnswer, "No answer within the time."));
+        }
+        let name = (41 + self.given).to_string();
+        Ok(match path {
+            "one" | "look-up" if self.stands => name,
+            "read-2" if !self.stands => "rejected".to_owned(),
+            _ => String::new(),
+        })
+    }
 }
 
 /// Open unless it is shut; says whether somebody waits before it.
@@ -348,6 +395,9 @@ impl Transport for Everywhere {
         }
         let body = String::from_utf8_lossy(request.body.as_deref().unwrap_or_default()).into_owned();
         self.sent.lock().unwrap().push((request.path.clone(), body));
+        if let Some(keeps) = self.keeps.lock().unwrap().as_mut() {
+            return answer(&keeps.take(&request.path)?);
+        }
         answer(if self.ended.load(Ordering::SeqCst) { "ended" } else { "" })
     }
 }

@@ -117,6 +117,7 @@ pub(in crate::store) fn referral(id: &str, revision: u64) -> Referral {
         duplicate_passed: false,
         sent: None,
         replacing: None,
+        cancel_left: false,
         former: Vec::new(),
         answer_due: None,
         reminders: Vec::new(),

@@ -43,8 +43,9 @@ pub struct Folded {
     pub dispositions: Vec<Disposition>,
     /// What a person has to settle, without patient data. Gone again once the platform's last word agrees.
     pub conflict: Option<String>,
-    /// Statements whose outputs count, in the platform's order. Conflicts are evidence only, and nothing is taken from a
-    /// platform after a withdrawal (consent rule R11).
+    /// Statements whose outputs count, in the platform's order: also those whose status contradicts another, since which of the two came
+    /// first must not decide what a GP reads. What was recorded in error gave nothing, and nothing is taken from a platform after a
+    /// withdrawal (consent rule R11).
     pub outputs: Vec<usize>,
 }
 
@@ -189,7 +190,8 @@ impl<'a> Walk<'a> {
         if !matches!(disposition, Disposition::Late | Disposition::Conflict) {
             self.folded.decisive = Some(entry.index);
         }
-        if disposition != Disposition::Conflict && !entry.report.outputs.is_empty() {
+        let in_error = matches!(entry.report.status, Some(TaskStatus::EnteredInError | TaskStatus::Draft));
+        if !in_error && !entry.report.outputs.is_empty() {
             self.folded.outputs.push(entry.index);
         }
         disposition

@@ -97,12 +97,18 @@ pub struct Outcome {
 impl Outcome {
     /// The status in a sentence of ours.
     #[must_use]
-    pub const fn sentence(&self) -> &'static str {
+    pub fn sentence(&self) -> &'static str {
         match self.status {
             TaskStatus::Completed => "The service has completed the support.",
             TaskStatus::Rejected => "The service did not take the referral on.",
             TaskStatus::Failed => "The service could not give the support.",
-            TaskStatus::Cancelled => "The referral was withdrawn before the support ended.",
+            TaskStatus::Cancelled => match self.business_status.as_deref() {
+                Some("person-declined") => "The person did not want the support.",
+                Some("revoked") => "The service ended the referral before the support was completed.",
+                Some("withdrawn-by-referrer") => "The referral was withdrawn before the support ended.",
+                // Who ended it is not said, or not for the practice to know.
+                Some(_) | None => "The referral was ended before the support was completed.",
+            },
             TaskStatus::EnteredInError => "The referral was made in error.",
             TaskStatus::OnHold => "The referral is on hold.",
             TaskStatus::InProgress => "The support is under way.",

@@ -4,7 +4,7 @@ use super::access::{CertificateSection, Reader, network};
 use super::files::{is_mailbox, mesh_of};
 use super::sections::{Check, ClientSection, SecretSource};
 use super::{Config, Fault, is_loopback};
-use crate::notify::letter::{Office, Practice};
+use crate::notify::letter::{End, Office, Practice};
 use crate::transport::access::{Access, Credentials};
 use crate::transport::dial::Allowed;
 use crate::transport::mesh::post::PostOffice;
@@ -51,7 +51,7 @@ pub struct DocumentSection {
     pub practice: PracticeSection,
     /// Title of the letter; absent = "Outcome of a social prescribing referral".
     pub title: Option<String>,
-    /// The ends of which a letter tells; absent = completed, rejected, failed.
+    /// The ends of which a letter tells; absent = completed, rejected, failed, ended-by-service.
     pub on: Option<Vec<EndWord>>,
     /// Whether the practice is asked to act; absent = it is asked to put the letter into the record.
     #[serde(default)]
@@ -119,17 +119,22 @@ pub enum EndWord {
     Rejected,
     /// `Task.status` failed.
     Failed,
-    /// `Task.status` cancelled.
+    /// `Task.status` cancelled, whoever did that.
     Cancelled,
+    /// `Task.status` cancelled by the service.
+    EndedByService,
 }
 
 impl EndWord {
-    const fn status(self) -> TaskStatus {
+    const USUAL: [Self; 4] = [Self::Completed, Self::Rejected, Self::Failed, Self::EndedByService];
+
+    const fn end(self) -> End {
         match self {
-            Self::Completed => TaskStatus::Completed,
-            Self::Rejected => TaskStatus::Rejected,
-            Self::Failed => TaskStatus::Failed,
-            Self::Cancelled => TaskStatus::Cancelled,
+            Self::Completed => End::Status(TaskStatus::Completed),
+            Self::Rejected => End::Status(TaskStatus::Rejected),
+            Self::Failed => End::Status(TaskStatus::Failed),
+            Self::Cancelled => End::Status(TaskStatus::Cancelled),
+            Self::EndedByService => End::ByService,
         }
     }
 }
@@ -352,11 +357,7 @@ fn office(client: &ClientSection, faults: &mut Vec<Fault>) -> Option<Office> {
         },
         practice: Practice { name: document.practice.name.clone(), ods_code: OdsCode::read(practice).ok()? },
         title: document.title.clone().unwrap_or_else(|| "Outcome of a social prescribing referral".to_owned()),
-        on: document
-            .on
-            .as_ref()
-            .map(|words| words.iter().map(|word| word.status()).collect())
-            .unwrap_or_else(|| vec![TaskStatus::Completed, TaskStatus::Rejected, TaskStatus::Failed]),
+        on: document.on.as_deref().unwrap_or(&EndWord::USUAL).iter().map(|word| word.end()).collect(),
         recipient: match document.recipient {
             RecipientWord::ForAction => RecipientType::ForAction,
             RecipientWord::ForInformation => RecipientType::ForInformation,

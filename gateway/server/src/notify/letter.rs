@@ -6,19 +6,21 @@
 
 mod compose;
 mod inbox;
+mod office;
 mod practice;
 mod stored;
 
 pub(crate) use inbox::worker;
+pub use office::{End, Office, Practice};
 use stored::{Stored, found, key, read};
 
 use super::Way;
 use crate::gateway::{Gateway, Platform, is_race};
 use crate::store::{CommitError, StoreError};
 use crate::transport::Names;
-use crate::transport::mesh::post::{Outgoing, PostAnswer, PostOffice, PostRequest};
+use crate::transport::mesh::post::{Outgoing, PostAnswer, PostRequest};
 use crate::view::{View, ViewError};
-use adapter_contract::{DeliveryError, FailureCode, Repeat, TaskStatus};
+use adapter_contract::{DeliveryError, FailureCode, Repeat};
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -32,58 +34,9 @@ use gateway_core::minimise::is_restricted;
 use gateway_core::notify::{Destination, Fed, Notice, NoticeState, Told, Wanted, What};
 use gateway_core::referral::ReferralId;
 use gateway_core::resource::{ResourceVersion, Token};
-use gateway_documents::mesh::MeshOptions;
-use gateway_documents::message::{Options, RecipientType};
-use gateway_documents::parties::{Author, OdsCode, Organisation};
 use gateway_documents::response::{Resend, ResponseCode};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// From where one client's letters are sent.
-pub struct Office {
-    /// Whose referrals they are about.
-    pub client: ClientId,
-    /// Where these live.
-    pub compartment: Compartment,
-    /// The mailbox.
-    pub post: PostOffice,
-    /// A mailbox to which every letter goes; absent: to the practice that MESH finds by the patient.
-    pub to: Option<String>,
-    /// Who sends.
-    pub sender: Organisation,
-    /// Who answers for what is written.
-    pub author: Author,
-    /// For whom letters to a fixed mailbox are meant; without one the Patient names the practice.
-    pub practice: Practice,
-    /// Title of the letters, without patient data.
-    pub title: String,
-    /// The ends that are told.
-    pub on: Vec<TaskStatus>,
-    /// Whether the practice is asked to act.
-    pub recipient: RecipientType,
-    /// Whether it is sent about somebody whose NHS number nobody says is traced.
-    pub sends_untraced: bool,
-    /// How long a letter waits for further word.
-    pub wait: time::Duration,
-    /// How long both acknowledgements may take.
-    pub acknowledged_within: time::Duration,
-    /// Between two looks into the mailbox.
-    pub poll: Duration,
-    /// How a message is written.
-    pub options: Options,
-    /// How it is addressed.
-    pub mesh: MeshOptions,
-}
-
-/// The practice for which letters are meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Practice {
-    /// Its name.
-    pub name: String,
-    /// Its ODS code, by which a Consent may name it.
-    pub ods_code: OdsCode,
-}
 
 /// All clients whose practice is written to.
 pub struct Letters(Vec<Arc<Office>>);
@@ -125,7 +78,7 @@ impl Way for Letters {
         let Some(referral) = gateway.store.referral_by_task(compartment, &version.key.id).await? else {
             return Ok(Vec::new());
         };
-        let Some(office) = self.office(&referral.client, compartment).filter(|office| office.on.contains(&status))
+        let Some(office) = self.office(&referral.client, compartment).filter(|office| office.tells_of(status, &referral))
         else {
             return Ok(Vec::new());
         };
@@ -340,7 +293,8 @@ async fn wanted(
 ) -> Result<Result<(Permitted, compose::Gathered), Told>, StoreError> {
     let not_wanted = |words: &str| Ok(Err(Told::NotWanted(words.to_owned())));
     let task = &permitted.view.standing.task;
-    if !gateway_core::task::status(&task.document).is_some_and(|status| office.on.contains(&status)) {
+    let referral = &permitted.view.standing.referral;
+    if !gateway_core::task::status(&task.document).is_some_and(|status| office.tells_of(status, referral)) {
         return not_wanted("The referral is under way again.");
     }
     if newer_word(gateway, &permitted, version).await? {

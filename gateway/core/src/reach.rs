@@ -1,6 +1,6 @@
 //! Reach: which of an organisation's referrals somebody who signed in sees. The compartment comes first (tenant and sending
 //! organisation); within it a link worker employed by a charity sees what names the charity, and one with an identity of their own
-//! what names them or nobody.
+//! what names them or nobody. A colleague whom nothing identifies is somebody all the same.
 //!
 //! What somebody does not reach answers exactly as what is not there.
 
@@ -63,6 +63,8 @@ pub struct Parties {
     pub organisations: Vec<Name>,
     /// Practitioners.
     pub practitioners: Vec<Name>,
+    /// A practitioner is named of whom no identifier is known: somebody, and nobody who can be told from others.
+    pub unidentified: bool,
     /// To whom it was handed over, if it was.
     pub assigned: Option<AccountId>,
 }
@@ -92,6 +94,7 @@ impl Parties {
             if !named.organisations.iter().any(is_recipient) {
                 found.organisations.append(&mut named.organisations);
                 found.practitioners.append(&mut named.practitioners);
+                found.unidentified |= named.unidentified;
             }
         }
         found
@@ -109,16 +112,17 @@ impl Parties {
         let own =
             reference.get("identifier").into_iter().chain(target.map_or(&[][..], |target| target.items("identifier")));
         let names: Vec<Name> = own.filter_map(name).collect();
+        // A role says by its practitioner who it is; one that is not there may be anybody's.
+        let role = target.filter(|_| kind == Some("PractitionerRole"));
+        self.unidentified |= is_person && names.is_empty() && role.is_none();
         if is_person {
             self.practitioners.extend(names)
         } else {
             self.organisations.extend(names)
         }
-        let (Some(target), Some(depth)) = (target, depth.checked_sub(1)) else { return };
-        if kind == Some("PractitionerRole") {
-            for next in target.get("practitioner").into_iter().chain(target.get("organization")) {
-                self.add(next, target, resolve, depth);
-            }
+        let (Some(role), Some(depth)) = (role, depth.checked_sub(1)) else { return };
+        for next in role.get("practitioner").into_iter().chain(role.get("organization")) {
+            self.add(next, role, resolve, depth);
         }
     }
 }
@@ -137,7 +141,7 @@ impl Reach {
         let any = |wanted: &[Name], named: &[Name]| wanted.iter().any(|one| named.iter().any(|other| one.is(other)));
         let of_employer = self.works_for.is_empty() || any(&self.works_for, &parties.organisations);
         let of_person = self.practitioner.is_empty()
-            || parties.practitioners.is_empty()
+            || (parties.practitioners.is_empty() && !parties.unidentified)
             || any(&self.practitioner, &parties.practitioners);
         of_employer && of_person
     }
@@ -178,6 +182,15 @@ mod tests {
             (
                 "Practitioner/anna",
                 json!({"resourceType": "Practitioner", "identifier": [{"system": SDS, "value": "1"}]}),
+            ),
+            ("Practitioner/ben", json!({"resourceType": "Practitioner", "name": [{"family": "Ben"}]})),
+            (
+                "PractitionerRole/ben",
+                json!({"resourceType": "PractitionerRole", "practitioner": {"reference": "Practitioner/ben"}}),
+            ),
+            (
+                "PractitionerRole/post",
+                json!({"resourceType": "PractitionerRole", "organization": {"reference": "Organization/charity"}}),
             ),
             (
                 "Organization/charity",
@@ -238,6 +251,34 @@ mod tests {
         // What was handed over is theirs.
         let handed = Parties { assigned: Some(anna()), ..of_nobody };
         assert!(strangers.sees(&anna(), &handed) && !strangers.sees(&AccountId("ben".to_owned()), &handed));
+    }
+
+    #[test]
+    fn a_colleague_without_an_identifier_is_another_all_the_same() {
+        let own = Reach { practitioner: vec![sds("1")], ..Reach::default() };
+        for (requester, seen) in [
+            (json!({"reference": "Practitioner/ben"}), false),
+            (json!({"reference": "PractitionerRole/ben"}), false),
+            (json!({"reference": "#ben"}), false),
+            (json!({"reference": "Practitioner/gone"}), false),
+            (json!({"reference": "PractitionerRole/gone"}), false),
+            (json!({"type": "Practitioner", "display": "Ben"}), false),
+            // A post at an organisation names nobody.
+            (json!({"reference": "PractitionerRole/post"}), true),
+            (json!({"reference": "Organization/charity"}), true),
+            (json!({"reference": "PractitionerRole/anna"}), true),
+        ] {
+            let contained = json!([{"resourceType": "Practitioner", "id": "ben"}]);
+            let found = parties(json!({"requester": requester, "contained": contained}), json!({}));
+            assert_eq!(own.sees(&anna(), &found), seen, "{requester}");
+            assert!(Reach::default().sees(&anna(), &found), "{requester}: the practice's own staff see it");
+        }
+        // Named beside another, it is theirs.
+        let both = parties(
+            json!({"requester": {"reference": "Practitioner/ben"}}),
+            json!({"requester": {"reference": "PractitionerRole/anna"}}),
+        );
+        assert!(own.sees(&anna(), &both));
     }
 
     #[test]

@@ -5,14 +5,18 @@
 //! that the sender does not know, and whoever is called decides what it may say. Where consent lets the report pass, its cause and
 //! its words are told; where the person keeps words from the sender, the cause alone; where consent does not cover the service or
 //! was withdrawn (consent rules R10, R11), or the person lets the sender see a status alone, only the call.
+//!
+//! What a platform *says*, on a page, is a call each time. What a platform *shows* stands until it shows something else: it is one call,
+//! however many versions repeat it.
 
 use crate::align::Alignment;
 use crate::change::{Change, Disposition, ReportRecord, Transaction};
 use crate::consent::{Kept, Verdict};
-use crate::follow_up::{self, Cause, Opening, noted, open};
+use crate::follow_up::{self, Call, Cause, Opening, called_again, open, remember};
 use crate::referral::Referral;
-use adapter_contract::StatusReport;
+use crate::status;
 use adapter_contract::business_status::{NEEDS_MORE, SAFEGUARDING};
+use adapter_contract::{ReportSource, StatusReport};
 use std::collections::BTreeMap;
 
 /// Business status of what is kept of such a report once consent was withdrawn.
@@ -34,43 +38,108 @@ fn cause(report: &StatusReport, from: &Alignment<'_>) -> Cause {
     }
 }
 
-/// Opens a follow-up for each call for help that is new, or adds its words to the one that is open.
+/// Opens a follow-up for each call for help that is new, or adds the call to the one that is open.
 pub(crate) fn raised(from: &Alignment<'_>, referral: &mut Referral) -> Vec<Change> {
+    if !from.reports.iter().any(|record| record.disposition == Disposition::Recorded && is_alarm(&record.report)) {
+        return Vec::new();
+    }
     let mut changes = Vec::new();
     let mut by_cause: BTreeMap<Cause, Vec<(String, &ReportRecord)>> = BTreeMap::new();
-    for record in from.reports {
-        if record.disposition != Disposition::Recorded || !is_alarm(&record.report) {
+    for run in runs(from.reports) {
+        if run.iter().any(|record| was_told(record, referral)) {
             continue;
         }
-        let occurrence = format!("{}|{}", record.report.platform_referral.0, record.report.event);
-        let cause = cause(&record.report, from);
-        let known = follow_up::id(referral, cause, &occurrence);
-        if referral.follow_ups.iter().all(|one| one.task != known) {
-            by_cause.entry(cause).or_default().push((occurrence, record));
-        }
+        let Some(record) = run.first() else { continue };
+        by_cause.entry(cause(&record.report, from)).or_default().push((occurrence(&record.report), record));
     }
     for (cause, mut fresh) in by_cause {
         fresh.sort_by(|a, b| (a.1.received, &a.0).cmp(&(b.1.received, &b.0)));
-        let Some(occurrence) = fresh.first().map(|one| one.0.clone()) else { continue };
-        let notes: Vec<(String, String)> = fresh.iter().filter_map(|(_, record)| note(from, cause, record)).collect();
         let open_one = referral.open_follow_ups().find(|one| one.cause == cause).map(|one| one.task.clone());
         let standing = open_one.and_then(|id| from.follow_ups.iter().find(|one| one.0 == id));
+        let call = |(occurrence, record): &(String, &ReportRecord)| {
+            let note = note(from, cause, record).unwrap_or_else(|| (caller(record), AGAIN.to_owned()));
+            Call { id: follow_up::id(referral, cause, occurrence), note }
+        };
         if let Some((id, version, document)) = standing {
-            changes.extend(noted(referral, (id, *version, document), &notes, from.now));
+            let calls: Vec<Call> = fresh.iter().map(call).collect();
+            changes.extend(called_again(referral, (id, *version, document), &calls, from.now));
             continue;
         }
+        let Some((occurrence, first)) = fresh.first() else { continue };
+        let further: Vec<Call> = fresh.iter().skip(1).map(call).collect();
+        let notes: Vec<(String, String)> =
+            note(from, cause, first).into_iter().chain(further.iter().map(|call| call.note.clone())).collect();
         let due = Some(crate::business_days::end_of_day(from.now));
-        let opening = Opening { notes: &notes, due, ..Opening::new(cause, &occurrence) };
+        let opening = Opening { notes: &notes, due, ..Opening::new(cause, occurrence) };
         changes.extend(open(referral, (from.task.1, from.service_request.1), &opening, from.now));
+        remember(referral, &follow_up::id(referral, cause, occurrence), &further, from.now);
     }
     changes
+}
+
+/// What is noted of a further call that has no words, or whose words may not be told.
+const AGAIN: &str = "It calls again, and says no more than before.";
+
+fn occurrence(report: &StatusReport) -> String {
+    format!("{}|{}", report.platform_referral.0, report.event)
+}
+
+/// Whether a person was told of it: it was applied, or a follow-up knows it while it is not.
+fn was_told(record: &ReportRecord, referral: &Referral) -> bool {
+    let occurrence = occurrence(&record.report);
+    let causes = Cause::ALL.into_iter().filter(|cause| cause.is_alarm());
+    let mut ids = causes.map(|cause| follow_up::id(referral, cause, &occurrence));
+    record.disposition != Disposition::Recorded || ids.any(|id| referral.follow_ups.iter().any(|one| one.knows(&id)))
+}
+
+/// The calls for help among all reports: each is the reports that say the same behind one another, in the platform's order, without
+/// anything else between them. Where the platform gives no order, in that in which they came.
+fn runs(reports: &[ReportRecord]) -> Vec<Vec<&ReportRecord>> {
+    // Whoever answers on a page says something each time; nothing of it stands.
+    let (said, shown): (Vec<&ReportRecord>, Vec<&ReportRecord>) =
+        reports.iter().partition(|record| record.source == ReportSource::StatusLink);
+    let mut runs: Vec<Vec<&ReportRecord>> =
+        said.into_iter().filter(|record| is_alarm(&record.report)).map(|record| vec![record]).collect();
+    let mut by_name: BTreeMap<&str, Vec<&ReportRecord>> = BTreeMap::new();
+    for record in shown {
+        by_name.entry(record.report.platform_referral.0.as_str()).or_default().push(record);
+    }
+    for of_one in by_name.into_values() {
+        let (placed, mut unplaced): (Vec<&ReportRecord>, Vec<&ReportRecord>) =
+            of_one.into_iter().partition(|record| status::is_placed(&record.report));
+        unplaced.sort_by_key(|record| record.received);
+        let statements: Vec<StatusReport> = placed.iter().map(|record| record.report.clone()).collect();
+        let placed = status::in_order(&statements).into_iter().filter_map(|index| placed.get(index).copied()).collect();
+        for sequence in [unplaced, placed] {
+            let mut before: Option<&StatusReport> = None;
+            for record in sequence {
+                match runs.last_mut().filter(|_| before.is_some_and(|before| says_the_same(before, &record.report))) {
+                    Some(run) => run.push(record),
+                    None if is_alarm(&record.report) => runs.push(vec![record]),
+                    None => {}
+                }
+                before = Some(&record.report);
+            }
+        }
+    }
+    runs
+}
+
+/// Whether two reports are the same call: the same concern in the same words.
+fn says_the_same(one: &StatusReport, other: &StatusReport) -> bool {
+    let words = |report: &StatusReport| report.reason.as_deref().and_then(crate::align::tidy);
+    is_alarm(one) && one.business_status == other.business_status && words(one) == words(other)
+}
+
+fn caller(record: &ReportRecord) -> String {
+    format!("The service ({})", record.platform)
 }
 
 /// The service's own words, where they may be told.
 fn note(from: &Alignment<'_>, cause: Cause, record: &ReportRecord) -> Option<(String, String)> {
     let told = cause != Cause::CallRequested && from.kept == Kept::Nothing;
     let words = record.report.reason.as_deref().and_then(crate::align::tidy).filter(|_| told)?;
-    Some((format!("The service ({})", record.platform), words))
+    Some((caller(record), words))
 }
 
 /// What is written of calls for help while nothing else of the reports is applied, because the acknowledgement is still under way.

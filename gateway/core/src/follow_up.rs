@@ -29,6 +29,9 @@ const MOST: usize = 100;
 /// A follow-up takes so many notes of others; whoever calls without end has been heard, and the rest is kept with the reports.
 const MOST_NOTES: usize = 50;
 
+/// A follow-up remembers so many calls by name: more than come before the reports of the first are applied.
+const MOST_HEARD: usize = 50;
+
 /// A follow-up, as its referral remembers it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FollowUp {
@@ -45,6 +48,30 @@ pub struct FollowUp {
     /// When its Task came to a final status; absent while it is open.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<OffsetDateTime>,
+    /// That the service called for the same again while it was open; absent while it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<Box<CalledAgain>>,
+}
+
+/// Further calls for help while the follow-up of the first was open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CalledAgain {
+    /// How many.
+    pub times: u32,
+    /// When the last was heard.
+    #[serde(with = "time::serde::rfc3339")]
+    pub last: OffsetDateTime,
+    /// The last of them by the [`id`] of the follow-up that each would have opened, so that none counts twice.
+    pub heard: Vec<String>,
+}
+
+/// A further call for help.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    /// The [`id`] of the follow-up that it would have opened.
+    pub(crate) id: String,
+    /// Who called, and in which words.
+    pub(crate) note: (String, String),
 }
 
 impl FollowUp {
@@ -52,6 +79,11 @@ impl FollowUp {
     #[must_use]
     pub const fn is_open(&self) -> bool {
         self.ended_at.is_none()
+    }
+
+    /// Whether it is the one that this occasion opened, or has heard of it since.
+    pub(crate) fn knows(&self, id: &str) -> bool {
+        self.task == id || self.again.as_ref().is_some_and(|again| again.heard.iter().any(|heard| heard == id))
     }
 }
 
@@ -106,7 +138,7 @@ pub fn open(
     let detail = json!({ "cause": opening.cause.code(), "task": id, "due": opening.due.map(instant::to_instant) });
     let line = audit_line(referral, now, GATEWAY_AUTHOR, "follow-up", detail);
     let (cause, due) = (opening.cause, opening.due);
-    referral.follow_ups.push(FollowUp { cause, task: id, opened_at: now, due, ended_at: None });
+    referral.follow_ups.push(FollowUp { cause, task: id, opened_at: now, due, ended_at: None, again: None });
     let stored = version_of(key, 1, document, GATEWAY_AUTHOR, WriteMethod::Post, now, &|_| None);
     vec![Change::PutResource(stored), line]
 }
@@ -140,25 +172,38 @@ pub fn settled(
     changes
 }
 
-/// Adds other people's words to an open follow-up, where it does not have them already. `version` and `document` are those of its Task.
-#[must_use]
-pub fn noted(
-    referral: &Referral,
+/// A service calls for help again while the follow-up of its first call is open: each call is a note with its time, and a new version
+/// of the follow-up, so that whoever is told of it is told again. Where there is no room for notes any more the version and the count
+/// say so. `version` and `document` are those of its Task. The caller commits the changes with the next revision of the referral.
+pub(crate) fn called_again(
+    referral: &mut Referral,
     (id, version, document): (&str, u64, &Json),
-    notes: &[(String, String)],
+    calls: &[Call],
     now: OffsetDateTime,
-) -> Option<Change> {
-    let has = |words: &str| document.items("note").iter().any(|note| note.text("text") == Some(words));
+) -> Vec<Change> {
+    let open = referral.open_follow_ups().find(|one| one.task == id).map(|one| one.cause);
+    let Some(cause) = open.filter(|_| !calls.is_empty()) else { return Vec::new() };
     let room = MOST_NOTES.saturating_sub(document.items("note").len());
-    let fresh: Vec<_> = notes.iter().filter(|(_, words)| !has(words)).take(room).collect();
-    if fresh.is_empty() {
-        return None;
-    }
+    let fresh = calls.iter().take(room).map(|call| note(&call.note, now));
+    let all: Vec<Json> = document.items("note").iter().cloned().chain(fresh).collect();
     let mut next = task::touched(document, now);
-    let all = document.items("note").iter().cloned().chain(fresh.into_iter().map(|one| note(one, now)));
-    next.set("note", Json::Array(all.collect()));
+    next.set("note", Json::Array(all));
     let stored = version_of(key(referral, id), version + 1, next, GATEWAY_AUTHOR, WriteMethod::Put, now, &|_| None);
-    Some(Change::PutResource(stored))
+    remember(referral, id, calls, now);
+    let detail = json!({ "cause": cause.code(), "task": id, "calls": calls.len() });
+    vec![Change::PutResource(stored), audit_line(referral, now, GATEWAY_AUTHOR, "follow-up-called-again", detail)]
+}
+
+/// Counts further calls with the follow-up of the first.
+pub(crate) fn remember(referral: &mut Referral, id: &str, calls: &[Call], now: OffsetDateTime) {
+    let Some(one) = referral.follow_ups.iter_mut().find(|one| one.task == id).filter(|_| !calls.is_empty()) else {
+        return;
+    };
+    let (times, mut heard) = one.again.take().map(|again| (again.times, again.heard)).unwrap_or_default();
+    heard.extend(calls.iter().map(|call| call.id.clone()));
+    heard.drain(..heard.len().saturating_sub(MOST_HEARD));
+    let times = times.saturating_add(u32::try_from(calls.len()).unwrap_or(u32::MAX));
+    one.again = Some(Box::new(CalledAgain { times, last: now, heard }));
 }
 
 /// Whether a Task is a follow-up: its code is one of [`Cause`], which nobody else may use.

@@ -6,6 +6,7 @@
 mod fold;
 
 pub use fold::{FoldStep, Folded, fold};
+pub(crate) use fold::{in_order, is_placed};
 
 use adapter_contract::TaskStatus::{self, *};
 use std::collections::VecDeque;

@@ -47,8 +47,6 @@ pub enum Cause {
     Drift,
     /// What is reported contradicts itself or the sender.
     Conflict,
-    /// The same person was referred for the same need to the same service.
-    Duplicate,
     /// A change of the referral could not be told to the platform.
     NotAmended,
     /// The GP's side could not be told something.
@@ -59,7 +57,7 @@ pub enum Cause {
 
 impl Cause {
     /// All, the most pressing first.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 12] = [
         Self::SafeguardingConcern,
         Self::NeedsMoreSupport,
         Self::CallRequested,
@@ -69,7 +67,6 @@ impl Cause {
         Self::NoOutcome,
         Self::Drift,
         Self::Conflict,
-        Self::Duplicate,
         Self::NotAmended,
         Self::NotNotified,
         Self::LetterNotDelivered,
@@ -88,7 +85,6 @@ impl Cause {
             Self::NoOutcome => "no-outcome",
             Self::Drift => "drift",
             Self::Conflict => "conflict",
-            Self::Duplicate => "duplicate",
             Self::NotAmended => "not-amended",
             Self::NotNotified => "not-notified",
             Self::LetterNotDelivered => "letter-not-delivered",
@@ -114,7 +110,6 @@ impl Cause {
             Self::NoOutcome => "No outcome by the agreed day",
             Self::Drift => "The records do not say the same",
             Self::Conflict => "The reports contradict each other",
-            Self::Duplicate => "The same referral was made before",
             Self::NotAmended => "A change did not reach the service",
             Self::NotNotified => "The GP system was not told",
             Self::LetterNotDelivered => "A letter did not reach the GP",
@@ -166,10 +161,6 @@ impl Cause {
             Self::Conflict => {
                 "What was reported on this referral contradicts itself or what you did. Read both, and ask the service. \
                  Nothing is changed by itself."
-            }
-            Self::Duplicate => {
-                "The same person has another referral for the same need to the same service. If one of them is not wanted, \
-                 cancel it. Neither is cancelled by itself."
             }
             Self::NotAmended => {
                 "You changed this referral after it was sent, and the service could not be told. Tell the service what has \

@@ -104,6 +104,17 @@ fn distinct(reports: &[StatusReport]) -> Vec<Vec<usize>> {
     distinct
 }
 
+/// All statements in the platform's order ([`fold`]); repetitions stand together. Indexes are into the slice.
+pub(crate) fn in_order(reports: &[StatusReport]) -> Vec<usize> {
+    let groups = distinct(reports);
+    ordered(reports, &groups).into_iter().flat_map(|entry| entry.group.to_vec()).collect()
+}
+
+/// Whether the platform says where it stands among its statements.
+pub(crate) fn is_placed(report: &StatusReport) -> bool {
+    report.order.version.is_some() || report.order.instant.as_deref().and_then(instant::parse).is_some()
+}
+
 /// One distinct statement and its place in time.
 struct Entry<'a> {
     report: &'a StatusReport,

@@ -3,10 +3,10 @@
 use crate::align_walk::{Scene, said};
 use crate::builders::*;
 use adapter_contract::business_status::{NEEDS_MORE, SAFEGUARDING};
-use adapter_contract::{StatusReport, TaskStatus};
+use adapter_contract::{ReportSource, StatusReport, TaskStatus};
 use gateway_core::alarm::meanwhile;
 use gateway_core::align::Alignment;
-use gateway_core::change::{Disposition, Transaction};
+use gateway_core::change::{Disposition, ReportRecord, Transaction};
 use gateway_core::consent::{Kept, Verdict};
 use gateway_core::follow_up::{Cause, is_follow_up};
 use gateway_core::referral::{Delivery, Referral, SenderState};
@@ -35,6 +35,42 @@ fn codes(done: &Transaction) -> Vec<String> {
 
 fn scene(status: TaskStatus) -> Scene {
     Scene::new(status)
+}
+
+/// Each note of the one follow-up that is written.
+fn notes(done: &Transaction) -> Vec<String> {
+    let [task] = raised(done).try_into().unwrap();
+    task.items("note").iter().map(|note| note.text("text").unwrap().to_owned()).collect()
+}
+
+/// Takes a report in as the store would, the follow-ups included.
+fn heard(scene: &mut Scene, record: ReportRecord) -> Transaction {
+    scene.reports.push(record);
+    let done = scene.align();
+    scene.referral = done.referral();
+    for record in &mut scene.reports {
+        record.disposition = Disposition::Unchanged;
+    }
+    for (version, document) in done.versions("Task").into_iter().filter(|(_, document)| is_follow_up(document)) {
+        scene.follow_ups.retain(|one| one.0 != version.key.id);
+        scene.follow_ups.push((version.key.id.clone(), version.version, document));
+    }
+    let open: Vec<String> = scene.referral.open_follow_ups().map(|one| one.task.clone()).collect();
+    scene.follow_ups.retain(|one| open.contains(&one.0));
+    done
+}
+
+/// A version of what a platform shows.
+fn shows(business: &str, version: u64) -> ReportRecord {
+    let mut report = call(business, &format!("v{version}"));
+    report.order.version = Some(version);
+    crate::align_walk::record(&report)
+}
+
+/// An answer on a page.
+fn says(event: &str, words: Option<&str>) -> ReportRecord {
+    let report = StatusReport { reason: words.map(str::to_owned), ..call(NEEDS_MORE, event) };
+    ReportRecord { source: ReportSource::StatusLink, ..crate::align_walk::record(&report) }
 }
 
 fn told(scene: &mut Scene, report: &StatusReport) -> Transaction {
@@ -157,14 +193,14 @@ fn it_does_not_wait_for_the_acknowledgement() {
     scene.referral.delivery = Delivery::Queued;
     scene.reports.push(crate::align_walk::record(&call(NEEDS_MORE, "e1")));
     let (schedule, consent) = (Schedule::default(), decision(Verdict::Permit));
-    let early = |scene: &Scene| {
+    let early = |scene: &Scene, follow_ups: &[(String, u64, Json)]| {
         meanwhile(&Alignment {
             referral: &scene.referral,
             task: (3, &scene.task),
             service_request: (2, &scene.service_request),
             reports: &scene.reports,
             outbox: &[],
-            follow_ups: &[],
+            follow_ups,
             capabilities: ABLE,
             within: WITHIN,
             schedule: &schedule,
@@ -173,12 +209,95 @@ fn it_does_not_wait_for_the_acknowledgement() {
             now: NOW,
         })
     };
-    let done = early(&scene).unwrap();
+    let done = early(&scene, &[]).unwrap();
     assert_eq!((codes(&done), done.dispositions().len()), (vec![Cause::NeedsMoreSupport.code().to_owned()], 0));
     assert_eq!(done.referral().delivery, Delivery::Queued);
     scene.referral = done.referral();
-    assert_eq!(early(&scene), None, "it was told");
+    assert_eq!(early(&scene, &[]), None, "it was told");
+    // A further call is, once, however often its report is looked at before it is applied.
+    scene.reports.push(says("e2", None));
+    let follow_ups = [(done.referral().follow_ups[0].task.clone(), 1, raised(&done)[0].clone())];
+    let done = early(&scene, &follow_ups).unwrap();
+    assert_eq!(notes(&done), [WORDS, "It calls again, and says no more than before."]);
+    scene.referral = done.referral();
+    assert_eq!(early(&scene, &follow_ups), None, "it was told");
     // Nor is it told a second time once the report is applied.
     scene.referral.delivery = delivered().delivery;
+    scene.follow_ups = follow_ups.to_vec();
     assert_eq!(raised(&scene.align()), []);
+}
+
+#[test]
+fn each_further_call_is_noted_with_its_time_and_told_again_also_without_new_words() {
+    let mut scene = scene(TaskStatus::InProgress);
+    heard(&mut scene, says("e1", None));
+    let name = scene.referral.follow_ups[0].task.clone();
+    for (times, words) in [(1, None), (2, Some(WORDS)), (3, Some(WORDS)), (4, None)] {
+        let done = heard(&mut scene, says(&format!("again-{times}"), words));
+        let (stored, document) = done.versions("Task").into_iter().find(|(_, task)| is_follow_up(task)).unwrap();
+        assert_eq!((stored.key.id.as_str(), stored.version), (name.as_str(), times + 1), "a new version: told again");
+        assert_eq!(document.text("priority"), Some("urgent"));
+        let note = document.items("note").last().unwrap().clone();
+        assert_eq!(note.text("text"), Some(words.unwrap_or("It calls again, and says no more than before.")));
+        assert_eq!(note.text("time"), Some("2026-06-15T12:00:00.000Z"));
+        let again = done.referral().follow_ups[0].again.clone().unwrap();
+        assert_eq!((u64::from(again.times), again.last), (times, NOW));
+        assert!(done.audit().contains(&"follow-up-called-again".to_owned()), "{:?}", done.audit());
+    }
+    assert_eq!((scene.referral.follow_ups.len(), scene.follow_ups[0].2.items("note").len()), (1, 4));
+}
+
+#[test]
+fn words_that_may_not_be_told_are_not_told_with_a_further_call_either() {
+    let mut scene = scene(TaskStatus::InProgress);
+    scene.withheld = true;
+    heard(&mut scene, says("e1", Some(WORDS)));
+    let again = heard(&mut scene, says("e2", Some(WORDS)));
+    assert_eq!(
+        (codes(&again), notes(&again)),
+        (vec!["call-requested".to_owned()], vec!["It calls again, and says no more than before.".to_owned()])
+    );
+}
+
+#[test]
+fn what_a_platform_goes_on_showing_is_one_call() {
+    let mut scene = scene(TaskStatus::InProgress);
+    assert_eq!(raised(&heard(&mut scene, shows(NEEDS_MORE, 2))).len(), 1);
+    // Read anew, with nothing changed but the version; also where versions overtake one another.
+    for version in [3, 5, 4, 1] {
+        assert_eq!(raised(&heard(&mut scene, shows(NEEDS_MORE, version))), [], "version {version}");
+    }
+    // Nor once a person has ended the follow-up.
+    scene.referral.follow_ups[0].ended_at = Some(NOW);
+    scene.follow_ups.clear();
+    assert_eq!(raised(&heard(&mut scene, shows(NEEDS_MORE, 6))), []);
+    // It showed something else between: it calls anew.
+    assert_eq!(raised(&heard(&mut scene, shows("in-contact", 7))), []);
+    assert_eq!(codes(&heard(&mut scene, shows(NEEDS_MORE, 8))), [Cause::NeedsMoreSupport.code()]);
+    // Other words, and another concern, are calls of their own.
+    let mut worse = shows(NEEDS_MORE, 9);
+    worse.report.reason = Some("It is worse now.".to_owned());
+    assert_eq!(notes(&heard(&mut scene, worse)), [WORDS, "It is worse now."]);
+    assert_eq!(codes(&heard(&mut scene, shows(SAFEGUARDING, 10))), [Cause::SafeguardingConcern.code()]);
+}
+
+#[test]
+fn calls_that_come_together_are_each_noted() {
+    let mut scene = scene(TaskStatus::InProgress);
+    scene.reports.push(says("e1", Some(WORDS)));
+    let done = heard(&mut scene, says("e2", None));
+    assert_eq!(notes(&done), [WORDS, "It calls again, and says no more than before."]);
+    assert_eq!(done.referral().follow_ups[0].again.as_ref().unwrap().times, 1);
+}
+
+#[test]
+fn whoever_calls_without_end_is_counted_and_fills_no_store() {
+    let mut scene = scene(TaskStatus::InProgress);
+    heard(&mut scene, says("e0", Some(WORDS)));
+    for number in 1..60 {
+        let done = heard(&mut scene, says(&format!("e{number}"), Some(&format!("Call {number}."))));
+        assert_eq!(raised(&done).len(), 1, "call {number} is told");
+    }
+    let again = scene.referral.follow_ups[0].again.clone().unwrap();
+    assert_eq!((scene.follow_ups[0].2.items("note").len(), again.times, again.heard.len()), (50, 59, 50));
 }

@@ -51,7 +51,7 @@ fn erased(referrals: &[(Referral, Vec<OutboxRow>)], domains: &[Domain]) -> Resul
 
 #[test]
 fn a_call_for_help_that_nobody_has_ended_is_in_the_way() {
-    let open = |cause| FollowUp { cause, task: "f".to_owned(), opened_at: NOW, due: None, ended_at: None };
+    let open = |cause| FollowUp { cause, task: "f".to_owned(), opened_at: NOW, due: None, ended_at: None, again: None };
     let with = |one| Referral { task_status: TaskStatus::Completed, follow_ups: vec![one], ..delivered() };
     for cause in follow_up::Cause::ALL {
         assert_eq!(waits(&with(open(cause)), &[], true), cause.is_alarm().then_some(Waits::FollowUp), "{cause:?}");

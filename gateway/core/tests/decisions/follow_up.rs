@@ -3,7 +3,7 @@
 use crate::builders::*;
 use adapter_contract::{TaskStatus, systems};
 use gateway_core::change::{Change, Transaction};
-use gateway_core::follow_up::{Cause, Opening, code_system, id, is_follow_up, noted, open, parent, settled};
+use gateway_core::follow_up::{Cause, Opening, code_system, id, is_follow_up, open, parent, settled};
 use gateway_core::identity::Client;
 use gateway_core::referral::Referral;
 use gateway_core::refusal::Refusal;
@@ -159,30 +159,6 @@ fn the_gateway_completes_one_whose_cause_is_gone_and_says_why() {
     ended.set("status", Json::string("cancelled"));
     let written = as_transaction(settled(&mut referral, (&name, 2, &ended), "Gone.", NOW));
     assert_eq!((written.versions("Task").len(), referral.open_follow_ups().count()), (0, 0));
-}
-
-#[test]
-fn words_are_added_once() {
-    let (referral, first) = opened(Cause::NeedsMoreSupport);
-    let name = referral.follow_ups[0].task.clone();
-    let notes = [("A".to_owned(), "Ring.".to_owned()), ("A".to_owned(), "Now.".to_owned())];
-    let Some(Change::PutResource(stored)) = noted(&referral, (&name, 1, &first), &notes[..1], NOW) else { panic!() };
-    let next = read(&stored.body);
-    let Some(Change::PutResource(stored)) = noted(&referral, (&name, 2, &next), &notes, NOW) else { panic!() };
-    let last = read(&stored.body);
-    assert_eq!(last.items("note").iter().map(|note| note.text("text").unwrap()).collect::<Vec<_>>(), ["Ring.", "Now."]);
-    assert_eq!(noted(&referral, (&name, 3, &last), &notes, NOW), None);
-}
-
-#[test]
-fn whoever_calls_without_end_fills_no_store() {
-    let (referral, first) = opened(Cause::NeedsMoreSupport);
-    let notes: Vec<_> = (0..80).map(|number| ("A".to_owned(), format!("Call {number}."))).collect();
-    let name = referral.follow_ups[0].task.clone();
-    let Some(Change::PutResource(stored)) = noted(&referral, (&name, 1, &first), &notes, NOW) else { panic!() };
-    let full = read(&stored.body);
-    assert_eq!(full.items("note").len(), 50);
-    assert_eq!(noted(&referral, (&name, 2, &full), &notes, NOW), None);
 }
 
 /// What is proposed on a follow-up that is the practice's.

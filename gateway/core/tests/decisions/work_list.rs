@@ -124,7 +124,7 @@ fn each_state_says_why_it_needs_a_person_and_what_to_do() {
         assert!(found.is_empty() || may_need(&referral), "{case}: the stores would not find it");
     }
     let followed = |cause| Referral {
-        follow_ups: vec![FollowUp { cause, task: "f".to_owned(), opened_at: NOW, due: None, ended_at: None }],
+        follow_ups: vec![FollowUp { cause, task: "f".to_owned(), opened_at: NOW, due: None, ended_at: None, again: None }],
         ..standing(TaskStatus::Completed)
     };
     for (cause, expected) in [(Followed::NoOutcome, Cause::FollowUp), (Followed::SafeguardingConcern, Cause::NeedsMore)]
@@ -179,7 +179,7 @@ fn what_is_urgent_stands_first_and_then_what_is_oldest() {
     let soon = Referral { urgent: Some(NOW + Duration::HOUR), ..at(9, false) };
     let call = recalled(at(1, false));
     let (cause, task_id) = (Followed::NeedsMoreSupport, "f".to_owned());
-    let alarm = FollowUp { cause, task: task_id, opened_at: NOW, due: None, ended_at: None };
+    let alarm = FollowUp { cause, task: task_id, opened_at: NOW, due: None, ended_at: None, again: None };
     let alarm = Referral { follow_ups: vec![alarm], ..at(1, false) };
     let mut all = vec![
         ("young", at(2, false)),

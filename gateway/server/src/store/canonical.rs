@@ -87,6 +87,9 @@ fn referral(referral: &mut Referral) {
     for one in &mut referral.follow_ups {
         one.opened_at = instant(one.opened_at);
         (one.due, one.ended_at) = (one.due.map(instant), one.ended_at.map(instant));
+        if let Some(again) = &mut one.again {
+            again.last = instant(again.last);
+        }
     }
     referral.urgent = referral.urgent.map(instant);
     if let Some(erasure) = &mut referral.erased {

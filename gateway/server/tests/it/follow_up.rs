@@ -137,6 +137,48 @@ async fn a_call_for_help_is_an_urgent_task_within_a_minute_and_only_a_person_end
 }
 
 #[tokio::test]
+async fn what_a_platform_goes_on_showing_is_one_call_and_a_further_one_is_told_again() {
+    let (world, food, _clock) = world().await;
+    let sent = world.submit(&bundle(0)).await;
+    world.delivered(&sent.path("Task")).await;
+    says(&world, &food, 50, calls_for_help).await;
+    let query = format!("part-of={}&priority=urgent", sent.reference("Task"));
+    let own = format!("/fhir/Task/{}", one(&world, &query).await["id"].as_str().unwrap());
+    let read = async |version: u64| {
+        eventually("the report was applied", || async {
+            let reports = world.store().reports(&world.referral().await.id).await.unwrap();
+            let applied = |record: &&gateway_core::change::ReportRecord| {
+                record.report.order.version == Some(version)
+                    && record.disposition != gateway_core::change::Disposition::Recorded
+            };
+            reports.iter().find(applied).map(|_| ())
+        })
+        .await;
+    };
+    // The same Task in a new version, in which nothing of the call has changed.
+    for version in [51, 52] {
+        says(&world, &food, version, |task| {
+            calls_for_help(task);
+            task["lastModified"] = json!(format!("2026-06-15T11:{version}:00Z"));
+        })
+        .await;
+        read(version).await;
+    }
+    let task = world.task(&own).await;
+    assert_eq!((&task["meta"]["versionId"], task["note"].as_array().map(Vec::len)), (&json!("1"), Some(1)), "{task}");
+    // It is taken back, and said again in the same words: that is a call, and whoever is told of this Task is told again.
+    says(&world, &food, 53, |_| {}).await;
+    read(53).await;
+    says(&world, &food, 54, calls_for_help).await;
+    read(54).await;
+    let task = world.task(&own).await;
+    assert_eq!((&task["meta"]["versionId"], task["note"].as_array().map(Vec::len)), (&json!("2"), Some(2)), "{task}");
+    assert_valid("called again", &task.to_string());
+    assert_eq!(world.referral().await.follow_ups.len(), 1);
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn a_client_opens_none() {
     let (world, _food, _clock) = world().await;
     let mut own = bundle(0);

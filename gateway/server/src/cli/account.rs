@@ -1,7 +1,7 @@
 //! `account add`, `list`, `passphrase`, `disable`, `enable`: who signs in to the link workers' pages. A passphrase is made here, shown once
 //! and kept nowhere; only its hash is stored.
 
-use super::audit::open as open_to_read;
+use super::audit::{load, open as open_to_read};
 use super::{Exit, complain, say};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{self, Config, clients};
@@ -121,13 +121,7 @@ fn hashed(passphrase: &str) -> Result<String, Exit> {
 
 /// The configuration and its store, for writing.
 async fn open(file: &Path) -> Result<(Config, Arc<dyn Store>), Exit> {
-    let config = config::load(file).map_err(|error| {
-        complain(&format!("{}:\n{error}", file.display()));
-        match error {
-            config::ConfigError::Unreadable { .. } => Exit::Environment,
-            _ => Exit::NotRight,
-        }
-    })?;
+    let config = load(file)?;
     let store = config::open_store(&config).await.map_err(|error| {
         complain(&format!(
             "{error}. The embedded store has one writer: stop the gateway, change the account, start the gateway again. With PostgreSQL \

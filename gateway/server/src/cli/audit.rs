@@ -1,7 +1,7 @@
 //! `audit verify`: whether the audit of every tenant is the one that was written.
 
 use super::{Exit, complain, say};
-use crate::config::{self, Config};
+use crate::config::{self, Config, ConfigError};
 use crate::store::{AuditChain, Store};
 use serde_json::json;
 use std::path::Path;
@@ -29,15 +29,20 @@ pub(super) async fn verify(config: &Path, format: &str) -> Exit {
     if chains.iter().all(|chain| chain.broken.is_none()) { Exit::Done } else { Exit::NotRight }
 }
 
-/// The configuration and the store that it names, for reading: a gateway may be running on it.
-pub(super) async fn open(file: &Path) -> Result<(Config, Arc<dyn Store>), Exit> {
-    let config = config::load(file).map_err(|error| {
+/// The configuration; where it is not right that is said.
+pub(super) fn load(file: &Path) -> Result<Config, Exit> {
+    config::load(file).map_err(|error| {
         complain(&format!("{}:\n{error}", file.display()));
         match error {
-            config::ConfigError::Unreadable { .. } => Exit::Environment,
+            ConfigError::Unreadable { .. } => Exit::Environment,
             _ => Exit::NotRight,
         }
-    })?;
+    })
+}
+
+/// The configuration and the store that it names, for reading: a gateway may be running on it.
+pub(super) async fn open(file: &Path) -> Result<(Config, Arc<dyn Store>), Exit> {
+    let config = load(file)?;
     let store = config::open_store_to_read(&config).await.map_err(|error| {
         complain(&format!("{error}."));
         Exit::Environment

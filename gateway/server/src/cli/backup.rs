@@ -1,21 +1,16 @@
 //! `backup`, `restore` and `store check`.
 
+use super::audit::load;
 use super::{Exit, complain, say};
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::{self, ConfigError};
+use crate::config;
 use crate::store::StoreError;
 use crate::store::sqlite::backup::{self, Checked};
 use std::path::{Path, PathBuf};
 
 /// The store that a configuration names.
 fn path(config: &Path) -> Result<PathBuf, Exit> {
-    let loaded = config::load(config).map_err(|error| {
-        complain(&format!("{}:\n{error}", config.display()));
-        match error {
-            ConfigError::Unreadable { .. } => Exit::Environment,
-            _ => Exit::NotRight,
-        }
-    })?;
+    let loaded = load(config)?;
     config::store_file(&loaded).ok_or_else(|| {
         complain("The store is a database: copy and restore it with PostgreSQL's own tools (docs/operations.md).");
         Exit::Usage

@@ -1,18 +1,16 @@
 //! `store copy`: moves a stopped gateway's store from its file into an empty database.
 
+use super::audit::load;
 use super::{Exit, complain, say};
-use crate::config::{self, ConfigError};
+use crate::config;
 use crate::store::postgres::copy::copy;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::Path;
 
 pub(super) async fn run(from: &Path, to: &Path) -> Exit {
-    let config = match config::load(to) {
+    let config = match load(to) {
         Ok(config) => config,
-        Err(error) => {
-            complain(&format!("{}:\n{error}", to.display()));
-            return if matches!(error, ConfigError::Unreadable { .. }) { Exit::Environment } else { Exit::NotRight };
-        }
+        Err(exit) => return exit,
     };
     let Some(source) = &config.store.postgres else {
         complain(&format!("{} names no database: [store] postgres = {{ env = \"…\" }} does.", to.display()));

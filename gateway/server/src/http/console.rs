@@ -11,7 +11,7 @@ mod sign_in;
 mod words;
 
 use super::pages::form::{self, Unread};
-use super::pages::{guard, html, style_sheet, with_cookie};
+use super::pages::{guard, html, is_below, not_allowed, style_sheet, with_cookies};
 use super::whole;
 use crate::gateway::{Gateway, log_store_fault};
 use crate::store::{CommitError, StoreError};
@@ -58,17 +58,14 @@ pub(super) fn router() -> Router<Arc<Gateway>> {
         .route("/console/work/{task}/{act}", get_page(What::Sheet).merge(post_page(What::Act)))
         .method_not_allowed_fallback(|State(gateway): State<Arc<Gateway>>| async move {
             let words = ["This page cannot be used in that way. Go to your work list, and go on from there."];
-            let mut response = plain(&gateway, StatusCode::METHOD_NOT_ALLOWED, WENT_WRONG, &words);
-            // Whatever is no GET here is a POST.
-            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
-            response
+            not_allowed(plain(&gateway, StatusCode::METHOD_NOT_ALLOWED, WENT_WRONG, &words))
         })
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| broken()))
 }
 
 /// Whether a path that nothing answers belongs here.
 pub(super) fn is_ours(path: &str) -> bool {
-    path == "/console" || path.starts_with("/console/")
+    is_below(path, "/console")
 }
 
 /// There is no such page, or none for whoever asks.
@@ -168,7 +165,7 @@ async fn answered(
     };
     match outcome {
         Ok(Reply::Page(status, page)) => html(status, page),
-        Ok(Reply::See(page, cookie)) => with_cookie(see(&gateway, &page), cookie),
+        Ok(Reply::See(page, cookies)) => with_cookies(see(&gateway, &page), cookies),
         Err(fault) => refused(&gateway, what, fault),
     }
 }
@@ -230,7 +227,7 @@ fn refused(gateway: &Gateway, what: What, fault: Fault) -> Response<Body> {
         Fault::SignedOut => {
             let sent = matches!(what, What::Act | What::Leave);
             let page = sign_in::over(&at(gateway), sent);
-            return with_cookie(html(StatusCode::FORBIDDEN, page), Some(session::forget_cookie()));
+            return with_cookies(html(StatusCode::FORBIDDEN, page), [session::forget_cookie()]);
         }
         Fault::Nowhere => return nowhere(gateway),
         Fault::TooMany(wait) => {

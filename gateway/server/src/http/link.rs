@@ -9,7 +9,7 @@ mod referral;
 mod session;
 
 use super::pages::form::{self, Unread};
-use super::pages::{guard, html, style_sheet, with_cookie};
+use super::pages::{guard, html, is_below, not_allowed, style_sheet, with_cookies};
 use super::whole;
 use crate::gateway::{Gateway, log_store_fault};
 use crate::store::{CommitError, StoreError};
@@ -53,17 +53,14 @@ pub(super) fn router() -> Router<Arc<Gateway>> {
         .route("/link/{name}/new", post_page(What::Again))
         .method_not_allowed_fallback(|State(gateway): State<Arc<Gateway>>| async move {
             let words = ["This page cannot be used in that way. Open the link in our mail again."];
-            let mut response = plain(&gateway, StatusCode::METHOD_NOT_ALLOWED, "Something went wrong", &words);
-            // Whatever is no GET here is a POST.
-            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
-            response
+            not_allowed(plain(&gateway, StatusCode::METHOD_NOT_ALLOWED, "Something went wrong", &words))
         })
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| broken("/link")))
 }
 
 /// Whether a path that nothing answers belongs here.
 pub(super) fn is_ours(path: &str) -> bool {
-    path == "/link" || path.starts_with("/link/")
+    is_below(path, "/link")
 }
 
 /// There is no such page.
@@ -199,7 +196,7 @@ fn at(gateway: &Gateway) -> At<'_> {
 fn responded(gateway: &Gateway, reply: Reply) -> Response<Body> {
     match reply {
         Reply::Page(status, page) => html(status, page),
-        Reply::PageAndCookie(page, cookie) => with_cookie(html(StatusCode::OK, page), Some(cookie)),
+        Reply::PageAndCookie(page, cookie) => with_cookies(html(StatusCode::OK, page), Some(cookie)),
         Reply::See(page, cookie) => {
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::SEE_OTHER;
@@ -207,7 +204,7 @@ fn responded(gateway: &Gateway, reply: Reply) -> Response<Body> {
                 response.headers_mut().insert(header::LOCATION, place);
             }
             guard(response.headers_mut());
-            with_cookie(response, cookie)
+            with_cookies(response, cookie)
         }
     }
 }
@@ -216,7 +213,7 @@ fn refused(gateway: &Gateway, what: What, fault: Fault) -> Response<Body> {
     const WENT_WRONG: &str = "Something went wrong";
     let (status, heading, words) = match fault {
         Fault::Over => {
-            return with_cookie(html(StatusCode::FORBIDDEN, pages::over(at(gateway))), Some(session::forget_cookie()));
+            return with_cookies(html(StatusCode::FORBIDDEN, pages::over(at(gateway))), Some(session::forget_cookie()));
         }
         Fault::Nowhere => return nowhere(gateway),
         Fault::TooMany(wait) => {

@@ -2,6 +2,7 @@
 
 pub(super) mod fields;
 pub(super) mod form;
+pub(super) mod frame;
 pub(super) mod seal;
 mod style;
 
@@ -10,12 +11,24 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use maud::Markup;
 
-/// With a new value of a cookie, or one that ends it.
-pub(super) fn with_cookie(mut response: Response<Body>, cookie: Option<String>) -> Response<Body> {
-    if let Some(cookie) = cookie.and_then(|cookie| HeaderValue::from_str(&cookie).ok()) {
-        response.headers_mut().insert(header::SET_COOKIE, cookie);
+/// With new values of cookies, or what ends them.
+pub(super) fn with_cookies(mut response: Response<Body>, cookies: impl IntoIterator<Item = String>) -> Response<Body> {
+    for cookie in cookies.into_iter().filter_map(|cookie| HeaderValue::from_str(&cookie).ok()) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response
+}
+
+/// A page is used in a way for which there is none; `words` say where to go on.
+pub(super) fn not_allowed(mut page: Response<Body>) -> Response<Body> {
+    // Whatever is no GET here is a POST.
+    page.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
+    page
+}
+
+/// Whether a path is this one, or below it.
+pub(super) fn is_below(path: &str, place: &str) -> bool {
+    path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// A page with its status.

@@ -1,8 +1,9 @@
 //! The frame of every page for link workers. Every value is escaped where it is put in. Titles and addresses hold nothing of a person.
 
 use super::session::{Session, TOKEN};
-use crate::http::pages::fields::{Mistake, summary};
-use maud::{DOCTYPE, Markup, html};
+use crate::http::pages::fields::Mistake;
+use crate::http::pages::frame::Frame;
+use maud::{Markup, html};
 
 /// Where the pages are as browsers see them, without trailing slash: `/console/work`.
 pub(super) struct At(pub(super) String);
@@ -15,28 +16,17 @@ pub(super) fn frame(
     mistakes: &[Mistake],
     content: &Markup,
 ) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang="en-GB" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { @if !mistakes.is_empty() { "Error: " } (heading) " - Link workers" }
-                link rel="stylesheet" href={ (at.0) "/style.css" };
-            }
-            body {
-                a.skip href="#main" { "Skip to main content" }
-                header.band { div.wide { p { "Social prescribing: link workers" } } }
-                main #main.wide tabindex="-1" {
-                    (summary(mistakes))
-                    h1 { (heading) }
-                    (content)
-                    @if let Some(session) = session { (leave(at, session)) }
-                }
-                footer { div.wide { p { "Only for people who work on these referrals. What you open and what you do is recorded." } } }
-            }
-        }
-    }
+    let content = html! {
+        (content)
+        @if let Some(session) = session { (leave(at, session)) }
+    };
+    let frame = Frame {
+        at: &at.0,
+        site: "Link workers",
+        band: "Social prescribing: link workers",
+        foot: "Only for people who work on these referrals. What you open and what you do is recorded.",
+    };
+    frame.page(heading, mistakes, &content)
 }
 
 fn leave(at: &At, session: &Session) -> Markup {

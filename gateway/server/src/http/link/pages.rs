@@ -1,9 +1,9 @@
 //! The frame of every status-link page, and the pages that tell nothing of a person. Every value is escaped where it is put in.
 
 use super::session::TOKEN;
-use crate::http::pages::fields::summary;
 pub(super) use crate::http::pages::fields::{Mistake, described, fault};
-use maud::{DOCTYPE, Markup, html};
+use crate::http::pages::frame::Frame;
+use maud::{Markup, html};
 
 /// Where the pages are as browsers see them, without trailing slash: `/link`.
 #[derive(Clone, Copy)]
@@ -11,30 +11,14 @@ pub(super) struct At<'a>(pub(super) &'a str);
 
 /// A page in its frame. The title is its heading, which never holds anything of a person.
 pub(super) fn frame(at: At<'_>, heading: &str, mistakes: &[Mistake], content: &Markup) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang="en-GB" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { @if !mistakes.is_empty() { "Error: " } (heading) " - Social prescribing referrals" }
-                link rel="stylesheet" href={ (at.0) "/style.css" };
-            }
-            body {
-                a.skip href="#main" { "Skip to main content" }
-                header.band { div.wide { p { "Social prescribing referrals" } } }
-                main #main.wide tabindex="-1" {
-                    (summary(mistakes))
-                    h1 { (heading) }
-                    (content)
-                }
-                footer { div.wide { p {
-                    "These pages are only for the organisation that the mail was sent to. If it was not meant for you, close this page "
-                    "and tell whoever sent it."
-                } } }
-            }
-        }
-    }
+    let frame = Frame {
+        at: at.0,
+        site: "Social prescribing referrals",
+        band: "Social prescribing referrals",
+        foot: "These pages are only for the organisation that the mail was sent to. If it was not meant for you, close this page and tell \
+               whoever sent it.",
+    };
+    frame.page(heading, mistakes, content)
 }
 
 /// What is said of a passphrase that opens nothing, whatever the cause.

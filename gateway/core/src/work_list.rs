@@ -29,6 +29,8 @@ pub enum Cause {
     NeedsReview,
     /// The service would not receive all of it.
     Losses,
+    /// The service seems to have it already.
+    Duplicate,
     /// The service has asked a question.
     Question,
     /// The service declined it.
@@ -105,13 +107,14 @@ impl Act {
 
 impl Cause {
     /// All, in the order in which they are listed.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::NeedsMore,
         Self::Call,
         Self::NoConsent,
         Self::NoRoute,
         Self::NeedsReview,
         Self::Losses,
+        Self::Duplicate,
         Self::Question,
         Self::Declined,
         Self::Failed,
@@ -132,6 +135,7 @@ impl Cause {
             Self::NoRoute => "no-route",
             Self::NeedsReview => "needs-review",
             Self::Losses => "losses",
+            Self::Duplicate => "duplicate",
             Self::Question => "question",
             Self::Declined => "declined",
             Self::Failed => "failed",
@@ -159,6 +163,7 @@ impl Cause {
             Self::NoRoute => "Held: no service chosen",
             Self::NeedsReview => "Held for review",
             Self::Losses => "Held: the service would not receive all of it",
+            Self::Duplicate => "Held: the service seems to have it already",
             Self::Question => "The service has a question",
             Self::Declined => "Declined by the service",
             Self::Failed => "The service could not do it",
@@ -186,6 +191,9 @@ impl Cause {
             Self::Losses => {
                 "Nothing has been sent. Read what would be lost. Let it go on if the service can do without."
             }
+            Self::Duplicate => {
+                "Nothing has been sent. Look at the other referral. Send this one all the same if both are wanted, or cancel it."
+            }
             Self::Question => "Answer the question. The referral stays open.",
             Self::Declined => "Choose another service, or close it with a reason.",
             Self::Failed => "Choose another service, or close it with a reason.",
@@ -197,19 +205,13 @@ impl Cause {
         }
     }
 
-    /// Whether a person has to act today.
-    #[must_use]
-    pub const fn is_urgent(self) -> bool {
-        matches!(self, Self::NeedsMore | Self::Call)
-    }
-
     /// What may be done about it; the referral has the last word ([`acts`]).
     const fn acts(self) -> &'static [Act] {
         use Act::{Answer, Cancel, Complete, ReRefer, RecordCall, Release, Settle};
         match self {
             Self::NeedsMore | Self::FollowUp => &[Complete],
             Self::Call => &[RecordCall],
-            Self::NoConsent | Self::NoRoute | Self::NeedsReview | Self::Losses | Self::DeadLetter => {
+            Self::NoConsent | Self::NoRoute | Self::NeedsReview | Self::Losses | Self::Duplicate | Self::DeadLetter => {
                 &[Release, ReRefer, Settle, Cancel]
             }
             Self::Question => &[Answer, ReRefer, Cancel],
@@ -227,6 +229,7 @@ impl Cause {
             | Self::NoRoute
             | Self::NeedsReview
             | Self::Losses
+            | Self::Duplicate
             | Self::FollowUp => false,
             Self::Question | Self::Declined | Self::Failed | Self::Conflict | Self::AtService => true,
             Self::NoAnswer => !unanswered::has_gone_back(referral),
@@ -247,11 +250,50 @@ impl Cause {
     }
 }
 
-/// Whether anything of a referral may need a person, as far as the referral alone says: what is listed is among these. The stores find
-/// them by it.
+/// Whether anything of a referral may need a person, as far as the referral alone says: what is listed is among these.
 #[must_use]
 pub fn may_need(referral: &Referral) -> bool {
     Cause::ALL.into_iter().any(|cause| stands(cause, referral) && !is_handled(cause, referral))
+}
+
+/// What the place of a referral in the list goes by, whatever the time: the stores keep it beside what [may need](may_need) a person, so
+/// that they give the most pressing first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    /// A service says that the person needs more than it can give, or may be harmed.
+    pub alarm: bool,
+    /// From when on it is urgent; absent = never.
+    pub urgent: Option<OffsetDateTime>,
+    /// Since when it waits.
+    pub since: OffsetDateTime,
+}
+
+impl Needs {
+    /// Of a referral of which something may need a person.
+    #[must_use]
+    pub fn of(referral: &Referral) -> Option<Self> {
+        may_need(referral).then(|| Self::standing(referral))
+    }
+
+    fn standing(referral: &Referral) -> Self {
+        // What the service says of the person counts from when it was said.
+        let alarm = referral.open_follow_ups().filter(|one| one.cause.is_alarm()).map(|one| one.opened_at).min();
+        let asked = referral.recall.as_ref().map(|recall| recall.asked_at);
+        let since = alarm.or(asked).unwrap_or(referral.accepted_at);
+        // Whoever has to be called is called now, whatever the referral was.
+        let urgent = if stands(Cause::Call, referral) { Some(since) } else { referral.urgent };
+        Self { alarm: stands(Cause::NeedsMore, referral), urgent, since }
+    }
+
+    /// Among which it stands at a time.
+    #[must_use]
+    pub fn group(&self, now: OffsetDateTime) -> Group {
+        match self {
+            Self { alarm: true, .. } => Group::Alarm,
+            Self { urgent: Some(from), .. } if *from <= now => Group::Urgent,
+            Self { .. } => Group::Usual,
+        }
+    }
 }
 
 /// What of a referral needs a person, the most pressing first; nothing where all is in order, or was settled. `task` is its Task as it
@@ -286,6 +328,7 @@ fn stands(cause: Cause, referral: &Referral) -> bool {
         Cause::NoRoute => active && held(|reason| matches!(reason, HoldReason::NoRoute(_))),
         Cause::NeedsReview => active && held(|reason| matches!(reason, HoldReason::NeedsReview(_))),
         Cause::Losses => active && held(|reason| matches!(reason, HoldReason::Losses(_))),
+        Cause::Duplicate => active && held(|reason| matches!(reason, HoldReason::Duplicate(_))),
         Cause::Question => active && delivered && referral.task_status == TaskStatus::OnHold && !silent,
         Cause::Declined => active && referral.task_status == TaskStatus::Rejected,
         Cause::Failed => active && referral.task_status == TaskStatus::Failed,
@@ -351,30 +394,34 @@ pub fn handled(referral: &Referral, how: How, by: &str, now: OffsetDateTime) -> 
     Some(Handled { causes: before.into_iter().chain(fresh).collect(), how, by: by.to_owned(), at: now })
 }
 
+/// How pressing it is, the most pressing first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Group {
+    /// Somebody needs more than the service can give, or may be harmed.
+    Alarm,
+    /// A person has to act today, or the referral is urgent.
+    Urgent,
+    /// Anything else.
+    Usual,
+}
+
+impl Group {
+    /// All, the most pressing first.
+    pub const ALL: [Self; 3] = [Self::Alarm, Self::Urgent, Self::Usual];
+}
+
 /// One line of the list, as far as its place goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank {
-    /// 0: somebody needs more than the service can give; 1: urgent; 2: anything else.
-    pub group: u8,
-    /// By when, else since when.
+    /// How pressing it is.
+    pub group: Group,
+    /// Since when.
     pub at: OffsetDateTime,
 }
 
-/// Where a referral with these causes stands: what is urgent first, then by age.
+/// Where a referral stands in the list: what is urgent first, then by age.
 #[must_use]
-pub fn rank(referral: &Referral, causes: &[Cause], now: OffsetDateTime) -> Rank {
-    let urgent = referral.urgent.is_some_and(|from| from <= now) || causes.iter().any(|cause| cause.is_urgent());
-    let since = match &referral.recall {
-        Some(recall) => recall.asked_at,
-        None => referral.accepted_at,
-    };
-    // What the service says of the person counts from when it was said.
-    let alarm = referral.open_follow_ups().filter(|one| one.cause.is_alarm()).map(|one| one.opened_at).min();
-    let at = alarm.unwrap_or(since);
-    let group = match causes.contains(&Cause::NeedsMore) {
-        true => 0,
-        false if urgent => 1,
-        false => 2,
-    };
-    Rank { group, at }
+pub fn rank(referral: &Referral, now: OffsetDateTime) -> Rank {
+    let needs = Needs::standing(referral);
+    Rank { group: needs.group(now), at: needs.since }
 }

@@ -42,6 +42,7 @@ use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
 use gateway_core::status_link::StatusLink;
 use gateway_core::subject::{Domain, Erasure, Subject, SubjectId};
 use gateway_core::waiting::Ahead;
+use gateway_core::work_list::Group;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
@@ -130,13 +131,29 @@ pub struct ReferralFilter {
     pub subject: Option<SubjectId>,
     /// Only those at whose platform a person has something to settle ([`Referral::attention`]).
     pub attention: bool,
-    /// Only those of this customer and party of which something may need a person ([`may_need`](gateway_core::work_list::may_need));
-    /// every other criterion but `after` and `limit` is then left out.
-    pub needing: Option<(TenantId, Owner)>,
+    /// Only those of which something may need a person, in the order of the work list; every other criterion but `after` and `limit` is
+    /// then left out.
+    pub needing: Option<Needing>,
     /// Only those accepted after this one in acceptance order (exclusive).
     pub after: Option<ReferralId>,
     /// At most so many.
     pub limit: u32,
+}
+
+/// Which referrals of a party need a person ([`Needs`](gateway_core::work_list::Needs)): those of one group, the longest waiting first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Needing {
+    /// The customer.
+    pub tenant: TenantId,
+    /// The party.
+    pub owner: Owner,
+    /// How pressing they are.
+    pub group: Group,
+    /// At this time.
+    pub now: OffsetDateTime,
+    /// Since when [`ReferralFilter::after`] waits: those that wait since then come behind it in acceptance order. Absent = from the
+    /// first on.
+    pub since: Option<OffsetDateTime>,
 }
 
 /// A line of audit with its place.

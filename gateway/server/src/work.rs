@@ -3,20 +3,22 @@
 
 use crate::gateway::Gateway;
 use crate::ingest::parse;
-use crate::store::{ReferralFilter, StoreError};
-use gateway_core::account::Account;
+use crate::store::{Needing, ReferralFilter, StoreError};
+use gateway_core::account::{Account, AccountId};
 use gateway_core::identity::{Compartment, Owner};
 use gateway_core::ingest::{Stored, patient_of};
 use gateway_core::reach::{self, Name, Parties};
-use gateway_core::referral::Referral;
+use gateway_core::referral::{Referral, ReferralId};
 use gateway_core::resource::ResourceKey;
-use gateway_core::work_list::{Cause, Rank, causes, rank};
+use gateway_core::work_list::{Cause, Group, Rank, causes, rank};
 use gateway_fhir::Json;
 use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 
-/// Referrals of one compartment that are looked at for a list; those beyond it are the youngest, and the list says that there are more.
-pub(crate) const LISTED: u32 = 500;
+/// Referrals that are read at once.
+const PAGE: u32 = 500;
+/// Referrals of one compartment that are looked at for one list, the most pressing of it. A list says so where there are more.
+const MOST: usize = 10_000;
 
 /// A referral with what its place in the list goes by.
 pub(crate) struct Item {
@@ -31,12 +33,26 @@ pub(crate) struct Item {
     pub(crate) rank: Rank,
 }
 
-/// What needs a person, the most pressing first.
+/// What needs a person.
 pub(crate) struct List {
+    /// Those that fit, the most pressing first; as many as were wanted, where there are so many.
     pub(crate) items: Vec<Item>,
-    /// Whether there is more than was looked at.
-    pub(crate) more: bool,
+    /// How many fit, of all that were looked at.
+    pub(crate) fit: usize,
+    /// All that were looked at and that whoever looks may see, whether they fit or not.
+    pub(crate) seen: Vec<Seen>,
+    /// Whether all were looked at. Where not, those that were not are less pressing than those that were.
+    pub(crate) all: bool,
 }
+
+/// What a list counts by.
+pub(crate) struct Seen {
+    pub(crate) assigned: Option<AccountId>,
+    pub(crate) causes: Vec<Cause>,
+}
+
+/// What fits.
+pub(crate) type Fits<'a> = &'a (dyn Fn(&Item) -> bool + Sync);
 
 /// Who looks.
 pub(crate) type Sees<'a> = &'a (dyn Fn(&Parties) -> bool + Sync);
@@ -50,20 +66,84 @@ pub(crate) fn compartments(account: &Account) -> Vec<Compartment> {
     account.organisations.iter().map(of).collect()
 }
 
-/// The list.
-pub(crate) async fn list(gateway: &Gateway, of: &[Compartment], sees: Sees<'_>) -> Result<List, StoreError> {
-    let mut list = List { items: Vec::new(), more: false };
+/// The list, page by page: the most pressing first, until as many as are wanted have been found that fit and may be seen, or all was
+/// looked at. Whoever wants none counts all.
+pub(crate) async fn list(
+    gateway: &Gateway,
+    of: &[Compartment],
+    sees: Sees<'_>,
+    (wanted, fits): (usize, Fits<'_>),
+) -> Result<List, StoreError> {
+    let now = gateway.clock.now();
+    let enough = if wanted == 0 { usize::MAX } else { wanted };
+    let mut list = List { items: Vec::new(), fit: 0, seen: Vec::new(), all: true };
+    let mut known: BTreeSet<ReferralId> = BTreeSet::new();
     for compartment in of {
-        let needing = Some((compartment.tenant.clone(), compartment.owner.clone()));
-        let filter = ReferralFilter { needing, limit: LISTED + 1, ..ReferralFilter::default() };
-        let mut referrals = gateway.store.referrals(&filter).await?;
-        list.more |= referrals.len() > LISTED as usize;
-        referrals.truncate(LISTED as usize);
-        let items = items(gateway, compartment, referrals).await?;
-        list.items.extend(items.into_iter().filter(|item| !item.causes.is_empty() && sees(&item.parties)));
+        let (mut looked, mut found) = (0, 0);
+        let mut place = Some(Place::first());
+        while let Some(at) = place {
+            if found > enough || looked >= MOST {
+                list.all = false;
+                break;
+            }
+            let (referrals, next) = at.page(gateway, compartment, now).await?;
+            looked += referrals.len();
+            // One that has become more pressing or less since the last page was read comes once.
+            let fresh = referrals.into_iter().filter(|one| known.insert(one.id.clone())).collect();
+            for item in items(gateway, compartment, fresh, Which::Needing, now).await? {
+                if !sees(&item.parties) {
+                    continue;
+                }
+                list.seen.push(Seen { assigned: item.parties.assigned.clone(), causes: item.causes.clone() });
+                if fits(&item) {
+                    found += 1;
+                    list.items.push(item);
+                }
+            }
+            place = next;
+            list.items.sort_by_key(|item| item.rank);
+            list.items.truncate(wanted);
+        }
+        list.fit += found;
     }
-    list.items.sort_by(|one, other| (one.rank, &one.referral.id).cmp(&(other.rank, &other.referral.id)));
     Ok(list)
+}
+
+/// How far the list of a compartment was read.
+struct Place {
+    group: Group,
+    /// The last of this group, and since when it waits.
+    after: Option<(ReferralId, OffsetDateTime)>,
+}
+
+impl Place {
+    const fn first() -> Self {
+        Self { group: Group::Alarm, after: None }
+    }
+
+    /// What comes next, and how far the list is read then.
+    async fn page(
+        self,
+        gateway: &Gateway,
+        compartment: &Compartment,
+        now: OffsetDateTime,
+    ) -> Result<(Vec<Referral>, Option<Self>), StoreError> {
+        let (after, since) = self.after.unzip();
+        let (tenant, owner) = (compartment.tenant.clone(), compartment.owner.clone());
+        let needing = Some(Needing { tenant, owner, group: self.group, now, since });
+        let filter = ReferralFilter { needing, after, limit: PAGE + 1, ..ReferralFilter::default() };
+        let mut referrals = gateway.store.referrals(&filter).await?;
+        let further = referrals.len() > PAGE as usize;
+        referrals.truncate(PAGE as usize);
+        let last = referrals.last().map(|last| (last.id.clone(), rank(last, now).at));
+        let next = match (last.filter(|_| further), self.group) {
+            (Some(last), group) => Some(Self { group, after: Some(last) }),
+            (None, Group::Alarm) => Some(Self { group: Group::Urgent, after: None }),
+            (None, Group::Urgent) => Some(Self { group: Group::Usual, after: None }),
+            (None, Group::Usual) => None,
+        };
+        Ok((referrals, next))
+    }
 }
 
 /// One referral by the id of its Task, whether it needs anything or not; `None` if there is none for whoever looks.
@@ -78,22 +158,38 @@ pub(crate) async fn find(
         if referral.erased.is_some() {
             return Ok(None);
         }
-        let found = items(gateway, compartment, vec![referral]).await?;
+        let found = items(gateway, compartment, vec![referral], Which::Any, gateway.clock.now()).await?;
         return Ok(found.into_iter().next().filter(|item| sees(&item.parties)));
     }
     Ok(None)
+}
+
+/// Which referrals are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    Any,
+    /// Those that need a person: what their Tasks say has the last word.
+    Needing,
 }
 
 /// Referrals with their Tasks, read together.
 async fn items(
     gateway: &Gateway,
     compartment: &Compartment,
-    referrals: Vec<Referral>,
+    mut referrals: Vec<Referral>,
+    which: Which,
+    now: OffsetDateTime,
 ) -> Result<Vec<Item>, StoreError> {
-    let own = referrals
-        .iter()
-        .flat_map(|one| [format!("Task/{}", one.task), format!("ServiceRequest/{}", one.service_request)]);
     let mut read = Read::default();
+    read.add(gateway, compartment, referrals.iter().map(|one| format!("Task/{}", one.task)).collect()).await?;
+    if which == Which::Needing {
+        // Those on a service's waiting list may be many, and need nobody: no more is read of them.
+        let needs = |one: &Referral| {
+            read.document(&format!("Task/{}", one.task)).is_some_and(|task| !causes(one, task).is_empty())
+        };
+        referrals.retain(needs);
+    }
+    let own = referrals.iter().map(|one| format!("ServiceRequest/{}", one.service_request));
     read.add(gateway, compartment, own.collect()).await?;
     let mut named = BTreeSet::new();
     for one in &referrals {
@@ -112,7 +208,7 @@ async fn items(
     });
     let next = next.collect();
     read.add(gateway, compartment, next).await?;
-    let (now, recipients) = (gateway.clock.now(), recipients(gateway));
+    let recipients = recipients(gateway);
     Ok(referrals.into_iter().filter_map(|referral| read.item(&recipients, referral, now)).collect())
 }
 
@@ -157,7 +253,7 @@ impl Read {
         let parties = Parties::of(&task.document, Some(&service_request.document), recipients, &lookup);
         let patient = patient_of(&service_request.document, &referral.service_request, &lookup);
         let causes = causes(&referral, &task.document);
-        let rank = rank(&referral, &causes, now);
+        let rank = rank(&referral, now);
         Some(Item { referral, task, service_request, patient: patient.map(|one| one.document), parties, causes, rank })
     }
 }

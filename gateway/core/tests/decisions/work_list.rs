@@ -12,7 +12,7 @@ use gateway_core::referral::{Delivery, Handled, HoldReason, Referral, SenderStat
 use gateway_core::status_link::IN_VAIN;
 use gateway_core::unanswered::{GONE_BACK, WORDS};
 use gateway_core::work_item::{self, How};
-use gateway_core::work_list::{Act, Cause, acts, causes, handled, may_need, rank};
+use gateway_core::work_list::{Act, Cause, Group, Needs, acts, causes, handled, may_need, rank};
 use gateway_fhir::Json;
 use serde_json::json;
 use time::Duration;
@@ -56,6 +56,7 @@ fn each_state_says_why_it_needs_a_person_and_what_to_do() {
         ("no route", held(HoldReason::NoRoute(words())), vec![Cause::NoRoute], decide.clone()),
         ("review", held(HoldReason::NeedsReview(words())), vec![Cause::NeedsReview], decide.clone()),
         ("losses", held(HoldReason::Losses(words())), vec![Cause::Losses], decide.clone()),
+        ("duplicate", held(HoldReason::Duplicate(words())), vec![Cause::Duplicate], decide.clone()),
         ("own pause", held(HoldReason::SenderHold), vec![], vec![HandOver]),
         (
             "dead letter",
@@ -124,7 +125,14 @@ fn each_state_says_why_it_needs_a_person_and_what_to_do() {
         assert!(found.is_empty() || may_need(&referral), "{case}: the stores would not find it");
     }
     let followed = |cause| Referral {
-        follow_ups: vec![FollowUp { cause, task: "f".to_owned(), opened_at: NOW, due: None, ended_at: None, again: None }],
+        follow_ups: vec![FollowUp {
+            cause,
+            task: "f".to_owned(),
+            opened_at: NOW,
+            due: None,
+            ended_at: None,
+            again: None,
+        }],
         ..standing(TaskStatus::Completed)
     };
     for (cause, expected) in [(Followed::NoOutcome, Cause::FollowUp), (Followed::SafeguardingConcern, Cause::NeedsMore)]
@@ -189,9 +197,50 @@ fn what_is_urgent_stands_first_and_then_what_is_oldest() {
         ("alarm", alarm),
         ("older urgent", at(5, true)),
     ];
-    all.sort_by_key(|(_, referral)| rank(referral, &causes(referral, &task(referral.task_status)), NOW));
+    all.sort_by_key(|(_, referral)| rank(referral, NOW));
     let names: Vec<_> = all.into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["alarm", "older urgent", "urgent", "call", "soon", "young"]);
+}
+
+#[test]
+fn every_referral_that_is_held_stands_on_the_list_unless_its_sender_paused_it() {
+    let words = || "why".to_owned();
+    for reason in [
+        HoldReason::NoConsent(words()),
+        HoldReason::NoRoute(words()),
+        HoldReason::NeedsReview(words()),
+        HoldReason::SenderHold,
+        HoldReason::Losses(words()),
+        HoldReason::Duplicate(words()),
+    ] {
+        // A new reason has to be thought about here.
+        let listed = match &reason {
+            HoldReason::SenderHold => false,
+            HoldReason::NoConsent(_)
+            | HoldReason::NoRoute(_)
+            | HoldReason::NeedsReview(_)
+            | HoldReason::Losses(_)
+            | HoldReason::Duplicate(_) => true,
+        };
+        let referral = held(reason.clone());
+        assert_eq!(!causes(&referral, &task(TaskStatus::OnHold)).is_empty(), listed, "{reason:?}");
+    }
+}
+
+#[test]
+fn what_the_stores_keep_of_a_place_says_the_same_as_the_place() {
+    let kinds = [
+        ("usual", standing(TaskStatus::Rejected), Group::Usual),
+        ("urgent", Referral { urgent: Some(NOW), ..standing(TaskStatus::Rejected) }, Group::Urgent),
+        ("soon", Referral { urgent: Some(NOW + Duration::HOUR), ..standing(TaskStatus::Rejected) }, Group::Usual),
+        ("call", recalled(delivered()), Group::Urgent),
+    ];
+    for (what, referral, group) in kinds {
+        let needs = Needs::of(&referral).unwrap();
+        assert_eq!((needs.group(NOW), rank(&referral, NOW).group), (group, group), "{what}");
+        assert_eq!(needs.since, rank(&referral, NOW).at, "{what}");
+    }
+    assert_eq!(Needs::of(&delivered()), None);
 }
 
 fn audited(transaction: &Transaction, action: &str) -> Vec<serde_json::Value> {

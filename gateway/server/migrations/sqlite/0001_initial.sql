@@ -88,13 +88,15 @@ CREATE TABLE referral (
     subject           TEXT,                              -- whom it is about
     attention         INTEGER NOT NULL,                  -- 1 while a person has something to settle at its platform
     answer_due        INTEGER,                           -- when it is looked at next while its platform says nothing
-    needs             INTEGER NOT NULL,                  -- 1 while something of it may need a person (work list)
+    needs             INTEGER,                           -- work list: 2 a service calls for help, 1 else; absent = nobody is needed
+    pressing          INTEGER,                           -- work list: from when on it is urgent; absent = never
+    since             INTEGER,                           -- work list: since when it waits
     body              TEXT    NOT NULL                   -- the whole referral as JSON
 ) STRICT;
 CREATE INDEX referral_by_subject ON referral (subject) WHERE subject IS NOT NULL;
 CREATE INDEX referral_attention ON referral (attention) WHERE attention = 1;
 CREATE INDEX referral_unanswered ON referral (answer_due) WHERE answer_due IS NOT NULL;
-CREATE INDEX referral_needs ON referral (tenant, owner, place) WHERE needs = 1;
+CREATE INDEX referral_needs ON referral (tenant, owner, needs, since, place, pressing) WHERE needs IS NOT NULL;
 CREATE INDEX referral_by_task ON referral (tenant, owner, task);
 CREATE INDEX referral_by_name ON referral (platform, platform_referral) WHERE platform_referral IS NOT NULL;
 CREATE INDEX referral_by_platform_key ON referral (platform, key);

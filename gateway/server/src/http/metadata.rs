@@ -150,7 +150,7 @@ fn operation(kind: &str, name: &str) -> Value {
         }
         "work-list" => {
             "GET with owner, requester, assigned-to, cause and _count: the Tasks that need a person, the most pressing first; each entry \
-             says why, and what may be done."
+             says why, and what may be done. Where not all was looked at, an entry of the mode outcome says so."
         }
         "redrive" => {
             "POST of Parameters with task, platform, cause or all, and dry-run. Dead letters go on where they stood, each after a \

@@ -43,21 +43,35 @@ pub(super) async fn answer(gateway: &Gateway, context: &Context, query: &str) ->
         return Err(forbidden());
     }
     let wanted = Wanted::read(gateway, query)?;
-    let found = list(gateway, &[context.client.compartment()], &|_| true).await.map_err(|error| store_fault(&error))?;
-    let fits: Vec<&Item> = found.items.iter().filter(|item| wanted.takes(item)).collect();
     let most = wanted.count.unwrap_or(gateway.limits.page.1 as usize).min(gateway.limits.page.0 as usize);
-    let entries: Vec<String> = fits.iter().take(most).map(|item| entry(gateway, item)).collect();
+    let fits = |item: &Item| wanted.takes(item);
+    let found = list(gateway, &[context.client.compartment()], &|_| true, (most, &fits)).await;
+    let found = found.map_err(|error| store_fault(&error))?;
+    let mut entries: Vec<String> = found.items.iter().map(|item| entry(gateway, item)).collect();
+    // A total that is not the whole one would be taken for it.
+    let total = if found.all { format!("\"total\":{},", found.fit) } else { String::new() };
+    if !found.all {
+        entries.push(not_all());
+    }
     let pairs: Vec<String> =
         wanted.counted.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
     let mark = if pairs.is_empty() { "" } else { "?" };
     let own = json!([{ "relation": "self", "url": format!("{}/Task/$work-list{mark}{}", gateway.base_url, pairs.join("&")) }]);
-    let mut body =
-        format!("{{\"resourceType\":\"Bundle\",\"type\":\"searchset\",\"total\":{},\"link\":{own}", fits.len());
+    let mut body = format!("{{\"resourceType\":\"Bundle\",\"type\":\"searchset\",{total}\"link\":{own}");
     if !entries.is_empty() {
         body.push_str(&format!(",\"entry\":[{}]", entries.join(",")));
     }
     body.push('}');
     Ok(Reply::json(StatusCode::OK, body))
+}
+
+/// What says that there may be more than is answered.
+fn not_all() -> String {
+    let words = "Not all that may need a person was looked at: what is listed is the most pressing of it. There may be more that fits, \
+                 and it is less pressing. Ask with a larger _count, or for one cause.";
+    let outcome = json!({ "resourceType": "OperationOutcome",
+        "issue": [{ "severity": "warning", "code": "incomplete", "diagnostics": words }] });
+    json!({ "resource": outcome, "search": { "mode": "outcome" } }).to_string()
 }
 
 fn entry(gateway: &Gateway, item: &Item) -> String {

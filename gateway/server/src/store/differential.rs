@@ -2,11 +2,12 @@
 
 use crate::store::memory::MemoryStore;
 use crate::store::suite::samples::{self, at, must};
-use crate::store::{CommitError, ReferralFilter, SearchQuery, Store, StoreError, UpdatedRange};
+use crate::store::{CommitError, Needing, ReferralFilter, SearchQuery, Store, StoreError, UpdatedRange};
 use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId, TaskStatus};
 use gateway_core::account::{AccountId, Session, SignIn};
 use gateway_core::change::{Change, Check, Disposition, Received, Removed, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::fair::Class;
+use gateway_core::follow_up::{self, FollowUp};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::lane::{InstanceId, LaneState, LeaveLane, TakeLane, Taken, Term};
 use gateway_core::notify::Told;
@@ -16,6 +17,7 @@ use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
 use gateway_core::retry::Schedule;
 use gateway_core::status_link::StatusLink;
 use gateway_core::subject::{Domain, Subject, SubjectId};
+use gateway_core::work_list::Group;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
@@ -124,6 +126,9 @@ async fn change(dice: &mut Dice, model: &MemoryStore) -> Change {
                 task_status: *dice.one(&TaskStatus::ALL),
                 attention: dice.maybe(|_| "look".to_owned()),
                 answer_due: dice.maybe(|dice| at(dice.seconds())),
+                urgent: dice.maybe(|dice| at(dice.seconds())),
+                follow_ups: dice.maybe(alarm).into_iter().collect(),
+                accepted_at: at(dice.seconds()),
                 reminders: (0..dice.number(3)).map(|_| at(dice.seconds())).collect(),
                 // A referral stays about whom it is about.
                 subject: Some(SubjectId(id.replace('f', "p"))),
@@ -371,6 +376,18 @@ fn random_query(dice: &mut Dice) -> SearchQuery {
     }
 }
 
+/// A call for help, which somebody may have ended.
+fn alarm(dice: &mut Dice) -> FollowUp {
+    let (opened_at, ended_at) = (at(dice.seconds()), dice.maybe(|dice| at(dice.seconds())));
+    let cause = follow_up::Cause::NeedsMoreSupport;
+    FollowUp { cause, task: dice.word("u", 3), opened_at, due: None, ended_at, again: None }
+}
+
+fn needing(dice: &mut Dice, of: Compartment) -> Needing {
+    let (group, now) = (*dice.one(&Group::ALL), at(dice.seconds()));
+    Needing { tenant: of.tenant, owner: of.owner, group, now, since: dice.maybe(|dice| at(dice.seconds())) }
+}
+
 async fn compare(dice: &mut Dice, model: &MemoryStore, engine: &dyn Store) {
     let query = random_query(dice);
     assert_eq!(must(engine.search(&query).await), must(model.search(&query).await), "{query:?}");
@@ -384,7 +401,7 @@ async fn compare(dice: &mut Dice, model: &MemoryStore, engine: &dyn Store) {
         subject: if dice.number(4) == 0 { dice.subject().map(|subject| subject.id) } else { None },
         after: dice.maybe(|dice| samples::referral_id(&dice.word("f", 6))),
         attention: dice.number(3) == 0,
-        needing: if dice.number(4) == 0 { Some((home.tenant, home.owner)) } else { None },
+        needing: if dice.number(3) == 0 { Some(needing(dice, home)) } else { None },
         limit: dice.number(5),
     };
     assert_eq!(must(engine.referrals(&filter).await), must(model.referrals(&filter).await), "{filter:?}");

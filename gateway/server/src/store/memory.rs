@@ -11,7 +11,8 @@ mod state;
 use super::chain::Walk;
 use super::digest::Digest;
 use super::{
-    AuditChain, AuditLine, CommitError, Counts, Page, ReferralFilter, SearchQuery, Store, StoreError, canonical,
+    AuditChain, AuditLine, CommitError, Counts, Needing, Page, ReferralFilter, SearchQuery, Store, StoreError,
+    canonical,
 };
 use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use async_trait::async_trait;
@@ -27,7 +28,7 @@ use gateway_core::resource::{ResourceKey, ResourceVersion};
 use gateway_core::status_link::StatusLink;
 use gateway_core::subject::{Domain, Erasure, Subject, SubjectId};
 use gateway_core::waiting::Ahead;
-use gateway_core::work_list::may_need;
+use gateway_core::work_list::Needs;
 use state::State;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
@@ -160,10 +161,11 @@ impl Store for MemoryStore {
                 && (filter.subject.is_none() || filter.subject == referral.subject)
                 && (!filter.attention || referral.attention.is_some())
         };
-        if let Some((tenant, owner)) = &filter.needing {
-            let of =
-                |one: &&Referral| one.compartment.tenant == *tenant && one.compartment.owner == *owner && may_need(one);
-            return Ok(state.referrals.iter().skip(start).filter(of).take(filter.limit as usize).cloned().collect());
+        if let Some(wanted) = &filter.needing {
+            if start == usize::MAX {
+                return Ok(Vec::new());
+            }
+            return Ok(needing(&state.referrals, wanted, start, filter.limit as usize));
         }
         Ok(state.referrals.iter().skip(start).filter(wanted).take(filter.limit as usize).cloned().collect())
     }
@@ -469,6 +471,22 @@ fn oldest<T>(
     found.sort_by_key(at);
     found.truncate(limit as usize);
     found
+}
+
+/// What of a party needs a person, of one group, the longest waiting first; behind a time and a number of places.
+fn needing(all: &[Referral], wanted: &Needing, start: usize, limit: usize) -> Vec<Referral> {
+    let now = canonical::instant(wanted.now);
+    let behind = wanted.since.map(canonical::instant).filter(|_| start > 0).map(|since| (since, start));
+    let mut found: Vec<_> = (1..)
+        .zip(all)
+        .filter(|(_, one)| one.compartment.tenant == wanted.tenant && one.compartment.owner == wanted.owner)
+        .filter_map(|(place, one)| Some((place, one, Needs::of(one)?)))
+        .filter(|(place, _, needs)| {
+            needs.group(now) == wanted.group && behind.is_none_or(|behind| (needs.since, *place) > behind)
+        })
+        .collect();
+    found.sort_by_key(|(place, _, needs)| (needs.since, *place));
+    found.into_iter().take(limit).map(|(_, one, _)| one.clone()).collect()
 }
 
 #[cfg(test)]

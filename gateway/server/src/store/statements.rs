@@ -2,8 +2,11 @@
 //! order, `INDEXED BY`, `ifnull`, `+column` to keep a term from
 //! an index); another engine translates those few.
 
-use super::ReferralFilter;
 use super::rows::VERSION;
+use super::values::micros;
+use super::{Needing, ReferralFilter, StoreError};
+use gateway_core::referral::Referral;
+use gateway_core::work_list::{Group, Needs};
 use std::sync::LazyLock;
 
 /// Statements on a subject's referrals, pushes that speak of them, and the rows that say so.
@@ -98,9 +101,41 @@ pub(super) const ACCOUNT: &str = "SELECT body FROM account WHERE id = ?1";
 pub(super) const ACCOUNTS: &str = "SELECT body FROM account ORDER BY place";
 pub(super) const SIGN_IN: &str = "SELECT body FROM sign_in WHERE key = ?1";
 pub(super) const EXPIRED_SIGN_INS: &str = "SELECT body FROM sign_in WHERE expires <= ?1 ORDER BY expires, key LIMIT ?2";
-/// What of a party may need a person.
-pub(super) const NEEDING: &str = "SELECT body FROM referral
-    WHERE needs = 1 AND tenant = ?3 AND owner = ?4 AND place > ifnull(?1, 0) ORDER BY place LIMIT ?2";
+/// What of a party may need a person, those of one group, the longest waiting first, behind a time and place.
+const NEEDING: [&str; 3] = [
+    "SELECT body FROM referral WHERE tenant = ?1 AND owner = ?2 AND needs = 2 AND ?3 IS NOT NULL
+        AND (since, place) > (?4, ?5) ORDER BY since, place LIMIT ?6",
+    "SELECT body FROM referral WHERE tenant = ?1 AND owner = ?2 AND needs = 1 AND pressing <= ?3
+        AND (since, place) > (?4, ?5) ORDER BY since, place LIMIT ?6",
+    "SELECT body FROM referral WHERE tenant = ?1 AND owner = ?2 AND needs = 1 AND (pressing IS NULL OR pressing > ?3)
+        AND (since, place) > (?4, ?5) ORDER BY since, place LIMIT ?6",
+];
+
+/// The statement of a group.
+pub(super) const fn needing(group: Group) -> &'static str {
+    let [alarm, urgent, usual] = NEEDING;
+    match group {
+        Group::Alarm => alarm,
+        Group::Urgent => urgent,
+        Group::Usual => usual,
+    }
+}
+
+/// Behind which time and place a list goes on, as the statements of [`needing`] compare them.
+pub(super) fn behind(wanted: &Needing, after: Option<i64>) -> Result<(i64, i64), StoreError> {
+    match (wanted.since, after) {
+        (Some(since), Some(place)) => Ok((micros(since)?, place)),
+        _ => Ok((i64::MIN, 0)),
+    }
+}
+
+/// What the columns say of a referral that may need a person: which group it may be of, and times.
+pub(super) fn needs(referral: &Referral) -> Result<[Option<i64>; 3], StoreError> {
+    let Some(needs) = Needs::of(referral) else { return Ok([None; 3]) };
+    let group = if needs.alarm { 2 } else { 1 };
+    Ok([Some(group), needs.urgent.map(micros).transpose()?, Some(micros(needs.since)?)])
+}
+
 /// What had a word that no adapter knew, the newest first.
 pub(super) const UNMAPPED: &str =
     "SELECT r.id, r.platform, r.referral, r.source, r.received, r.body, r.disposition, k.key

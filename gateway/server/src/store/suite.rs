@@ -88,6 +88,7 @@ where
     accounts::what_means_nothing_any_more_is_listed_by_its_end(make().await).await;
     accounts::times_of_sign_ins_are_kept_to_the_microsecond(make().await).await;
     accounts::what_may_need_a_person_is_listed_for_one_party(make().await).await;
+    accounts::what_needs_a_person_comes_the_most_pressing_and_the_longest_waiting_first(make().await).await;
     erasing::what_is_erased_is_gone_and_says_so(make().await).await;
     erasing::what_belongs_to_others_stays(make().await).await;
     erasing::nothing_more_is_taken_for_what_is_erased(make().await).await;

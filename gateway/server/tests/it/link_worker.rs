@@ -5,4 +5,5 @@ pub(crate) mod desk;
 mod acts;
 mod door;
 mod fhir;
+mod list;
 mod reach;

@@ -8,7 +8,8 @@ use crate::gateway::Gateway;
 use crate::work::{Item, compartments, list, service};
 use axum::http::StatusCode;
 use gateway_core::account::AccountId;
-use gateway_core::work_list::Cause;
+use gateway_core::reach::Parties;
+use gateway_core::work_list::{Cause, Group};
 use maud::{Markup, html};
 use serde_json::json;
 use time::OffsetDateTime;
@@ -81,17 +82,25 @@ impl Filter {
 /// Shows the list. Who was on it is on record before it is shown.
 pub(super) async fn show(gateway: &Gateway, at: &At, session: &Session, query: &str) -> Result<Reply, Fault> {
     let filter = Filter::read(query);
-    let found = list(gateway, &compartments(&session.account), &|parties| session.sees(parties)).await?;
     let me = session.id();
-    let of = |whose: Whose| found.items.iter().filter(move |item| whose.takes(item.parties.assigned.as_ref(), me));
-    let counts = Whose::ALL.map(|whose| (whose, of(whose).count()));
-    let about = |cause: Cause| of(filter.whose).filter(|item| item.causes.contains(&cause)).count();
-    let causes: Vec<(Cause, usize)> =
-        Cause::ALL.into_iter().map(|cause| (cause, about(cause))).filter(|(_, count)| *count > 0).collect();
-    let wanted: Vec<&Item> =
-        of(filter.whose).filter(|item| filter.why.is_none_or(|why| item.causes.contains(&why))).collect();
+    let fits = |item: &Item| {
+        filter.whose.takes(item.parties.assigned.as_ref(), me)
+            && filter.why.is_none_or(|why| item.causes.contains(&why))
+    };
+    let sees = |parties: &Parties| session.sees(parties);
+    let found = list(gateway, &compartments(&session.account), &sees, (SHOWN, &fits)).await?;
+    let of = |whose: Whose| found.seen.iter().filter(move |one| whose.takes(one.assigned.as_ref(), me));
+    let counted = |count: usize| Counted { count, all: found.all };
+    let counts = Whose::ALL.map(|whose| (whose, counted(of(whose).count())));
+    let about = |cause: Cause| of(filter.whose).filter(|one| one.causes.contains(&cause)).count();
+    let causes: Vec<(Cause, Counted)> = Cause::ALL
+        .into_iter()
+        .map(|cause| (cause, about(cause)))
+        .filter(|(_, count)| *count > 0 || !found.all)
+        .map(|(cause, count)| (cause, counted(count)))
+        .collect();
     let people = session.account.reads_people();
-    let shown: Vec<&Item> = wanted.iter().copied().take(SHOWN).collect();
+    let shown = &found.items;
     let tasks: Vec<&str> = shown.iter().map(|item| item.referral.task.as_str()).collect();
     session.record(gateway, "work-list", None, json!({ "tasks": tasks, "names": people })).await?;
     let now = gateway.clock.now();
@@ -106,7 +115,7 @@ pub(super) async fn show(gateway: &Gateway, at: &At, session: &Session, query: &
             nav aria-labelledby="why" {
                 h2 #why { "Why" }
                 ul.filters {
-                    li { (filtered(at, Filter { why: None, ..filter }, filter.why.is_none(), "Whatever the reason", of(filter.whose).count())) }
+                    li { (filtered(at, Filter { why: None, ..filter }, filter.why.is_none(), "Whatever the reason", counted(of(filter.whose).count()))) }
                     @for (cause, count) in &causes {
                         li { (filtered(at, Filter { why: Some(*cause), ..filter }, filter.why == Some(*cause), cause.words(), *count)) }
                     }
@@ -114,17 +123,27 @@ pub(super) async fn show(gateway: &Gateway, at: &At, session: &Session, query: &
             }
         }
         h2 #list { "What needs you" }
-        @if wanted.is_empty() { p { "Nothing here needs you at the moment." } }
-        @if wanted.len() > SHOWN || found.more {
+        @if shown.is_empty() && found.all { p { "Nothing here needs you at the moment." } }
+        @if shown.is_empty() && !found.all { p { "Nothing of this was found among the most pressing. There is more than could be looked at." } }
+        @else if found.fit > shown.len() || !found.all {
             p { "There is more than fits here. What is listed is the most pressing of it." }
         }
-        ul.work aria-labelledby="list" { @for item in &shown { li.card { (line(gateway, at, session, item, now)) } } }
+        ul.work aria-labelledby="list" { @for item in shown { li.card { (line(gateway, at, session, item, now)) } } }
     };
     Ok(Reply::Page(StatusCode::OK, frame(at, Some(session), "Your work list", &[], &content)))
 }
 
-fn filtered(at: &At, filter: Filter, current: bool, words: &str, count: usize) -> Markup {
-    html! { a href=(filter.address(at)) aria-current=[current.then_some("true")] { (words) " (" (count) ")" } }
+/// How many were found.
+#[derive(Clone, Copy)]
+struct Counted {
+    count: usize,
+    /// Whether all were looked at.
+    all: bool,
+}
+
+fn filtered(at: &At, filter: Filter, current: bool, words: &str, found: Counted) -> Markup {
+    let or_more = if found.all { "" } else { " or more" };
+    html! { a href=(filter.address(at)) aria-current=[current.then_some("true")] { (words) " (" (found.count) (or_more) ")" } }
 }
 
 fn line(gateway: &Gateway, at: &At, session: &Session, item: &Item, now: OffsetDateTime) -> Markup {
@@ -135,7 +154,7 @@ fn line(gateway: &Gateway, at: &At, session: &Session, item: &Item, now: OffsetD
         } @else {
             h3 { "Task " (item.referral.task) }
         }
-        @if item.rank.group < 2 { p.urgent { strong { "Urgent" } } }
+        @if item.rank.group != Group::Usual { p.urgent { strong { "Urgent" } } }
         @for cause in &item.causes { p { strong { (cause.words()) } } }
         dl {
             div { dt { "Service" } dd { (service(gateway, &item.referral).unwrap_or_else(|| "None chosen".to_owned())) } }

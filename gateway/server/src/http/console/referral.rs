@@ -76,7 +76,7 @@ pub(super) async fn page(
 pub(super) fn why(cause: Cause, referral: &Referral, task: &Json) -> Option<String> {
     let reason = || task.get("statusReason").and_then(concept);
     match cause {
-        Cause::NoConsent | Cause::NoRoute | Cause::NeedsReview | Cause::Losses => match &referral.delivery {
+        Cause::NoConsent | Cause::NoRoute | Cause::NeedsReview | Cause::Losses | Cause::Duplicate => match &referral.delivery {
             Delivery::Held { reason } => Some(reason.words()),
             _ => reason(),
         },

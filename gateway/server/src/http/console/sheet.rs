@@ -25,6 +25,7 @@ pub(super) fn heading(act: Act, causes: &[Cause]) -> &'static str {
         Act::Complete => "Say that it is done",
         Act::Answer => "Answer the question",
         Act::Release if causes.contains(&Cause::Losses) => "Send it although something is lost",
+        Act::Release if causes.contains(&Cause::Duplicate) => "Send it all the same",
         Act::Release => "Try again",
         Act::ReRefer => "Refer to another service",
         Act::RecordCall => "Record your call",
@@ -45,6 +46,10 @@ fn before(act: Act, causes: &[Cause]) -> &'static str {
         }
         Act::Release if causes.contains(&Cause::Losses) => {
             "The referral is sent although the service does not receive all of it. You have read what it does not receive."
+        }
+        Act::Release if causes.contains(&Cause::Duplicate) => {
+            "The referral is sent although the service seems to have one of this person for the same need. You have looked at the other \
+             one. Consent, service and delivery are decided anew."
         }
         Act::Release => "Consent, service and delivery are decided anew, and the referral is sent if they allow it.",
         Act::ReRefer => {

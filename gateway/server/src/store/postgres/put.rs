@@ -9,7 +9,7 @@ use crate::store::chain::{Content, Link};
 use crate::store::holder::Holder;
 use crate::store::rows::{Columns as _, hash};
 use crate::store::seal::{Key, Row, seal};
-use crate::store::statements::{LAST, REMOVE_TOKEN, WAITING_ROW, WAITS};
+use crate::store::statements::{LAST, REMOVE_TOKEN, WAITING_ROW, WAITS, needs};
 use crate::store::values::{
     answer_row, contents, integer, json, micros, received_row, report_key, sealed_contents, unreadable,
 };
@@ -19,7 +19,6 @@ use gateway_core::outbox::{Attempt, OutboxRow, OutboxState};
 use gateway_core::referral::Referral;
 use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
 use gateway_core::status_link::StatusLink;
-use gateway_core::work_list::may_need;
 use sqlx::PgConnection;
 use std::collections::BTreeSet;
 
@@ -131,14 +130,15 @@ pub(super) async fn referral(on: &mut PgConnection, referral: &Referral) -> Resu
     let sql = if standing.is_some() {
         "UPDATE referral SET revision = ?2, tenant = ?3, owner = ?4, task = ?5, platform = ?6, key = ?7,
              platform_referral = ?8, delivery = ?9, task_status = ?10, body = ?11, subject = ?12,
-             attention = ?13, answer_due = ?14, needs = ?15
+             attention = ?13, answer_due = ?14, needs = ?15, pressing = ?16, since = ?17
          WHERE id = ?1"
     } else {
         "WITH p AS (UPDATE last_place SET last = last + 1 WHERE name = 'referral' RETURNING last)
          INSERT INTO referral (place, id, revision, tenant, owner, task, platform, key, platform_referral, delivery,
-             task_status, body, subject, attention, answer_due, needs)
-         SELECT last, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15 FROM p"
+             task_status, body, subject, attention, answer_due, needs, pressing, since)
+         SELECT last, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17 FROM p"
     };
+    let [needs, pressing, since] = needs(referral)?;
     let put = ask(sql)
         .text(&referral.id.0)
         .number(revision)
@@ -154,7 +154,9 @@ pub(super) async fn referral(on: &mut PgConnection, referral: &Referral) -> Resu
         .maybe(referral.subject.as_ref().map(|subject| subject.0.as_str()))
         .number(referral.attention.is_some().into())
         .maybe_number(referral.next_look().map(micros).transpose()?)
-        .number(may_need(referral).into());
+        .maybe_number(needs)
+        .maybe_number(pressing)
+        .maybe_number(since);
     run(on, put).await
 }
 

@@ -7,9 +7,9 @@ use crate::store::contents::Tables;
 use crate::store::rows::{self, Columns as _, a_numbered_line};
 use crate::store::statements::{
     ACCOUNT, ACCOUNTS, ANSWER, ANSWERS, AUDIT, AUDIT_LINE, BELONGING, BY_KEY, BY_NAME, BY_TASK, COUNTS, DEAD,
-    EXPIRED_LINKS, EXPIRED_SIGN_INS, HISTORY, IDLE, LATEST, LINK_BY_SECRET, LINK_BY_SESSION, LINKS, NEEDING, OUTBOX,
-    PARKED, PARKED_BY, RAW_REPORTS, RECEIVED, REPORTS, RESOURCE, SIGN_IN, TO_ALIGN, UNANSWERED, UNMAPPED, UNREAD, WALK,
-    listing,
+    EXPIRED_LINKS, EXPIRED_SIGN_INS, HISTORY, IDLE, LATEST, LINK_BY_SECRET, LINK_BY_SESSION, LINKS, OUTBOX, PARKED,
+    PARKED_BY, RAW_REPORTS, RECEIVED, REPORTS, RESOURCE, SIGN_IN, TO_ALIGN, UNANSWERED, UNMAPPED, UNREAD, WALK, behind,
+    listing, needing,
 };
 use crate::store::values::{bound, micros, time};
 use crate::store::{AuditLine, Counts, ReferralFilter, StoreError, canonical};
@@ -95,8 +95,10 @@ pub(super) async fn referrals(on: &mut PgConnection, filter: &ReferralFilter) ->
             }
         }
     };
-    if let Some((tenant, owner)) = &filter.needing {
-        let found = ask(NEEDING).maybe_number(after).number(filter.limit.into()).text(&tenant.0).text(&owner.key());
+    if let Some(wanted) = &filter.needing {
+        let (since, place) = behind(wanted, after)?;
+        let found = ask(needing(wanted.group)).text(&wanted.tenant.0).text(&wanted.owner.key());
+        let found = found.number(micros(wanted.now)?).number(since).number(place).number(filter.limit.into());
         return all(on, found, a_referral).await;
     }
     let found = ask(&listing(filter))

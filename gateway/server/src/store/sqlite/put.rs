@@ -7,7 +7,7 @@ use super::keys::{self, Holder};
 use super::rows::{answer_row, body, contents, integer, json, micros, received_row, report_key, sealed_contents};
 use crate::store::chain::Content;
 use crate::store::seal::{Key, Row, seal};
-use crate::store::statements::{REMOVE_TOKEN, WAITING_ROW, WAITS};
+use crate::store::statements::{REMOVE_TOKEN, WAITING_ROW, WAITS, needs};
 use crate::store::{CommitError, StoreError};
 use gateway_core::account::{Account, SignIn};
 use gateway_core::change::{AuditRecord, CheckFailure, RawReport, Received, ReportRecord, StoredAnswer};
@@ -15,8 +15,7 @@ use gateway_core::outbox::{Attempt, OutboxRow, OutboxState};
 use gateway_core::referral::Referral;
 use gateway_core::resource::{ResourceVersion, Token};
 use gateway_core::status_link::StatusLink;
-use gateway_core::work_list::may_need;
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::BTreeSet;
 
 /// The next version of a resource, and what finds it.
@@ -134,14 +133,15 @@ pub(super) fn referral(file: &Connection, referral: &Referral) -> Result<(), Com
     let sql = if standing.is_some() {
         "UPDATE referral SET revision = ?2, tenant = ?3, owner = ?4, task = ?5, platform = ?6, key = ?7,
              platform_referral = ?8, delivery = ?9, task_status = ?10, body = ?11,
-             subject = ?12, attention = ?13, answer_due = ?14, needs = ?15
+             subject = ?12, attention = ?13, answer_due = ?14, needs = ?15, pressing = ?16, since = ?17
          WHERE id = ?1"
     } else {
         "INSERT INTO referral (id, revision, tenant, owner, task, platform, key, platform_referral, delivery,
-             task_status, body, subject, attention, answer_due, needs)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
+             task_status, body, subject, attention, answer_due, needs, pressing, since)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
     };
-    file.prepare_cached(sql)?.execute((
+    let [needs, pressing, since] = needs(referral)?;
+    file.prepare_cached(sql)?.execute(params![
         &referral.id.0,
         revision,
         &referral.compartment.tenant.0,
@@ -156,8 +156,10 @@ pub(super) fn referral(file: &Connection, referral: &Referral) -> Result<(), Com
         referral.subject.as_ref().map(|subject| &subject.0),
         referral.attention.is_some(),
         referral.next_look().map(micros).transpose()?,
-        may_need(referral),
-    ))?;
+        needs,
+        pressing,
+        since,
+    ])?;
     Ok(())
 }
 

@@ -3,8 +3,8 @@
 use super::rows::{self, a_numbered_line, body, micros, natural};
 pub(super) use crate::store::statements::{
     ACCOUNT, ACCOUNTS, ANSWER, AUDIT, AUDIT_LINE, BY_KEY, BY_NAME, BY_TASK, COUNTS, DEAD, EXPIRED_LINKS,
-    EXPIRED_SIGN_INS, HISTORY, LATEST, LINK_BY_SECRET, LINK_BY_SESSION, LINKS, NEEDING, OUTBOX, PARKED_BY, REPORTS,
-    RESOURCE, SIGN_IN, TO_ALIGN, UNANSWERED, UNMAPPED, UNREAD, listing,
+    EXPIRED_SIGN_INS, HISTORY, LATEST, LINK_BY_SECRET, LINK_BY_SESSION, LINKS, OUTBOX, PARKED_BY, REPORTS, RESOURCE,
+    SIGN_IN, TO_ALIGN, UNANSWERED, UNMAPPED, UNREAD, behind, listing, needing,
 };
 use crate::store::{AuditLine, Counts, ReferralFilter, StoreError};
 use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
@@ -108,8 +108,10 @@ pub(super) fn referrals(file: &Connection, filter: &ReferralFilter) -> Result<Ve
             }
         }
     };
-    if let Some((tenant, owner)) = &filter.needing {
-        return all(file, NEEDING, (after, filter.limit, &tenant.0, owner.key()), a_referral);
+    if let Some(wanted) = &filter.needing {
+        let ((since, place), now) = (behind(wanted, after)?, rows::micros(wanted.now)?);
+        let values = (&wanted.tenant.0, wanted.owner.key(), now, since, place, filter.limit);
+        return all(file, needing(wanted.group), values, a_referral);
     }
     let tenant = filter.tenant.as_ref().map(|tenant| &tenant.0);
     let subject = filter.subject.as_ref().map(|subject| &subject.0);

@@ -5,11 +5,14 @@ use super::samples::{
     Shared, account, all_referrals, at, attempts, commit, home, must, put_account, put_referral, referral, referral_id,
     refused, session, strangers, write,
 };
-use crate::store::{CommitError, ReferralFilter};
+use crate::store::{CommitError, Needing, ReferralFilter};
 use adapter_contract::TaskStatus;
 use gateway_core::account::{Account, AccountId, SEEN_AGAIN, Session, SignIn};
 use gateway_core::change::{Change, CheckFailure, Removed};
+use gateway_core::follow_up::{self, FollowUp};
+use gateway_core::identity::Compartment;
 use gateway_core::referral::{Delivery, HoldReason, Referral, SenderState};
+use gateway_core::work_list::Group;
 use time::Duration;
 
 fn name(id: &str) -> AccountId {
@@ -103,10 +106,10 @@ pub(super) async fn what_may_need_a_person_is_listed_for_one_party(store: Shared
         write(&store, vec![put_referral(Referral { compartment: stranger, ..held(id, 1) })]).await;
     }
     write(&store, vec![put_referral(Referral { conflict: Some("odd".to_owned()), ..referral("g", 1) })]).await;
-    let of = |party: gateway_core::identity::Compartment| ReferralFilter {
-        needing: Some((party.tenant, party.owner)),
-        ..all_referrals()
+    let needing = |party: Compartment, group, since| {
+        Some(Needing { tenant: party.tenant, owner: party.owner, group, now: at(0), since })
     };
+    let of = |party| ReferralFilter { needing: needing(party, Group::Usual, None), ..all_referrals() };
     let listed = async |filter: &ReferralFilter| {
         must(store.referrals(filter).await).into_iter().map(|row| row.id.0).collect::<String>()
     };
@@ -114,11 +117,73 @@ pub(super) async fn what_may_need_a_person_is_listed_for_one_party(store: Shared
     for (party, expected) in strangers().into_iter().zip(["d", "e", "f"]) {
         assert_eq!(listed(&of(party)).await, expected);
     }
-    let page = ReferralFilter { limit: 1, after: Some(referral_id("b")), ..of(home()) };
+    let since = Some(referral("b", 1).accepted_at);
+    let page = ReferralFilter {
+        limit: 1,
+        after: Some(referral_id("b")),
+        needing: needing(home(), Group::Usual, since),
+        ..all_referrals()
+    };
     assert_eq!(listed(&page).await, "c");
     // What goes on, or was ended, is listed no more.
     write(&store, vec![put_referral(referral("b", 2))]).await;
     let ended = Referral { revision: 2, sender: SenderState::Cancelled, ..declined("c") };
     write(&store, vec![put_referral(ended)]).await;
     assert_eq!(listed(&of(home())).await, "g");
+}
+
+pub(super) async fn what_needs_a_person_comes_the_most_pressing_and_the_longest_waiting_first(store: Shared) {
+    let declined = |id: &str, accepted| Referral {
+        task_status: TaskStatus::Rejected,
+        accepted_at: at(accepted),
+        urgent: None,
+        ..referral(id, 1)
+    };
+    let alarm = FollowUp {
+        cause: follow_up::Cause::SafeguardingConcern,
+        task: "t".to_owned(),
+        opened_at: at(50),
+        due: None,
+        ended_at: None,
+        again: None,
+    };
+    for row in [
+        declined("a", 30),
+        declined("b", 10),
+        // Urgent from a time on.
+        Referral { urgent: Some(at(100)), ..declined("c", 20) },
+        Referral { urgent: Some(at(0)), ..declined("d", 5) },
+        // The last to come is the first of all.
+        Referral { follow_ups: vec![alarm], task_status: TaskStatus::Completed, ..declined("e", 40) },
+        // As old as another: in the order in which they were accepted.
+        declined("f", 10),
+    ] {
+        write(&store, vec![put_referral(row)]).await;
+    }
+    let listed = async |group: Group, now: i64, behind: Option<(&str, i64)>, limit| {
+        let needing = Needing {
+            tenant: home().tenant,
+            owner: home().owner,
+            group,
+            now: at(now),
+            since: behind.map(|(_, since)| at(since)),
+        };
+        let after = behind.map(|(id, _)| referral_id(id));
+        let filter = ReferralFilter { needing: Some(needing), after, limit, ..all_referrals() };
+        must(store.referrals(&filter).await).into_iter().map(|row| row.id.0).collect::<String>()
+    };
+    for (group, now, expected) in [
+        (Group::Alarm, 60, "e"),
+        (Group::Urgent, 99, "d"),
+        (Group::Usual, 99, "bfca"),
+        (Group::Urgent, 100, "dc"),
+        (Group::Usual, 100, "bfa"),
+    ] {
+        assert_eq!(listed(group, now, None, 10).await, expected, "{group:?} {now}");
+    }
+    // Page by page: nothing twice, and nothing passed over.
+    assert_eq!(listed(Group::Usual, 100, None, 1).await, "b");
+    assert_eq!(listed(Group::Usual, 100, Some(("b", 10)), 1).await, "f");
+    assert_eq!(listed(Group::Usual, 100, Some(("f", 10)), 1).await, "a");
+    assert_eq!(listed(Group::Usual, 100, Some(("a", 30)), 1).await, "");
 }

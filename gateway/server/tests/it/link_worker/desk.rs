@@ -66,8 +66,19 @@ impl Desk {
         Self::over(Arc::new(MemoryStore::new()), Arc::new(ManualClock::at(START)), &[account("anna")]).await
     }
 
+    /// With `anna`, where tenants decided more.
+    pub(crate) async fn deciding(decided: &str) -> Self {
+        let (store, clock) = (Arc::new(MemoryStore::new()), Arc::new(ManualClock::at(START)));
+        Self::of(store, clock, &[account("anna")], decided).await
+    }
+
     pub(crate) async fn over(store: Arc<dyn Store>, clock: Arc<ManualClock>, accounts: &[Account]) -> Self {
-        let setup = Setup { store: Arc::clone(&store), clock: clock.clone(), ..Setup::default() };
+        Self::of(store, clock, accounts, "").await
+    }
+
+    async fn of(store: Arc<dyn Store>, clock: Arc<ManualClock>, accounts: &[Account], decided: &str) -> Self {
+        let decided = decided.to_owned();
+        let setup = Setup { store: Arc::clone(&store), clock: clock.clone(), decided, ..Setup::default() };
         let world = World::start(setup).await;
         let browser =
             reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();

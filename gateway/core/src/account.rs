@@ -2,24 +2,29 @@
 //! sign-in goes on and ends. Which referrals somebody sees is [`reach`](crate::reach).
 //!
 //! Only hashes are kept of what opens something. Failed attempts are counted by the name that was typed, whether there is such an
-//! account or not: an answer and what is stored for it tell nobody which names exist.
+//! account or not: an answer and what is stored for it tell nobody which names exist. They are counted by where they come from as well
+//! ([`Place`]): whoever tries a colleague's name in vain keeps out themselves, and not the colleague.
 
 use crate::identity::{Client, ClientId, Profile, Role, TenantId};
 use crate::reach::Reach;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
+use std::net::IpAddr;
 use time::{Duration, OffsetDateTime};
 
-/// Wrong passphrases for one name after which none is looked at for a while.
+/// Wrong passphrases for one name from one place after which none is looked at from there for a while.
 pub const WRONG_BEFORE_REST: u32 = 5;
 /// For how long that is, the first time.
 pub const REST: Duration = Duration::minutes(15);
-/// For how long it is at most: each further [`WRONG_BEFORE_REST`] double it. It never is for ever, so that nobody can shut a
-/// colleague out for good.
+/// For how long it is at most: each further [`WRONG_BEFORE_REST`] double it. From one place that is at most 50 passphrases of a name
+/// on the first day and 30 on each further one. It never is for ever: colleagues may share a place.
 pub const LONGEST_REST: Duration = Duration::hours(4);
 /// After so long without a wrong passphrase, earlier ones no longer count.
 pub const FORGOTTEN: Duration = Duration::DAY;
+
+/// A browser is known for so long after somebody last signed in with it.
+pub const KNOWN: Duration = Duration::days(180);
 
 /// A sign-in ends after so long without a request.
 pub const IDLE: Duration = Duration::minutes(20);
@@ -251,10 +256,20 @@ impl Session {
     }
 }
 
-/// Attempts to sign in with one name that failed.
+/// Where an attempt to sign in comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A browser with which this name was signed in before, by what it was given then. Nobody else has it: nobody else's attempts count
+    /// against it, also where everybody has the address of one proxy.
+    Browser(String),
+    /// Any other, by its network.
+    Network(IpAddr),
+}
+
+/// Attempts to sign in with one name from one place that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempts {
-    /// [`attempts_key`] of the name.
+    /// [`attempts_key`] of the name and the place.
     pub key: String,
     /// Grows by one with each change.
     pub revision: u64,
@@ -268,10 +283,13 @@ pub struct Attempts {
     pub rests_until: Option<OffsetDateTime>,
 }
 
-/// Under which key the attempts with a name are counted.
+/// Under which key the attempts with a name from a place are counted.
 #[must_use]
-pub fn attempts_key(name: &AccountId) -> String {
-    crate::task::derived_id(&["sign-in", &name.0])
+pub fn attempts_key(name: &AccountId, place: &Place) -> String {
+    match place {
+        Place::Browser(known) => crate::task::derived_id(&["sign-in", &name.0, "browser", known]),
+        Place::Network(network) => crate::task::derived_id(&["sign-in", &name.0, "network", &network.to_string()]),
+    }
 }
 
 impl Attempts {
@@ -283,14 +301,14 @@ impl Attempts {
 
     /// One more, after these; the first if there were none.
     #[must_use]
-    pub fn one_more(before: Option<&Self>, name: &AccountId, now: OffsetDateTime) -> Self {
+    pub fn one_more(before: Option<&Self>, key: &str, now: OffsetDateTime) -> Self {
         let counted = before.filter(|before| now < before.last + FORGOTTEN).map_or(0, |before| before.wrong);
         let wrong = counted.saturating_add(1);
         let rests = wrong / WRONG_BEFORE_REST;
         let rest = REST * 2_i32.saturating_pow(rests.saturating_sub(1).min(8));
         let rests_until = wrong.is_multiple_of(WRONG_BEFORE_REST).then(|| now + rest.min(LONGEST_REST));
         let revision = before.map_or(0, |before| before.revision) + 1;
-        Self { key: attempts_key(name), revision, wrong, last: now, rests_until }
+        Self { key: key.to_owned(), revision, wrong, last: now, rests_until }
     }
 }
 
@@ -350,10 +368,11 @@ mod tests {
 
     #[test]
     fn names_rest_longer_and_longer_and_never_for_ever() {
-        let name = AccountId("anna".to_owned());
+        let (name, place) = (AccountId("anna".to_owned()), Place::Network([192, 0, 2, 1].into()));
+        let key = attempts_key(&name, &place);
         let (mut attempts, mut now, mut rests) = (None, NOW, Vec::new());
         for _ in 0..(WRONG_BEFORE_REST * 8) {
-            let next = Attempts::one_more(attempts.as_ref(), &name, now);
+            let next = Attempts::one_more(attempts.as_ref(), &key, now);
             assert_eq!(next.revision, attempts.as_ref().map_or(1, |before: &Attempts| before.revision + 1));
             if let Some(until) = next.rests_until {
                 assert!(!next.may_be_tried(until - Duration::SECOND) && next.may_be_tried(until));
@@ -363,10 +382,43 @@ mod tests {
             attempts = Some(next);
         }
         assert_eq!(rests, [15, 30, 60, 120, 240, 240, 240, 240]);
-        let fresh = Attempts::one_more(attempts.as_ref(), &name, now + FORGOTTEN);
+        let fresh = Attempts::one_more(attempts.as_ref(), &key, now + FORGOTTEN);
         assert_eq!((fresh.wrong, fresh.rests_until), (1, None));
         assert!(SignIn::Attempts(fresh.clone()).expires_at() > now);
-        assert_ne!(attempts_key(&name), attempts_key(&AccountId("ben".to_owned())));
+    }
+
+    #[test]
+    fn one_place_tries_fifty_passphrases_of_a_name_a_day_and_no_more() {
+        let (mut attempts, mut now) = (None::<Attempts>, NOW);
+        let mut tried = |until: OffsetDateTime| {
+            let mut count = 0;
+            while now < until {
+                match attempts.as_ref().and_then(|before| before.rests_until).filter(|rests| *rests > now) {
+                    Some(rests) => now = rests,
+                    None => {
+                        attempts = Some(Attempts::one_more(attempts.as_ref(), "key", now));
+                        count += 1;
+                    }
+                }
+            }
+            count
+        };
+        assert_eq!(tried(NOW + Duration::DAY), 50);
+        assert_eq!(tried(NOW + Duration::days(2)), 30);
+    }
+
+    #[test]
+    fn each_name_and_place_is_counted_alone() {
+        let (anna, ben) = (AccountId("anna".to_owned()), AccountId("ben".to_owned()));
+        let places = [
+            Place::Network([192, 0, 2, 1].into()),
+            Place::Network([192, 0, 2, 2].into()),
+            Place::Browser("192.0.2.1".to_owned()),
+            Place::Browser("other".to_owned()),
+        ];
+        let keys: BTreeSet<String> =
+            places.iter().flat_map(|place| [attempts_key(&anna, place), attempts_key(&ben, place)]).collect();
+        assert_eq!(keys.len(), 8);
     }
 
     #[test]

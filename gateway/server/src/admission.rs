@@ -5,7 +5,7 @@
 
 mod links;
 
-pub(crate) use links::Pages;
+pub(crate) use links::{Pages, network};
 
 use crate::clock::Clock;
 use crate::store::{Store, StoreError};

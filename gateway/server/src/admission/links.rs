@@ -82,6 +82,14 @@ impl Pages {
         self.link.take(&link.to_owned(), &String::new())
     }
 
+    /// A passphrase from a browser that is known by this key: what others ask for from its address is no matter of its own.
+    ///
+    /// # Errors
+    /// The time to wait.
+    pub(crate) fn known(&self, browser: &str) -> Result<(), Duration> {
+        self.link.take(&browser.to_owned(), &String::new())
+    }
+
     /// A place to look at one passphrase; `None` if too many wait.
     pub(crate) async fn look(&self) -> Option<Looking> {
         let queue = Arc::clone(&self.queue).try_acquire_owned().ok()?;
@@ -91,7 +99,7 @@ impl Pages {
 }
 
 /// One household or office has 2⁶⁴ addresses of version 6, which count as one.
-fn network(from: IpAddr) -> IpAddr {
+pub(crate) fn network(from: IpAddr) -> IpAddr {
     match from {
         IpAddr::V4(_) => from,
         IpAddr::V6(six) => match six.to_ipv4_mapped() {

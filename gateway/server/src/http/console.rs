@@ -97,8 +97,8 @@ async fn entered(gateway: Arc<Gateway>, what: What, names: Names, request: Reque
 /// What is given back.
 enum Reply {
     Page(StatusCode, Markup),
-    /// Another page, by what follows the address of the list; with a cookie.
-    See(String, Option<String>),
+    /// Another page, by what follows the address of the list; with cookies.
+    See(String, Vec<String>),
 }
 
 /// Why there is none. Each is a page.
@@ -184,7 +184,7 @@ async fn run(
     let at = at(gateway);
     match what {
         What::Door => return Ok(Reply::Page(StatusCode::OK, sign_in::door(&at, None))),
-        What::Enter => return sign_in::enter(gateway, &at, body, from).await,
+        What::Enter => return sign_in::enter(gateway, &at, (&parts.headers, body), from).await,
         _ => {}
     }
     let session = Session::of(gateway, &parts.headers).await?.ok_or(Fault::SignedOut)?;

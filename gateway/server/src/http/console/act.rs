@@ -81,7 +81,7 @@ pub(super) async fn act(
     transaction.changes.push(session.line(gateway, "work-act", Some(&item.referral.id), detail));
     subject::assign(gateway, &item.referral.compartment, &mut transaction).await?;
     match gateway.commit(transaction).await {
-        Ok(()) => Ok(Reply::See(format!("/{}", next.as_deref().unwrap_or(task)), None)),
+        Ok(()) => Ok(Reply::See(format!("/{}", next.as_deref().unwrap_or(task)), Vec::new())),
         Err(error) if is_race(&error) => {
             let item = reached(gateway, session, task).await?;
             referral_page(gateway, at, session, &item, Some((StatusCode::CONFLICT, MOVED_ON))).await

@@ -8,7 +8,7 @@ use crate::http::pages::form::Form;
 use crate::http::pages::seal::{cookie, is_same, mac};
 use axum::body::Body;
 use axum::http::HeaderMap;
-use gateway_core::account::{Account, AccountId, Session as Kept, SignIn};
+use gateway_core::account::{Account, AccountId, KNOWN, Session as Kept, SignIn};
 use gateway_core::change::{AuditRecord, Change, Transaction};
 use gateway_core::reach::Parties;
 use gateway_core::referral::ReferralId;
@@ -16,6 +16,8 @@ use serde_json::Value;
 
 /// Name of the cookie. The prefix makes browsers take it from this host alone, over TLS, for all of its paths.
 const COOKIE: &str = "__Host-link-worker";
+/// Name of the cookie by which a browser is known with which somebody has signed in.
+const KNOWN_COOKIE: &str = "__Host-known-browser";
 /// Field with the proof that a form was given to this browser.
 pub(super) const TOKEN: &str = "token";
 
@@ -108,6 +110,24 @@ impl Session {
 /// What the browser keeps until it is closed, or they sign out.
 pub(super) fn set_cookie(secret: &str) -> String {
     format!("{COOKIE}={secret}; Path=/; Secure; HttpOnly; SameSite=Strict")
+}
+
+/// By what a browser is known from now on: a name that is drawn, and the proof that it was given to this account. It opens nothing; wrong
+/// passphrases are counted by it alone. A new passphrase of the account ends it.
+pub(super) fn known_cookie(account: &Account, name: &str) -> String {
+    let (proof, seconds) = (proof(account, name), KNOWN.whole_seconds());
+    format!("{KNOWN_COOKIE}={name}.{proof}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={seconds}")
+}
+
+/// By what this browser is known, if somebody has signed in to this account with it.
+pub(super) fn known_browser(headers: &HeaderMap, account: Option<&Account>) -> Option<String> {
+    let (name, sent) = cookie(headers, KNOWN_COOKIE)?.split_once('.')?;
+    is_same(sent, &proof(account?, name)).then(|| sha256(name.as_bytes()))
+}
+
+/// The hash of the passphrase is known to nobody outside, and is another with each passphrase.
+fn proof(account: &Account, name: &str) -> String {
+    mac(&account.passphrase_hash, &format!("browser {} {name}", account.id))
 }
 
 /// What makes it forget.

@@ -1,16 +1,17 @@
 //! The way in and out. What is answered, and what is stored for it, never depends on whether there is such an account.
 
 use super::frame::{At, frame};
-use super::session::{Session, forget_cookie, set_cookie};
+use super::session::{Session, forget_cookie, known_browser, known_cookie, set_cookie};
 use super::{Fault, Reply};
+use crate::admission::network;
 use crate::chance::sha256;
 use crate::gateway::{Gateway, is_race};
 use crate::http::pages::fields::{Mistake, described, fault};
 use crate::http::pages::form::Form;
 use crate::passphrase;
 use axum::body::Body;
-use axum::http::StatusCode;
-use gateway_core::account::{Account, AccountId, Attempts, Session as Kept, SignIn, attempts_key};
+use axum::http::{HeaderMap, StatusCode};
+use gateway_core::account::{Account, AccountId, Attempts, Place, Session as Kept, SignIn, attempts_key};
 use gateway_core::change::{AuditRecord, Change, Removed, Transaction};
 use maud::{Markup, html};
 use serde_json::json;
@@ -22,12 +23,25 @@ const NO_NAME: &str = "?";
 const LONGEST: usize = 256;
 
 /// A name and a passphrase.
-pub(super) async fn enter(gateway: &Gateway, at: &At, body: Body, from: IpAddr) -> Result<Reply, Fault> {
+pub(super) async fn enter(
+    gateway: &Gateway,
+    at: &At,
+    (headers, body): (&HeaderMap, Body),
+    from: IpAddr,
+) -> Result<Reply, Fault> {
     let form = Form::read(gateway, body).await?;
     let id = AccountId::read(form.field("name")).unwrap_or_else(|_| AccountId(NO_NAME.to_owned()));
-    let key = attempts_key(&id);
-    gateway.admission.pages.attempt(from, &key).map_err(Fault::TooMany)?;
     let account = gateway.store.account(&id).await?;
+    let place = match known_browser(headers, account.as_ref()) {
+        Some(known) => Place::Browser(known),
+        None => Place::Network(network(from)),
+    };
+    let key = attempts_key(&id, &place);
+    let rate = match &place {
+        Place::Browser(_) => gateway.admission.pages.known(&key),
+        Place::Network(_) => gateway.admission.pages.attempt(from, &key),
+    };
+    rate.map_err(Fault::TooMany)?;
     let attempts = attempts(gateway, &key).await?;
     let now = gateway.decision_time().await?;
     let open = attempts.as_ref().is_none_or(|attempts| attempts.may_be_tried(now));
@@ -45,7 +59,7 @@ pub(super) async fn enter(gateway: &Gateway, at: &At, body: Body, from: IpAddr) 
         None => {
             // While a name rests nothing is counted: nobody keeps a colleague out for longer by going on.
             if open {
-                count(gateway, &id, attempts, account.as_ref()).await?;
+                count(gateway, &key, attempts, account.as_ref()).await?;
             }
             Ok(Reply::Page(StatusCode::FORBIDDEN, door(at, Some(form.field("name")))))
         }
@@ -63,24 +77,25 @@ async fn attempts(gateway: &Gateway, key: &str) -> Result<Option<Attempts>, Faul
 async fn begin(gateway: &Gateway, account: &Account, key: String) -> Result<Reply, Fault> {
     let secret = gateway.chance.link_secret();
     let session = Kept::begun(account, sha256(secret.as_bytes()), gateway.decision_time().await?);
+    let known = known_cookie(account, &gateway.chance.link_secret());
     let changes = vec![
         Change::PutSignIn(SignIn::Session(session)),
         Change::Remove(vec![Removed::SignIn(key)]),
         line(gateway, account, "sign-in"),
     ];
     gateway.commit(Transaction { checks: Vec::new(), changes }).await?;
-    Ok(Reply::See(String::new(), Some(set_cookie(&secret))))
+    Ok(Reply::See(String::new(), vec![set_cookie(&secret), known]))
 }
 
 /// One more attempt in vain. Where others wrote first it is counted on top of theirs.
 async fn count(
     gateway: &Gateway,
-    id: &AccountId,
+    key: &str,
     mut before: Option<Attempts>,
     account: Option<&Account>,
 ) -> Result<(), Fault> {
     for _ in 0..=gateway.limits.conflict_retries {
-        let next = Attempts::one_more(before.as_ref(), id, gateway.decision_time().await?);
+        let next = Attempts::one_more(before.as_ref(), key, gateway.decision_time().await?);
         let rests = next.rests_until.is_some();
         let mut changes = vec![Change::PutSignIn(SignIn::Attempts(next))];
         // Only who has an account has a customer in whose audit it could stand.
@@ -91,7 +106,7 @@ async fn count(
                 return Ok(());
             }
             Ok(()) => return Ok(()),
-            Err(error) if is_race(&error) => before = attempts(gateway, &attempts_key(id)).await?,
+            Err(error) if is_race(&error) => before = attempts(gateway, key).await?,
             Err(error) => return Err(error.into()),
         }
     }
@@ -115,7 +130,7 @@ pub(super) async fn leave(gateway: &Gateway, session: &Session, body: Body) -> R
     let gone = Change::Remove(vec![Removed::SignIn(session.kept.secret_sha256.clone())]);
     let changes = vec![gone, line(gateway, &session.account, "sign-out")];
     gateway.commit(Transaction { checks: Vec::new(), changes }).await?;
-    Ok(Reply::See("/sign-in".to_owned(), Some(forget_cookie())))
+    Ok(Reply::See("/sign-in".to_owned(), vec![forget_cookie()]))
 }
 
 /// What is said of a sign-in that opens nothing, whatever the cause.
@@ -144,8 +159,9 @@ pub(super) fn door(at: &At, refused: Option<&str>) -> Markup {
         }
         h2 { "If you cannot sign in" }
         p {
-            "After five wrong passphrases a name has to wait for 15 minutes, and longer after more. If you have forgotten your passphrase, "
-            "ask whoever looks after the accounts for a new one. Nobody else ever asks you for it."
+            "After five wrong passphrases from where you are a name has to wait for 15 minutes there, and longer after more. A browser "
+            "with which you have signed in before waits for your own mistakes alone. If you have forgotten your passphrase, ask whoever "
+            "looks after the accounts for a new one. Nobody else ever asks you for it."
         }
     };
     frame(at, None, "Sign in", &mistakes, &content)

@@ -1,12 +1,17 @@
 //! Signing in and out: what opens the pages, for how long, and that nothing is learnt by trying.
 
 use super::desk::{Desk, PASSPHRASE, START, account};
-use gateway_core::account::{AccountRole, IDLE, LONGEST, SignIn, attempts_key};
+use gateway_core::account::{AccountRole, IDLE, LONGEST, Place, SignIn, attempts_key};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
 use vcse_gateway::clock::ManualClock;
 use vcse_gateway::store::memory::MemoryStore;
+
+/// Under which key what this name did from here is kept.
+fn key(name: &str) -> String {
+    attempts_key(&account(name).id, &Place::Network([127, 0, 0, 1].into()))
+}
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -68,7 +73,7 @@ async fn nobody_learns_which_names_exist() {
     assert_eq!(wrong.status, 403);
     // What is stored is the same as well.
     for name in ["anna", "nobody", "closed"] {
-        let kept = desk.store.sign_in(&attempts_key(&account(name).id)).await.unwrap();
+        let kept = desk.store.sign_in(&key(name)).await.unwrap();
         assert!(matches!(kept, Some(SignIn::Attempts(_))), "{name}");
     }
     desk.world.stop().await;
@@ -90,12 +95,77 @@ async fn a_name_rests_after_five_wrong_passphrases_whether_it_exists_or_not() {
     // Trying on did not make it longer.
     desk.clock.advance(MINUTE);
     desk.enter("anna").await;
-    assert_eq!(desk.store.sign_in(&attempts_key(&account("anna").id)).await.unwrap(), None, "they begin anew");
-    let SignIn::Attempts(kept) = desk.store.sign_in(&attempts_key(&account("nobody").id)).await.unwrap().unwrap()
-    else {
-        panic!("attempts")
-    };
+    assert_eq!(desk.store.sign_in(&key("anna")).await.unwrap(), None, "they begin anew");
+    let SignIn::Attempts(kept) = desk.store.sign_in(&key("nobody")).await.unwrap().unwrap() else { panic!("attempts") };
     assert_eq!((kept.wrong, kept.rests_until), (5, Some(START + 15 * MINUTE)));
+    desk.world.stop().await;
+}
+
+/// The cookie by which this browser is known.
+async fn known(desk: &Desk, name: &str) -> String {
+    let answer = desk.try_with(name, PASSPHRASE).await;
+    assert_eq!(answer.status, 303);
+    let cookies: Vec<&str> = answer.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap()).collect();
+    let known = cookies.iter().find(|cookie| cookie.starts_with("__Host-known-browser=")).unwrap();
+    assert!(known.contains("; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age="), "{known}");
+    assert!(!known.contains(name), "it tells no name: {known}");
+    known.split(';').next().unwrap().to_owned()
+}
+
+async fn with(desk: &Desk, cookie: &str, name: &str, passphrase: &str) -> u16 {
+    desk.post(cookie, "/sign-in", &[("name", name), ("passphrase", passphrase)]).await.status.as_u16()
+}
+
+#[tokio::test]
+async fn nobody_keeps_a_colleague_out_by_trying_their_name_elsewhere() {
+    let desk = Desk::open().await;
+    let elsewhere =
+        reqwest::Client::builder().no_proxy().local_address(std::net::IpAddr::from([127, 0, 0, 2])).build().unwrap();
+    let tries = async |passphrase: &str| {
+        let url = format!("{}/console/work/sign-in", desk.world.origin);
+        let body: String = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([("name", "anna"), ("passphrase", passphrase)])
+            .finish();
+        let request = elsewhere.post(url).header("content-type", "application/x-www-form-urlencoded").body(body);
+        desk.send(request).await.status.as_u16()
+    };
+    for _ in 0..5 {
+        assert_eq!(tries("wrong").await, 403);
+    }
+    assert_eq!(tries(PASSPHRASE).await, 403, "from there even the right one waits");
+    desk.enter("anna").await;
+    assert_eq!(tries(PASSPHRASE).await, 403, "and that it was right elsewhere opens nothing there");
+    desk.world.stop().await;
+}
+
+#[tokio::test]
+async fn a_browser_that_is_known_waits_for_its_own_mistakes_alone() {
+    let clock = Arc::new(ManualClock::at(START));
+    let desk = Desk::over(Arc::new(MemoryStore::new()), clock, &[account("anna"), account("ben")]).await;
+    let (annas, bens) = (known(&desk, "anna").await, known(&desk, "ben").await);
+    // Everybody has the address of one proxy, and somebody tries the name there, as often as the rate lets them.
+    for _ in 0..12 {
+        desk.try_with("anna", "wrong").await;
+    }
+    for (cookie, opens) in [("", false), (bens.as_str(), false), ("__Host-known-browser=a.b", false), (&annas, true)] {
+        let status = with(&desk, cookie, "anna", PASSPHRASE).await;
+        assert_eq!(status == 303, opens, "{cookie}: {status}");
+    }
+    // It is counted as well, by itself.
+    desk.clock.advance(MINUTE);
+    for _ in 0..5 {
+        assert_eq!(with(&desk, &annas, "anna", "wrong").await, 403);
+    }
+    assert_eq!(with(&desk, &annas, "anna", PASSPHRASE).await, 403, "its own mistakes count");
+    desk.clock.advance(15 * MINUTE);
+    assert_eq!(with(&desk, &annas, "anna", PASSPHRASE).await, 303);
+    // A new passphrase makes it a browser like any other.
+    let hash = vcse_gateway::passphrase::hash(PASSPHRASE).unwrap();
+    desk.keep(&account("anna").with_passphrase(hash)).await;
+    for _ in 0..5 {
+        desk.try_with("anna", "wrong").await;
+    }
+    assert_eq!(with(&desk, &annas, "anna", PASSPHRASE).await, 403);
     desk.world.stop().await;
 }
 

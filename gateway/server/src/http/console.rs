@@ -2,6 +2,7 @@
 //! scripts. What is asked for by opening a page changes nothing; all that does is sent by a form that was given to this very sign-in.
 
 mod act;
+mod follow_ups;
 mod frame;
 mod list;
 mod referral;

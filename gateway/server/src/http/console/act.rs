@@ -1,6 +1,7 @@
 //! What is sent with a form, decided as a client's update of the Task is ([`senders`]), and, where the person is referred elsewhere, as a
 //! client's submission is. Nothing is decided here that is not decided there.
 
+use super::follow_ups::version_field;
 use super::frame::At;
 use super::referral::{offered, page as referral_page, reached};
 use super::session::Session;
@@ -34,8 +35,8 @@ const NAME: usize = 200;
 
 /// What is wanted, as the form says it.
 enum Wish {
-    /// Of this follow-up, with what was done.
-    Complete(String, String),
+    /// Of this follow-up, as it was in this version, with what was done.
+    Complete(String, u64, String),
     Answer(String),
     Release,
     ReRefer(Recipient),
@@ -61,7 +62,9 @@ pub(super) async fn act(
         return Err(Fault::NotAllowed);
     }
     let is_offered = offered(session, &item).contains(&act);
-    if form.field(VERSION).parse() != Ok(item.task.version) || !is_offered {
+    // A follow-up has a version of its own, and is compared by it.
+    let moved_on = act != Act::Complete && form.field(VERSION).parse() != Ok(item.task.version);
+    if moved_on || !is_offered {
         return referral_page(gateway, at, session, &item, Some((StatusCode::CONFLICT, MOVED_ON))).await;
     }
     let wish = match wish(gateway, session, &item, act, &form).await? {
@@ -129,11 +132,14 @@ async fn wish(
     }
     Ok(Ok(match act {
         Act::Complete => {
-            let open = item.referral.open_follow_ups().find(|one| one.task == form.field("follow-up"));
-            match open {
+            // One that a colleague has done is refused as any that has moved on.
+            match item.referral.follow_ups.iter().find(|one| one.task == form.field("follow-up")) {
                 None => return wrong("follow-up", "Choose what is done"),
                 Some(_) if words.is_empty() => return wrong("words", "Write what was done"),
-                Some(one) => Wish::Complete(one.task.clone(), words),
+                Some(one) => {
+                    let version = form.field(&version_field(&one.task)).parse().unwrap_or_default();
+                    Wish::Complete(one.task.clone(), version, words)
+                }
             }
         }
         Act::Answer if words.is_empty() => return wrong("words", "Write your answer"),
@@ -190,8 +196,8 @@ async fn decided(
     wish: &Wish,
 ) -> Result<(Transaction, Option<String>), Refusal> {
     let now = gateway.clock.now();
-    if let Wish::Complete(follow_up, words) = wish {
-        return completed(gateway, session, client, item, (follow_up, words)).await;
+    if let Wish::Complete(follow_up, version, words) = wish {
+        return completed(gateway, session, client, item, (follow_up, *version, words)).await;
     }
     let mut task = item.task.document.clone();
     // Our own stamps say nothing in what is proposed.
@@ -268,7 +274,7 @@ async fn completed(
     session: &Session,
     client: &Client,
     item: &Item,
-    (id, words): (&str, &str),
+    (id, seen, words): (&str, u64, &str),
 ) -> Result<(Transaction, Option<String>), Refusal> {
     let failed = |error| crate::http::reply::store_fault(&error);
     let stored = ingest::load(gateway, &item.referral.compartment, &format!("Task/{id}")).await.map_err(failed)?;
@@ -282,7 +288,6 @@ async fn completed(
     task.set("status", Json::string("completed"));
     pass_or_refuse(check_single(&task, "Task"))?;
     let follow_up = (id, version, &current);
-    let updated =
-        of_follow_up(gateway, client, &item.referral, follow_up, &task, WriteMethod::Put, Some(version)).await?;
+    let updated = of_follow_up(gateway, client, &item.referral, follow_up, &task, WriteMethod::Put, Some(seen)).await?;
     Ok((updated.transaction, None))
 }

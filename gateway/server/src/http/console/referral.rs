@@ -1,5 +1,6 @@
 //! One referral: why it needs a person, what can be done, what it says, and what has happened on both sides.
 
+use super::follow_ups::{self, Open};
 use super::frame::{At, frame};
 use super::session::Session;
 use super::words::{
@@ -56,10 +57,11 @@ pub(super) async fn page(
     let history = gateway.store.history(&key).await?;
     let audit = gateway.store.audit(&referral.id).await?;
     let service = service(gateway, referral);
+    let open = follow_ups::open(gateway, item).await?;
     let content = html! {
         p { a href=(at.0) { "Back to your work list" } }
         @if let Some((_, words)) = news { div.warning role="status" { h2 { "Please look again" } p { (words) } } }
-        (needs(item))
+        (needs(at, item, &open))
         (offers(at, item, &offered(session, item)))
         (person(item))
         (wanted(item))
@@ -76,10 +78,12 @@ pub(super) async fn page(
 pub(super) fn why(cause: Cause, referral: &Referral, task: &Json) -> Option<String> {
     let reason = || task.get("statusReason").and_then(concept);
     match cause {
-        Cause::NoConsent | Cause::NoRoute | Cause::NeedsReview | Cause::Losses | Cause::Duplicate => match &referral.delivery {
-            Delivery::Held { reason } => Some(reason.words()),
-            _ => reason(),
-        },
+        Cause::NoConsent | Cause::NoRoute | Cause::NeedsReview | Cause::Losses | Cause::Duplicate => {
+            match &referral.delivery {
+                Delivery::Held { reason } => Some(reason.words()),
+                _ => reason(),
+            }
+        }
         Cause::DeadLetter => match &referral.delivery {
             Delivery::DeadLetter { reason } => Some(reason.clone()),
             _ => reason(),
@@ -93,22 +97,29 @@ pub(super) fn why(cause: Cause, referral: &Referral, task: &Json) -> Option<Stri
     }
 }
 
-fn needs(item: &Item) -> Markup {
+/// The Tasks that words name.
+fn named(words: &str) -> impl Iterator<Item = &str> {
+    let parts = words.split(|char: char| !char.is_ascii_alphanumeric() && !matches!(char, '-' | '/'));
+    parts.filter_map(|part| part.strip_prefix("Task/"))
+}
+
+fn needs(at: &At, item: &Item, open: &[Open]) -> Markup {
     html! {
         @if !item.causes.is_empty() {
             section.warning aria-labelledby="needs" {
                 h2 #needs { "Why it needs you" }
                 @for cause in &item.causes {
                     h3 { (cause.words()) }
-                    @if let Some(words) = why(*cause, &item.referral, &item.task.document) { p.said { (words) } }
+                    @if let Some(words) = why(*cause, &item.referral, &item.task.document) {
+                        p.said { (words) }
+                        @if *cause == Cause::Duplicate {
+                            @for id in named(&words) { p { a href={ (at.0) "/" (id) } { "See the other referral" } } }
+                        }
+                    }
                     p { (cause.advice()) }
                     @if matches!(cause, Cause::NeedsMore | Cause::FollowUp) {
-                        ul { @for one in item.referral.open_follow_ups().filter(|one| one.cause.is_alarm() == (*cause == Cause::NeedsMore)) {
-                            li {
-                                strong { (one.cause.title()) }
-                                p { (one.cause.words()) }
-                                p.hint { "Since " (when(one.opened_at)) @if let Some(due) = one.due { ", due " (when(due)) } }
-                            }
+                        ul { @for open in open.iter().filter(|open| open.one.cause.is_alarm() == (*cause == Cause::NeedsMore)) {
+                            li { (open.shown()) }
                         } }
                     }
                 }

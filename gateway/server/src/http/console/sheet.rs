@@ -1,8 +1,10 @@
 //! The form of one act: what it does, in plain words, and what it needs. It says nothing of the person.
 
+use super::follow_ups::{self, version_field};
 use super::frame::{At, frame};
 use super::referral::{offered, reached};
 use super::session::{Session, TOKEN};
+use super::words::when;
 use super::{Fault, Reply};
 use crate::gateway::Gateway;
 use crate::http::pages::fields::{Mistake, described, fault};
@@ -11,6 +13,7 @@ use crate::store::StoreError;
 use crate::work::Item;
 use axum::http::StatusCode;
 use gateway_core::account::{Account, AccountRole};
+use gateway_core::follow_up::FollowUp;
 use gateway_core::identity::TenantId;
 use gateway_core::route::Route;
 use gateway_core::work_list::{Act, Cause, REASONS};
@@ -94,9 +97,15 @@ pub(super) async fn page(gateway: &Gateway, at: &At, session: &Session, sheet: &
     let address = format!("{}/{}", at.0, item.referral.task);
     let fields = match act {
         Act::Complete => {
+            let open = follow_ups::open(gateway, item).await?;
+            let label = |one: &FollowUp| format!("{} (since {})", one.cause.title(), when(one.opened_at));
             let choices: Vec<(&str, String)> =
-                item.referral.open_follow_ups().map(|one| (one.task.as_str(), one.cause.title().to_owned())).collect();
-            html! { (radios(sheet, "follow-up", "What is done?", &choices)) (writing(sheet, "What was done?", most)) }
+                open.iter().map(|open| (open.one.task.as_str(), label(&open.one))).collect();
+            // What was shown of each: whoever has not seen a further call, or that a colleague was quicker, completes nothing.
+            let versions = html! { @for open in &open {
+                input type="hidden" name=(version_field(&open.one.task)) value=(open.version);
+            } };
+            html! { (versions) (radios(sheet, "follow-up", "What is done?", &choices)) (writing(sheet, "What was done?", most)) }
         }
         Act::Answer => writing(sheet, "Your answer", most),
         Act::Release => html! {},

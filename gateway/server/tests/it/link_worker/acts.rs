@@ -241,30 +241,45 @@ async fn a_form_of_an_old_version_is_refused_with_the_state_that_stands() {
     desk.world.stop().await;
 }
 
+/// Opens a call for help as the worker does when a service says so; gives the follow-up.
+async fn calls_for_help(desk: &Desk, task: &str, words: &str) -> String {
+    use gateway_core::follow_up::{Cause, Opening, open};
+    let mut referral = desk.of_task(task).await;
+    let (document, request) = (
+        gateway_fhir::Json::from(desk.task(task).await),
+        gateway_fhir::Json::from(desk.world.task(&format!("/fhir/ServiceRequest/{}", referral.service_request)).await),
+    );
+    let notes = [("The service (food)".to_owned(), words.to_owned())];
+    let opening = Opening { notes: &notes, ..Opening::new(Cause::NeedsMoreSupport, "event") };
+    let mut changes = open(&mut referral, (&document, &request), &opening, START);
+    referral.revision += 1;
+    let follow_up = referral.follow_ups[0].task.clone();
+    changes.push(gateway_core::change::Change::PutReferral(Box::new(referral)));
+    desk.commit(changes).await;
+    follow_up
+}
+
 #[tokio::test]
 async fn what_is_to_be_followed_up_is_done_and_said_to_be_done() {
-    use gateway_core::follow_up::{Cause, Opening, open};
     let desk = Desk::open().await;
     let routine = desk.held(0).await;
     let task = desk.referral(1, |_| {}).await;
     desk.said(&task, "completed", "helped", "over").await;
-    // As the worker opens it when a service says so.
-    let mut referral = desk.of_task(&task).await;
-    let (document, request) = (
-        gateway_fhir::Json::from(desk.task(&task).await),
-        gateway_fhir::Json::from(desk.world.task(&format!("/fhir/ServiceRequest/{}", referral.service_request)).await),
-    );
-    let opening = Opening::new(Cause::NeedsMoreSupport, "event");
-    let mut changes = open(&mut referral, (&document, &request), &opening, START);
-    referral.revision += 1;
-    changes.push(gateway_core::change::Change::PutReferral(Box::new(referral)));
-    desk.commit(changes).await;
+    let follow_up = calls_for_help(&desk, &task, "She is <i>worse</i>.").await;
 
     let anna = desk.enter("anna").await;
     let list = listed(&desk, &anna).await;
     let (first, second) = (list.find(&task).unwrap(), list.find(&routine).unwrap());
     assert!(first < second && list.contains("act today"), "first of all: {list}");
-    let follow_up = desk.of_task(&task).await.follow_ups[0].task.clone();
+    // What it asks for, and the service's words.
+    let page = desk.get(&anna, &format!("/{task}")).await.text;
+    for words in [
+        "urgent mental health advice call NHS 111",
+        "She is &lt;i&gt;worse&lt;/i&gt;.",
+        "The service (food), 20 June 2026",
+    ] {
+        assert!(page.contains(words), "{words} is missing: {page}");
+    }
     for (fields, words) in [
         (vec![("words", "called")], "Choose what is done"),
         (vec![("follow-up", follow_up.as_str())], "Write what was done"),
@@ -274,8 +289,74 @@ async fn what_is_to_be_followed_up_is_done_and_said_to_be_done() {
     }
     desk.done(&anna, &task, "complete", &[("follow-up", &follow_up), ("words", "The GP sees her today.")]).await;
     let done = desk.task(&follow_up).await;
-    assert_eq!((&done["status"], &done["note"][0]["text"]), (&json!("completed"), &json!("The GP sees her today.")));
+    assert_eq!((&done["status"], &done["note"][1]["text"]), (&json!("completed"), &json!("The GP sees her today.")));
     assert!(!listed(&desk, &anna).await.contains(&task));
     assert_eq!(desk.get(&anna, &format!("/{follow_up}")).await.status, 404, "a follow-up is no referral of its own");
+    desk.world.stop().await;
+}
+
+#[tokio::test]
+async fn a_follow_up_is_completed_by_whoever_has_seen_it_as_it_stands() {
+    let desk = Desk::open().await;
+    let task = desk.referral(0, |_| {}).await;
+    desk.said(&task, "in-progress", "in-contact", "begun").await;
+    let follow_up = calls_for_help(&desk, &task, "She is worse.").await;
+    let anna = desk.enter("anna").await;
+    let done = |words: &'static str| [("follow-up", follow_up.clone()), ("words", words.to_owned())];
+    let give = async |hidden: &[(String, String)], words| {
+        let fields = done(words);
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        desk.give(&anna, (&task, "complete"), hidden, &fields).await
+    };
+    // A colleague notes something on the follow-up while the form is open: the referral's own Task stands as it was.
+    let first = desk.form(&anna, &task, "complete").await;
+    let own = format!("/fhir/Task/{follow_up}");
+    let noted = desk.world.change(&own, |task| {
+        task["note"].as_array_mut().unwrap().push(json!({ "text": "She has called the practice as well." }));
+    });
+    assert_eq!(noted.await.status, 200);
+    let late = give(&first, "Nobody answered.").await;
+    assert!(
+        late.status == 409
+            && late.text.contains("has moved on")
+            && late.text.contains("has called the practice as well"),
+        "{}",
+        late.text
+    );
+    assert_eq!(desk.task(&follow_up).await["status"], "requested");
+    // That the service says something else of the referral is in nobody's way.
+    let second = desk.form(&anna, &task, "complete").await;
+    desk.said(&task, "on-hold", "waitlisted", "Some weeks.").await;
+    let answer = give(&second, "The GP sees her today.").await;
+    assert_eq!(answer.status, 303, "{}", answer.text);
+    // The same form of somebody who was slower says nothing over it.
+    let slower = give(&second, "I have done it.").await;
+    assert_eq!(slower.status, 409, "{}", slower.text);
+    let stored = desk.task(&follow_up).await;
+    assert_eq!(stored["status"], "completed");
+    assert_eq!(stored["note"].as_array().map(Vec::len), Some(3), "{stored}");
+    desk.world.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_held_as_a_duplicate_is_sent_all_the_same_or_cancelled() {
+    let desk = Desk::deciding("\n[duplicates]\nmode = \"hold\"\n").await;
+    let first = desk.referral(0, |_| {}).await;
+    let (wanted, unwanted) = (desk.referral(0, |_| {}).await, desk.referral(0, |_| {}).await);
+    let anna = desk.enter("anna").await;
+    let list = listed(&desk, &anna).await;
+    assert!(list.contains("Held: the service seems to have it already (2)"), "{list}");
+    assert!(list.contains(&wanted) && list.contains(&unwanted) && !list.contains(&format!("work/{first}\"")), "{list}");
+    let page = desk.get(&anna, &format!("/{wanted}")).await.text;
+    for words in ["Send it all the same", "Cancel the referral", &format!("work/{first}\">See the other referral")] {
+        assert!(page.contains(words), "{words} is missing: {page}");
+    }
+    let answer = desk.world.get(crate::support::GP, "/fhir/Task/$work-list?cause=duplicate").await.json();
+    assert_eq!(answer["total"], 2, "{answer}");
+    desk.done(&anna, &wanted, "release", &[]).await;
+    assert_eq!(desk.of_task(&wanted).await.delivery.word(), "queued");
+    desk.done(&anna, &unwanted, "cancel", &[("words", "Sent twice.")]).await;
+    assert_eq!(desk.task(&unwanted).await["status"], "cancelled");
+    assert!(listed(&desk, &anna).await.contains("Nothing here needs you"));
     desk.world.stop().await;
 }

@@ -82,6 +82,7 @@ pub(crate) fn fine(kind: Kind) -> Facts {
         referral: ReferralId("r".to_owned()),
         platform: PlatformId(kind.id().to_owned()),
         errand: Errand::Submit,
+        former: None,
         sequence: 1,
         state: OutboxState::Done,
         attempts: 1,

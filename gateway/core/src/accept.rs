@@ -539,6 +539,7 @@ pub fn new_row(
         platform: referral.platform.clone()?,
         urgent: if errand.stops() { Some(now) } else { referral.urgent },
         errand,
+        former: None,
         sequence,
         state: OutboxState::Ready,
         attempts: 0,

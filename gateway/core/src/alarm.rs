@@ -40,12 +40,14 @@ fn cause(report: &StatusReport, from: &Alignment<'_>) -> Cause {
 
 /// Opens a follow-up for each call for help that is new, or adds the call to the one that is open.
 pub(crate) fn raised(from: &Alignment<'_>, referral: &mut Referral) -> Vec<Change> {
-    if !from.reports.iter().any(|record| record.disposition == Disposition::Recorded && is_alarm(&record.report)) {
+    let is_new = |record: &ReportRecord| record.disposition == Disposition::Recorded && is_alarm(&record.report);
+    if !from.reports.iter().chain(from.former).any(is_new) {
         return Vec::new();
     }
     let mut changes = Vec::new();
     let mut by_cause: BTreeMap<Cause, Vec<(String, &ReportRecord)>> = BTreeMap::new();
-    for run in runs(from.reports) {
+    // Whoever calls for help is heard, also where it speaks of what the referral was there before.
+    for run in runs(from.reports.iter().chain(from.former)) {
         if run.iter().any(|record| was_told(record, referral)) {
             continue;
         }
@@ -94,10 +96,10 @@ fn was_told(record: &ReportRecord, referral: &Referral) -> bool {
 
 /// The calls for help among all reports: each is the reports that say the same behind one another, in the platform's order, without
 /// anything else between them. Where the platform gives no order, in that in which they came.
-fn runs(reports: &[ReportRecord]) -> Vec<Vec<&ReportRecord>> {
+fn runs<'a>(reports: impl Iterator<Item = &'a ReportRecord>) -> Vec<Vec<&'a ReportRecord>> {
     // Whoever answers on a page says something each time; nothing of it stands.
     let (said, shown): (Vec<&ReportRecord>, Vec<&ReportRecord>) =
-        reports.iter().partition(|record| record.source == ReportSource::StatusLink);
+        reports.partition(|record| record.source == ReportSource::StatusLink);
     let mut runs: Vec<Vec<&ReportRecord>> =
         said.into_iter().filter(|record| is_alarm(&record.report)).map(|record| vec![record]).collect();
     let mut by_name: BTreeMap<&str, Vec<&ReportRecord>> = BTreeMap::new();

@@ -4,6 +4,7 @@
 //! came, the Task ends in the same state (`status::fold`). Each step that was walked becomes its own version of the
 //! Task, signed by the platform, or by the gateway where it is inferred.
 
+mod former;
 mod kept;
 
 pub(crate) use kept::{shown_output, shown_task};
@@ -39,6 +40,8 @@ pub struct Alignment<'a> {
     pub service_request: (u64, &'a Json),
     /// Every statement recorded on it, in any order.
     pub reports: &'a [ReportRecord],
+    /// Statements on what it was at its platform before ([`Referral::spoken_of_as`]): they move nothing.
+    pub former: &'a [ReportRecord],
     /// Its outbox rows.
     pub outbox: &'a [OutboxRow],
     /// Id, version and document of its follow-ups that are open.
@@ -115,6 +118,7 @@ pub fn align(from: &Alignment<'_>) -> Transaction {
     }
     transaction.changes.extend(task.changes.into_iter().map(Change::PutResource));
     dispose(from, &folded.dispositions, &mut transaction.changes);
+    transaction.changes.extend(former::told(from, &mut referral));
     let detail = json!({
         "platform": from.referral.platform.as_ref().map(|platform| &platform.0),
         "status": referral.task_status.code(),
@@ -179,6 +183,7 @@ fn withhold(from: &Alignment<'_>) -> Transaction {
     let fresh: Vec<&ReportRecord> =
         from.reports.iter().filter(|record| record.disposition == Disposition::Recorded).collect();
     dispose(from, &dispositions, &mut transaction.changes);
+    transaction.changes.extend(former::kept(from));
     let mut referral = from.referral.clone();
     transaction.changes.extend(alarm::raised(from, &mut referral));
     transaction.changes.extend(not_shown(&mut referral, from.task, from.consent, from.now));
@@ -207,6 +212,7 @@ fn recalled(from: &Alignment<'_>) -> Transaction {
     let (mut ended, mut working) = (false, false);
     for status in fresh.filter_map(|record| record.report.status) {
         ended |= status.is_final();
+    transaction.changes.extend(former::kept(from));
         working |= !status.is_final();
     }
     if ended || working {

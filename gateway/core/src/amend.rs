@@ -348,7 +348,7 @@ pub fn told(job: &Job<'_>, receipt: &Receipt, new_id: &mut dyn FnMut() -> String
     let mut referral = job.referral.clone();
     let mut changes = vec![finish_row(job, OutboxState::Done, None), attempt(job, "acknowledged", None)];
     referral.sent.clone_from(&job.row.carries);
-    referral.platform_referral = Some(receipt.platform_referral.clone());
+    referral.named(&receipt.platform_referral, job.now);
     changes.extend(settled(job, &mut referral));
     let detail =
         json!({ "errand": job.row.errand.word(), "attempt": job.row.attempts, "platform": job.row.platform.0 });

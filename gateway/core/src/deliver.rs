@@ -175,7 +175,7 @@ pub fn acknowledged(
 ) -> Transaction {
     let mut referral = job.referral.clone();
     let mut changes = vec![finish_row(job, OutboxState::Done, None), attempt(job, "acknowledged", None)];
-    referral.platform_referral = Some(receipt.platform_referral.clone());
+    referral.named(&receipt.platform_referral, job.now);
     if job.row.errand == Errand::Submit {
         referral.sent.clone_from(&job.row.carries);
         referral.delivery = Delivery::Delivered { at: job.now };
@@ -243,6 +243,10 @@ pub fn nobody_to_tell(job: &Job<'_>) -> Transaction {
 /// The platform had the referral and says now that it does not: nobody may believe that it is still worked on.
 #[must_use]
 pub fn gone(job: &Job<'_>) -> Transaction {
+    if job.row.former.is_some() {
+        // What it was before may be gone: that says nothing of what it is now.
+        return read_done(job, &[], &mut String::new);
+    }
     if job.referral.recall.is_some() {
         // That is what it was asked for.
         let mut referral = job.referral.clone();

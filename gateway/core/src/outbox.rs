@@ -4,7 +4,7 @@ use crate::change::{Change, Check, Transaction};
 use crate::fair::{Class, Turn};
 use crate::identity::{PlatformId, TenantId};
 use crate::referral::ReferralId;
-use adapter_contract::{Ask, DeliveryError, Descriptor, Progress, Repeat, SenderMove};
+use adapter_contract::{Ask, DeliveryError, Descriptor, PlatformReferralId, Progress, Repeat, SenderMove};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -25,6 +25,9 @@ pub struct OutboxRow {
     pub platform: PlatformId,
     /// What is to be done.
     pub errand: Errand,
+    /// What is read, where that is not the name that the referral has at its platform now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former: Option<PlatformReferralId>,
     /// Place among the errands of this referral, from 1; 0 = in no order: it neither waits for others nor are they kept
     /// waiting by it.
     pub sequence: u32,

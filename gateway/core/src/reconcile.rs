@@ -272,7 +272,7 @@ impl Work<'_> {
             There::Found(receipt) => {
                 self.settled(GONE);
                 if self.referral.platform_referral.as_ref() != Some(&receipt.platform_referral) {
-                    self.referral.platform_referral = Some(receipt.platform_referral.clone());
+                    self.referral.named(&receipt.platform_referral, self.from.now);
                     self.wrote = true;
                     self.found(
                         Drift::MissingThere,

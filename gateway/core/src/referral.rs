@@ -1,6 +1,8 @@
 //! The referral: our aggregate of ServiceRequest, Task, delivery and what was decided on the way.
 
+use crate::alarm;
 use crate::amend;
+use crate::change::ReportRecord;
 use crate::follow_up::FollowUp;
 use crate::identity::{ClientId, Compartment, PlatformId};
 use crate::loss::LossReport;
@@ -85,7 +87,8 @@ pub struct Referral {
     /// is cancelled or rejected there is then no word of the organisation's. It stands until it is sent anew, or goes on there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cancel_left: bool,
-    /// What it was known by at its platform before it was cancelled there and sent anew, oldest first.
+    /// What it was known by at its platform before it was cancelled there and sent anew, or was named anew, oldest first. The stores
+    /// find it by each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub former: Vec<Former>,
     /// When a person is told if its platform has by then said nothing of it; absent before delivery, and once a person was
@@ -133,14 +136,14 @@ pub struct Handled {
     pub at: OffsetDateTime,
 }
 
-/// Names of a referral that was cancelled at its platform and sent there anew, because its sender had changed it.
+/// Names that a referral had at its platform: it was cancelled there and sent anew, or it has another name there now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Former {
-    /// The platform's key for it.
+    /// The platform's key for it: another than now where it was sent anew, the same where it only has another name.
     pub key: IdempotencyKey,
     /// The platform's name for it.
     pub platform_referral: PlatformReferralId,
-    /// When the platform confirmed that it has ended.
+    /// When the platform confirmed that it has ended, or gave it another name.
     #[serde(with = "time::serde::rfc3339")]
     pub ended: OffsetDateTime,
 }
@@ -322,21 +325,47 @@ pub enum SenderState {
 }
 
 impl Referral {
-    /// Whether this is what its platform called it before it was sent anew: what is said of that is over.
+    /// Whether this is what its platform called it before it was sent or named anew.
     #[must_use]
     pub fn was(&self, name: &PlatformReferralId) -> bool {
         self.platform_referral.as_ref() != Some(name)
             && self.former.iter().any(|former| former.platform_referral == *name)
     }
 
-    /// Whether what its platform says is only that it ended there for being sent anew, which tells nobody anything: said of a former
-    /// name, or an end that our own cancellation may have made.
+    /// Whether what its platform says is an end that our own cancellation may have made, to send it anew: that tells nobody anything.
+    /// A call for help is one whatever else it says.
     #[must_use]
-    pub fn ended_for_another(&self, report: &StatusReport) -> bool {
-        let by_us = self.cancel_left
+    pub fn ended_by_us(&self, report: &StatusReport) -> bool {
+        self.cancel_left
+            && !alarm::is_alarm(report)
             && !amend::is_taken_on(self.platform_status)
-            && report.status.is_some_and(amend::is_end_of_a_cancellation);
-        by_us || self.was(&report.platform_referral)
+            && report.status.is_some_and(amend::is_end_of_a_cancellation)
+    }
+
+    /// What this statement is about, where that is no longer the referral at its platform: it moves nothing. What was said before
+    /// the platform only gave it another name was said of the same, and counts on.
+    #[must_use]
+    pub fn spoken_of_as(&self, record: &ReportRecord) -> Option<&Former> {
+        let (name, key) = (&record.report.platform_referral, record.report.key.as_ref());
+        if self.platform_referral.as_ref() == Some(name) {
+            return None;
+        }
+        let named = self.former.iter().rfind(|former| former.platform_referral == *name);
+        let keyed = || self.former.iter().rfind(|former| former.key != self.key && key == Some(&former.key));
+        let former = named.or_else(keyed)?;
+        (former.key != self.key || record.received >= former.ended).then_some(former)
+    }
+
+    /// What else it was known by at its platform: its names for it, and our keys.
+    pub fn former_words(&self) -> impl Iterator<Item = &str> {
+        self.former.iter().flat_map(|former| [former.platform_referral.0.as_str(), former.key.0.as_str()])
+    }
+
+    /// Its platform has it under this name from now on.
+    pub(crate) fn named(&mut self, name: &PlatformReferralId, now: OffsetDateTime) {
+        if let Some(before) = self.platform_referral.replace(name.clone()).filter(|before| before != name) {
+            self.former.push(Former { key: self.key.clone(), platform_referral: before, ended: now });
+        }
     }
 
     /// The report that the sender has let pass, if there is one.

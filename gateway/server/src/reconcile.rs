@@ -228,7 +228,9 @@ async fn one(
         return Ok(None);
     }
     // What was said of it under a former name is over, and so is an end that was ours.
-    let is_own = |record: &ReportRecord| !standing.referral.ended_for_another(&record.report);
+    let is_own = |record: &ReportRecord| {
+        standing.referral.spoken_of_as(record).is_none() && !standing.referral.ended_by_us(&record.report)
+    };
     let reports: Vec<ReportRecord> = reports.into_iter().filter(is_own).collect();
     let consents = view.consents(gateway).await?;
     let needs = &platform.adapter.descriptor().data_needs;

@@ -17,7 +17,7 @@ use gateway_core::align::{Alignment, align};
 use gateway_core::amend;
 use gateway_core::change::{Change, Disposition, RawReport, Removed, ReportRecord, Transaction};
 use gateway_core::consent::Stage;
-use gateway_core::outbox::{Errand, OutboxState};
+use gateway_core::outbox::{Errand, OutboxRow, OutboxState};
 use gateway_core::referral::{Delivery, Referral, ReferralId};
 use gateway_core::withdraw;
 use std::collections::{BTreeMap, BTreeSet};
@@ -246,14 +246,16 @@ pub(crate) async fn take(
                     continue;
                 }
                 let rows = gateway.store.outbox(&referral.id).await?;
-                if rows.iter().any(|row| row.errand == Errand::Read && row.state == OutboxState::Ready) {
+                let former = referral.was(&name).then_some(name);
+                let waits = |row: &OutboxRow| row.errand == Errand::Read && row.state == OutboxState::Ready;
+                if rows.iter().any(|row| waits(row) && row.former == former) {
                     continue;
                 }
                 // A read changes nothing: it stands in no order, so that no cancellation ever waits behind it.
                 let sequence = 0;
                 let schedule = &gateway.rules.schedule;
                 let row = new_row(&referral, gateway.new_id(), Errand::Read, sequence, gateway.clock.now(), schedule);
-                changes.extend(row.map(|row| Change::PutOutbox(Box::new(row))));
+                changes.extend(row.map(|row| Change::PutOutbox(Box::new(OutboxRow { former, ..row }))));
             }
         }
     }
@@ -344,14 +346,17 @@ async fn try_align(gateway: &Gateway, id: &ReferralId) -> Result<bool, AlignErro
     let needs = &platform.adapter.descriptor().data_needs;
     let consent = view.decision(gateway, &platform.id, needs, Stage::Relay, &consents, &BTreeMap::new()).await?;
     let kept = view.kept(gateway, &platform, &consents).await?;
-    // What is said of a referral that was cancelled there, to be sent anew, is over.
+    let (former, reports): (Vec<_>, Vec<_>) =
+        reports.into_iter().partition(|record| view.standing.referral.spoken_of_as(record).is_some());
+    // That it was cancelled there, by us, to be sent anew, is no word of the organisation's.
     let (over, reports): (Vec<_>, Vec<_>) =
-        reports.into_iter().partition(|record| view.standing.referral.ended_for_another(&record.report));
+        reports.into_iter().partition(|record| view.standing.referral.ended_by_us(&record.report));
     let from = Alignment {
         referral: &view.standing.referral,
         task: view.standing.task(),
         service_request: view.standing.service_request(),
         reports: &reports,
+        former: &former,
         outbox: &outbox,
         follow_ups: &view.standing.follow_ups(gateway).await?,
         capabilities: platform.capabilities(),
@@ -363,19 +368,15 @@ async fn try_align(gateway: &Gateway, id: &ReferralId) -> Result<bool, AlignErro
     };
     let transaction = if early { alarm::meanwhile(&from) } else { Some(align(&from)) };
     let Some(mut transaction) = transaction else { return Ok(false) };
-    let referral = &view.standing.referral;
-    let was = |record: &ReportRecord| referral.was(&record.report.platform_referral);
     // While it is being replaced its end is not settled yet.
-    let fresh = |record: &ReportRecord| record.disposition == Disposition::Recorded && (!early || was(record));
-    let over: Vec<_> = over.into_iter().filter(fresh).collect();
-    if !over.iter().all(was) {
-        let errand = amend::ended_after_all(referral, &outbox, &gateway.rules.schedule, gateway.clock.now());
-        transaction.changes.extend(errand);
+    let over = over.into_iter().filter(|record| record.disposition == Disposition::Recorded && !early);
+    let over: Vec<Change> =
+        over.map(|record| Change::DisposeReport { id: record.id, disposition: Disposition::Unchanged }).collect();
+    if !over.is_empty() {
+        let (referral, now) = (&view.standing.referral, gateway.clock.now());
+        transaction.changes.extend(amend::ended_after_all(referral, &outbox, &gateway.rules.schedule, now));
+        transaction.changes.extend(over);
     }
-    let over = over.into_iter();
-    transaction
-        .changes
-        .extend(over.map(|record| Change::DisposeReport { id: record.id, disposition: Disposition::Unchanged }));
     // What the person has kept from the practice since then is not shown either.
     transaction.checks.extend(view.unchanged(&consents));
     let unknown = transaction.changes.iter().filter(|change| is_unknown_word(change)).count();

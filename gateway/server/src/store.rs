@@ -246,7 +246,8 @@ pub trait Store: Send + Sync {
     /// The referral whose sender's Task this is.
     async fn referral_by_task(&self, compartment: &Compartment, task: &str) -> Result<Option<Referral>, StoreError>;
 
-    /// The referral that a platform speaks of: by its own name for it, else by our key.
+    /// The referral that a platform speaks of: by its own name for it, else by our key, else by what it was known by there before
+    /// ([`Referral::former`]).
     async fn referral_at_platform(
         &self,
         platform: &PlatformId,

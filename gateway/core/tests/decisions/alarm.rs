@@ -199,6 +199,7 @@ fn it_does_not_wait_for_the_acknowledgement() {
             task: (3, &scene.task),
             service_request: (2, &scene.service_request),
             reports: &scene.reports,
+            former: &scene.former,
             outbox: &[],
             follow_ups,
             capabilities: ABLE,

@@ -323,7 +323,7 @@ fn what_was_given_up_is_not_called_refused_and_goes_on_when_the_platform_says_th
     let says = |status| report(Some(status));
     for (status, ours) in [(TaskStatus::Rejected, true), (TaskStatus::Cancelled, true), (TaskStatus::Completed, false)]
     {
-        assert_eq!(stand.referral.ended_for_another(&says(status)), ours, "{status}");
+        assert_eq!(stand.referral.ended_by_us(&says(status)), ours, "{status}");
     }
     // Sent anew it is, also where its sender has taken the change back: the organisation has nothing.
     let row = ended_after_all(&stand.referral, &[], &Schedule::default(), NOW);
@@ -337,6 +337,6 @@ fn what_was_given_up_is_not_called_refused_and_goes_on_when_the_platform_says_th
     assert_eq!(ended_after_all(&delivered(), &[], &Schedule::default(), NOW), None);
     // An organisation that had begun with it says no for itself.
     let begun = Referral { platform_status: Some(TaskStatus::InProgress), ..stand.referral.clone() };
-    assert!(!begun.ended_for_another(&says(TaskStatus::Rejected)));
-    assert!(!delivered().ended_for_another(&says(TaskStatus::Rejected)));
+    assert!(!begun.ended_by_us(&says(TaskStatus::Rejected)));
+    assert!(!delivered().ended_by_us(&says(TaskStatus::Rejected)));
 }

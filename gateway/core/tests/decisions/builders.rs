@@ -175,6 +175,7 @@ pub(crate) fn row(errand: Errand) -> OutboxRow {
         referral: referral().id,
         platform: platform(),
         errand,
+        former: None,
         sequence: 1,
         state: OutboxState::Leased,
         attempts: 1,

@@ -16,6 +16,7 @@ mod deliver_failed;
 mod deliver_plan;
 mod erase;
 mod follow_up;
+mod former;
 mod ingest;
 mod losses;
 mod minimise;

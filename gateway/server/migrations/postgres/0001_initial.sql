@@ -120,6 +120,14 @@ CREATE INDEX referral_by_tenant ON referral (tenant);
 CREATE INDEX referral_by_delivery ON referral (delivery);
 CREATE INDEX referral_counts ON referral (delivery, task_status);
 
+-- What referrals were known by at their platforms before they were sent or named anew: the platform's names and our keys, as the
+-- body of the referral has them.
+CREATE TABLE referral_former (
+    word  TEXT COLLATE "C" NOT NULL, -- name or key
+    place BIGINT NOT NULL REFERENCES referral (place), -- which referral
+    PRIMARY KEY (word, place)
+);
+
 -- What has to be sent. Columns repeat what is asked for; the body is the authority.
 CREATE TABLE outbox (
     place    BIGINT PRIMARY KEY, -- order of creation
@@ -187,6 +195,7 @@ CREATE TABLE report (
     source            TEXT COLLATE "C"    NOT NULL,                  -- how it came
     received          BIGINT NOT NULL,                  -- when
     disposition       TEXT COLLATE "C"    NOT NULL,                  -- what became of it
+    calls             BIGINT NOT NULL,                  -- 1 where it calls for help
     sealed_by         BIGINT NOT NULL REFERENCES subject_key (id), -- with which key
     body              BYTEA    NOT NULL                   -- what it says, as JSON, compressed and sealed
 );
@@ -335,7 +344,7 @@ BEGIN
             OR tenant = (SELECT current_setting(''gateway.tenant'', true)))', bound);
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', bound);
     END LOOP;
-    FOREACH bound IN ARRAY ARRAY['attempt', 'raw_report', 'raw_report_about', 'report', 'status_link', 'account', 'sign_in', 'cursor', 'lane', 'last_place'] LOOP
+    FOREACH bound IN ARRAY ARRAY['attempt', 'referral_former', 'raw_report', 'raw_report_about', 'report', 'status_link', 'account', 'sign_in', 'cursor', 'lane', 'last_place'] LOOP
         EXECUTE format('CREATE POLICY for_workers ON %I
             USING ((SELECT current_setting(''gateway.scope'', true)) = ''all'')', bound);
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', bound);

@@ -104,6 +104,14 @@ CREATE INDEX referral_by_tenant ON referral (tenant);
 CREATE INDEX referral_by_delivery ON referral (delivery);
 CREATE INDEX referral_counts ON referral (delivery, task_status);
 
+-- What referrals were known by at their platforms before they were sent or named anew: the platform's names and our keys, as the
+-- body of the referral has them.
+CREATE TABLE referral_former (
+    word  TEXT NOT NULL, -- name or key
+    place INTEGER NOT NULL REFERENCES referral (place), -- which referral
+    PRIMARY KEY (word, place)
+) STRICT, WITHOUT ROWID;
+
 -- What has to be sent. Columns repeat what is asked for; the body is the authority.
 CREATE TABLE outbox (
     place    INTEGER PRIMARY KEY AUTOINCREMENT, -- order of creation
@@ -171,6 +179,7 @@ CREATE TABLE report (
     source            TEXT    NOT NULL,                  -- how it came
     received          INTEGER NOT NULL,                  -- when
     disposition       TEXT    NOT NULL,                  -- what became of it
+    calls             INTEGER NOT NULL,                  -- 1 where it calls for help
     sealed_by         INTEGER NOT NULL REFERENCES subject_key (id), -- with which key
     body              BLOB    NOT NULL                   -- what it says, as JSON, compressed and sealed
 ) STRICT;

@@ -184,7 +184,8 @@ impl Exchanger<'_> {
                 self.exchange(job, purpose, at, None).await
             }
             Errand::Read => {
-                let Some(platform_referral) = &self.view.standing.referral.platform_referral else {
+                let now = self.view.standing.referral.platform_referral.as_ref();
+                let Some(platform_referral) = self.row.former.as_ref().or(now) else {
                     return Ok(End::Absent);
                 };
                 self.exchange(job, Purpose::Read { platform_referral }, None, None).await

@@ -211,6 +211,10 @@ async fn covered(
     let no = || Ok(Covered::No(Transaction::default()));
     let name = PlatformReferralId(task.to_owned());
     let Some(referral) = gateway.store.referral_at_platform(platform, &name, None).await? else { return no() };
+    // What was published before it was sent anew is not the platform's any more.
+    if referral.was(&name) {
+        return no();
+    }
     let Some(platform) = gateway.platform(platform) else { return no() };
     let view = match View::load(gateway, &referral.id).await {
         Ok(view) => view,

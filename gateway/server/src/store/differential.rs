@@ -12,7 +12,7 @@ use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
 use gateway_core::lane::{InstanceId, LaneState, LeaveLane, TakeLane, Taken, Term};
 use gateway_core::notify::Told;
 use gateway_core::outbox::{Attempt, ClaimRequest, OutboxRow, OutboxState};
-use gateway_core::referral::{Delivery, Referral, ReferralId};
+use gateway_core::referral::{Delivery, Former, Referral, ReferralId};
 use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
 use gateway_core::retry::Schedule;
 use gateway_core::status_link::StatusLink;
@@ -117,12 +117,21 @@ async fn change(dice: &mut Dice, model: &MemoryStore) -> Change {
         }
         3 | 4 => {
             let id = dice.word("f", 5);
-            let current = must(model.referral(&samples::referral_id(&id)).await).map_or(0, |row| row.revision);
+            let standing = must(model.referral(&samples::referral_id(&id)).await);
+            let current = standing.as_ref().map_or(0, |row| row.revision);
             let revision = current + u64::from(dice.number(8) != 0);
+            // What it was known by is never forgotten.
+            let mut former = standing.map_or_else(Vec::new, |row| row.former);
+            former.extend(dice.maybe(|dice| Former {
+                key: IdempotencyKey(format!("key-{}", dice.word("f", 5))),
+                platform_referral: dice.name(),
+                ended: at(dice.seconds()),
+            }));
             let mut row = Referral {
                 compartment: dice.compartment(),
                 platform: dice.maybe(Dice::platform),
                 platform_referral: dice.maybe(Dice::name),
+                former,
                 task_status: *dice.one(&TaskStatus::ALL),
                 attention: dice.maybe(|_| "look".to_owned()),
                 answer_due: dice.maybe(|dice| at(dice.seconds())),

@@ -17,6 +17,7 @@ use super::{
 use adapter_contract::{Cursor, IdempotencyKey, PlatformReferralId};
 use async_trait::async_trait;
 use gateway_core::account::{Account, AccountId, SignIn};
+use gateway_core::alarm::is_alarm;
 use gateway_core::backlog::Backlog;
 use gateway_core::change::{Disposition, RawReport, Received, ReportRecord, StoredAnswer, Transaction};
 use gateway_core::identity::{ClientId, Compartment, PlatformId, TenantId};
@@ -142,11 +143,19 @@ impl Store for MemoryStore {
         let named = self.referral_where(|referral| {
             here(referral) && referral.platform_referral.as_ref() == Some(platform_referral)
         })?;
-        match (named, key) {
-            (Some(named), _) => Ok(Some(named)),
-            (None, Some(key)) => self.referral_where(|referral| here(referral) && referral.key == *key),
-            (None, None) => Ok(None),
+        let keyed = || match key {
+            Some(key) => self.referral_where(|referral| here(referral) && referral.key == *key),
+            None => Ok(None),
+        };
+        let former = |word: &str| {
+            self.referral_where(|referral| here(referral) && referral.former_words().any(|former| former == word))
+        };
+        for found in [Ok(named), keyed(), former(&platform_referral.0), key.map_or(Ok(None), |key| former(&key.0))] {
+            if let Some(found) = found? {
+                return Ok(Some(found));
+            }
         }
+        Ok(None)
     }
 
     async fn referrals(&self, filter: &ReferralFilter) -> Result<Vec<Referral>, StoreError> {
@@ -251,9 +260,14 @@ impl Store for MemoryStore {
             let queued = |id: &ReferralId| {
                 state.referrals.iter().any(|referral| referral.id == *id && referral.delivery == Delivery::Queued)
             };
+            let calls = |id: &ReferralId| {
+                let waits =
+                    |one: &&ReportRecord| one.disposition == Disposition::Recorded && one.referral.as_ref() == Some(id);
+                state.reports.iter().filter(waits).any(|one| is_alarm(&one.report))
+            };
             if let Some(referral) = &report.referral
                 && !waiting.contains(referral)
-                && !queued(referral)
+                && (!queued(referral) || calls(referral))
             {
                 waiting.push(referral.clone());
             }

@@ -43,6 +43,11 @@ pub(super) const BY_TASK: &str =
 pub(super) const BY_NAME: &str =
     "SELECT body FROM referral WHERE platform = ?1 AND platform_referral = ?2 ORDER BY place LIMIT 1";
 pub(super) const BY_KEY: &str = "SELECT body FROM referral WHERE platform = ?1 AND key = ?2 ORDER BY place LIMIT 1";
+/// By what it was known by at its platform before.
+pub(super) const BY_FORMER: &str = "SELECT r.body FROM referral_former f CROSS JOIN referral r ON r.place = f.place
+    WHERE f.word = ?2 AND r.platform = ?1 ORDER BY f.place LIMIT 1";
+pub(super) const PUT_FORMER: &str = "INSERT INTO referral_former (word, place)
+    SELECT ?2, place FROM referral WHERE id = ?1 ON CONFLICT DO NOTHING";
 pub(super) const UNANSWERED: &str = "SELECT body FROM referral WHERE answer_due IS NOT NULL AND answer_due <= ?1
     ORDER BY answer_due, place LIMIT ?2";
 /// Dead letters, of a tenant or of all. Few rows are dead, so that the tenant needs no index of its own.
@@ -149,12 +154,14 @@ pub(super) const PARKED_BY: [&str; 2] = [
      FROM report r CROSS JOIN subject_key k ON k.id = r.sealed_by
      WHERE r.disposition = 'parked' AND r.platform = ?1 AND r.key = ?2",
 ];
-/// A referral comes at the place of its oldest waiting statement, and only there.
+/// A referral comes at the place of its oldest waiting statement, and only there. While its delivery is under way it comes where one
+/// of them calls for help.
 pub(super) const TO_ALIGN: &str = "SELECT r.referral FROM report r
     WHERE r.disposition = 'recorded' AND r.referral IS NOT NULL AND NOT EXISTS (
         SELECT 1 FROM report e
         WHERE e.disposition = 'recorded' AND e.referral = r.referral AND e.place < r.place)
-      AND NOT EXISTS (SELECT 1 FROM referral f WHERE f.id = r.referral AND f.delivery = 'queued')
+      AND (NOT EXISTS (SELECT 1 FROM referral f WHERE f.id = r.referral AND f.delivery = 'queued')
+        OR EXISTS (SELECT 1 FROM report c WHERE c.disposition = 'recorded' AND c.referral = r.referral AND c.calls = 1))
     ORDER BY r.place LIMIT ?1";
 pub(super) const ANSWER: &str =
     "SELECT a.tenant, a.client, a.request_id, a.fingerprint, a.at, a.status, a.location, a.etag, a.body, k.key, k.subject,

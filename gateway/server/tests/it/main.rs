@@ -22,6 +22,7 @@ mod duplicates;
 mod erasure;
 mod fhir_message;
 mod follow_up;
+mod former;
 mod gp_server;
 mod hanging_up;
 mod instances;

@@ -9,11 +9,12 @@ use crate::store::chain::{Content, Link};
 use crate::store::holder::Holder;
 use crate::store::rows::{Columns as _, hash};
 use crate::store::seal::{Key, Row, seal};
-use crate::store::statements::{LAST, REMOVE_TOKEN, WAITING_ROW, WAITS, needs};
+use crate::store::statements::{LAST, PUT_FORMER, REMOVE_TOKEN, WAITING_ROW, WAITS, needs};
 use crate::store::values::{
     answer_row, contents, integer, json, micros, received_row, report_key, sealed_contents, unreadable,
 };
 use gateway_core::account::{Account, SignIn};
+use gateway_core::alarm::is_alarm;
 use gateway_core::change::{AuditRecord, CheckFailure, RawReport, Received, ReportRecord, StoredAnswer};
 use gateway_core::outbox::{Attempt, OutboxRow, OutboxState};
 use gateway_core::referral::Referral;
@@ -157,7 +158,11 @@ pub(super) async fn referral(on: &mut PgConnection, referral: &Referral) -> Resu
         .maybe_number(needs)
         .maybe_number(pressing)
         .maybe_number(since);
-    run(on, put).await
+    run(on, put).await?;
+    for word in referral.former_words() {
+        run(on, ask(PUT_FORMER).text(&referral.id.0).text(word)).await?;
+    }
+    Ok(())
 }
 
 /// The next revision of a status link.
@@ -328,13 +333,13 @@ pub(super) async fn report(on: &mut PgConnection, report: &ReportRecord) -> Resu
     let known = ask("SELECT place FROM report WHERE id = ?1").text(&report.id);
     let sql = if one(on, known, |row| row.integer(0)).await?.is_some() {
         "UPDATE report SET platform = ?2, platform_referral = ?3, event = ?4, key = ?5, referral = ?6, source = ?7,
-             received = ?8, disposition = ?9, sealed_by = ?10, body = ?11
+             received = ?8, disposition = ?9, sealed_by = ?10, body = ?11, calls = ?12
          WHERE id = ?1"
     } else {
         "WITH p AS (UPDATE last_place SET last = last + 1 WHERE name = 'report' RETURNING last)
          INSERT INTO report (place, id, platform, platform_referral, event, key, referral, source, received, disposition,
-             sealed_by, body)
-         SELECT last, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 FROM p"
+             sealed_by, body, calls)
+         SELECT last, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12 FROM p"
     };
     let put = ask(sql)
         .text(&report.id)
@@ -347,7 +352,8 @@ pub(super) async fn report(on: &mut PgConnection, report: &ReportRecord) -> Resu
         .number(micros(report.received)?)
         .text(report.disposition.word())
         .number(sealed.id)
-        .bytes(&seal(&sealed.key, &Row::of("report", &[&report.id]), json(&report.report)?.as_bytes())?);
+        .bytes(&seal(&sealed.key, &Row::of("report", &[&report.id]), json(&report.report)?.as_bytes())?)
+        .number(is_alarm(&report.report).into());
     run(on, put).await
 }
 

@@ -6,7 +6,7 @@ use crate::store::chain::{AuditChain, Content, Walk};
 use crate::store::contents::Tables;
 use crate::store::rows::{self, Columns as _, a_numbered_line};
 use crate::store::statements::{
-    ACCOUNT, ACCOUNTS, ANSWER, ANSWERS, AUDIT, AUDIT_LINE, BELONGING, BY_KEY, BY_NAME, BY_TASK, COUNTS, DEAD,
+    ACCOUNT, ACCOUNTS, ANSWER, ANSWERS, AUDIT, AUDIT_LINE, BELONGING, BY_FORMER, BY_KEY, BY_NAME, BY_TASK, COUNTS, DEAD,
     EXPIRED_LINKS, EXPIRED_SIGN_INS, HISTORY, IDLE, LATEST, LINK_BY_SECRET, LINK_BY_SESSION, LINKS, OUTBOX, PARKED,
     PARKED_BY, RAW_REPORTS, RECEIVED, REPORTS, RESOURCE, SIGN_IN, TO_ALIGN, UNANSWERED, UNMAPPED, UNREAD, WALK, behind,
     listing, needing,
@@ -77,11 +77,15 @@ pub(super) async fn referral_at_platform(
     name: &PlatformReferralId,
     key: Option<&IdempotencyKey>,
 ) -> Result<Option<Referral>, Fault> {
-    let named = one(on, ask(BY_NAME).text(&platform.0).text(&name.0), a_referral).await?;
-    match (named, key) {
-        (None, Some(key)) => one(on, ask(BY_KEY).text(&platform.0).text(&key.0), a_referral).await,
-        (named, _) => Ok(named),
+    let key = key.map(|key| key.0.as_str());
+    let ways = [(BY_NAME, Some(name.0.as_str())), (BY_KEY, key), (BY_FORMER, Some(name.0.as_str())), (BY_FORMER, key)];
+    for (way, word) in ways {
+        let Some(word) = word else { continue };
+        if let Some(found) = one(on, ask(way).text(&platform.0).text(word), a_referral).await? {
+            return Ok(Some(found));
+        }
     }
+    Ok(None)
 }
 
 pub(super) async fn referrals(on: &mut PgConnection, filter: &ReferralFilter) -> Result<Vec<Referral>, Fault> {

@@ -14,6 +14,7 @@ const TABLES: &[&str] = &[
     "resource_version",
     "token",
     "referral",
+    "referral_former",
     "outbox",
     "attempt",
     "raw_report",

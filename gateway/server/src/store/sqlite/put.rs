@@ -7,9 +7,10 @@ use super::keys::{self, Holder};
 use super::rows::{answer_row, body, contents, integer, json, micros, received_row, report_key, sealed_contents};
 use crate::store::chain::Content;
 use crate::store::seal::{Key, Row, seal};
-use crate::store::statements::{REMOVE_TOKEN, WAITING_ROW, WAITS, needs};
+use crate::store::statements::{PUT_FORMER, REMOVE_TOKEN, WAITING_ROW, WAITS, needs};
 use crate::store::{CommitError, StoreError};
 use gateway_core::account::{Account, SignIn};
+use gateway_core::alarm::is_alarm;
 use gateway_core::change::{AuditRecord, CheckFailure, RawReport, Received, ReportRecord, StoredAnswer};
 use gateway_core::outbox::{Attempt, OutboxRow, OutboxState};
 use gateway_core::referral::Referral;
@@ -160,6 +161,9 @@ pub(super) fn referral(file: &Connection, referral: &Referral) -> Result<(), Com
         pressing,
         since,
     ])?;
+    for word in referral.former_words() {
+        file.prepare_cached(PUT_FORMER)?.execute((&referral.id.0, word))?;
+    }
     Ok(())
 }
 
@@ -345,12 +349,13 @@ pub(super) fn report(file: &Connection, report: &ReportRecord) -> Result<(), Com
     }
     file.prepare_cached(
         "INSERT INTO report (id, platform, platform_referral, event, key, referral, source, received, disposition,
-             sealed_by, body)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+             sealed_by, body, calls)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
          ON CONFLICT (id) DO UPDATE SET
              platform = excluded.platform, platform_referral = excluded.platform_referral, event = excluded.event,
              key = excluded.key, referral = excluded.referral, source = excluded.source, received = excluded.received,
-             disposition = excluded.disposition, sealed_by = excluded.sealed_by, body = excluded.body",
+             disposition = excluded.disposition, sealed_by = excluded.sealed_by, body = excluded.body,
+             calls = excluded.calls",
     )?
     .execute((
         &report.id,
@@ -364,6 +369,7 @@ pub(super) fn report(file: &Connection, report: &ReportRecord) -> Result<(), Com
         report.disposition.word(),
         sealed.id,
         seal(&sealed.key, &Row::of("report", &[&report.id]), json(&report.report)?.as_bytes())?,
+        is_alarm(&report.report),
     ))?;
     Ok(())
 }

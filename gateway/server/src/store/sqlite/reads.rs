@@ -2,7 +2,7 @@
 
 use super::rows::{self, a_numbered_line, body, micros, natural};
 pub(super) use crate::store::statements::{
-    ACCOUNT, ACCOUNTS, ANSWER, AUDIT, AUDIT_LINE, BY_KEY, BY_NAME, BY_TASK, COUNTS, DEAD, EXPIRED_LINKS,
+    ACCOUNT, ACCOUNTS, ANSWER, AUDIT, AUDIT_LINE, BY_FORMER, BY_KEY, BY_NAME, BY_TASK, COUNTS, DEAD, EXPIRED_LINKS,
     EXPIRED_SIGN_INS, HISTORY, LATEST, LINK_BY_SECRET, LINK_BY_SESSION, LINKS, OUTBOX, PARKED_BY, REPORTS, RESOURCE,
     SIGN_IN, TO_ALIGN, UNANSWERED, UNMAPPED, UNREAD, behind, listing, needing,
 };
@@ -90,11 +90,15 @@ pub(super) fn referral_at_platform(
     name: &PlatformReferralId,
     key: Option<&IdempotencyKey>,
 ) -> Result<Option<Referral>, StoreError> {
-    let named = one(file, BY_NAME, (&platform.0, &name.0), a_referral)?;
-    match (named, key) {
-        (None, Some(key)) => one(file, BY_KEY, (&platform.0, &key.0), a_referral),
-        (named, _) => Ok(named),
+    let key = key.map(|key| key.0.as_str());
+    let ways = [(BY_NAME, Some(name.0.as_str())), (BY_KEY, key), (BY_FORMER, Some(name.0.as_str())), (BY_FORMER, key)];
+    for (way, word) in ways {
+        let Some(word) = word else { continue };
+        if let Some(found) = one(file, way, (&platform.0, word), a_referral)? {
+            return Ok(Some(found));
+        }
     }
+    Ok(None)
 }
 
 pub(super) fn referrals(file: &Connection, filter: &ReferralFilter) -> Result<Vec<Referral>, StoreError> {

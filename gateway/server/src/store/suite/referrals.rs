@@ -7,7 +7,7 @@ use crate::store::ReferralFilter;
 use adapter_contract::{IdempotencyKey, PlatformReferralId, TaskStatus};
 use gateway_core::change::CheckFailure;
 use gateway_core::identity::TenantId;
-use gateway_core::referral::{Delivery, HoldReason, Referral};
+use gateway_core::referral::{Delivery, Former, HoldReason, Referral};
 
 pub(super) async fn revisions_follow_each_other(store: Shared) {
     assert_eq!(refused(&store, vec![], vec![put_referral(referral("a", 2))]).await, CheckFailure::Revision(0));
@@ -53,6 +53,32 @@ pub(super) async fn a_platform_speaks_by_name_or_key(store: Shared) {
         ("nobody", "fb-1", Some(key("key-a")), None),
     ];
     for (at, word, key, expected) in cases {
+        let found = must(store.referral_at_platform(&platform(at), &name(word), key.as_ref()).await);
+        assert_eq!(found.as_ref(), expected, "{at} {word} {key:?}");
+    }
+    // What it was known by there before finds it as well, after every present name and key.
+    let former = |name: &str, key: &str| Former {
+        key: IdempotencyKey(key.to_owned()),
+        platform_referral: PlatformReferralId(name.to_owned()),
+        ended: at(7),
+    };
+    let renamed = Referral {
+        platform_referral: Some(name("fb-9")),
+        former: vec![former("fb-7", "key-old"), former("fb-1", "key-b")],
+        ..referral("e", 1)
+    };
+    write(&store, vec![put_referral(renamed.clone())]).await;
+    let again = Referral { revision: 2, ..renamed };
+    write(&store, vec![put_referral(again.clone())]).await;
+    for (at, word, key, expected) in [
+        ("food-bank", "fb-9", None, Some(&again)),
+        ("food-bank", "fb-7", None, Some(&again)),
+        ("food-bank", "fb-8", Some(key("key-old")), Some(&again)),
+        ("food-bank", "fb-1", None, Some(&named)),
+        ("food-bank", "fb-8", Some(key("key-b")), Some(&nameless)),
+        ("food-bank", "fb-7", Some(key("key-b")), Some(&nameless)),
+        ("walks", "fb-7", Some(key("key-old")), None),
+    ] {
         let found = must(store.referral_at_platform(&platform(at), &name(word), key.as_ref()).await);
         assert_eq!(found.as_ref(), expected, "{at} {word} {key:?}");
     }

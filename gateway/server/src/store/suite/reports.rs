@@ -1,6 +1,7 @@
 //! Rules for what platforms say.
 
-use super::samples::{Shared, must, platform, raw_report, record, referral_id, report, write};
+use super::samples::{Shared, must, platform, put_referral, raw_report, record, referral, referral_id, report, write};
+use adapter_contract::business_status::NEEDS_MORE;
 use adapter_contract::{IdempotencyKey, PlatformReferralId};
 use gateway_core::change::{Change, Disposition, RawReport, ReportRecord};
 
@@ -98,6 +99,18 @@ pub(super) async fn alignment_goes_by_the_oldest_statement(store: Shared) {
     write(&store, vec![dispose("1", Disposition::Applied), dispose("unknown", Disposition::Late)]).await;
     assert_eq!(must(store.referrals_to_align(10).await), waiting(&["a", "b", "c"]), "b by its second now");
     write(&store, vec![dispose("2", Disposition::Inferred), dispose("3", Disposition::Unmapped)]).await;
+    assert_eq!(must(store.referrals_to_align(10).await), waiting(&["c"]));
+    // One whose delivery is under way waits for its end, unless it calls for help.
+    for id in ["q", "u"] {
+        write(&store, vec![put_referral(referral(id, 1))]).await;
+        write(&store, vec![record(of(id, Disposition::Recorded, report(id, "fb-1", id)))]).await;
+    }
+    assert_eq!(must(store.referrals_to_align(10).await), waiting(&["c"]));
+    let mut call = of("u", Disposition::Recorded, report("uu", "fb-1", "uu"));
+    call.report.business_status = NEEDS_MORE.to_owned();
+    write(&store, vec![record(call)]).await;
+    assert_eq!(must(store.referrals_to_align(10).await), waiting(&["c", "u"]));
+    write(&store, vec![dispose("uu", Disposition::Applied)]).await;
     assert_eq!(must(store.referrals_to_align(10).await), waiting(&["c"]));
     let kept: Vec<_> = must(store.reports(&referral_id("b")).await).iter().map(|row| row.disposition).collect();
     assert_eq!(kept, [Disposition::Applied, Disposition::Unmapped]);

@@ -160,6 +160,7 @@ pub(in crate::store) fn errand(referral: &str, sequence: u32, seconds: i64) -> O
         referral: referral_id(referral),
         platform: platform("food-bank"),
         errand: if sequence == 1 { Errand::Submit } else { Errand::Read },
+        former: None,
         sequence,
         state: OutboxState::Ready,
         attempts: 0,

@@ -78,6 +78,7 @@ fn fixed_statements_go_by_an_index() {
         reads::BY_TASK,
         reads::BY_NAME,
         reads::BY_KEY,
+        reads::BY_FORMER,
         reads::OUTBOX,
         reads::UNREAD,
         reads::REPORTS,

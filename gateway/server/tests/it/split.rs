@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 const WHOLE: &str = "urn:uuid:6d1f1f5e-58a5-4f0e-9c3c-1d2f3a4b5c6d";
 
 /// The synthetic referral twice, as parts of one Task.
-fn parts(of: usize) -> Value {
+pub(crate) fn parts(of: usize) -> Value {
     let mut bundle = bundle(0);
     let task = entry_of(&mut bundle, "Task").clone();
     let entries = bundle["entry"].as_array_mut().unwrap();
@@ -30,7 +30,7 @@ fn parts(of: usize) -> Value {
     bundle
 }
 
-fn tasks(sent: &Sent) -> Vec<String> {
+pub(crate) fn tasks(sent: &Sent) -> Vec<String> {
     let entries = sent.response["entry"].as_array().unwrap().iter();
     let tasks = entries.filter(|entry| entry["resource"]["resourceType"] == "Task");
     tasks.map(|entry| format!("/fhir/Task/{}", entry["resource"]["id"].as_str().unwrap())).collect()

@@ -21,9 +21,11 @@ use gateway_core::change::{Change, Transaction};
 use gateway_core::identity::{Client, Owner};
 use gateway_core::ingest::check_single;
 use gateway_core::re_refer::{Old, again};
+use gateway_core::reach::Reach;
 use gateway_core::refusal::{Refusal, pass_or_refuse};
 use gateway_core::resource::WriteMethod;
 use gateway_core::route::Recipient;
+use gateway_core::split::is_plan;
 use gateway_core::withdraw;
 use gateway_core::work_item::{self, How};
 use gateway_core::work_list::{Act, REASONS};
@@ -245,11 +247,22 @@ async fn decided(
     let Wish::ReRefer(to) = wish else { return Ok((transaction, None)) };
     let failed = |error| crate::http::reply::store_fault(&error);
     gateway.admission.new_work(&client.tenant, gateway.store.as_ref()).await.map_err(failed)??;
+    let mut wholes = Vec::new();
+    for part in item.task.document.items("partOf") {
+        let Some(reference) = part.text("reference") else { continue };
+        let whole = ingest::load(gateway, &item.referral.compartment, reference).await.map_err(failed)?;
+        if whole.is_some_and(|(_, whole)| is_plan(&whole)) {
+            wholes.push(reference.to_owned());
+        }
+    }
     let old = Old {
         task: (&item.referral.task, &item.task.document),
         service_request: (&item.referral.service_request, &item.service_request.document),
+        wholes: &wholes,
     };
-    let submission = again(&old, to, &gateway.new_id(), now);
+    // Whoever sees only what names them would not see what they have just made.
+    let by = (session.account.reach != Reach::default()).then_some(&session.account.id);
+    let submission = again(&old, to, &gateway.new_id(), by, now);
     let accepted = ingest::decide(gateway, client, &correlation, &submission).await.map_err(|error| match error {
         IngestError::Refused(refusal) => refusal,
         IngestError::Store(error) => failed(error),

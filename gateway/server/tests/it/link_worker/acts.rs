@@ -1,9 +1,13 @@
 //! What link workers do, each by its form: decided as any update of the Task is, refused where that is, and on record.
 
-use super::desk::{Desk, NAME, START};
+use super::desk::{Desk, NAME, START, account, ods};
+use crate::split::{parts, tasks};
 use crate::support::assert_valid;
 use gateway_core::referral::{Recall, SenderState, Way};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use vcse_gateway::clock::ManualClock;
+use vcse_gateway::store::memory::MemoryStore;
 
 /// What stands on the list.
 async fn listed(desk: &Desk, cookie: &str) -> String {
@@ -97,6 +101,36 @@ async fn who_was_declined_is_referred_elsewhere_and_the_history_stays_together()
     assert!(page.contains(&format!("/console/work/{old}\">See the earlier referral")), "{page}");
     // The same form once more makes no third one.
     assert_eq!(desk.get(&anna, &format!("/{old}/settle")).await.status, 409);
+    desk.world.stop().await;
+}
+
+/// Whoever it was handed to sees what they have made; a part of a split referral stays a part of it.
+#[tokio::test]
+async fn who_refers_elsewhere_keeps_it_in_hand_and_a_part_stays_a_part() {
+    let mut charity = account("charity");
+    charity.reach.works_for = ods("8JK12");
+    let clock = Arc::new(ManualClock::at(START));
+    let desk = Desk::over(Arc::new(MemoryStore::new()), clock, &[account("anna"), charity]).await;
+    let sent = desk.world.submit(&parts(2)).await;
+    let [whole, old, other] = tasks(&sent).try_into().unwrap();
+    let [old, other] = [old, other].map(|path| path.trim_start_matches("/fhir/Task/").to_owned());
+    let anna = desk.enter("anna").await;
+    desk.said(&old, "rejected", "declined-capacity", "full").await;
+    desk.done(&anna, &old, "hand-over", &[("to", "charity")]).await;
+    let cookie = desk.enter("charity").await;
+    let new = desk.done(&cookie, &old, "re-refer", &[("service", "befriending")]).await;
+    assert_eq!(desk.get(&cookie, &format!("/{new}")).await.status, 200, "it is theirs as the old one was");
+    assert_eq!(desk.get(&cookie, &format!("/{other}")).await.status, 404);
+    let after = desk.task(&new).await;
+    let of: Vec<_> = after["partOf"].as_array().unwrap().iter().map(|part| part["reference"].clone()).collect();
+    assert_eq!(of, [json!(format!("Task/{old}")), json!(whole.trim_start_matches("/fhir/"))]);
+    // The whole waits for the new part, and not for the old one.
+    assert_eq!(desk.world.move_task(&format!("/fhir/Task/{other}"), "cancelled").await.status, 200);
+    let standing = desk.task(&new).await["status"].clone();
+    assert_ne!(standing, "cancelled");
+    assert_eq!(desk.world.task(&whole).await["status"], standing);
+    assert_eq!(desk.world.move_task(&format!("/fhir/Task/{new}"), "cancelled").await.status, 200);
+    assert_eq!(desk.world.task(&whole).await["status"], "rejected");
     desk.world.stop().await;
 }
 

@@ -25,6 +25,7 @@ use crate::resource::{ResourceKey, WriteMethod};
 use crate::retry::Schedule;
 use crate::status;
 use crate::task::{TaskMove, derived_id, touched};
+use crate::timers;
 use crate::urgency;
 use adapter_contract::{Amend, DeliveryError, IdempotencyKey, Receipt, StatusReport, TaskStatus};
 use gateway_fhir::{Issue, IssueCode, Json};
@@ -88,14 +89,21 @@ pub fn may_change(started: &[&Referral]) -> Result<(), Refusal> {
     Err(Refusal::one(422, Issue::at(IssueCode::BusinessRule, "ServiceRequest", words)))
 }
 
-/// What follows from a change for one referral; `None` where it is over, or goes nowhere yet.
+/// What follows from a change for one referral; `None` where it is over, or goes nowhere yet and is wanted by the same time.
 #[must_use]
 pub fn amend(from: &Amendment<'_>) -> Option<Transaction> {
-    if is_over(from.referral) || from.referral.platform.is_none() {
+    if is_over(from.referral) {
         return None;
     }
     let mut referral = from.referral.clone();
     referral.urgent = urgency::from(from.task, from.service_request, referral.accepted_at);
+    timers::agreed_anew(&mut referral, from.task, from.service_request);
+    if referral.platform.is_none() {
+        let same = (referral.urgent, referral.agreed) == (from.referral.urgent, from.referral.agreed);
+        referral.revision += 1;
+        let changes = vec![Change::PutReferral(Box::new(referral))];
+        return (!same).then_some(Transaction { checks: Vec::new(), changes });
+    }
     let mut transaction = Transaction::default();
     let submissions = || from.outbox.iter().filter(|row| row.errand == Errand::Submit);
     let may_have = |row: &OutboxRow| row.state == OutboxState::Leased || maybe_sent(row);

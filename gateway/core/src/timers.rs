@@ -126,6 +126,27 @@ pub fn agreed(task: &Json, service_request: &Json) -> Option<OffsetDateTime> {
     urgency::wanted_by(task).or_else(occurrence)
 }
 
+/// The sender has changed what says by when an outcome is wanted. The timer follows when the referral is written ([`follow`]).
+pub fn agreed_anew(referral: &mut Referral, task: &Json, service_request: &Json) {
+    let agreed = agreed(task, service_request);
+    if agreed.is_none() && referral.agreed.is_some() {
+        // What counts from now on is the usual time.
+        referral.timers.retain(|timer| timer.cause != Cause::NoOutcome || timer.over);
+    }
+    referral.agreed = agreed;
+}
+
+/// Moves the timer of the outcome to the day that is agreed now. Where that is later than a day on which a person was asked already, a
+/// person is asked once more.
+fn follow_agreed(timer: &mut Timer, agreed: OffsetDateTime, now: OffsetDateTime) {
+    if timer.due < agreed {
+        (timer.due, timer.over) = (agreed, false);
+    } else if !timer.over {
+        // A day that was over when the timer began is asked about at once, and not ever later.
+        timer.due = timer.due.min(agreed.max(now));
+    }
+}
+
 /// Whether anybody waits for this referral at all: its sender has not stopped or paused it, and consent covers it.
 fn is_wanted(referral: &Referral) -> bool {
     referral.sender == SenderState::Active && referral.recall.is_none() && referral.erased.is_none()
@@ -186,7 +207,13 @@ fn start(referral: &mut Referral, rules: &TimerRules, heard: &dyn Fn(&PlatformId
             (false, Some(place)) if !stands(cause, referral) => {
                 referral.timers.remove(place);
             }
-            (true, Some(_)) | (false, _) => {}
+            (true, Some(place)) => {
+                let timer = referral.timers.get_mut(place).filter(|_| cause == Cause::NoOutcome);
+                if let (Some(timer), Some(agreed)) = (timer, referral.agreed) {
+                    follow_agreed(timer, agreed, now);
+                }
+            }
+            (false, _) => {}
         }
     }
 }

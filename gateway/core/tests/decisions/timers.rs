@@ -7,7 +7,9 @@ use gateway_core::change::{Change, Transaction};
 use gateway_core::follow_up::Cause;
 use gateway_core::identity::{PlatformId, TenantId};
 use gateway_core::referral::{Delivery, HoldReason, Referral, SenderState};
-use gateway_core::timers::{Looked, TIMED, TimerRow, TimerRules, Within, agreed, follow, look, runs, stands, usual};
+use gateway_core::timers::{
+    Looked, TIMED, TimerRow, TimerRules, Within, agreed, agreed_anew, follow, look, runs, stands, usual,
+};
 use gateway_core::unanswered::GONE_BACK;
 use gateway_fhir::Json;
 use serde_json::json;
@@ -110,6 +112,39 @@ fn the_agreed_day_is_the_senders() {
     // A day that was over before the platform had it is asked about at once.
     let past = Referral { agreed: Some(NOW - days(3)), ..delivered() };
     assert_eq!(timers(&started(past))[1], (Cause::NoOutcome, NOW));
+}
+
+#[test]
+fn the_timer_follows_a_day_that_is_agreed_anew() {
+    let by = |day: Option<&str>| {
+        let mut request = service_request();
+        if let Some(day) = day {
+            request.set("occurrenceDateTime", json!(day).into());
+        }
+        request
+    };
+    let anew = |referral: &Referral, day: Option<&str>| {
+        let mut referral = referral.clone();
+        agreed_anew(&mut referral, &task(TaskStatus::Requested), &by(day));
+        followed(referral, &TimerRules::default(), true, NOW + days(1))
+    };
+    let due = |referral: &Referral| timers(referral).into_iter().find(|one| one.0 == Cause::NoOutcome).unwrap().1;
+    let end = |day: u8| datetime!(2026-07-01 22:59:59.999 UTC).replace_day(day).unwrap();
+    let first = started(Referral { agreed: Some(end(10)), ..delivered() });
+    assert_eq!(due(&first), end(10));
+    assert_eq!(due(&anew(&first, Some("2026-07-20"))), end(20), "later");
+    assert_eq!(due(&anew(&first, Some("2026-07-02"))), end(2), "sooner");
+    assert_eq!(due(&anew(&first, Some("2026-06-01"))), NOW + days(1), "a day that is over: at once");
+    let usual = anew(&first, None);
+    assert_eq!((due(&usual), usual.agreed), (datetime!(2026-09-09 22:59:59.999 UTC), None), "no day: the usual time");
+    assert_eq!(due(&anew(&usual, Some("2026-07-02"))), end(2), "a day where there was none");
+    // Whoever was asked on the first day is asked again on the later one, and not because something else is written.
+    let mut asked = first.clone();
+    asked.timers.iter_mut().for_each(|timer| timer.over = true);
+    let over = |referral: &Referral| referral.timers.iter().find(|one| one.cause == Cause::NoOutcome).unwrap().over;
+    assert!(over(&anew(&asked, Some("2026-07-10"))) && over(&anew(&asked, None)));
+    let again = anew(&asked, Some("2026-07-20"));
+    assert_eq!((over(&again), due(&again)), (false, end(20)));
 }
 
 #[test]

@@ -187,6 +187,12 @@ fn withhold(from: &Alignment<'_>) -> Transaction {
     let mut referral = from.referral.clone();
     transaction.changes.extend(alarm::raised(from, &mut referral));
     transaction.changes.extend(not_shown(&mut referral, from.task, from.consent, from.now));
+    if from.reports.iter().any(|record| record.report.status.is_some()) {
+        // That it has the referral is no word of the person: the delivery is over, whatever it says.
+        let name = from.reports.first().map(|record| record.report.platform_referral.clone());
+        referral.platform_referral = referral.platform_referral.or(name);
+        found_there(from, &mut referral, &mut transaction);
+    }
     if fresh.iter().any(|record| record.report.status.is_some_and(unanswered::is_answer)) {
         unanswered::answered(&mut referral);
     }
@@ -206,13 +212,13 @@ fn withhold(from: &Alignment<'_>) -> Transaction {
 fn recalled(from: &Alignment<'_>) -> Transaction {
     let mut transaction = Transaction::default();
     dispose(from, &vec![Disposition::Withheld; from.reports.len()], &mut transaction.changes);
+    transaction.changes.extend(former::kept(from));
     let mut referral = from.referral.clone();
     transaction.changes.extend(alarm::raised(from, &mut referral));
     let fresh = from.reports.iter().filter(|record| record.disposition == Disposition::Recorded);
     let (mut ended, mut working) = (false, false);
     for status in fresh.filter_map(|record| record.report.status) {
         ended |= status.is_final();
-    transaction.changes.extend(former::kept(from));
         working |= !status.is_final();
     }
     if ended || working {

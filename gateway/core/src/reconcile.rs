@@ -250,11 +250,19 @@ impl Work<'_> {
         }
     }
 
+    /// Whether a statement was recorded before.
+    fn is_known(&self, report: &StatusReport) -> bool {
+        self.from.reports.iter().any(|record| {
+            record.report.platform_referral == report.platform_referral && record.report.event == report.event
+        })
+    }
+
     fn not_delivered(&mut self, new_id: &mut dyn FnMut() -> String) {
         let There::Found(receipt) = self.from.there else { return };
-        if receipt.reports.iter().any(|report| report.status.is_some()) {
+        let news: Vec<StatusReport> = receipt.reports.iter().filter(|report| !self.is_known(report)).cloned().collect();
+        if news.iter().any(|report| report.status.is_some()) {
             // What the platform says of a dead letter proves that it has it: alignment settles the delivery.
-            self.record(&receipt.reports, new_id);
+            self.record(&news, new_id);
             self.found(Drift::MissingHere, Mend::Repaired("what the platform says of it is recorded"));
         } else {
             self.raise(Drift::MissingHere, ARRIVED);
@@ -266,11 +274,11 @@ impl Work<'_> {
         match self.from.there {
             There::Absent => self.absent(),
             There::Says(reports) => {
-                self.settled(GONE);
+                self.found_again();
                 self.status(reports, new_id);
             }
             There::Found(receipt) => {
-                self.settled(GONE);
+                self.found_again();
                 if self.referral.platform_referral.as_ref() != Some(&receipt.platform_referral) {
                     self.referral.named(&receipt.platform_referral, self.from.now);
                     self.wrote = true;
@@ -284,6 +292,30 @@ impl Work<'_> {
             There::Unasked => self.status(&[], new_id),
         }
         self.content();
+    }
+
+    /// Its platform has it: what the Task says otherwise is over. What it showed before follows from what was said.
+    fn found_again(&mut self) {
+        self.settled(GONE);
+        let from = self.from;
+        let task = from.task.1;
+        let says_gone = task.get("statusReason").and_then(|reason| reason.text("text")) == Some(GONE);
+        if !says_gone || self.referral.task_status.is_final() {
+            return;
+        }
+        let said: Vec<StatusReport> = from.reports.iter().map(|record| record.report.clone()).collect();
+        let decisive = folded(&self.referral, &said).decisive.and_then(|index| said.get(index));
+        let decisive = decisive.filter(|_| from.permitted);
+        let step = match decisive {
+            Some(report) => TaskMove {
+                business_status: Some(report.business_status.clone()),
+                platform_word: Some(report.platform_status.clone()),
+                reason: report.reason.as_deref().and_then(crate::align::tidy),
+                ..TaskMove::default()
+            },
+            None => TaskMove { business_status: Some("delivered".to_owned()), ..TaskMove::default() },
+        };
+        self.step(&step);
     }
 
     /// The Task is what the GP reads: the referral follows it.
@@ -360,12 +392,7 @@ impl Work<'_> {
             return;
         }
         let from = self.from;
-        let known = |report: &StatusReport| {
-            from.reports.iter().any(|record| {
-                record.report.platform_referral == report.platform_referral && record.report.event == report.event
-            })
-        };
-        let news: Vec<StatusReport> = now.iter().filter(|report| !known(report)).cloned().collect();
+        let news: Vec<StatusReport> = now.iter().filter(|report| !self.is_known(report)).cloned().collect();
         let recorded: Vec<StatusReport> = from.reports.iter().map(|record| record.report.clone()).collect();
         let all: Vec<StatusReport> = recorded.iter().chain(&news).cloned().collect();
         let (before, after) = (folded(&self.referral, &recorded), folded(&self.referral, &all));

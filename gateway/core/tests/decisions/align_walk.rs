@@ -431,3 +431,16 @@ fn a_request_that_followed_a_corrected_end_is_active_again_and_a_senders_own_sta
         assert_eq!(follows(status, author, task), wanted, "{status} by {author}, {task}");
     }
 }
+
+/// That a platform has a dead letter is known of it also where nothing that it says may be shown.
+#[test]
+fn what_is_withheld_settles_a_delivery_all_the_same() {
+    let mut scene = Scene::new(TaskStatus::OnHold);
+    scene.referral.delivery = Delivery::DeadLetter { reason: "It may have arrived.".to_owned() };
+    scene.outbox = vec![in_state(Errand::Submit, OutboxState::Dead, 3)];
+    scene.withheld = true;
+    let done = scene.hear(&said("e1", Some(TaskStatus::Accepted), 1));
+    assert_eq!(done.dispositions(), [("report-e1".to_owned(), D::Withheld)]);
+    assert_eq!((done.referral().delivery.word(), done.row().state), ("delivered", OutboxState::Done));
+    assert_eq!(done.referral().task_status, TaskStatus::OnHold, "nothing of what it says is shown");
+}

@@ -185,12 +185,13 @@ fn what_is_missing_there_is_sent_again_once_and_then_a_person_is_told() {
     assert_eq!((&row.errand, row.state, row.sequence), (&Errand::Submit, OutboxState::Ready, 2));
     assert_eq!(row.in_flight, Some(Repeat::LookUpFirst), "nothing is sent on a guess");
     assert_eq!(found.transaction.referral().delivery, Delivery::Queued);
-    // It arrived, and is lost again.
+    // It arrived under another name, as a referral that is sent again does, and is lost again.
     scene.apply(&found);
     for row in &mut scene.outbox {
         row.state = OutboxState::Done;
     }
     scene.referral.delivery = Delivery::Delivered { at: NOW };
+    scene.referral.platform_referral = Some(PlatformReferralId("43".to_owned()));
     let again = scene.compare(There::Absent);
     assert_eq!(one(&again).1, &Mend::Raised(GONE.to_owned()));
     assert_eq!(status_reason(&again.transaction.task().unwrap()), GONE);
@@ -198,9 +199,53 @@ fn what_is_missing_there_is_sent_again_once_and_then_a_person_is_told() {
     let third = scene.compare(There::Absent);
     assert_eq!(one(&third).1, &Mend::Known(GONE.to_owned()));
     assert!(third.transaction.changes.is_empty(), "{third:?}");
-    // It is there after all.
-    let back = scene.compare(There::Says(&[said("e1", Some(TaskStatus::Requested), 1)]));
+    // It is there after all: the Task does not say otherwise any more.
+    let there = [said("e1", Some(TaskStatus::Requested), 1)];
+    let back = scene.compare(There::Says(&there));
     assert_eq!((back.findings.len(), back.transaction.referral().attention), (0, None));
+    let task = back.transaction.task().unwrap();
+    assert_eq!((task.get("statusReason"), business(&task)), (None, "delivered"));
+    scene.apply(&back);
+    agrees(&scene.compare(There::Says(&there)), "the second time");
+}
+
+fn business(task: &Json) -> &str {
+    task.get("businessStatus").unwrap().items("coding")[0].text("code").unwrap()
+}
+
+#[test]
+fn what_is_found_again_shows_what_the_platform_had_said_of_it() {
+    let mut begun = said("e1", Some(TaskStatus::InProgress), 1);
+    begun.reason = Some("First visit on Monday.".to_owned());
+    let mut scene = Scene::new(TaskStatus::InProgress).heard(&begun);
+    scene.apply(&scene.compare(There::Absent));
+    assert_eq!(status_reason(&scene.task), GONE);
+    let mut withheld = Scene { task: scene.task.clone(), ..Scene::new(TaskStatus::InProgress).heard(&begun) };
+    withheld.referral = scene.referral.clone();
+    withheld.permitted = false;
+    for (scene, words, code) in [(scene, Some("First visit on Monday."), "in-contact"), (withheld, None, "delivered")] {
+        let back = scene.compare(There::Says(std::slice::from_ref(&begun)));
+        let task = back.transaction.task().unwrap();
+        let said = task.get("statusReason").and_then(|reason| reason.text("text"));
+        assert_eq!((said, business(&task), task.text("status")), (words, code, Some("in-progress")));
+        assert_eq!(back.transaction.referral().attention, None);
+    }
+}
+
+/// Alignment settles what was recorded; where it could not, nothing is recorded a second time.
+#[test]
+fn what_was_recorded_of_a_dead_letter_is_not_repaired_each_night_anew() {
+    let accepted = said("e1", Some(TaskStatus::Accepted), 1);
+    let mut scene = Scene::new(TaskStatus::OnHold);
+    scene.referral.delivery = Delivery::DeadLetter { reason: "It may have arrived.".to_owned() };
+    scene.outbox = vec![OutboxRow { tried: true, ..in_state(Errand::Submit, OutboxState::Dead, 3) }];
+    scene.reports = vec![ReportRecord { disposition: Disposition::Withheld, ..record(&accepted) }];
+    scene.permitted = false;
+    let found = scene.compare(There::Found(&receipt("42", vec![accepted.clone()])));
+    assert_eq!(one(&found).1, &Mend::Raised(ARRIVED.to_owned()));
+    scene.apply(&found);
+    let again = scene.compare(There::Found(&receipt("42", vec![accepted])));
+    assert_eq!((one(&again).1.code(), again.transaction.changes.len()), ("known", 0));
 }
 
 #[test]

@@ -1,5 +1,6 @@
-//! The alignment figure: for each referral whether the GP's Task, the gateway and the platform say the same, and if not, whether
-//! somebody knows why; and how long it took until what a platform said stood on the Task.
+//! The alignment figure: for each referral of which the platform has said something, whether the GP's Task, the gateway and the platform
+//! say the same, and if not, whether somebody knows why; and how long it took until what a platform said stood on the Task. Where the
+//! platform has said nothing there is nothing to compare, and such a referral counts for neither.
 //!
 //! It is made of what is on record, when it is asked for, so it can never differ from it. Notices to the GP's side have lags of their
 //! own; here a fact has arrived when the Task shows it.
@@ -7,7 +8,8 @@
 use crate::change::{Disposition, ReportRecord};
 use crate::identity::{PlatformId, TenantId};
 use crate::reconcile::folded;
-use crate::referral::{Delivery, Referral};
+use crate::referral::{Delivery, Referral, SenderState};
+use crate::status;
 use adapter_contract::{StatusReport, TaskStatus};
 use gateway_fhir::instant;
 use std::collections::BTreeMap;
@@ -37,8 +39,10 @@ pub struct Known<'a> {
 /// How a referral stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stand {
-    /// All say the same.
+    /// The platform has said a status, and all say the same.
     Agrees,
+    /// There is nothing of the platform's to compare with: why, as a code.
+    Apart(&'static str),
     /// They differ, or may, and the Task or a person knows why: the reason as a code.
     Known(&'static str),
     /// They differ and nobody was told: the reason as a code.
@@ -55,28 +59,36 @@ pub fn stand(known: &Known<'_>) -> Option<Stand> {
     if known.versions.last().is_none_or(|last| last.status != referral.task_status) {
         return Some(Stand::Drifts("task-differs"));
     }
-    let is = |disposition: Disposition| known.reports.iter().any(|record| record.disposition == disposition);
+    let own: Vec<&ReportRecord> =
+        known.reports.iter().filter(|record| referral.spoken_of_as(record).is_none()).collect();
+    let is = |disposition: Disposition| own.iter().any(|record| record.disposition == disposition);
+    let said: Vec<StatusReport> = own.iter().map(|record| record.report.clone()).collect();
+    // Its last word by itself, whatever the sender has done since.
+    let last = status::fold(&said, SenderState::Active).platform_status;
     let stand = match &referral.delivery {
-        Delivery::Queued => Stand::Known("under-way"),
-        Delivery::Held { .. } => Stand::Known("held"),
-        Delivery::DeadLetter { .. } => Stand::Known("dead-letter"),
-        Delivery::Withdrawn => Stand::Agrees,
+        Delivery::Queued => Stand::Apart("under-way"),
+        Delivery::Held { .. } => Stand::Apart("held"),
+        Delivery::DeadLetter { .. } => Stand::Apart("dead-letter"),
+        Delivery::Withdrawn => Stand::Apart("withdrawn"),
         Delivery::Delivered { .. } if is(Disposition::Recorded) => Stand::Drifts("not-applied"),
         Delivery::Delivered { .. } if referral.recall.is_some() => match &referral.recall {
             Some(recall) if recall.confirmed_at.is_some() => Stand::Agrees,
             _ => Stand::Known("recalled"),
         },
+        Delivery::Delivered { .. } if last.is_none() => Stand::Apart("unheard"),
         Delivery::Delivered { .. } if referral.attention.is_some() => Stand::Known("attention"),
         Delivery::Delivered { .. } if referral.conflict.is_some() => Stand::Known("conflict"),
         Delivery::Delivered { .. } if is(Disposition::Withheld) => Stand::Known("withheld"),
-        Delivery::Delivered { .. } => {
-            let own = known.reports.iter().filter(|record| !referral.was(&record.report.platform_referral));
-            let said: Vec<StatusReport> = own.map(|record| record.report.clone()).collect();
-            match folded(referral, &said).status {
-                Some(status) if status != referral.task_status => Stand::Drifts("status-differs"),
-                _ => Stand::Agrees,
-            }
+        // The sender's word stands, and the platform has not said that it stopped.
+        Delivery::Delivered { .. }
+            if referral.sender == SenderState::Cancelled && last.is_some_and(|last| !last.is_final()) =>
+        {
+            Stand::Known("contradicted")
         }
+        Delivery::Delivered { .. } => match folded(referral, &said).status {
+            Some(status) if status != referral.task_status => Stand::Drifts("status-differs"),
+            _ => Stand::Agrees,
+        },
     };
     Some(stand)
 }
@@ -107,7 +119,9 @@ fn said_at(record: &ReportRecord, referral: &Referral) -> OffsetDateTime {
 pub struct Figures {
     /// Referrals that agree.
     pub agree: u64,
-    /// Those that do not, and somebody knows why: how many for which reason.
+    /// Those of which the platform has said nothing that could be compared: how many for which reason.
+    pub apart: BTreeMap<&'static str, u64>,
+    /// Those that do not agree, and somebody knows why: how many for which reason.
     pub known: BTreeMap<&'static str, u64>,
     /// Those that do not, and nobody was told.
     pub drift: BTreeMap<&'static str, u64>,
@@ -120,6 +134,7 @@ impl Figures {
         match stand(known) {
             None => return,
             Some(Stand::Agrees) => self.agree += 1,
+            Some(Stand::Apart(why)) => *self.apart.entry(why).or_default() += 1,
             Some(Stand::Known(why)) => *self.known.entry(why).or_default() += 1,
             Some(Stand::Drifts(why)) => *self.drift.entry(why).or_default() += 1,
         }
@@ -129,14 +144,19 @@ impl Figures {
     /// All referrals.
     #[must_use]
     pub fn referrals(&self) -> u64 {
+        self.compared() + self.apart.values().sum::<u64>()
+    }
+
+    /// Those that can be compared.
+    #[must_use]
+    pub fn compared(&self) -> u64 {
         self.agree + self.known.values().sum::<u64>() + self.drift.values().sum::<u64>()
     }
 
-    /// Of a hundred referrals so many agree, or somebody knows why not; all of none.
+    /// Of a hundred referrals that can be compared so many agree; `None` where there are none.
     #[must_use]
-    pub fn percent(&self) -> f64 {
-        let drift: u64 = self.drift.values().sum();
-        share(self.referrals() - drift, self.referrals())
+    pub fn percent(&self) -> Option<f64> {
+        (self.compared() > 0).then(|| share(self.agree, self.compared()))
     }
 
     /// Statements with a lag.
@@ -157,7 +177,9 @@ impl Figures {
     /// Both together.
     pub fn add(&mut self, other: &Self) {
         self.agree += other.agree;
-        for (mine, others) in [(&mut self.known, &other.known), (&mut self.drift, &other.drift)] {
+        let counts =
+            [(&mut self.apart, &other.apart), (&mut self.known, &other.known), (&mut self.drift, &other.drift)];
+        for (mine, others) in counts {
             for (why, number) in others {
                 *mine.entry(why).or_default() += number;
             }
@@ -166,10 +188,10 @@ impl Figures {
     }
 }
 
-/// So many of a hundred; all of none.
+/// So many of a hundred.
 #[expect(clippy::cast_precision_loss, reason = "a share of referrals, shown with one digit")]
 fn share(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 100.0 } else { part as f64 * 100.0 / whole as f64 }
+    part as f64 * 100.0 / whole as f64
 }
 
 /// The figures by tenant and platform; referrals without a platform stand under `None`.

@@ -36,8 +36,19 @@ async fn tell(config: &Path, tenant: Option<&str>, as_json: bool) -> Result<Exit
     } else {
         let mut table = Table::new();
         table.load_style(presets::UTF8_FULL_CONDENSED);
-        let columns =
-            ["tenant", "platform", "referrals", "agree", "known why not", "drift", "aligned", "lag p50", "p99", "max"];
+        let columns = [
+            "tenant",
+            "platform",
+            "referrals",
+            "nothing to compare",
+            "agree",
+            "known why not",
+            "drift",
+            "aligned",
+            "lag p50",
+            "p99",
+            "max",
+        ];
         table.set_header(columns);
         for ((tenant, platform), figures) in &rows {
             table.add_row([vec![tenant.0.clone(), name(platform)], cells(figures)].concat());
@@ -47,7 +58,8 @@ async fn tell(config: &Path, tenant: Option<&str>, as_json: bool) -> Result<Exit
         for ((tenant, platform), figures) in &rows {
             let reasons = figures.known.iter().map(|(why, number)| format!("{number} {why}"));
             let drifts = figures.drift.iter().map(|(why, number)| format!("{number} drift: {why}"));
-            let reasons: Vec<String> = drifts.chain(reasons).collect();
+            let apart = figures.apart.iter().map(|(why, number)| format!("{number} nothing to compare: {why}"));
+            let reasons: Vec<String> = drifts.chain(reasons).chain(apart).collect();
             if !reasons.is_empty() {
                 say(&format!("{}, {}: {}", tenant.0, name(platform), reasons.join(", ")));
             }
@@ -65,14 +77,20 @@ fn cells(figures: &Figures) -> Vec<String> {
     let sum = |counts: &std::collections::BTreeMap<&'static str, u64>| counts.values().sum::<u64>().to_string();
     vec![
         figures.referrals().to_string(),
+        sum(&figures.apart),
         figures.agree.to_string(),
         sum(&figures.known),
         sum(&figures.drift),
-        format!("{:.1} %", figures.percent()),
+        figures.percent().map_or_else(|| "-".to_owned(), percent),
         words(figures.lag(50)),
         words(figures.lag(99)),
         words(figures.lag(100)),
     ]
+}
+
+/// With one digit, rounded down: where one does not agree, not all do.
+fn percent(share: f64) -> String {
+    format!("{:.1} %", (share * 10.0).floor() / 10.0)
 }
 
 /// A span as people read it.
@@ -91,6 +109,8 @@ fn value(figures: &Figures) -> Value {
     let seconds = |percent| figures.lag(percent).map(|lag| lag.as_secs_f64());
     json!({
         "referrals": figures.referrals(),
+        "compared": figures.compared(),
+        "nothingToCompare": figures.apart,
         "agree": figures.agree,
         "known": figures.known,
         "drift": figures.drift,
@@ -102,8 +122,13 @@ fn value(figures: &Figures) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::words;
+    use super::{percent, words};
     use std::time::Duration;
+
+    #[test]
+    fn one_that_does_not_agree_never_shows_as_all() {
+        assert_eq!([100.0, 99.99, 0.0].map(percent), ["100.0 %", "99.9 %", "0.0 %"]);
+    }
 
     #[test]
     fn spans_are_told_in_their_own_unit() {

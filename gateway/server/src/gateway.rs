@@ -18,7 +18,7 @@ use crate::webhooks::Keys;
 use adapter_contract::{Adapter, Capabilities, ReportSource, Settings};
 use gateway_core::accept::Rules;
 use gateway_core::cadence::Bounds;
-use gateway_core::change::Transaction;
+use gateway_core::change::{CheckFailure, Transaction};
 use gateway_core::identity::{Client, PlatformId};
 use gateway_core::loss::{self, Translator, Translators};
 use gateway_core::outbox::Errand;
@@ -312,6 +312,8 @@ pub struct Gateway {
     pub base_url: String,
     /// Address of the status-link pages as organisations see it, without trailing slash: `https://gateway.example/link`.
     pub link_url: String,
+    /// Held while parts of a Task that is made of others are written, and what follows for it.
+    pub wholes: tokio::sync::Mutex<()>,
     /// Rung when something may have become due in the outbox.
     pub outbox_bell: OutboxBell,
     /// Counts up when another instance may have given a lane back.
@@ -335,11 +337,27 @@ pub struct Gateway {
 pub struct LatestTime(OnceCell<AtomicI64>);
 
 impl Gateway {
-    /// Commits, then wakes whoever may have work from it.
+    /// Commits, then wakes whoever may have work from it. Parts of one Task that move at once wait for each other, so that each finds
+    /// what the others have made of the whole; one that another instance moves is tried again.
     ///
     /// # Errors
     /// As [`Store::commit`].
-    pub async fn commit(&self, mut transaction: Transaction) -> Result<(), CommitError> {
+    pub async fn commit(&self, transaction: Transaction) -> Result<(), CommitError> {
+        if !split::moves_parts(self, &transaction).await? {
+            return self.commit_once(transaction).await;
+        }
+        let _one_at_a_time = self.wholes.lock().await;
+        for _ in 0..split::TRIES {
+            match self.commit_once(transaction.clone()).await {
+                Err(CommitError::Refused(CheckFailure::Changed | CheckFailure::Version(_)))
+                    if !split::is_overtaken(self, &transaction).await? => {}
+                done => return done,
+            }
+        }
+        self.commit_once(transaction).await
+    }
+
+    async fn commit_once(&self, mut transaction: Transaction) -> Result<(), CommitError> {
         use gateway_core::change::Change;
         split::follow(self, &mut transaction).await?;
         // What is written for a referral is about its person.

@@ -17,6 +17,55 @@ use std::collections::BTreeMap;
 /// How many Tasks may stand over one another.
 const DEEPEST: usize = 4;
 
+/// So often a part is written anew where its whole, or another part, was moved meanwhile: more often than a whole has parts.
+pub(crate) const TRIES: u32 = 64;
+
+/// Whether a transaction writes parts of a Task that is made of others.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) async fn moves_parts(gateway: &Gateway, transaction: &Transaction) -> Result<bool, StoreError> {
+    let mut looked: Vec<ResourceKey> = Vec::new();
+    for (compartment, reference) in transaction.changes.iter().flat_map(wholes) {
+        let Some(key) = key_of(&compartment, &reference).filter(|key| !looked.contains(key)) else { continue };
+        let document = match newest(transaction, &key) {
+            Some(stored) => parse(stored),
+            None => gateway.store.resource(&key, None).await?.as_ref().and_then(parse),
+        };
+        if document.as_ref().is_some_and(is_plan) {
+            return Ok(true);
+        }
+        looked.push(key);
+    }
+    Ok(false)
+}
+
+/// Whether what a transaction writes itself was written by somebody else meanwhile: it is decided anew then, by whoever decided it.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) async fn is_overtaken(gateway: &Gateway, transaction: &Transaction) -> Result<bool, StoreError> {
+    let mut seen: Vec<&ResourceKey> = Vec::new();
+    for change in &transaction.changes {
+        // Of several versions of one the first stands behind what is stored.
+        let Change::PutResource(stored) = change else { continue };
+        if seen.contains(&&stored.key) {
+            continue;
+        }
+        seen.push(&stored.key);
+        let standing = gateway.store.resource(&stored.key, None).await?.map_or(0, |standing| standing.version);
+        if standing + 1 != stored.version {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn key_of(compartment: &Compartment, reference: &str) -> Option<ResourceKey> {
+    let id = reference.strip_prefix("Task/")?;
+    Some(ResourceKey { compartment: compartment.clone(), kind: "Task".to_owned(), id: id.to_owned() })
+}
+
 /// Adds what follows for the Tasks of which those that are written are a part.
 ///
 /// # Errors
@@ -55,8 +104,7 @@ async fn whole(
     compartment: &Compartment,
     reference: &str,
 ) -> Result<(), StoreError> {
-    let Some(id) = reference.strip_prefix("Task/") else { return Ok(()) };
-    let key = ResourceKey { compartment: compartment.clone(), kind: "Task".to_owned(), id: id.to_owned() };
+    let Some(key) = key_of(compartment, reference) else { return Ok(()) };
     let newest = newest(transaction, &key).map(|stored| (stored.version, parse(stored)));
     let known = match newest {
         Some(known) => Some(known),

@@ -117,6 +117,7 @@ pub fn build(
         retention: config.retention.iter().map(RetentionSection::row).collect(),
         link_url: link_url(&base_url),
         base_url: base_url.trim_end_matches('/').to_owned(),
+        wholes: tokio::sync::Mutex::default(),
         outbox_bell: OutboxBell::default(),
         lane_bell: watch::Sender::new(0),
         report_bell: Notify::new(),

@@ -18,6 +18,7 @@ use gateway_core::notify::{Destination, Fed, Notice, NoticeState, Told, Wanted, 
 use gateway_core::notify_server::{Ask, Copy, Creates, End, Exchange, Heard, Next, Source, copy};
 use gateway_core::referral::Referral;
 use gateway_core::resource::{ResourceKey, ResourceVersion, Token};
+use gateway_core::split::is_plan;
 use gateway_fhir::{Json, door};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -137,7 +138,7 @@ impl ServerTarget {
             let (version, document) = view.standing.task();
             (version, document.clone(), task_stood)
         } else {
-            // A follow-up: as urgent as it may be, and part of the referral's own Task.
+            // A follow-up, as urgent as it may be, and part of the referral's own Task; or the Task that this one is a part of.
             let key = ResourceKey { compartment: place.clone(), kind: kind.clone(), id: id.clone() };
             let Some(stored) = gateway.store.resource(&key, None).await? else {
                 return Ok(Told::NotWanted("The record was erased.".to_owned()));
@@ -201,8 +202,15 @@ async fn referrals_of(gateway: &Gateway, version: &ResourceVersion) -> Result<Ve
     let tasks = match version.key.kind.as_str() {
         "Task" => {
             let document = crate::ingest::parse(version);
-            let whole = document.as_ref().filter(|task| follow_up::is_follow_up(task)).and_then(follow_up::parent);
-            vec![whole.unwrap_or(&version.key.id).to_owned()]
+            if document.as_ref().is_some_and(is_plan) {
+                // It has no referral of its own: whoever is told of a part is told of the whole.
+                let part = [Token::new("part-of", version.key.reference())];
+                let parts = with_any(gateway, compartment, "Task", &part).await?;
+                parts.into_iter().map(|task| task.key.id).collect()
+            } else {
+                let whole = document.as_ref().filter(|task| follow_up::is_follow_up(task)).and_then(follow_up::parent);
+                vec![whole.unwrap_or(&version.key.id).to_owned()]
+            }
         }
         _ => {
             let focus = [Token::new("focus", version.key.reference())];

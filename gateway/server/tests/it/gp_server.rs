@@ -1,6 +1,7 @@
 //! A client's own FHIR server as GP system, which others wrote (Medplum's): what stands there is what stands here, whatever ends, fails or is
 //! changed meanwhile. Without it the tests say so and pass, unless `GP_SERVER=required`.
 
+use crate::split::{parts, tasks};
 use crate::support::{GP, Setup, World, assert_valid, bundle, eventually, referral_to, settle};
 use conformance_tests::generator::Expectation;
 use conformance_tests::gp_fhir_server::{Answered, Door, GpFhirServer, reason_to_skip};
@@ -164,6 +165,34 @@ async fn dead(world: &World) -> Notice {
         })
     });
     found.await
+}
+
+/// A Task that is made of others has no referral of its own, and stands there as it stands here.
+#[tokio::test]
+async fn the_whole_of_a_split_referral_stands_there_too() {
+    if skips() {
+        return;
+    }
+    let mut practice = Practice::open();
+    let world = practice.gateway(Setup::default()).await;
+    let sent = world.submit(&parts(2)).await;
+    let [whole, one, other] = tasks(&sent).try_into().unwrap();
+    for part in [&one, &other] {
+        assert_eq!(world.move_task(part, "cancelled").await.status, 200);
+    }
+    let here = world.task(&whole).await;
+    assert_eq!(here["status"], "cancelled");
+    let mut ticks = tokio::time::interval(Duration::from_millis(25));
+    for _ in 0..2_400 {
+        ticks.tick().await;
+        if let Some(copy) = practice.one("Task").filter(|copy| version_in(copy) == here["meta"]["versionId"]) {
+            assert_eq!(comparable(&copy), comparable(&here));
+            assert_valid("the copy", &copy.to_string());
+            world.stop().await;
+            return;
+        }
+    }
+    panic!("the whole does not stand there: {:?}", world.store().dead_notices(None, 0, 9).await.unwrap());
 }
 
 #[tokio::test]

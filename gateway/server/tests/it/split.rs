@@ -1,7 +1,13 @@
 //! A referral in parts: a Task that asks nobody for anything follows the Tasks that are part of it.
 
-use crate::support::{GP, Sent, World, bundle, entry_of, eventually};
+use crate::support::{GP, Sent, World, bundle, door, entry_of, eventually};
+use gateway_core::accept::version_of;
+use gateway_core::change::{Change, CheckFailure, Transaction};
+use gateway_core::resource::{ResourceKey, WriteMethod};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio::task::JoinSet;
+use vcse_gateway::store::CommitError;
 
 const WHOLE: &str = "urn:uuid:6d1f1f5e-58a5-4f0e-9c3c-1d2f3a4b5c6d";
 
@@ -23,7 +29,7 @@ pub(crate) fn parts(of: usize) -> Value {
     entries.push(whole);
     for nth in 0..of {
         let mut part = task.clone();
-        named(&mut part, &format!("urn:uuid:6d1f1f5e-58a5-4f0e-9c3c-1d2f3a4b5c7{nth}"));
+        named(&mut part, &format!("urn:uuid:6d1f1f5e-58a5-4f0e-9c3c-1d2f3a4b6{nth:03}"));
         part["resource"]["partOf"] = json!([{ "reference": WHOLE }]);
         entries.push(part);
     }
@@ -61,6 +67,53 @@ async fn the_whole_follows_its_parts_and_is_sent_to_nobody() {
     // What it came from stays, and leads to its parts.
     let found = world.get(GP, &format!("/fhir/Task?part-of={}", whole.trim_start_matches("/fhir/"))).await;
     assert_eq!(found.json()["entry"].as_array().map(Vec::len), Some(2), "{}", found.text);
+    world.stop().await;
+}
+
+/// Thirty services answer at once: each word is taken, and the whole is what all of them come to.
+#[tokio::test]
+async fn thirty_parts_that_move_at_once_all_move_and_the_whole_with_them() {
+    let world = World::quiet().await;
+    let sent = world.submit(&parts(30)).await;
+    let mut all = tasks(&sent);
+    let whole = all.remove(0);
+    for (version, status) in [(2, "accepted"), (3, "completed")] {
+        let mut at_once = JoinSet::new();
+        for path in &all {
+            let id = path.trim_start_matches("/fhir/Task/");
+            let referral = world.referrals().await.into_iter().find(|one| one.task == id).unwrap();
+            let key = ResourceKey { compartment: referral.compartment, kind: "Task".to_owned(), id: id.to_owned() };
+            let stored = world.store().resource(&key, None).await.unwrap().unwrap();
+            let mut task = door(&stored.body);
+            task.set("status", gateway_fhir::Json::string(status));
+            let gateway = Arc::clone(&world.running.gateway);
+            let now = gateway.clock.now();
+            let next = version_of(key, version, task, "platform/food", WriteMethod::Put, now, &|_| None);
+            let changes = vec![Change::PutResource(next)];
+            at_once.spawn(async move { gateway.commit(Transaction { checks: Vec::new(), changes }).await });
+        }
+        while let Some(done) = at_once.join_next().await {
+            done.unwrap().unwrap();
+        }
+        assert_eq!(world.task(&whole).await["status"], status);
+    }
+    world.stop().await;
+}
+
+/// What is decided on an older version of a part is not written over a newer one, however often it is tried.
+#[tokio::test]
+async fn a_part_that_was_overtaken_is_refused() {
+    let world = World::quiet().await;
+    let sent = world.submit(&parts(1)).await;
+    let referral = world.referral().await;
+    let key = ResourceKey { compartment: referral.compartment, kind: "Task".to_owned(), id: referral.task };
+    let gateway = &world.running.gateway;
+    let task = door(&world.store().resource(&key, None).await.unwrap().unwrap().body);
+    let stale = version_of(key, 1, task, "platform/food", WriteMethod::Put, gateway.clock.now(), &|_| None);
+    let changes = vec![Change::PutResource(stale)];
+    let refused = gateway.commit(Transaction { checks: Vec::new(), changes }).await;
+    assert!(matches!(refused, Err(CommitError::Refused(CheckFailure::Version(1)))), "{refused:?}");
+    assert_eq!(world.task(&sent.path("Task")).await["meta"]["versionId"], "1");
     world.stop().await;
 }
 

@@ -4,6 +4,7 @@
 mod endpoint;
 mod refused;
 
+use crate::split::{parts, tasks};
 use crate::support::{
     FHIR_JSON, FOREIGN, GP, NEIGHBOUR, READER, Sent, Setup, WEBHOOK_SECRET, World, assert_valid, bundle, eventually,
     settle,
@@ -172,6 +173,25 @@ async fn an_endpoint_is_asked_first_and_then_told_each_version_signed() {
     assert_eq!(value("status", "valueCode"), "active");
     assert_eq!(value("type", "valueCode"), "query-status");
     assert_eq!(value("events-since-subscription-start", "valueString"), versions.to_string());
+    scene.stop().await;
+}
+
+/// A Task that is made of others has no referral of its own; its versions are events all the same.
+#[tokio::test]
+async fn the_whole_of_a_split_referral_is_told_when_a_part_moves_it() {
+    let scene = Scene::start().await;
+    scene.active("full-resource", &[]).await;
+    let sent = scene.world.submit(&parts(1)).await;
+    let [whole, part] = tasks(&sent).try_into().unwrap();
+    scene.events(&[1, 2]).await;
+    assert!(scene.world.move_task(&part, "cancelled").await.status.is_success());
+    let focus = format!("{}{whole}", scene.world.origin);
+    eventually("the whole", || async {
+        let told = scene.endpoint.told();
+        let of = |told: &Told| told.focuses().contains(&focus) && told.text.contains("of which 1 have ended");
+        told.iter().any(of).then_some(())
+    })
+    .await;
     scene.stop().await;
 }
 

@@ -1,11 +1,15 @@
 //! Duplicate effort: the same person is referred for the same need to the same service again within some weeks. Whoever refers is shown
 //! that before anything is sent, and decides.
 //!
-//! What is compared are referrals of the same customer. Of another organisation's the sender learns, where the customer has decided so,
-//! *that* the service has one, and nothing else: neither whose it is, nor when it was made, nor how it stands.
+//! What is compared are referrals of the same customer that the service has, or of the sender's own may yet get: what is held, was
+//! withdrawn or given up before anything left is no effort of anybody. Of another organisation's the sender learns, where the customer
+//! has decided so, *that* the service has one, and nothing else: neither whose it is, nor when it was made, nor how it stands.
 
 use crate::consent::london;
+use crate::deliver::maybe_sent;
 use crate::identity::{PlatformId, TenantId};
+use crate::outbox::{Errand, OutboxRow};
+use crate::referral::{Delivery, Referral};
 use adapter_contract::TaskStatus;
 use gateway_fhir::Json;
 use serde::{Deserialize, Serialize};
@@ -42,6 +46,41 @@ impl Default for Policy {
     }
 }
 
+/// How far a referral has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Nothing of it has left: the service does not have it, and as it stands will not.
+    Nowhere,
+    /// It is on its way, or may have arrived.
+    UnderWay,
+    /// The service has acknowledged it.
+    There,
+}
+
+impl Reach {
+    /// Of a referral with these outbox rows.
+    #[must_use]
+    pub fn of(referral: &Referral, outbox: &[OutboxRow]) -> Self {
+        match referral.delivery {
+            Delivery::Delivered { .. } => Self::There,
+            Delivery::Queued => Self::UnderWay,
+            Delivery::Held { .. } | Delivery::DeadLetter { .. } | Delivery::Withdrawn => {
+                let may_be_there = outbox.iter().any(|row| row.errand == Errand::Submit && maybe_sent(row));
+                if may_be_there { Self::UnderWay } else { Self::Nowhere }
+            }
+        }
+    }
+
+    /// Whether it counts: of the sender's own what the service has or may get, of another's only what it has.
+    const fn counts(self, own: bool) -> bool {
+        match self {
+            Self::Nowhere => false,
+            Self::UnderWay => own,
+            Self::There => true,
+        }
+    }
+}
+
 /// Another referral of the same person.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Other {
@@ -53,6 +92,8 @@ pub struct Other {
     pub accepted_at: OffsetDateTime,
     /// How it stands.
     pub status: TaskStatus,
+    /// How far it has come.
+    pub reach: Reach,
     /// Its ServiceRequest.
     pub service_request: Json,
     /// Its Task.
@@ -114,7 +155,8 @@ pub fn find(new: New<'_>, others: &[Other], within_days: u16) -> Option<Duplicat
             TaskStatus::Rejected | TaskStatus::Cancelled | TaskStatus::Failed | TaskStatus::EnteredInError
         );
         let recent = london::day(other.accepted_at).is_some_and(|day| day >= first);
-        !itself && !in_vain && recent && other.platform == *new.platform
+        let counts = other.reach.counts(other.task.is_some());
+        !itself && !in_vain && counts && recent && other.platform == *new.platform
     };
     let mut found = Duplicate::default();
     for other in others.iter().filter(counts) {
@@ -200,6 +242,7 @@ mod tests {
             platform: PlatformId("food".to_owned()),
             accepted_at,
             status: TaskStatus::Requested,
+            reach: Reach::There,
             service_request: request("parcel"),
             document: json!({}).into(),
         }
@@ -231,6 +274,16 @@ mod tests {
         assert!(found(&[Other { platform: PlatformId("advice".to_owned()), ..own() }]).is_none());
         assert!(found(&[Other { task: Some("t".to_owned()), ..own() }]).is_none(), "itself");
         assert!(found(&[Other { service_request: request("debt"), ..own() }]).is_none());
+    }
+
+    #[test]
+    fn what_never_left_is_none_and_anothers_counts_once_the_service_has_it() {
+        for (reach, own, anothers) in
+            [(Reach::Nowhere, false, false), (Reach::UnderWay, true, false), (Reach::There, true, true)]
+        {
+            assert_eq!(found(&[Other { reach, ..other(Some("a"), NOW) }]).is_some(), own, "{reach:?}");
+            assert_eq!(found(&[Other { reach, ..other(None, NOW) }]).is_some(), anothers, "{reach:?}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::ingest::parse;
 use crate::store::StoreError;
 use crate::withdraw::People;
 use gateway_core::change::Check;
-use gateway_core::duplicate::{Mode, Other};
+use gateway_core::duplicate::{Mode, Other, Reach};
 use gateway_core::identity::Compartment;
 use gateway_core::referral::Referral;
 use gateway_core::resource::{ResourceKey, ResourceVersion};
@@ -67,7 +67,9 @@ async fn other(gateway: &Gateway, referral: &Referral, task: Option<&String>) ->
     let stored = gateway.store.resources(&keys).await?;
     let of = |kind: &str| stored.iter().find(|one: &&ResourceVersion| one.key.kind == kind).and_then(parse);
     let (Some(document), Some(service_request)) = (of("Task"), of("ServiceRequest")) else { return Ok(None) };
+    let reach = Reach::of(referral, &gateway.store.outbox(&referral.id).await?);
     Ok(Some(Other {
+        reach,
         task: task.cloned(),
         platform,
         accepted_at: referral.accepted_at,

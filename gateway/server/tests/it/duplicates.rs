@@ -3,6 +3,8 @@
 
 use crate::preview::previewed;
 use crate::support::{FHIR_JSON, FOREIGN, GP, NEIGHBOUR, Sent, Setup, World, bundle, inside};
+use gateway_core::change::{Change, Transaction};
+use gateway_core::referral::Delivery;
 use serde_json::{Value, json};
 
 async fn world(section: &str) -> World {
@@ -45,11 +47,39 @@ async fn a_second_one_waits_with_the_name_of_the_first_and_goes_once_its_sender_
     world.stop().await;
 }
 
+/// The service has acknowledged it.
+async fn delivered(world: &World, sent: &Sent) {
+    let id = sent.resource("Task")["id"].as_str().unwrap();
+    let mut referral = world.referrals().await.into_iter().find(|one| one.task == id).unwrap();
+    let gateway = &world.running.gateway;
+    referral.delivery = Delivery::Delivered { at: gateway.clock.now() };
+    referral.revision += 1;
+    let changes = vec![Change::PutReferral(Box::new(referral))];
+    gateway.commit(Transaction { checks: Vec::new(), changes }).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_held_or_was_withdrawn_before_it_was_sent_is_no_duplicate() {
+    let world = world("mode = \"hold\"").await;
+    let first = submit(&world, GP, &bundle(0)).await;
+    assert_eq!(world.move_task(&first.path("Task"), "on-hold").await.status, 200);
+    let second = submit(&world, GP, &bundle(0)).await;
+    assert_eq!(second.resource("Task")["status"], "requested", "{}", second.resource("Task"));
+    let third = submit(&world, GP, &bundle(0)).await;
+    assert!(reason(third.resource("Task")).contains(&second.reference("Task")), "{}", third.resource("Task"));
+    assert!(!reason(third.resource("Task")).contains(&first.reference("Task")), "{}", third.resource("Task"));
+    world.stop().await;
+}
+
 #[tokio::test]
 async fn of_another_organisations_only_that_it_is_there_is_told_and_only_where_the_tenant_decided_so() {
     for (decided, told) in [("", false), ("other-organisations = [\"pcn-a\"]", true)] {
         let world = world(&format!("mode = \"hold\"\n{decided}")).await;
         let first = submit(&world, GP, &bundle(0)).await;
+        // As long as the service does not have it, there is nothing to tell of.
+        let early = submit(&world, NEIGHBOUR, &bundle(0)).await;
+        assert!(!reason(early.resource("Task")).contains("another organisation"), "{}", early.resource("Task"));
+        delivered(&world, &first).await;
         let theirs = submit(&world, NEIGHBOUR, &bundle(0)).await;
         let task = theirs.resource("Task");
         assert_eq!(reason(task).contains("another organisation"), told, "{task}");

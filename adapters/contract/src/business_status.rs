@@ -27,6 +27,12 @@ pub const NEEDS_MORE: &str = "needs-more-support";
 /// The same for a report that somebody may be harmed.
 pub const SAFEGUARDING: &str = "safeguarding-concern";
 
+/// The service asks something.
+pub const QUESTION: &str = "info-needed";
+
+/// A word of the platform's that its adapter does not know.
+pub const UNMAPPED: &str = "unmapped";
+
 /// All codes, in the order of a referral's life.
 pub const BUSINESS_STATUSES: [BusinessStatus; 41] = [
     any("queued", "Held by the gateway: it waits for a person, and nothing is sent."),

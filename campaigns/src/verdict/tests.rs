@@ -65,6 +65,7 @@ pub(crate) fn fine(kind: Kind) -> Facts {
         sent: None,
         replacing: None,
         cancel_left: false,
+        asks: None,
         former: Vec::new(),
         answer_due: None,
         reminders: Vec::new(),

@@ -428,6 +428,7 @@ pub fn start(from: &Start<'_, '_>, new_id: &mut dyn FnMut() -> String) -> Result
         sent: None,
         replacing: None,
         cancel_left: false,
+        asks: None,
         former: Vec::new(),
         answer_due: None,
         reminders: Vec::new(),

@@ -22,6 +22,7 @@ use crate::status::{self, Folded};
 use crate::task::{AUTHOR, TaskMove, codeable_concept, derived_id, moved, touched};
 use crate::unanswered;
 use crate::withdraw;
+use adapter_contract::business_status;
 use adapter_contract::{Capabilities, Concept, OutputValue, SenderMove, StatusReport, TaskStatus};
 use gateway_fhir::Json;
 use serde_json::json;
@@ -89,6 +90,7 @@ pub fn align(from: &Alignment<'_>) -> Transaction {
     referral.task_status = crate::task::status(&task.document).unwrap_or(referral.task_status);
     referral.platform_status = folded.platform_status.or(referral.platform_status);
     referral.conflict = folded.conflict.clone();
+    referral.asks = folded.decisive.and_then(|index| statements.get(index)).and_then(question);
     if let Some(report) = statements.first()
         && referral.platform_referral.is_none()
     {
@@ -133,6 +135,12 @@ pub fn align(from: &Alignment<'_>) -> Transaction {
     referral.revision += 1;
     transaction.changes.push(Change::PutReferral(Box::new(referral)));
     transaction
+}
+
+/// What tells a word that a person has to read from the next one like it.
+fn question(report: &StatusReport) -> Option<String> {
+    let asks = matches!(report.business_status.as_str(), business_status::QUESTION | business_status::UNMAPPED);
+    asks.then(|| derived_id(&[&report.platform_referral.0, &report.event]))
 }
 
 /// A platform that reports on a dead letter has it: the submission is over, whatever its last answer seemed to be.

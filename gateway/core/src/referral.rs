@@ -87,6 +87,10 @@ pub struct Referral {
     /// is cancelled or rejected there is then no word of the organisation's. It stands until it is sent anew, or goes on there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cancel_left: bool,
+    /// That the platform's last word is a question, or one that nobody here reads: the hash of the statement. Absent where its last word
+    /// is understood, and asks nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks: Option<String>,
     /// What it was known by at its platform before it was cancelled there and sent anew, or was named anew, oldest first. The stores
     /// find it by each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -6,13 +6,11 @@ use crate::status_link::IN_VAIN;
 use crate::task::derived_id;
 use crate::unanswered;
 use crate::work_item::How;
+use adapter_contract::business_status::QUESTION;
 use adapter_contract::{TaskStatus, systems};
 use gateway_fhir::Json;
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
-
-/// Business status of a referral whose service has asked a question.
-const QUESTION: &str = "info-needed";
 
 /// Why a person has to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,8 +31,12 @@ pub enum Cause {
     Duplicate,
     /// The service has asked a question.
     Question,
+    /// The service has written what moves nothing, or what nobody here reads.
+    Reply,
     /// The service declined it.
     Declined,
+    /// The service ended what it had taken on, or the person did not want it.
+    EndedByService,
     /// The service could not carry it out.
     Failed,
     /// The service says nothing.
@@ -107,7 +109,7 @@ impl Act {
 
 impl Cause {
     /// All, in the order in which they are listed.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::NeedsMore,
         Self::Call,
         Self::NoConsent,
@@ -116,7 +118,9 @@ impl Cause {
         Self::Losses,
         Self::Duplicate,
         Self::Question,
+        Self::Reply,
         Self::Declined,
+        Self::EndedByService,
         Self::Failed,
         Self::NoAnswer,
         Self::Conflict,
@@ -137,7 +141,9 @@ impl Cause {
             Self::Losses => "losses",
             Self::Duplicate => "duplicate",
             Self::Question => "question",
+            Self::Reply => "reply",
             Self::Declined => "declined",
+            Self::EndedByService => "ended-by-service",
             Self::Failed => "failed",
             Self::NoAnswer => "no-answer",
             Self::Conflict => "conflict",
@@ -165,7 +171,9 @@ impl Cause {
             Self::Losses => "Held: the service would not receive all of it",
             Self::Duplicate => "Held: the service seems to have it already",
             Self::Question => "The service has a question",
+            Self::Reply => "The service has written",
             Self::Declined => "Declined by the service",
+            Self::EndedByService => "Ended by the service",
             Self::Failed => "The service could not do it",
             Self::NoAnswer => "No answer from the service",
             Self::Conflict => "What the service says does not fit",
@@ -195,7 +203,10 @@ impl Cause {
                 "Nothing has been sent. Look at the other referral. Send this one all the same if both are wanted, or cancel it."
             }
             Self::Question => "Answer the question. The referral stays open.",
-            Self::Declined => "Choose another service, or close it with a reason.",
+            Self::Reply => {
+                "Read what it says. Answer by telephone or mail where it wants an answer, then say that it is settled."
+            }
+            Self::Declined | Self::EndedByService => "Choose another service, or close it with a reason.",
             Self::Failed => "Choose another service, or close it with a reason.",
             Self::NoAnswer => "Call the service, or choose another one.",
             Self::Conflict => "Ask the service how the referral stands, then say that it is settled.",
@@ -215,8 +226,8 @@ impl Cause {
                 &[Release, ReRefer, Settle, Cancel]
             }
             Self::Question => &[Answer, ReRefer, Cancel],
-            Self::Declined | Self::Failed => &[ReRefer, Settle],
-            Self::NoAnswer | Self::Conflict | Self::AtService => &[ReRefer, Settle, Cancel],
+            Self::Declined | Self::EndedByService | Self::Failed => &[ReRefer, Settle],
+            Self::Reply | Self::NoAnswer | Self::Conflict | Self::AtService => &[ReRefer, Settle, Cancel],
         }
     }
 
@@ -231,7 +242,13 @@ impl Cause {
             | Self::Losses
             | Self::Duplicate
             | Self::FollowUp => false,
-            Self::Question | Self::Declined | Self::Failed | Self::Conflict | Self::AtService => true,
+            Self::Question
+            | Self::Reply
+            | Self::Declined
+            | Self::EndedByService
+            | Self::Failed
+            | Self::Conflict
+            | Self::AtService => true,
             Self::NoAnswer => !unanswered::has_gone_back(referral),
             // One that was withdrawn goes nowhere any more: somebody asks the service, and that is that.
             Self::DeadLetter => referral.sender == SenderState::Cancelled,
@@ -241,6 +258,7 @@ impl Cause {
     /// What tells this occurrence from the next of the same cause. What a person settled is not settled for what comes after it.
     fn mark(self, referral: &Referral) -> String {
         let words = match self {
+            Self::Reply => referral.asks.as_deref(),
             Self::Conflict => referral.conflict.as_deref(),
             Self::AtService | Self::NoAnswer => referral.attention.as_deref(),
             _ => None,
@@ -301,7 +319,13 @@ impl Needs {
 #[must_use]
 pub fn causes(referral: &Referral, task: &Json) -> Vec<Cause> {
     let open = |cause: &Cause| stands(*cause, referral) && !is_handled(*cause, referral);
-    let asked = |cause: &Cause| *cause != Cause::Question || business_status(task) == Some(QUESTION);
+    // Where the referral is paused for it a question is answered here, and else in the way in which it was asked.
+    let paused = referral.task_status == TaskStatus::OnHold && business_status(task) == Some(QUESTION);
+    let asked = |cause: &Cause| match cause {
+        Cause::Question => paused,
+        Cause::Reply => !paused,
+        _ => true,
+    };
     Cause::ALL.into_iter().filter(open).filter(asked).collect()
 }
 
@@ -330,7 +354,9 @@ fn stands(cause: Cause, referral: &Referral) -> bool {
         Cause::Losses => active && held(|reason| matches!(reason, HoldReason::Losses(_))),
         Cause::Duplicate => active && held(|reason| matches!(reason, HoldReason::Duplicate(_))),
         Cause::Question => active && delivered && referral.task_status == TaskStatus::OnHold && !silent,
+        Cause::Reply => active && delivered && referral.asks.is_some(),
         Cause::Declined => active && referral.task_status == TaskStatus::Rejected,
+        Cause::EndedByService => active && referral.task_status == TaskStatus::Cancelled,
         Cause::Failed => active && referral.task_status == TaskStatus::Failed,
         Cause::NoAnswer => active && silent,
         Cause::Conflict => referral.conflict.is_some(),

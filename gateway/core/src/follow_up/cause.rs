@@ -43,12 +43,6 @@ pub enum Cause {
     NoFirstContact,
     /// It has not ended by the agreed day.
     NoOutcome,
-    /// GP record, gateway and platform do not say the same.
-    Drift,
-    /// What is reported contradicts itself or the sender.
-    Conflict,
-    /// A change of the referral could not be told to the platform.
-    NotAmended,
     /// The GP's side could not be told something.
     NotNotified,
     /// A letter to the GP was refused or not confirmed.
@@ -57,7 +51,7 @@ pub enum Cause {
 
 impl Cause {
     /// All, the most pressing first.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 9] = [
         Self::SafeguardingConcern,
         Self::NeedsMoreSupport,
         Self::CallRequested,
@@ -65,9 +59,6 @@ impl Cause {
         Self::NotAccepted,
         Self::NoFirstContact,
         Self::NoOutcome,
-        Self::Drift,
-        Self::Conflict,
-        Self::NotAmended,
         Self::NotNotified,
         Self::LetterNotDelivered,
     ];
@@ -83,9 +74,6 @@ impl Cause {
             Self::NotAccepted => "not-accepted",
             Self::NoFirstContact => "no-first-contact",
             Self::NoOutcome => "no-outcome",
-            Self::Drift => "drift",
-            Self::Conflict => "conflict",
-            Self::NotAmended => "not-amended",
             Self::NotNotified => "not-notified",
             Self::LetterNotDelivered => "letter-not-delivered",
         }
@@ -108,9 +96,6 @@ impl Cause {
             Self::NotAccepted => "Nobody has taken the referral on",
             Self::NoFirstContact => "Taken on, and nothing has begun",
             Self::NoOutcome => "No outcome by the agreed day",
-            Self::Drift => "The records do not say the same",
-            Self::Conflict => "The reports contradict each other",
-            Self::NotAmended => "A change did not reach the service",
             Self::NotNotified => "The GP system was not told",
             Self::LetterNotDelivered => "A letter did not reach the GP",
         }
@@ -153,18 +138,6 @@ impl Cause {
             Self::NoOutcome => {
                 "The agreed day is over, and the service has not said what came of this referral. Ask the service and the \
                  person. Nothing is closed by itself: the referral stays open until the service or you end it."
-            }
-            Self::Drift => {
-                "What the platform shows of this referral is not what is shown here. Ask the service which of them is right. \
-                 Nothing is changed by itself."
-            }
-            Self::Conflict => {
-                "What was reported on this referral contradicts itself or what you did. Read both, and ask the service. \
-                 Nothing is changed by itself."
-            }
-            Self::NotAmended => {
-                "You changed this referral after it was sent, and the service could not be told. Tell the service what has \
-                 changed. It goes on with what it was sent first."
             }
             Self::NotNotified => {
                 "Something that the service reported could not be delivered to your system. Read this referral here. It is \

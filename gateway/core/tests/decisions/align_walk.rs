@@ -266,6 +266,23 @@ fn an_unknown_word_is_shown_beside_the_status_that_stands() {
 }
 
 #[test]
+fn a_question_and_a_word_that_nobody_reads_are_marked_until_something_else_is_said() {
+    let mut scene = Scene::new(TaskStatus::Requested);
+    let mut asks = |report: StatusReport| {
+        scene.hear(&report);
+        scene.referral.asks.clone()
+    };
+    assert_eq!(asks(said("a", Some(TaskStatus::Accepted), 1)), None);
+    let question = StatusReport { business_status: "info-needed".to_owned(), ..said("b", None, 2) };
+    let first = asks(question.clone()).unwrap();
+    assert_eq!(asks(question.clone()), Some(first.clone()), "said twice, it is one");
+    let second = asks(StatusReport { event: "c".to_owned(), order: said("c", None, 3).order, ..question }).unwrap();
+    let unmapped = asks(said("d", None, 4)).unwrap();
+    assert!(first != second && second != unmapped);
+    assert_eq!(asks(said("e", Some(TaskStatus::InProgress), 5)), None);
+}
+
+#[test]
 fn an_unknown_word_is_shown_also_where_nothing_else_was_said() {
     let mut scene = Scene::new(TaskStatus::Requested);
     scene.hear(&said("a", None, 1));

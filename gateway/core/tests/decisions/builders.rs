@@ -124,6 +124,7 @@ pub(crate) fn referral() -> Referral {
         sent: None,
         replacing: None,
         cancel_left: false,
+        asks: None,
         former: Vec::new(),
         answer_due: None,
         reminders: Vec::new(),

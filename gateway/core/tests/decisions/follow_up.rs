@@ -104,7 +104,8 @@ fn an_owner_is_a_person_or_organisation_that_acts() {
         task.set("requester", of_task.clone().into());
         request.set("requester", of_request.into());
         let mut referral = delivered();
-        let written = as_transaction(open(&mut referral, (&task, &request), &Opening::new(Cause::Drift, "1"), NOW));
+        let written =
+            as_transaction(open(&mut referral, (&task, &request), &Opening::new(Cause::NotNotified, "1"), NOW));
         assert_eq!(value(&written.task().unwrap())["owner"], owner, "{of_task}");
     }
 }
@@ -115,7 +116,7 @@ fn a_contained_patient_is_named_by_identifier_alone() {
     task.remove("for");
     request.set("subject", json!({ "reference": "#p", "identifier": nhs(NUMBER) }).into());
     let mut referral = delivered();
-    let written = as_transaction(open(&mut referral, (&task, &request), &Opening::new(Cause::Drift, "1"), NOW));
+    let written = as_transaction(open(&mut referral, (&task, &request), &Opening::new(Cause::NotNotified, "1"), NOW));
     written.assert_valid();
     assert_eq!(value(&written.task().unwrap())["for"], json!({ "identifier": nhs(NUMBER) }));
 }
@@ -136,7 +137,7 @@ fn none_is_opened_twice_whatever_has_become_of_it() {
     assert_eq!(referral.follow_ups.iter().map(|one| &one.task).collect::<BTreeSet<_>>().len(), 3);
     // A referral that is followed up without end hears no more of it, but a call for help comes through.
     for number in 0..200 {
-        let _ = again(&mut referral, Cause::Drift, &number.to_string());
+        let _ = again(&mut referral, Cause::NotNotified, &number.to_string());
     }
     assert_eq!(referral.follow_ups.len(), 100);
     assert_eq!(again(&mut referral, Cause::NeedsMoreSupport, "1").len(), 2);

@@ -167,6 +167,41 @@ fn a_pause_is_a_question_where_the_service_asks_one() {
 }
 
 #[test]
+fn what_a_service_ends_needs_a_person_and_what_the_sender_ends_does_not() {
+    let ended = standing(TaskStatus::Cancelled);
+    let task = with_business_status(TaskStatus::Cancelled, "person-declined");
+    assert_eq!(causes(&ended, &task), [Cause::EndedByService]);
+    assert_eq!(acts(&ended, &[Cause::EndedByService]), [Act::ReRefer, Act::Settle, Act::HandOver]);
+    assert!(may_need(&ended));
+    let settled = handled(&ended, How::Resolved, "client/gp", NOW).unwrap();
+    assert!(!may_need(&Referral { handled: Some(Box::new(settled)), ..ended.clone() }));
+    let withdrawn = Referral { sender: SenderState::Cancelled, ..ended };
+    assert_eq!((causes(&withdrawn, &task), may_need(&withdrawn)), (vec![], false));
+}
+
+#[test]
+fn what_a_service_writes_is_read_by_a_person_whatever_the_status() {
+    for (status, code, expected) in [
+        (TaskStatus::Requested, "info-needed", vec![Cause::Reply]),
+        (TaskStatus::Accepted, "unmapped", vec![Cause::Reply]),
+        (TaskStatus::Completed, "info-needed", vec![Cause::Reply]),
+        (TaskStatus::OnHold, "unmapped", vec![Cause::Reply]),
+        // It is paused for its question: that is answered here.
+        (TaskStatus::OnHold, "info-needed", vec![Cause::Question]),
+    ] {
+        let wrote = Referral { asks: Some("first".to_owned()), ..standing(status) };
+        assert_eq!(causes(&wrote, &with_business_status(status, code)), expected, "{status} {code}");
+        assert!(may_need(&wrote));
+    }
+    // Each further one is read too.
+    let first = Referral { asks: Some("first".to_owned()), ..standing(TaskStatus::Requested) };
+    let read = handled(&first, How::Resolved, "client/gp", NOW).unwrap();
+    let read = Referral { handled: Some(Box::new(read)), ..first };
+    assert!(!may_need(&read));
+    assert!(may_need(&Referral { asks: Some("second".to_owned()), ..read }));
+}
+
+#[test]
 fn words_acts_and_codes_are_told_apart() {
     let codes: std::collections::BTreeSet<_> = Cause::ALL.iter().map(|cause| cause.code()).collect();
     let words: std::collections::BTreeSet<_> = Cause::ALL.iter().map(|cause| cause.words()).collect();

@@ -78,7 +78,8 @@ impl Way for Letters {
         let Some(referral) = gateway.store.referral_by_task(compartment, &version.key.id).await? else {
             return Ok(Vec::new());
         };
-        let Some(office) = self.office(&referral.client, compartment).filter(|office| office.tells_of(status, &referral))
+        let Some(office) =
+            self.office(&referral.client, compartment).filter(|office| office.tells_of(status, &referral))
         else {
             return Ok(Vec::new());
         };

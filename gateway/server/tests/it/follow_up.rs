@@ -183,7 +183,8 @@ async fn a_client_opens_none() {
     let (world, _food, _clock) = world().await;
     let mut own = bundle(0);
     let system = "https://vcse-gateway.example/fhir/CodeSystem/follow-up";
-    crate::support::inside(&mut own, "Task")["code"] = json!({ "coding": [{ "system": system, "code": "drift" }] });
+    crate::support::inside(&mut own, "Task")["code"] =
+        json!({ "coding": [{ "system": system, "code": "not-notified" }] });
     world.post(GP, "/fhir", own.to_string()).await.assert_refused("a follow-up is the gateway's to open");
     let systems = world.get(GP, "/fhir/CodeSystem/follow-up").await.json();
     assert_eq!(systems["concept"][0]["code"], "safeguarding-concern");

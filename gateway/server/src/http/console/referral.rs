@@ -91,7 +91,9 @@ pub(super) fn why(cause: Cause, referral: &Referral, task: &Json) -> Option<Stri
         Cause::Conflict => referral.conflict.clone(),
         Cause::NoAnswer | Cause::AtService => referral.attention.clone(),
         Cause::Call => referral.recall.as_ref().map(|recall| recall.words.clone()),
-        Cause::Question | Cause::Declined | Cause::Failed => reason(),
+        Cause::Question | Cause::Declined | Cause::EndedByService | Cause::Failed => reason(),
+        // A word that nobody reads is shown as it came.
+        Cause::Reply => reason().or_else(|| task.get("businessStatus").and_then(concept)),
         // What each of them says stands beside it.
         Cause::NeedsMore | Cause::FollowUp => None,
     }

@@ -6,10 +6,10 @@ use crate::store::chain::{AuditChain, Content, Walk};
 use crate::store::contents::Tables;
 use crate::store::rows::{self, Columns as _, a_numbered_line};
 use crate::store::statements::{
-    ACCOUNT, ACCOUNTS, ANSWER, ANSWERS, AUDIT, AUDIT_LINE, BELONGING, BY_FORMER, BY_KEY, BY_NAME, BY_TASK, COUNTS, DEAD,
-    EXPIRED_LINKS, EXPIRED_SIGN_INS, HISTORY, IDLE, LATEST, LINK_BY_SECRET, LINK_BY_SESSION, LINKS, OUTBOX, PARKED,
-    PARKED_BY, RAW_REPORTS, RECEIVED, REPORTS, RESOURCE, SIGN_IN, TO_ALIGN, UNANSWERED, UNMAPPED, UNREAD, WALK, behind,
-    listing, needing,
+    ACCOUNT, ACCOUNTS, ANSWER, ANSWERS, AUDIT, AUDIT_LINE, BELONGING, BY_FORMER, BY_KEY, BY_NAME, BY_TASK, COUNTS,
+    DEAD, EXPIRED_LINKS, EXPIRED_SIGN_INS, HISTORY, IDLE, LATEST, LINK_BY_SECRET, LINK_BY_SESSION, LINKS, OUTBOX,
+    PARKED, PARKED_BY, RAW_REPORTS, RECEIVED, REPORTS, RESOURCE, SIGN_IN, TO_ALIGN, UNANSWERED, UNMAPPED, UNREAD, WALK,
+    behind, listing, needing,
 };
 use crate::store::values::{bound, micros, time};
 use crate::store::{AuditLine, Counts, ReferralFilter, StoreError, canonical};

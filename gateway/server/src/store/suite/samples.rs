@@ -118,6 +118,7 @@ pub(in crate::store) fn referral(id: &str, revision: u64) -> Referral {
         sent: None,
         replacing: None,
         cancel_left: false,
+        asks: None,
         former: Vec::new(),
         answer_due: None,
         reminders: Vec::new(),

@@ -4,13 +4,12 @@
 //! `server.mjs` beside the module is the HTTP listener and the file. It ends with its standard input, so that it never outlives us. The
 //! packages are of version 4.5: later ones need Node.js 22.
 
-use crate::npm::{Missing, NpmServer};
+use crate::npm::{Missing, NpmServer, Process};
 use crate::oauth2_server::{OAuth2Server, RESOURCE};
 use serde_json::{Value, json};
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::io;
 use std::net::TcpListener;
-use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 const SERVER: NpmServer = NpmServer {
@@ -20,6 +19,7 @@ const SERVER: NpmServer = NpmServer {
     folder: "GP_SERVER_FOLDER",
     own: "target/gp-fhir-server",
     manifest: "conformance-tests/src/gp_fhir_server",
+    node: 20,
 };
 
 /// `Some` with what is missing means that a test is to skip, aloud.
@@ -84,7 +84,7 @@ impl GpFhirServer {
     /// What is missing, or what the server says.
     pub fn start(door: Door) -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let (process, base) = Process::start(&door, folder.path().join("resources.jsonl"), quiet_port()?)?;
+        let (process, base) = begin(&door, folder.path().join("resources.jsonl"), quiet_port()?)?;
         Ok(Self { door, folder, base, process })
     }
 
@@ -93,8 +93,7 @@ impl GpFhirServer {
     /// # Errors
     /// When it cannot be killed.
     pub fn kill(&mut self) -> io::Result<()> {
-        self.process.child.kill()?;
-        self.process.child.wait().map(|_| ())
+        self.process.kill()
     }
 
     /// Starts it again at the same address, with what is on its disk.
@@ -104,9 +103,9 @@ impl GpFhirServer {
     pub fn restart(&mut self) -> io::Result<()> {
         let port = self.base.rsplit(':').next().and_then(|rest| rest.split('/').next()?.parse().ok());
         let port = port.ok_or_else(|| io::Error::other("the address has no port"))?;
-        let _ = self.process.child.kill();
+        let _ = self.process.kill();
         self.process.end();
-        (self.process, self.base) = Process::start(&self.door, self.folder.path().join("resources.jsonl"), port)?;
+        (self.process, self.base) = begin(&self.door, self.folder.path().join("resources.jsonl"), port)?;
         Ok(())
     }
 
@@ -182,66 +181,17 @@ fn quiet_port() -> io::Result<u16> {
     free.ok_or_else(|| io::Error::other("no port is free"))
 }
 
-/// The process and its two pipes.
-#[derive(Debug)]
-struct Process {
-    child: Child,
-    commands: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
-}
-
-impl Process {
-    fn start(door: &Door, data: PathBuf, port: u16) -> io::Result<(Self, String)> {
-        let folder = SERVER.available().map_err(io::Error::other)?;
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/src/gp_fhir_server/server.mjs");
-        let mut set_up = json!({ "folder": folder, "port": port, "data": data });
-        match door {
-            Door::Token(token) => set_up["token"] = json!(token),
-            Door::Introspection { url, client: (id, secret) } => {
-                set_up["introspection"] = json!({ "url": url, "id": id, "secret": secret });
-            }
+/// The process, and the address at which it listens.
+fn begin(door: &Door, data: PathBuf, port: u16) -> io::Result<(Process, String)> {
+    let folder = SERVER.available().map_err(io::Error::other)?;
+    let mut set_up = json!({ "folder": folder, "port": port, "data": data });
+    match door {
+        Door::Token(token) => set_up["token"] = json!(token),
+        Door::Introspection { url, client: (id, secret) } => {
+            set_up["introspection"] = json!({ "url": url, "id": id, "secret": secret });
         }
-        let mut command = Command::new("node");
-        command.arg(script).arg(set_up.to_string());
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-        let (Some(out), Some(mut complaints)) = (child.stdout.take(), child.stderr.take()) else {
-            return Err(io::Error::other("no output to read"));
-        };
-        let commands = child.stdin.take();
-        let mut process = Self { child, commands, answers: BufReader::new(out) };
-        if let Ok(first) = process.answer() {
-            // What it says from now on is read and forgotten, so that it is never held up by it.
-            std::thread::spawn(move || io::copy(&mut complaints, &mut io::sink()));
-            return Ok((process, first["base"].as_str().unwrap_or_default().to_owned()));
-        }
-        process.end();
-        let mut said = String::new();
-        complaints.read_to_string(&mut said)?;
-        Err(io::Error::other(format!("the FHIR server does not start:\n{said}")))
     }
-
-    fn command(&mut self, command: &str) -> io::Result<Value> {
-        let commands = self.commands.as_mut().ok_or_else(|| io::Error::other("the FHIR server was stopped"))?;
-        writeln!(commands, "{command}")?;
-        commands.flush()?;
-        self.answer()
-    }
-
-    fn answer(&mut self) -> io::Result<Value> {
-        let mut line = String::new();
-        self.answers.read_line(&mut line)?;
-        serde_json::from_str(&line).map_err(io::Error::other)
-    }
-
-    fn end(&mut self) {
-        // It reads our end, and is gone.
-        drop(self.commands.take());
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.end();
-    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/gp_fhir_server/server.mjs");
+    let (process, first) = Process::start(SERVER.name, &script, &set_up)?;
+    Ok((process, first["base"].as_str().unwrap_or_default().to_owned()))
 }

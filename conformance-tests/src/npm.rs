@@ -1,5 +1,9 @@
-//! Servers of others that are npm packages: whether this machine has what one needs, which is Node.js and a folder with `node_modules`
+//! Servers and libraries of others that are npm packages: whether this machine has what one needs, which is Node.js and a folder with `node_modules`
 //! that the test command makes.
+
+mod process;
+
+pub(crate) use process::Process;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -20,6 +24,8 @@ pub struct NpmServer {
     pub own: &'static str,
     /// Folder with `package.json` and `package-lock.json`, below the root.
     pub manifest: &'static str,
+    /// The oldest Node.js that it runs on.
+    pub node: u32,
 }
 
 /// What is missing.
@@ -28,15 +34,16 @@ pub struct Missing {
     name: &'static str,
     package: &'static str,
     manifest: &'static str,
+    node: u32,
     folder: PathBuf,
 }
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self { name, package, manifest, .. }, folder) = (self, self.folder.display());
+        let (Self { name, package, manifest, node, .. }, folder) = (self, self.folder.display());
         write!(
             f,
-            "the {name} cannot be run here: Node.js (20 or newer) or {package} in {folder} is missing. With npm: mkdir -p {folder} && \
+            "the {name} cannot be run here: Node.js ({node} or newer) or {package} in {folder} is missing. With npm: mkdir -p {folder} && \
              cp {manifest}/package*.json {folder} && npm ci --prefix {folder} --ignore-scripts"
         )
     }
@@ -52,9 +59,10 @@ impl NpmServer {
     pub fn available(&self) -> Result<PathBuf, Missing> {
         let own = || Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(|root| root.join(self.own)).unwrap_or_default();
         let folder = std::env::var_os(self.folder).map_or_else(own, PathBuf::from);
-        let is_here = folder.join("node_modules").join(self.package).join("package.json").is_file() && has_node();
-        let Self { name, package, manifest, .. } = *self;
-        if is_here { Ok(folder) } else { Err(Missing { name, package, manifest, folder }) }
+        let is_here =
+            folder.join("node_modules").join(self.package).join("package.json").is_file() && has_node(self.node);
+        let Self { name, package, manifest, node, .. } = *self;
+        if is_here { Ok(folder) } else { Err(Missing { name, package, manifest, node, folder }) }
     }
 
     /// As [`available`](Self::available), for a test: `Some` with what is missing means to skip, aloud.
@@ -71,9 +79,9 @@ impl NpmServer {
 }
 
 /// Older ones lack what the packages need.
-fn has_node() -> bool {
+fn has_node(oldest: u32) -> bool {
     let said = Command::new("node").arg("--version").stderr(Stdio::null()).output();
     let text = said.map(|said| String::from_utf8_lossy(&said.stdout).into_owned()).unwrap_or_default();
     let major = text.trim().trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
-    major.is_some_and(|major| major >= 20)
+    major.is_some_and(|major| major >= oldest)
 }

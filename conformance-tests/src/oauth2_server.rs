@@ -8,10 +8,11 @@ mod installed;
 
 pub use installed::{Missing, available, reason_to_skip};
 
+use crate::npm::Process;
 use crate::simulator::Introspection;
 use serde_json::{Value, json};
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::io;
+use std::path::Path;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -75,7 +76,7 @@ impl OAuth2Server {
     /// # Errors
     /// What is missing, or what the server says.
     pub fn start(config: OAuth2ServerConfig) -> io::Result<Self> {
-        let (process, issuer) = Process::start(&config, 0)?;
+        let (process, issuer) = begin(&config, 0)?;
         Ok(Self { config, issuer, process })
     }
 
@@ -88,7 +89,7 @@ impl OAuth2Server {
         let port = self.issuer.rsplit(':').next().and_then(|port| port.parse().ok());
         let port = port.ok_or_else(|| io::Error::other("the address has no port"))?;
         self.process.end();
-        (self.process, self.issuer) = Process::start(&self.config, port)?;
+        (self.process, self.issuer) = begin(&self.config, port)?;
         Ok(())
     }
 
@@ -152,74 +153,19 @@ impl OAuth2Server {
     }
 }
 
-/// The process and its two pipes.
-#[derive(Debug)]
-struct Process {
-    child: Child,
-    commands: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
-}
-
-impl Process {
-    fn start(config: &OAuth2ServerConfig, port: u16) -> io::Result<(Self, String)> {
-        let folder = available().map_err(io::Error::other)?;
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/src/oauth2_server/server.mjs");
-        let now = config.now.map(|now| now.format(&Rfc3339)).transpose().map_err(io::Error::other)?;
-        let (id, secret) = RESOURCE;
-        let resource = Client {
-            id: id.to_owned(),
-            secret: Some(secret.to_owned()),
-            auth: "client_secret_basic",
-            ..Client::default()
-        };
-        let clients: Vec<Value> = config.clients.iter().chain([&resource]).map(metadata).collect();
-        let set_up = json!({ "folder": folder, "port": port, "now": now, "tokenSeconds": config.token_seconds,
-            "scopes": config.scopes, "clients": clients });
-        let mut command = Command::new("node");
-        command.arg(script).arg(set_up.to_string());
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-        let (Some(out), Some(mut complaints)) = (child.stdout.take(), child.stderr.take()) else {
-            return Err(io::Error::other("no output to read"));
-        };
-        let commands = child.stdin.take();
-        let mut process = Self { child, commands, answers: BufReader::new(out) };
-        let first = process.answer();
-        if let Ok(first) = &first {
-            // What it says from now on is read and forgotten, so that it is never held up by it.
-            std::thread::spawn(move || io::copy(&mut complaints, &mut io::sink()));
-            let issuer = first["issuer"].as_str().unwrap_or_default().to_owned();
-            return Ok((process, issuer));
-        }
-        process.end();
-        let mut said = String::new();
-        complaints.read_to_string(&mut said)?;
-        Err(io::Error::other(format!("the OAuth2 server does not start:\n{said}")))
-    }
-
-    fn command(&mut self, command: &str) -> io::Result<Value> {
-        let commands = self.commands.as_mut().ok_or_else(|| io::Error::other("the OAuth2 server was stopped"))?;
-        writeln!(commands, "{command}")?;
-        commands.flush()?;
-        self.answer()
-    }
-
-    fn answer(&mut self) -> io::Result<Value> {
-        let mut line = String::new();
-        self.answers.read_line(&mut line)?;
-        serde_json::from_str(&line).map_err(io::Error::other)
-    }
-
-    fn end(&mut self) {
-        // It reads our end, and is gone.
-        drop(self.commands.take());
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.end();
-    }
+/// The process, and its issuer.
+fn begin(config: &OAuth2ServerConfig, port: u16) -> io::Result<(Process, String)> {
+    let folder = available().map_err(io::Error::other)?;
+    let now = config.now.map(|now| now.format(&Rfc3339)).transpose().map_err(io::Error::other)?;
+    let (id, secret) = RESOURCE;
+    let resource =
+        Client { id: id.to_owned(), secret: Some(secret.to_owned()), auth: "client_secret_basic", ..Client::default() };
+    let clients: Vec<Value> = config.clients.iter().chain([&resource]).map(metadata).collect();
+    let set_up = json!({ "folder": folder, "port": port, "now": now, "tokenSeconds": config.token_seconds,
+        "scopes": config.scopes, "clients": clients });
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/oauth2_server/server.mjs");
+    let (process, first) = Process::start("OAuth2 server", &script, &set_up)?;
+    Ok((process, first["issuer"].as_str().unwrap_or_default().to_owned()))
 }
 
 /// As RFC 7591 writes a client, but for the key, of which the script takes the public half.

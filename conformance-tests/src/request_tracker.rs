@@ -16,19 +16,23 @@ mod settings;
 mod wire;
 
 use std::io;
+use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use instance::{Instance, Prepared, pause};
+use instance::{Instance, Prepared};
 
 pub use installed::{Missing, available, reason_to_skip};
 pub use settings::{Account, Field, FieldKind, RequestTrackerConfig};
 pub use wire::Answer;
 
-/// So often is a new server asked whether it is there, with a pause of a tenth of a second.
+/// So often is a new server asked whether it is there.
 const ATTEMPTS: usize = 600;
+
+/// Between two of them.
+const BEAT: Duration = Duration::from_millis(100);
 
 /// So many ports are tried: somebody may take one between the choice and the start.
 const PORTS: usize = 3;
@@ -99,8 +103,7 @@ impl RequestTracker {
             for (token, account) in tokens.iter_mut().zip(Account::ALL) {
                 *token = prepared.token(account)?;
             }
-            let mut tracker =
-                Self { instance: prepared.serve()?, client: client.clone(), tokens, queue: queue.clone() };
+            let tracker = Self { instance: prepared.serve()?, client: client.clone(), tokens, queue: queue.clone() };
             match tracker.ready().await {
                 Ok(()) => return Ok(tracker),
                 Err(error) if port == PORTS || !tracker.instance.has_ended() => return Err(error),
@@ -110,17 +113,18 @@ impl RequestTracker {
         Err(RequestTrackerError::NotReady { log: "no port was free".to_owned() })
     }
 
-    async fn ready(&mut self) -> Result<(), RequestTrackerError> {
+    async fn ready(&self) -> Result<(), RequestTrackerError> {
+        let mut beat = tokio::time::interval(BEAT);
         for _ in 0..ATTEMPTS {
+            tokio::select! {
+                () = self.instance.ended() => break,
+                _ = beat.tick() => {}
+            }
             // A refused connection is what a server gives that is not there yet.
             if self.call(Account::Gateway, Method::GET, "rt", None, None).await.is_ok_and(|answer| answer.status == 200)
             {
                 return Ok(());
             }
-            if self.instance.has_ended() {
-                break;
-            }
-            pause().await;
         }
         Err(RequestTrackerError::NotReady { log: self.instance.log() })
     }

@@ -12,6 +12,7 @@ const SERVER: NpmServer = NpmServer {
     folder: "OAUTH2_SERVER",
     own: "target/oauth2-server",
     manifest: "conformance-tests/src/oauth2_server",
+    node: 20,
 };
 
 /// The folder with `node_modules`.

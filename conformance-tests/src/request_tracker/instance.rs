@@ -7,12 +7,13 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::watch;
 
 use super::RequestTrackerError;
 use super::installed::{SERVER, SETUP};
@@ -22,8 +23,8 @@ const SITE_CONFIG: &str = include_str!("site_config.pl");
 const INITIAL_DATA: &str = include_str!("initialdata.pl");
 const KEEPER: &str = include_str!("keeper.sh");
 
-/// Between two looks at a process or a port.
-const PAUSE: Duration = Duration::from_millis(100);
+/// So long the server has to end by itself.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A folder with everything that an instance needs; it goes when this is dropped.
 pub(super) struct Prepared {
@@ -102,7 +103,7 @@ impl Prepared {
         let arguments = ["--port", &port_text, "--workers", "1", "--disable-keepalive"];
         let server = [&[SERVER, "--server", "Starman", "--host", "127.0.0.1"], arguments.as_slice()].concat();
         let keeper = keep(&server, self.path())?;
-        Ok(Instance { keeper, port, folder: self.folder.keep() })
+        Ok(Instance::of(keeper, port, self.folder.keep()))
     }
 }
 
@@ -135,15 +136,35 @@ fn surroundings(command: &mut Command, folder: &Path) {
 
 /// A server process.
 pub(super) struct Instance {
-    keeper: Child,
+    group: Pid,
+    /// The keeper ends with it.
+    stdin: Option<ChildStdin>,
+    /// True once the keeper has ended.
+    ended: watch::Receiver<bool>,
     pub(super) port: u16,
     folder: PathBuf,
 }
 
 impl Instance {
+    fn of(mut keeper: Child, port: u16, folder: PathBuf) -> Self {
+        let (group, stdin) = (Pid::from_child(&keeper), keeper.stdin.take());
+        let (tell, ended) = watch::channel(false);
+        std::thread::spawn(move || {
+            let _ = keeper.wait();
+            tell.send_replace(true);
+        });
+        Self { group, stdin, ended, port, folder }
+    }
+
     /// True once the server has ended by itself.
-    pub(super) fn has_ended(&mut self) -> bool {
-        self.keeper.try_wait().is_ok_and(|status| status.is_some())
+    pub(super) fn has_ended(&self) -> bool {
+        *self.ended.borrow()
+    }
+
+    /// Until the server has ended.
+    pub(super) async fn ended(&self) {
+        // Whoever tells it lives until it has.
+        let _ = self.ended.clone().wait_for(|ended| *ended).await;
     }
 
     /// What the server has said so far.
@@ -153,32 +174,20 @@ impl Instance {
 
     /// Ends the server: kindly, and after ten seconds by killing its process group. The folder is gone afterwards.
     pub(super) async fn stop(self) -> io::Result<()> {
-        self.stop_within(100).await
+        self.stop_within(PATIENCE).await
     }
 
-    async fn stop_within(mut self, attempts: usize) -> io::Result<()> {
-        drop(self.keeper.stdin.take());
-        for _ in 0..attempts {
-            if self.keeper.try_wait()?.is_some() {
-                break;
-            }
-            pause().await;
-        }
-        if self.keeper.try_wait()?.is_none() {
-            kill_process_group(Pid::from_child(&self.keeper), Signal::KILL)?;
-            self.keeper.wait()?;
+    async fn stop_within(mut self, patience: Duration) -> io::Result<()> {
+        drop(self.stdin.take());
+        if tokio::time::timeout(patience, self.ended()).await.is_err() {
+            kill_process_group(self.group, Signal::KILL)?;
+            self.ended().await;
         }
         match fs::remove_dir_all(&self.folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
     }
-}
-
-/// Waits for another process to get on. Only the machine's time does that, so no simulated clock will do.
-#[expect(clippy::disallowed_methods, reason = "a real process is waited for, and nothing is decided by the time")]
-pub(super) async fn pause() {
-    tokio::time::sleep(PAUSE).await;
 }
 
 #[cfg(test)]
@@ -188,24 +197,18 @@ mod tests {
     fn kept(server: &[&str]) -> Instance {
         let folder = folder().unwrap();
         let keeper = keep(server, folder.path()).unwrap();
-        Instance { keeper, port: 0, folder: folder.keep() }
+        Instance::of(keeper, 0, folder.keep())
     }
 
-    async fn ended(instance: &mut Instance) -> bool {
-        for _ in 0..600 {
-            if instance.has_ended() {
-                return true;
-            }
-            pause().await;
-        }
-        false
+    async fn ended(instance: &Instance) -> bool {
+        tokio::time::timeout(Duration::from_secs(60), instance.ended()).await.is_ok()
     }
 
     #[tokio::test]
     async fn a_server_that_is_stopped_leaves_nothing() {
-        let mut instance = kept(&["sleep", "1000"]);
+        let instance = kept(&["sleep", "1000"]);
         assert!(!instance.has_ended());
-        let (folder, group) = (instance.folder.clone(), Pid::from_child(&instance.keeper));
+        let (folder, group) = (instance.folder.clone(), instance.group);
         instance.stop().await.unwrap();
         assert!(!folder.exists());
         assert!(kill_process_group(group, Signal::TERM).is_err(), "no process of the group is left");
@@ -215,14 +218,14 @@ mod tests {
     async fn a_server_ends_with_whoever_started_it() {
         let mut instance = kept(&["sleep", "1000"]);
         // What the end of our process does.
-        drop(instance.keeper.stdin.take());
-        assert!(ended(&mut instance).await && !instance.folder.exists());
+        drop(instance.stdin.take());
+        assert!(ended(&instance).await && !instance.folder.exists());
     }
 
     #[tokio::test]
     async fn a_server_that_ends_by_itself_is_noticed() {
-        let mut instance = kept(&["false"]);
-        assert!(ended(&mut instance).await);
+        let instance = kept(&["false"]);
+        assert!(ended(&instance).await && instance.has_ended());
         instance.stop().await.unwrap();
     }
 
@@ -230,7 +233,7 @@ mod tests {
     async fn a_server_that_does_not_listen_to_reason_is_killed() {
         let instance = kept(&["sh", "-c", "trap '' TERM; while true; do sleep 1; done"]);
         let folder = instance.folder.clone();
-        instance.stop_within(5).await.unwrap();
+        instance.stop_within(Duration::from_millis(500)).await.unwrap();
         assert!(!folder.exists());
     }
 }

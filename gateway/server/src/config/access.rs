@@ -1,5 +1,9 @@
 //! What a `[[platform]]` says of credentials, certificates and addresses.
 
+mod reached;
+
+pub(super) use reached::{Keys, reached_section};
+
 use super::build::read_secret;
 use super::sections::{Check, PlatformSection, SecretSource};
 use super::{Fault, is_loopback};
@@ -114,43 +118,12 @@ pub enum ClientAuthWord {
     PrivateKeyJwt,
 }
 
-/// What a section says of credentials, certificates and addresses, whatever it is the section of.
-pub(super) struct Keys<'a> {
-    /// How faults name the section: `platform`.
-    pub(super) kind: &'static str,
-    /// Whose section it is.
-    pub(super) id: &'a str,
-    /// Its addresses: where one is this machine's, its name may lead here.
-    pub(super) bases: Vec<String>,
-    pub(super) token: Option<&'a SecretSource>,
-    pub(super) authorization: Option<&'a Spanned<AuthorizationSection>>,
-    pub(super) basic: Option<&'a Spanned<BasicSection>>,
-    pub(super) oauth2: Option<&'a Spanned<OAuth2Section>>,
-    pub(super) secret_headers: &'a [Spanned<NamedSecret>],
-    pub(super) secret_query: &'a [Spanned<NamedSecret>],
-    pub(super) certificate: Option<&'a CertificateSection>,
-    pub(super) authority: Option<&'a PathBuf>,
-    pub(super) addresses: &'a [Spanned<String>],
-}
-
 impl PlatformSection {
     /// How it is reached.
     pub(super) fn keys(&self) -> Keys<'_> {
         let own = self.base_url.as_ref().map(|url| url.get_ref().clone());
-        Keys {
-            kind: "platform",
-            id: self.id.get_ref(),
-            bases: own.into_iter().chain(super::files::sftp_address(self)).collect(),
-            token: self.token.as_ref(),
-            authorization: self.authorization.as_ref(),
-            basic: self.basic.as_ref(),
-            oauth2: self.oauth2.as_ref(),
-            secret_headers: &self.secret_headers,
-            secret_query: &self.secret_query,
-            certificate: self.certificate.as_ref(),
-            authority: self.authority.as_ref(),
-            addresses: &self.addresses,
-        }
+        let bases = own.into_iter().chain(super::files::sftp_address(self)).collect();
+        self.reached_at(("platform", self.id.get_ref()), bases)
     }
 }
 

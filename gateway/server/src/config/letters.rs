@@ -185,9 +185,10 @@ pub struct OptionsSection {
     pub verification: VerificationWord,
 }
 
-macro_rules! choice {
-    ($(#[$doc:meta])* $name:ident => $into:ty { $first:ident = $first_into:path, $($other:ident = $other_into:path),+ $(,)? }) => {
-        $(#[$doc])*
+/// The words of the file for the choices of the documents' crate: the first is meant where none is written.
+macro_rules! choices {
+    ($($name:ident => $into:ident { $first:ident $(, $other:ident)+ $(,)? })+) => {$(
+        #[doc = concat!("[`", stringify!($into), "`].")]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
         #[serde(rename_all = "kebab-case")]
         pub enum $name {
@@ -199,57 +200,25 @@ macro_rules! choice {
         impl From<$name> for $into {
             fn from(word: $name) -> Self {
                 match word {
-                    $name::$first => $first_into,
-                    $($name::$other => $other_into),+
+                    $name::$first => Self::$first,
+                    $($name::$other => Self::$other),+
                 }
             }
         }
-    };
+    )+};
 }
 
-choice!(
-    /// [`DateOrder`].
-    DateOrderWord => DateOrder { DayFirst = DateOrder::DayFirst, YearFirst = DateOrder::YearFirst }
-);
-choice!(
-    /// [`SubjectForm`].
-    SubjectWord => SubjectForm { ConformanceList = SubjectForm::ConformanceList, ApiPage = SubjectForm::ApiPage }
-);
-choice!(
-    /// [`Workflow`].
-    WorkflowWord => Workflow { SendDocument = Workflow::SendDocument, ConsultationReport = Workflow::ConsultationReport }
-);
-choice!(
-    /// [`MessageDefinition`].
-    MessageDefinitionWord => MessageDefinition { One = MessageDefinition::One, InstanceOne = MessageDefinition::InstanceOne }
-);
-choice!(
-    /// [`LocalExtension`].
-    LocalExtensionWord => LocalExtension { None = LocalExtension::None, Capitals = LocalExtension::Capitals }
-);
-choice!(
-    /// [`DocumentType`].
-    DocumentTypeWord => DocumentType {
-        ReportOfClinicalEncounter = DocumentType::ReportOfClinicalEncounter,
-        RemoteHealthCorrespondence = DocumentType::RemoteHealthCorrespondence,
-        RemoteConsultation = DocumentType::RemoteConsultation,
-    }
-);
-choice!(
-    /// [`Authorship`].
-    AuthorshipWord => Authorship { Practitioner = Authorship::Practitioner, Both = Authorship::Both }
-);
-choice!(
-    /// [`ReplacedId`].
-    ReplacedIdWord => ReplacedId { Payload = ReplacedId::Payload, Message = ReplacedId::Message }
-);
-choice!(
-    /// [`VerificationExtension`].
-    VerificationWord => VerificationExtension {
-        CareConnect = VerificationExtension::CareConnect,
-        CareConnectGpc = VerificationExtension::CareConnectGpc,
-    }
-);
+choices! {
+    DateOrderWord => DateOrder { DayFirst, YearFirst }
+    SubjectWord => SubjectForm { ConformanceList, ApiPage }
+    WorkflowWord => Workflow { SendDocument, ConsultationReport }
+    MessageDefinitionWord => MessageDefinition { One, InstanceOne }
+    LocalExtensionWord => LocalExtension { None, Capitals }
+    DocumentTypeWord => DocumentType { ReportOfClinicalEncounter, RemoteHealthCorrespondence, RemoteConsultation }
+    AuthorshipWord => Authorship { Practitioner, Both }
+    ReplacedIdWord => ReplacedId { Payload, Message }
+    VerificationWord => VerificationExtension { CareConnect, CareConnectGpc }
+}
 
 /// GPCM-SD-096: within three hours; the sending itself needs some of them.
 const LONGEST_WAIT: u16 = 170;

@@ -2,11 +2,9 @@
 //! come.
 
 use super::Fault;
-use super::access::{
-    AuthorizationSection, BasicSection, CertificateSection, Keys, NamedSecret, OAuth2Section, reached,
-};
+use super::access::{Keys, reached, reached_section};
 use super::letters::DocumentSection;
-use super::sections::{Check, ClientSection, Config, SecretSource};
+use super::sections::{Check, ClientSection, Config};
 use crate::notify::Ways;
 use crate::notify::message::{MessageTarget, MessageWay};
 use crate::notify::server::{ServerTarget, ServerWay};
@@ -16,7 +14,6 @@ use gateway_core::identity::{ClientId, Profile, Role};
 use gateway_core::notify_server::Creates;
 use serde::Deserialize;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use toml::Spanned;
 
@@ -32,37 +29,18 @@ pub struct NotifySection {
     pub document: Option<Spanned<DocumentSection>>,
 }
 
-/// Somebody on the client's side who is asked over HTTP.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct EndpointSection {
-    /// FHIR base address.
-    pub base_url: Spanned<String>,
-    /// A FHIR server: who chooses the ids of what the gateway makes there.
-    pub creates: Option<CreatesWord>,
-    /// A sender of messages: `system|value`, as its `MessageHeader.source.endpoint` says.
-    pub return_address: Option<Spanned<String>>,
-    /// Bearer token, by reference.
-    pub token: Option<SecretSource>,
-    /// The same under another scheme than `Bearer`.
-    pub authorization: Option<Spanned<AuthorizationSection>>,
-    /// HTTP Basic instead.
-    pub basic: Option<Spanned<BasicSection>>,
-    /// A token that a server gives out instead.
-    pub oauth2: Option<Spanned<OAuth2Section>>,
-    /// Headers with a secret each.
-    #[serde(default)]
-    pub secret_headers: Vec<Spanned<NamedSecret>>,
-    /// Query parameters with a secret each.
-    #[serde(default)]
-    pub secret_query: Vec<Spanned<NamedSecret>>,
-    /// What the gateway shows of itself (mutual TLS).
-    pub certificate: Option<CertificateSection>,
-    /// PEM file of those who vouch for it; absent = whom the operating system trusts.
-    pub authority: Option<PathBuf>,
-    /// Networks beside the internet into which its name may lead.
-    #[serde(default)]
-    pub addresses: Vec<Spanned<String>>,
+reached_section! {
+    /// Somebody on the client's side who is asked over HTTP.
+    #[derive(Debug, Clone, Deserialize)]
+    #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+    pub struct EndpointSection {
+        /// FHIR base address.
+        pub base_url: Spanned<String>,
+        /// A FHIR server: who chooses the ids of what the gateway makes there.
+        pub creates: Option<CreatesWord>,
+        /// A sender of messages: `system|value`, as its `MessageHeader.source.endpoint` says.
+        pub return_address: Option<Spanned<String>>,
+    }
 }
 
 /// Who chooses ids.
@@ -77,20 +55,7 @@ pub enum CreatesWord {
 
 impl EndpointSection {
     fn keys<'a>(&'a self, kind: &'static str, id: &'a str) -> Keys<'a> {
-        Keys {
-            kind,
-            id,
-            bases: vec![self.base_url.get_ref().clone()],
-            token: self.token.as_ref(),
-            authorization: self.authorization.as_ref(),
-            basic: self.basic.as_ref(),
-            oauth2: self.oauth2.as_ref(),
-            secret_headers: &self.secret_headers,
-            secret_query: &self.secret_query,
-            certificate: self.certificate.as_ref(),
-            authority: self.authority.as_ref(),
-            addresses: &self.addresses,
-        }
+        self.reached_at((kind, id), vec![self.base_url.get_ref().clone()])
     }
 
     fn endpoint(&self, kind: &'static str, id: &str, faults: &mut Vec<Fault>) -> Endpoint {

@@ -1,6 +1,6 @@
 //! The sections of the file, and what must hold between them.
 
-use super::access::{AuthorizationSection, BasicSection, CertificateSection, NamedSecret, OAuth2Section};
+use super::access::reached_section;
 use super::duplicates::DuplicatesSection;
 use super::files::{MeshSection, SftpSection};
 use super::follow_up::FollowUpSection;
@@ -126,69 +126,50 @@ pub struct ClientSection {
     pub notify: NotifySection,
 }
 
-/// `[[platform]]`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct PlatformSection {
-    /// Its name.
-    pub id: Spanned<String>,
-    /// Its name for people.
-    pub name: String,
-    /// Which adapter translates for it.
-    pub adapter: Spanned<String>,
-    /// Base address; absent only for a platform that collects from us.
-    pub base_url: Option<Spanned<String>>,
-    /// Identifiers by which a Consent names it.
-    pub identifiers: Vec<Recipient>,
-    /// Bearer token for requests to it, by reference.
-    pub token: Option<SecretSource>,
-    /// The same under another scheme than `Bearer`.
-    pub authorization: Option<Spanned<AuthorizationSection>>,
-    /// HTTP Basic instead.
-    pub basic: Option<Spanned<BasicSection>>,
-    /// A token that a server gives out instead.
-    pub oauth2: Option<Spanned<OAuth2Section>>,
-    /// Headers with a secret each.
-    #[serde(default)]
-    pub secret_headers: Vec<Spanned<NamedSecret>>,
-    /// Query parameters with a secret each.
-    #[serde(default)]
-    pub secret_query: Vec<Spanned<NamedSecret>>,
-    /// What the gateway shows of itself (mutual TLS).
-    pub certificate: Option<CertificateSection>,
-    /// PEM file of those who vouch for the platform; absent = whom the operating system trusts.
-    pub authority: Option<PathBuf>,
-    /// Networks beside the internet into which its names may lead.
-    #[serde(default)]
-    pub addresses: Vec<Spanned<String>>,
-    /// Files over MESH; `base-url` is then the address of its API.
-    pub mesh: Option<Spanned<MeshSection>>,
-    /// Files over SFTP, without a `base-url`.
-    pub sftp: Option<Spanned<SftpSection>>,
-    /// Its organisation is asked by mail, and answers behind a link.
-    pub status_link: Option<Spanned<StatusLinkSection>>,
-    /// Mail, without a `base-url` or, for status links, beside one.
-    pub mail: Option<Spanned<MailSection>>,
-    /// What losses in translation lead to.
-    #[serde(default)]
-    pub loss: LossSection,
-    /// SHA-256 of the bearer token with which it reports.
-    pub report_token_sha256: Option<Spanned<String>>,
-    /// Keys by which it signs its reports (Standard Webhooks).
-    pub report_signing_secret: Option<SecretSource>,
-    /// Seconds between two polls, at least; absent = as the adapter declares, 0 = never.
-    pub poll_seconds: Option<Spanned<u32>>,
-    /// Seconds to which the time between quiet polls stretches.
-    pub poll_longest_seconds: Option<Spanned<u32>>,
-    /// It is a simulator on this machine: the manners of a vendor do not hold for it.
-    pub simulator: Option<Spanned<bool>>,
-    /// How fast it is asked, if slower than its adapter says; what it lacks is as the adapter says.
-    pub pace: Option<adapter_contract::Pace>,
-    /// Tenant whose store holds what is published for it; absent = the sender's.
-    pub publish_to: Option<TenantId>,
-    /// What the adapter is given.
-    #[serde(default)]
-    pub settings: BTreeMap<String, String>,
+reached_section! {
+    /// `[[platform]]`.
+    #[derive(Debug, Clone, Deserialize)]
+    #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+    pub struct PlatformSection {
+        /// Its name.
+        pub id: Spanned<String>,
+        /// Its name for people.
+        pub name: String,
+        /// Which adapter translates for it.
+        pub adapter: Spanned<String>,
+        /// Base address; absent only for a platform that collects from us.
+        pub base_url: Option<Spanned<String>>,
+        /// Identifiers by which a Consent names it.
+        pub identifiers: Vec<Recipient>,
+        /// Files over MESH; `base-url` is then the address of its API.
+        pub mesh: Option<Spanned<MeshSection>>,
+        /// Files over SFTP, without a `base-url`.
+        pub sftp: Option<Spanned<SftpSection>>,
+        /// Its organisation is asked by mail, and answers behind a link.
+        pub status_link: Option<Spanned<StatusLinkSection>>,
+        /// Mail, without a `base-url` or, for status links, beside one.
+        pub mail: Option<Spanned<MailSection>>,
+        /// What losses in translation lead to.
+        #[serde(default)]
+        pub loss: LossSection,
+        /// SHA-256 of the bearer token with which it reports.
+        pub report_token_sha256: Option<Spanned<String>>,
+        /// Keys by which it signs its reports (Standard Webhooks).
+        pub report_signing_secret: Option<SecretSource>,
+        /// Seconds between two polls, at least; absent = as the adapter declares, 0 = never.
+        pub poll_seconds: Option<Spanned<u32>>,
+        /// Seconds to which the time between quiet polls stretches.
+        pub poll_longest_seconds: Option<Spanned<u32>>,
+        /// It is a simulator on this machine: the manners of a vendor do not hold for it.
+        pub simulator: Option<Spanned<bool>>,
+        /// How fast it is asked, if slower than its adapter says; what it lacks is as the adapter says.
+        pub pace: Option<adapter_contract::Pace>,
+        /// Tenant whose store holds what is published for it; absent = the sender's.
+        pub publish_to: Option<TenantId>,
+        /// What the adapter is given.
+        #[serde(default)]
+        pub settings: BTreeMap<String, String>,
+    }
 }
 
 /// Where a secret stands.

@@ -141,6 +141,14 @@ impl View {
         &self.person
     }
 
+    /// That the person is still the one that was read. One who stands in the ServiceRequest changes with it.
+    pub(crate) fn same_person(&self) -> Option<Check> {
+        let (kind, id) = self.person.reference.split_once('/')?;
+        let version = self.related.get(&self.person.reference)?.version;
+        let compartment = self.standing.referral.compartment.clone();
+        Some(Check::VersionIs { key: ResourceKey { compartment, kind: kind.to_owned(), id: id.to_owned() }, version })
+    }
+
     /// What a reference of the referral means.
     pub(crate) fn related(&self, reference: &str) -> Option<&Json> {
         let Standing { referral, task, service_request } = &self.standing;

@@ -3,6 +3,7 @@
 //! Without the sandbox the tests say so and pass, unless `MESH=required`.
 
 mod again;
+mod doubt;
 
 use crate::support::{GOVERNANCE, GP, Sent, Setup, World, assert_valid, bundle, eventually, inside, settle};
 use base64::Engine as _;
@@ -19,6 +20,8 @@ use time::macros::datetime;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use vcse_gateway::clock::{Clock, ManualClock, SystemClock};
+use vcse_gateway::store::Store;
+use vcse_gateway::store::memory::MemoryStore;
 
 /// Mailboxes that the sandbox has built in: ours, the practice's.
 const OURS: &str = "X26ABC1";
@@ -53,6 +56,8 @@ struct Weather {
     state: AtomicU8,
     /// Messages that nobody gets.
     broken: Mutex<Vec<String>>,
+    /// How what was asked begins.
+    asked: Mutex<Vec<String>>,
 }
 
 impl Weather {
@@ -60,8 +65,13 @@ impl Weather {
         self.state.load(Ordering::SeqCst) == state
     }
 
-    fn refuses(&self, head: &str) -> bool {
-        self.is(AWAY) || self.broken.lock().unwrap().iter().any(|id| head.contains(id.as_str()))
+    /// What is answered in place of MESH, if it is not asked.
+    fn refuses(&self, head: &str) -> Option<&'static str> {
+        if self.is(REFUSING) {
+            return Some("400 Bad Request");
+        }
+        let is_broken = || self.broken.lock().unwrap().iter().any(|id| head.contains(id.as_str()));
+        (self.is(AWAY) || is_broken()).then_some("503 Service Unavailable")
     }
 }
 
@@ -71,6 +81,10 @@ const OPEN: u8 = 0;
 const AWAY: u8 = 1;
 /// A message reaches MESH, and its answer is lost.
 const DEAF: u8 = 2;
+/// Everything is answered with 400.
+const REFUSING: u8 = 3;
+/// A message reaches MESH, and its answer comes once that is over.
+const HELD: u8 = 4;
 
 impl Gate {
     async fn before(mesh: &MeshSandbox) -> Self {
@@ -95,7 +109,7 @@ impl Gate {
 async fn carry(mut near: TcpStream, behind: String, weather: Arc<Weather>) -> std::io::Result<()> {
     let mut far = TcpStream::connect(behind).await?;
     let (mut asked, mut answered) = (vec![0; 65_536], vec![0; 65_536]);
-    let mut is_lost = false;
+    let (mut is_letter, mut is_lost) = (false, false);
     loop {
         tokio::select! {
             read = near.read(&mut asked) => {
@@ -104,13 +118,16 @@ async fn carry(mut near: TcpStream, behind: String, weather: Arc<Weather>) -> st
                     return Ok(());
                 }
                 let head = String::from_utf8_lossy(asked.get(..read.min(200)).unwrap_or_default()).into_owned();
-                if weather.refuses(&head) {
-                    near.write_all(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await?;
+                weather.asked.lock().unwrap().push(head.clone());
+                if let Some(status) = weather.refuses(&head) {
+                    let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                    near.write_all(answer.as_bytes()).await?;
                     near.shutdown().await?;
                     tokio::io::copy(&mut near, &mut tokio::io::sink()).await?;
                     return Ok(());
                 }
-                is_lost |= weather.is(DEAF) && head.starts_with("POST") && head.contains("/outbox");
+                is_letter |= head.starts_with("POST") && head.contains("/outbox");
+                is_lost |= weather.is(DEAF) && is_letter;
                 far.write_all(asked.get(..read).unwrap_or_default()).await?;
             }
             read = far.read(&mut answered) => {
@@ -118,14 +135,22 @@ async fn carry(mut near: TcpStream, behind: String, weather: Arc<Weather>) -> st
                 if read == 0 || is_lost {
                     return Ok(());
                 }
+                let mut ticks = tokio::time::interval(Duration::from_millis(15));
+                while is_letter && weather.is(HELD) {
+                    ticks.tick().await;
+                }
                 near.write_all(answered.get(..read).unwrap_or_default()).await?;
             }
         }
     }
 }
 
-#[expect(clippy::print_stderr, reason = "a test that does not run must say so")]
 async fn scene(keys: &str, clock: Arc<dyn Clock>) -> Option<Scene> {
+    scene_over(keys, clock, Arc::new(MemoryStore::new())).await
+}
+
+#[expect(clippy::print_stderr, reason = "a test that does not run must say so")]
+async fn scene_over(keys: &str, clock: Arc<dyn Clock>, store: Arc<dyn Store>) -> Option<Scene> {
     if let Some(missing) = reason_to_skip().unwrap_or_else(|missing| panic!("{missing}")) {
         eprintln!("SKIPPED: {missing}");
         return None;
@@ -149,7 +174,7 @@ async fn scene(keys: &str, clock: Arc<dyn Clock>) -> Option<Scene> {
     );
     let food = FhirPlatform::start(PlatformConfig { seed: 3, ..PlatformConfig::default() }).await.unwrap();
     let bases = [food.base_url(), "http://127.0.0.1:9/fhir".to_owned()];
-    let world = World::start(Setup { bases, lanes: true, gp, clock, ..Setup::default() }).await;
+    let world = World::start(Setup { bases, lanes: true, gp, clock, store, ..Setup::default() }).await;
     Some(Scene { world, food, mesh, gate, _secrets: secrets })
 }
 
@@ -158,7 +183,7 @@ async fn usual(keys: &str) -> Option<Scene> {
 }
 
 /// Refuses this organisation the outcome: all of it, or words alone.
-fn refusal(organisation: &str, is_of_words: bool) -> Value {
+pub(crate) fn refusal(organisation: &str, is_of_words: bool) -> Value {
     let identifier = json!({"system": "https://fhir.nhs.uk/Id/ods-organization-code", "value": organisation});
     let practice = json!({"type": "Organization", "identifier": identifier});
     let role =

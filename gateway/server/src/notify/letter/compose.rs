@@ -238,11 +238,11 @@ fn written(
     Transaction { checks: checks(permitted), changes }
 }
 
-/// What must still be so when a letter is about to leave: the consents, and what it tells.
+/// What must still be so when a letter is about to leave: the consents, whom it is about, and what it tells.
 pub(super) fn checks(permitted: &Permitted) -> Vec<Check> {
     let standing = &permitted.view.standing;
     let compartment = &standing.referral.compartment;
-    let mut checks: Vec<Check> = permitted.unchanged.iter().cloned().collect();
+    let mut checks: Vec<Check> = permitted.unchanged.iter().cloned().chain(permitted.view.same_person()).collect();
     for (kind, id, version) in [
         ("Task", &standing.referral.task, standing.task.version),
         ("ServiceRequest", &standing.referral.service_request, standing.service_request.version),

@@ -9,6 +9,7 @@ use crate::align::shown_task;
 use crate::consent::Kept;
 use gateway_fhir::Json;
 use gateway_fhir::identifiers::{NHS_NUMBER, ODS_CODE, same_system};
+use gateway_fhir::instant;
 use gateway_fhir::references::{ReferenceForm, parse};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -60,7 +61,8 @@ pub fn copy(source: &Source<'_>) -> Option<Copy> {
     let mut identifiers = resource.items("identifier").to_vec();
     identifiers.push(json!({ "system": identifier.0, "value": identifier.1 }).into());
     resource.set("identifier", Json::Array(identifiers));
-    let mark = Mark::of(&resource, source.version);
+    let at = meta.as_ref().and_then(|meta| instant::parse(meta.text("lastUpdated")?)).map(|at| at.earliest);
+    let mark = Mark::of(&resource, source.version, at);
     mark.put_on(&mut resource);
     // Versions and times are the other server's; profiles and labels are the resource's own.
     let own = |meta: Json| {

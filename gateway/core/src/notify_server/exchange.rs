@@ -71,6 +71,15 @@ pub enum Next {
     Ask(Ask),
     /// Nothing.
     End(End),
+    /// What stands there is ours, has a higher version, and was made before this copy. Either this copy was overtaken, and the clocks of
+    /// two instances differ; or the gateway's store was put back since. If its newest version is lower than this one, it was, and
+    /// [`Exchange::put_back`] goes on; else what stands there stands.
+    Compare {
+        /// The version that stands there.
+        version: u64,
+        /// Under which names.
+        held: Held,
+    },
 }
 
 /// How it ended.
@@ -208,6 +217,18 @@ impl<'a> Exchange<'a> {
         next
     }
 
+    /// The gateway's store was put back, so that this copy comes after what stands there. Only what we wrote is written over, and only as
+    /// long as it stands as it was read.
+    pub fn put_back(&mut self, held: Held) -> Next {
+        self.count += 1;
+        if self.count > MOST {
+            return Next::End(End::Later { status: 409 });
+        }
+        let ask = Ask::Update { id: held.id, etag: held.etag };
+        self.asked = ask.clone();
+        Next::Ask(ask)
+    }
+
     fn written(&self, answer: &Heard) -> Next {
         let body = answer.body.as_ref();
         let id = match &self.asked {
@@ -259,7 +280,11 @@ impl<'a> Exchange<'a> {
             return stopped(Trouble::ChangedThere);
         };
         let Some(etag) = version(etag, Some(resource)) else { return stopped(Trouble::Unversioned) };
-        if mark.version > self.copy.mark.version || mark == self.copy.mark {
+        let own = &self.copy.mark;
+        if mark.version > own.version && mark.at.zip(own.at).is_some_and(|(there, own)| there < own) {
+            return Next::Compare { version: mark.version, held: Held { id, etag } };
+        }
+        if mark.version > own.version || mark == *own {
             return Next::End(End::Stands { held: Held { id, etag }, written: false });
         }
         Next::Ask(Ask::Update { id, etag })

@@ -1,14 +1,17 @@
-//! The mark of a copy: an extension that says which version it is of what, with a digest over everything else in the resource.
+//! The mark of a copy: an extension that says which version it is of what and of when, with a digest over everything else in the resource.
 
 use gateway_fhir::Json;
+use gateway_fhir::instant::{self, to_instant};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
+use time::OffsetDateTime;
 
 /// URL of the extension: a name.
 pub const MARK: &str = "https://vcse-gateway.example/fhir/StructureDefinition/gateway-copy";
 const VERSION: &str = "version";
 const DIGEST: &str = "digest";
+const AT: &str = "at";
 
 /// What of a resource is the server's own: it may differ, and nobody has changed anything.
 const SERVERS_OWN: [&str; 2] = ["id", "meta"];
@@ -18,14 +21,16 @@ const SERVERS_OWN: [&str; 2] = ["id", "meta"];
 pub struct Mark {
     /// The version of the resource at the gateway (`meta.versionId` there).
     pub version: u64,
+    /// When that version was written there (`meta.lastUpdated`): after a store was put back the same numbers come again, later.
+    pub at: Option<OffsetDateTime>,
     /// SHA-256 over the copy without its mark, lower-case hex.
     pub digest: String,
 }
 
 impl Mark {
     /// The mark of a resource that is to be written.
-    pub(super) fn of(resource: &Json, version: u64) -> Self {
-        Self { version, digest: digest(resource) }
+    pub(super) fn of(resource: &Json, version: u64, at: Option<OffsetDateTime>) -> Self {
+        Self { version, at, digest: digest(resource) }
     }
 
     /// The mark that a resource bears, if its content is what the mark was made of: nobody has changed it since.
@@ -33,20 +38,24 @@ impl Mark {
     pub fn intact(resource: &Json) -> Option<Self> {
         let mut marks = resource.items("extension").iter().filter(|one| one.text("url") == Some(MARK));
         let (mark, none) = (marks.next()?, marks.next());
-        let part = |url: &str| {
+        let part = |url: &str, value: &str| {
             let mut parts = mark.items("extension").iter().filter(|one| one.text("url") == Some(url));
-            parts.next()?.text("valueString")
+            parts.next()?.text(value)
         };
-        let read = Self { version: part(VERSION)?.parse().ok()?, digest: part(DIGEST)?.to_owned() };
+        let at = part(AT, "valueInstant").and_then(instant::parse).map(|at| at.earliest);
+        let version = part(VERSION, "valueString")?.parse().ok()?;
+        let read = Self { version, at, digest: part(DIGEST, "valueString")?.to_owned() };
         (none.is_none() && digest(resource) == read.digest).then_some(read)
     }
 
     /// Puts it on.
     pub(super) fn put_on(&self, resource: &mut Json) {
-        let own = json!({ "url": MARK, "extension": [
-            { "url": VERSION, "valueString": self.version.to_string() },
-            { "url": DIGEST, "valueString": self.digest },
-        ] });
+        let mut parts = vec![
+            json!({ "url": VERSION, "valueString": self.version.to_string() }),
+            json!({ "url": DIGEST, "valueString": self.digest }),
+        ];
+        parts.extend(self.at.map(|at| json!({ "url": AT, "valueInstant": to_instant(at) })));
+        let own = json!({ "url": MARK, "extension": parts });
         let mut extensions: Vec<Json> =
             resource.items("extension").iter().filter(|one| one.text("url") != Some(MARK)).cloned().collect();
         extensions.push(own.into());
@@ -116,10 +125,11 @@ fn is_empty(value: &Json) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use time::macros::datetime;
 
     fn marked(resource: serde_json::Value) -> Json {
         let mut resource: Json = resource.into();
-        Mark::of(&resource, 7).put_on(&mut resource);
+        Mark::of(&resource, 7, Some(datetime!(2026-06-15 12:00:00.125 UTC))).put_on(&mut resource);
         resource
     }
 
@@ -128,7 +138,8 @@ mod tests {
         let own =
             marked(json!({ "resourceType": "Task", "id": "a", "meta": { "versionId": "1" }, "status": "requested",
             "extension": [{ "url": "urn:other", "valueDecimal": 1.5 }] }));
-        assert_eq!(Mark::intact(&own).map(|mark| mark.version), Some(7));
+        let said = Mark::intact(&own).map(|mark| (mark.version, mark.at));
+        assert_eq!(said, Some((7, Some(datetime!(2026-06-15 12:00:00.125 UTC)))));
         // As another server writes it: its id and meta, its order, its digits, its empty members.
         let text = own.to_text().replace("1.5", "1.50");
         let mut theirs = gateway_fhir::door::admit(text.as_bytes(), &Default::default()).expect("JSON");

@@ -72,27 +72,56 @@ impl ServerTarget {
     }
 
     /// Makes a copy stand. `Ok` with the id that it has there, or how the attempt ended.
-    async fn stand(&self, gateway: &Gateway, referral: &Referral, copy: &Copy, stood: bool) -> Result<String, Told> {
+    async fn stand(
+        &self,
+        gateway: &Gateway,
+        referral: &Referral,
+        copy: &Copy,
+        stood: bool,
+    ) -> Result<Result<String, Told>, StoreError> {
         let (mut exchange, mut ask) = Exchange::begin(copy, self.creates, stood);
         loop {
             let names = Names { request_id: gateway.new_id(), correlation: referral.correlation.clone() };
-            let answer = gateway.transport.ask(&self.endpoint, &request(&ask, copy), &names).await;
-            let Answer::Http { status, headers, body } = answer.map_err(|error| failed(&error))? else {
-                return Err(Told::Never("The server was asked over HTTP and answered otherwise.".to_owned()));
-            };
+            let (status, headers, body) =
+                match gateway.transport.ask(&self.endpoint, &request(&ask, copy), &names).await {
+                    Ok(Answer::Http { status, headers, body }) => (status, headers, body),
+                    Ok(_) => {
+                        return Ok(Err(Told::Never(
+                            "The server was asked over HTTP and answered otherwise.".to_owned(),
+                        )));
+                    }
+                    Err(error) => return Ok(Err(failed(&error))),
+                };
             let header = |name: &str| {
                 headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
             };
             let body = door::admit(&body, &gateway.limits.door).ok();
             let heard = Heard { status, etag: header("etag"), location: header("location"), body };
-            match exchange.heard(&heard) {
+            let next = match exchange.heard(&heard) {
+                Next::Compare { version, held } => {
+                    let (compartment, kind) = (referral.compartment.clone(), copy.kind.clone());
+                    let own = ResourceKey { compartment, kind, id: copy.id.clone() };
+                    // Read now, not with the copy: another instance may have written since.
+                    if gateway.store.resource(&own, None).await?.is_none_or(|newest| newest.version >= version) {
+                        return Ok(Ok(held.id));
+                    }
+                    tracing::warn!(
+                        resource = %own.reference(),
+                        version,
+                        "the GP's own server has a later version than the store, which was put back: what is newer is written over it"
+                    );
+                    exchange.put_back(held)
+                }
+                next => next,
+            };
+            match next {
                 Next::Ask(next) => ask = next,
-                Next::End(End::Stands { held, .. }) => return Ok(held.id),
+                Next::End(End::Stands { held, .. }) | Next::Compare { held, .. } => return Ok(Ok(held.id)),
                 Next::End(End::Later { status }) => {
                     let failure = format!("The GP's own server answered {status}.");
-                    return Err(Told::Later { failure, retry_after: asked_to_wait(gateway, status, &headers) });
+                    return Ok(Err(Told::Later { failure, retry_after: asked_to_wait(gateway, status, &headers) }));
                 }
-                Next::End(End::Stopped(trouble)) => return Err(Told::Never(trouble.words(&copy.kind))),
+                Next::End(End::Stopped(trouble)) => return Ok(Err(Told::Never(trouble.words(&copy.kind)))),
             }
         }
     }
@@ -123,7 +152,7 @@ impl ServerTarget {
         // The Task refers to it, so that it comes first.
         let (version, document) = view.standing.service_request();
         let Some(request) = copy(&source(document, version, Kept::Nothing, None)) else { return Ok(broken()) };
-        let request = self.stand(gateway, referral, &request, request_stood).await;
+        let request = self.stand(gateway, referral, &request, request_stood).await?;
         if kind == "ServiceRequest" {
             return Ok(request.map_or_else(|told| told, |_| Told::Sent));
         }
@@ -156,7 +185,7 @@ impl ServerTarget {
         }
         let focus = there.as_deref().map(|id| (request_name.as_str(), id));
         let Some(task) = copy(&source(&document, version, kept, focus)) else { return Ok(broken()) };
-        let told = self.stand(gateway, referral, &task, task_stood).await;
+        let told = self.stand(gateway, referral, &task, task_stood).await?;
         Ok(told.map_or_else(|told| told, |_| Told::Sent))
     }
 }

@@ -1,14 +1,16 @@
 //! A client's own FHIR server as GP system, which others wrote (Medplum's): what stands there is what stands here, whatever ends, fails or is
 //! changed meanwhile. Without it the tests say so and pass, unless `GP_SERVER=required`.
 
+use crate::letters::refusal;
 use crate::split::{parts, tasks};
-use crate::support::{GP, Setup, World, assert_valid, bundle, eventually, referral_to, settle};
-use conformance_tests::generator::Expectation;
+use crate::support::{GP, Setup, World, assert_valid, bundle, eventually, inside, referral_to, settle};
+use conformance_tests::generator::{Expectation, PRACTICE_ODS};
 use conformance_tests::gp_fhir_server::{Answered, Door, GpFhirServer, reason_to_skip};
 use conformance_tests::oauth2_server::{Client, OAuth2Server, OAuth2ServerConfig};
 use conformance_tests::platform::{FhirPlatform, PlatformConfig};
 use gateway_core::follow_up::Cause;
 use gateway_core::notify::{Destination, Notice, NoticeState};
+use gateway_core::resource::ResourceKey;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,11 +26,11 @@ use vcse_gateway::transport::dial::SystemLookup;
 const TOKEN: &str = "a-token-of-the-practice";
 const NHS: &str = "https://fhir.nhs.uk/Id/nhs-number";
 /// As a proxy before the gateway shows it: it outlives each listener.
-const BASE: &str = "https://gateway.example/fhir";
+pub(crate) const BASE: &str = "https://gateway.example/fhir";
 const MARK: &str = "https://vcse-gateway.example/fhir/StructureDefinition/gateway-copy";
 
 #[expect(clippy::print_stderr, reason = "a test that does not run must say so")]
-fn skips() -> bool {
+pub(crate) fn skips() -> bool {
     let missing = reason_to_skip().unwrap_or_else(|missing| panic!("{missing}"));
     if let Some(missing) = &missing {
         eprintln!("SKIPPED: {missing}");
@@ -37,13 +39,13 @@ fn skips() -> bool {
 }
 
 /// A practice with its server.
-struct Practice {
-    server: GpFhirServer,
+pub(crate) struct Practice {
+    pub(crate) server: GpFhirServer,
     folder: tempfile::TempDir,
 }
 
 impl Practice {
-    fn open() -> Self {
+    pub(crate) fn open() -> Self {
         let server = GpFhirServer::start(Door::Token(TOKEN.to_owned())).unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("token"), TOKEN).unwrap();
@@ -51,7 +53,7 @@ impl Practice {
     }
 
     /// The keys of its client; `more` stands in the section.
-    fn keys(&self, more: &str) -> [String; 2] {
+    pub(crate) fn keys(&self, more: &str) -> [String; 2] {
         let token = self.folder.path().join("token");
         let base = self.server.base_url();
         let keys = format!(
@@ -113,7 +115,7 @@ fn comparable(resource: &Value) -> Value {
     content(&resource)
 }
 
-fn version_in(copy: &Value) -> &str {
+pub(crate) fn version_in(copy: &Value) -> &str {
     let marks = copy["extension"].as_array().unwrap().iter().find(|one| one["url"] == MARK).unwrap();
     marks["extension"][0]["valueString"].as_str().unwrap()
 }
@@ -290,6 +292,109 @@ async fn what_somebody_changed_there_is_not_written_over_and_a_person_is_told() 
     let updates = practice.written().into_iter().filter(|one| one.path.contains(&own)).collect::<Vec<_>>();
     assert!(updates.iter().skip(1).all(|one| one.if_match.is_some()), "{updates:?}");
     world.stop().await;
+}
+
+/// Everything that a store is made of, to another folder.
+fn carry(from: &std::path::Path, to: &std::path::Path) {
+    for file in std::fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn after_a_store_was_put_back_what_is_new_is_written_over_what_the_gateway_wrote() {
+    if skips() {
+        return;
+    }
+    let mut practice = Practice::open();
+    let (disk, aside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let open = |at: &tempfile::TempDir| -> Arc<dyn Store> {
+        Arc::new(SqliteStore::open(&at.path().join("gateway.db")).unwrap())
+    };
+    let world = practice.gateway(Setup { store: open(&disk), ..Setup::default() }).await;
+    let sent = world.submit(&bundle(0)).await;
+    let (task, request) = (sent.path("Task"), sent.path("ServiceRequest"));
+    equal(&world, &mut practice, &task, &request).await;
+    world.stop().await;
+    carry(disk.path(), aside.path());
+    let world = practice.gateway(Setup { store: open(&disk), ..Setup::default() }).await;
+    for status in ["on-hold", "requested", "on-hold"] {
+        assert_eq!(world.move_task(&task, status).await.status, 200);
+        equal(&world, &mut practice, &task, &request).await;
+    }
+    world.stop().await;
+    // The older store goes on. What it knows is older than what stands there, and is not written over it.
+    let world = practice.gateway(Setup { store: open(&aside), ..Setup::default() }).await;
+    settle().await;
+    let there = practice.one("Task").unwrap();
+    assert_eq!((&there["status"], &world.task(&task).await["status"]), (&json!("on-hold"), &json!("requested")));
+    // What comes to be is newer, though its number is lower.
+    assert_eq!(world.move_task(&task, "cancelled").await.status, 200);
+    let copy = equal(&world, &mut practice, &task, &request).await;
+    assert_eq!(copy["status"], "cancelled");
+    assert!(version_in(&copy).parse::<u64>().unwrap() < version_in(&there).parse().unwrap());
+    assert!(world.store().dead_notices(None, 0, 9).await.unwrap().is_empty());
+    world.stop().await;
+}
+
+/// Whether the person says so with the referral, or only when the outcome is here and the practice's server is away.
+#[tokio::test]
+async fn what_the_person_keeps_from_the_practice_does_not_stand_there() {
+    if skips() {
+        return;
+    }
+    for (kept, later) in
+        [(None, false), (Some(false), false), (Some(false), true), (Some(true), false), (Some(true), true)]
+    {
+        let mut practice = Practice::open();
+        let platform = FhirPlatform::start(PlatformConfig::default()).await.unwrap();
+        let bases = [platform.base_url(), platform.base_url()];
+        let world = practice.gateway(Setup { bases, lanes: true, ..Setup::default() }).await;
+        let mut referral = referral_to("VCSE2", Expectation::Delivered, 0).bundle;
+        let wish = kept.map(|is_of_words| json!([refusal(PRACTICE_ODS, is_of_words)]));
+        if let Some(wish) = wish.clone().filter(|_| !later) {
+            inside(&mut referral, "Consent")["provision"]["provision"] = wish;
+        }
+        let sent = world.submit(&referral).await;
+        let (task, request) = (sent.path("Task"), sent.path("ServiceRequest"));
+        let name = world.delivered(&task).await.platform_referral.unwrap().0;
+        equal(&world, &mut practice, &task, &request).await;
+        practice.server.kill().unwrap();
+        platform.measure(&name, "Personal well-being (ONS4), 0 to 10", &[("Life satisfaction", 7)]);
+        assert!(platform.plan(&name, &[("accepted", None), ("completed", Some("Canary words"))]));
+        platform.tick_until_settled(50).await;
+        world.task_becomes(&task, "completed").await;
+        if let Some(wish) = wish.filter(|_| later) {
+            let of = world.referral().await;
+            let key = ResourceKey { compartment: of.compartment, kind: "Task".to_owned(), id: of.task };
+            let stored = world.store().resource(&key, None).await.unwrap().unwrap().body;
+            assert!(stored.contains("Canary words") && stored.contains("\"output\""), "{stored}");
+            let narrowed = world.change(&sent.path("Consent"), |one| one["provision"]["provision"] = wish).await;
+            assert_eq!(narrowed.status, 200, "{}", narrowed.text);
+        }
+        practice.server.restart().unwrap();
+        // A read here shows what the practice could read before; what is told later is told by the wish that then stands.
+        let copy = if later {
+            let mut ticks = tokio::time::interval(Duration::from_millis(25));
+            loop {
+                ticks.tick().await;
+                let copy = practice.one("Task").unwrap();
+                if copy["status"] == "completed" {
+                    break copy;
+                }
+            }
+        } else {
+            equal(&world, &mut practice, &task, &request).await
+        };
+        let there = [practice.server.stored("Task").unwrap(), practice.server.stored("ServiceRequest").unwrap()];
+        let text = Value::Array(there.concat()).to_string();
+        let case = format!("{kept:?} {later}: {text}");
+        assert_eq!(copy["status"], "completed", "{case}");
+        assert_eq!(text.contains("Canary"), kept.is_none(), "{case}");
+        assert_eq!(copy.get("output").is_none() && copy.get("contained").is_none(), kept == Some(false), "{case}");
+        world.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -5,12 +5,21 @@ use crate::consent::Kept;
 use crate::notify_server::{Source, copy};
 use proptest::prelude::*;
 use serde_json::json;
+use time::Duration;
+use time::macros::datetime;
 
 fn of(version: u64) -> Copy {
+    of_time(version, i64::try_from(version).unwrap_or(0))
+}
+
+/// What a version says that was made at a time: after a store was put back its versions are made again, and say something else.
+fn of_time(version: u64, second: i64) -> Copy {
     let statuses = ["requested", "accepted", "in-progress", "completed"];
     let status = statuses[usize::try_from(version).unwrap_or(0) % 4];
+    let at = gateway_fhir::instant::to_instant(datetime!(2026-06-15 12:00 UTC) + Duration::seconds(second));
     let task: Json = json!({ "resourceType": "Task", "id": "t", "status": status, "intent": "order",
-        "description": format!("version {version}") })
+        "meta": { "versionId": version.to_string(), "lastUpdated": at },
+        "description": format!("version {version} of {second}") })
     .into();
     let source = Source {
         document: &task,
@@ -73,8 +82,8 @@ impl Server {
     }
 }
 
-/// Runs an exchange to its end; `lost`: the answer to its request of this number never comes.
-fn run(server: &mut Server, copy: &Copy, stood: bool, lost: Option<usize>) -> Option<End> {
+/// Runs an exchange to its end, with the newest version that the store has; `lost`: the answer to its request of this number never comes.
+fn run(server: &mut Server, copy: &Copy, stood: bool, lost: Option<usize>, newest: u64) -> Option<End> {
     let creates = if server.gives_ids { Creates::WithTheirId } else { Creates::WithOurId };
     let (mut exchange, mut ask) = Exchange::begin(copy, creates, stood);
     for count in 0.. {
@@ -82,9 +91,15 @@ fn run(server: &mut Server, copy: &Copy, stood: bool, lost: Option<usize>) -> Op
         if lost == Some(count) {
             return None;
         }
-        match exchange.heard(&answer) {
+        let next = match exchange.heard(&answer) {
+            Next::Compare { version, held } if newest < version => exchange.put_back(held),
+            Next::Compare { held, .. } => return Some(End::Stands { held, written: false }),
+            next => next,
+        };
+        match next {
             Next::Ask(next) => ask = next,
             Next::End(end) => return Some(end),
+            Next::Compare { .. } => unreachable!("it was answered"),
         }
     }
     None
@@ -100,6 +115,8 @@ enum Step {
     Staff,
     /// Somebody deletes it there.
     Delete,
+    /// The gateway's store is put back by so many versions.
+    PutBack(usize),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -108,6 +125,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => Just(Step::Late),
         1 => Just(Step::Staff),
         1 => Just(Step::Delete),
+        1 => (1..4_usize).prop_map(Step::PutBack),
     ];
     proptest::collection::vec(one, 1..24)
 }
@@ -118,16 +136,23 @@ proptest! {
     #[test]
     fn what_stands_never_goes_back_and_nothing_of_anybody_else_is_written_over(steps in steps(), gives_ids in any::<bool>()) {
         let mut server = Server { gives_ids, ..Server::default() };
-        let (mut version, mut stood) = (1, false);
+        // When each version of the store was made, and what time it is.
+        let (mut made, mut now) = (vec![0_i64], 0);
+        let mut stood = false;
         let mut touched = false;
         for step in steps {
             let before = (server.version, server.mark(), server.resource.clone());
             let told = match step {
                 Step::Told(lost) => {
-                    version += 1;
-                    Some((version, lost))
+                    now += 1;
+                    made.push(now);
+                    Some((made.len(), lost))
                 }
-                Step::Late => Some((version.max(2) - 1, None)),
+                Step::Late => Some((made.len().max(2) - 1, None)),
+                Step::PutBack(by) => {
+                    made.truncate(made.len().saturating_sub(by).max(1));
+                    None
+                }
                 Step::Staff => {
                     if let Some(resource) = &mut server.resource {
                         resource.set("description", Json::string("by the practice"));
@@ -142,7 +167,8 @@ proptest! {
                 }
             };
             let Some((told, lost)) = told else { continue };
-            let end = run(&mut server, &of(told), stood, lost);
+            let copy = of_time(told as u64, made.get(told - 1).copied().unwrap_or_default());
+            let end = run(&mut server, &copy, stood, lost, made.len() as u64);
             // Another's work stands as it was.
             if before.2.is_some() && before.1.is_none() {
                 prop_assert_eq!(&before.2, &server.resource);
@@ -153,7 +179,7 @@ proptest! {
                 prop_assert!(server.resource.is_none());
             }
             if let (Some(was), Some(is)) = (before.1, server.mark()) {
-                prop_assert!(is.version >= was.version, "{} after {}", is.version, was.version);
+                prop_assert!(is.at >= was.at, "{:?} after {:?}", is, was);
             }
             if let Some(End::Stands { held: now, written }) = end {
                 prop_assert_eq!(&now.etag, &server.etag());
@@ -165,10 +191,11 @@ proptest! {
         }
         // Undisturbed, the newest state stands, whatever was lost on the way; told again, nothing is written.
         if !touched {
-            let newest = of(version);
+            made.push(now + 1);
+            let newest = of_time(made.len() as u64, now + 1);
             for round in 0..2 {
                 let before = server.version;
-                let end = run(&mut server, &newest, stood, None);
+                let end = run(&mut server, &newest, stood, None, made.len() as u64);
                 prop_assert!(matches!(end, Some(End::Stands { .. })), "{end:?}");
                 prop_assert_eq!(server.mark(), Some(newest.mark.clone()));
                 prop_assert!(round == 0 || server.version == before);
@@ -182,14 +209,42 @@ fn an_answer_that_was_lost_is_found_again_as_our_own() {
     for gives_ids in [false, true] {
         let mut server = Server { gives_ids, ..Server::default() };
         // The create was done, and nobody heard.
-        assert_eq!(run(&mut server, &of(1), false, Some(1)), None);
-        assert!(matches!(run(&mut server, &of(1), false, None), Some(End::Stands { written: false, .. })));
+        assert_eq!(run(&mut server, &of(1), false, Some(1), 1), None);
+        assert!(matches!(run(&mut server, &of(1), false, None, 1), Some(End::Stands { written: false, .. })));
         // The update was done, and nobody heard.
-        assert_eq!(run(&mut server, &of(2), true, Some(1)), None);
-        assert!(matches!(run(&mut server, &of(2), true, None), Some(End::Stands { written: false, .. })));
-        assert!(matches!(run(&mut server, &of(3), true, None), Some(End::Stands { written: true, .. })));
+        assert_eq!(run(&mut server, &of(2), true, Some(1), 2), None);
+        assert!(matches!(run(&mut server, &of(2), true, None, 2), Some(End::Stands { written: false, .. })));
+        assert!(matches!(run(&mut server, &of(3), true, None, 3), Some(End::Stands { written: true, .. })));
         assert_eq!(server.mark().map(|mark| mark.version), Some(3));
     }
+}
+
+#[test]
+fn after_a_store_was_put_back_only_what_came_later_is_written_over_what_we_wrote() {
+    let mut server = Server::default();
+    assert!(matches!(run(&mut server, &of(5), false, None, 5), Some(End::Stands { written: true, .. })));
+    let stands = |server: &Server| server.mark().map(|mark| mark.version);
+    // The state to which the store was put back is older than what stands there.
+    assert!(matches!(run(&mut server, &of(3), true, None, 3), Some(End::Stands { written: false, .. })));
+    // One that was overtaken is not known by the clock alone: the store has what stands there.
+    assert!(matches!(run(&mut server, &of_time(4, 60), true, None, 5), Some(End::Stands { written: false, .. })));
+    assert_eq!(stands(&server), Some(5));
+    // What comes to be afterwards has a lower number and is newer.
+    assert!(matches!(run(&mut server, &of_time(4, 60), true, None, 4), Some(End::Stands { written: true, .. })));
+    assert_eq!(server.mark(), Some(of_time(4, 60).mark));
+    // Not so where somebody changed it, or where it does not say of when it is.
+    let before = server.version;
+    if let Some(resource) = &mut server.resource {
+        resource.set("description", Json::string("by the practice"));
+    }
+    assert_eq!(run(&mut server, &of_time(2, 90), true, None, 2), Some(End::Stopped(Trouble::ChangedThere)));
+    let mut undated = of(9);
+    undated.mark.at = None;
+    undated.mark.put_on(&mut undated.resource);
+    server.resource = None;
+    server.store(&undated.resource);
+    assert!(matches!(run(&mut server, &of_time(2, 90), true, None, 2), Some(End::Stands { written: false, .. })));
+    assert_eq!(server.version, before + 1);
 }
 
 #[test]

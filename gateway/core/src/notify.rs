@@ -12,6 +12,10 @@ use crate::task::derived_id;
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
+mod places;
+
+pub use places::{Bounds, Taken, has_room};
+
 /// Resource types whose new versions are fed to this stage.
 pub const FED: [&str; 2] = ["Task", "ServiceRequest"];
 
@@ -130,6 +134,16 @@ impl Destination {
             Self::Server { client, .. } | Self::Message { client, .. } | Self::Letter { client, .. } => {
                 format!("{}/{}", self.word(), client.0)
             }
+        }
+    }
+
+    /// Whether its queue may get another notice when the referral of the last one is erased. Of those that it tells, a Subscription takes
+    /// the numbers, and of its pulse the last notice says how it stands.
+    #[must_use]
+    pub const fn outlives_referral(&self) -> bool {
+        match self {
+            Self::Subscription { .. } | Self::Pulse { .. } => true,
+            Self::Server { .. } | Self::Message { .. } | Self::Letter { .. } => false,
         }
     }
 
@@ -282,14 +296,13 @@ impl Notice {
         self.destination.queue(&self.compartment)
     }
 
-    /// Whose place it takes among those that are told at once. The Subscriptions of an organisation take theirs together: however
-    /// many it makes at endpoints that are slow, others have room.
+    /// Who is asked, as the store keeps it: what one has to be told, and does not take, hides nobody else's.
     #[must_use]
-    pub fn place(&self) -> String {
+    pub fn party(&self) -> String {
         let Compartment { tenant, owner } = &self.compartment;
         match &self.destination {
             Destination::Subscription { .. } | Destination::Pulse { .. } => {
-                format!("{}/{}/subscriptions", tenant.0, owner.key())
+                format!("{}/{}/{}", tenant.0, owner.key(), self.destination.party())
             }
             other => format!("{}/{}", tenant.0, other.party()),
         }

@@ -45,7 +45,7 @@ pub struct Limits {
     pub poll_pages: u32,
     /// Raw reports or referrals taken in one turn of the status worker.
     pub status_batch: u32,
-    /// Notices that are being told at once: to one party, of one tenant, and in all.
+    /// Notices that are being told at once: to one place, of one tenant, and in all; those that failed before have three of four.
     pub notices_at_once: (u32, u32, u32),
     /// Bytes of one pushed report.
     pub report_bytes: usize,

@@ -17,8 +17,8 @@ use async_trait::async_trait;
 use gateway_core::change::{AuditRecord, Change, Removed, Transaction};
 use gateway_core::classify::{self, Class};
 use gateway_core::follow_up::{self, Cause, FollowUp, Opening};
-use gateway_core::identity::{Compartment, GATEWAY_AUTHOR, TenantId};
-use gateway_core::notify::{Destination, Fed, Notice, NoticeState, Told, Wanted, What, numbered};
+use gateway_core::identity::{Compartment, GATEWAY_AUTHOR};
+use gateway_core::notify::{self, Bounds, Destination, Fed, Notice, NoticeState, Taken, Told, Wanted, What, numbered};
 use gateway_core::resource::{ResourceKey, ResourceVersion};
 use serde_json::json;
 use std::collections::btree_map::Entry;
@@ -267,18 +267,14 @@ pub(crate) async fn make(gateway: &Gateway, wanted: Vec<Wanted>) -> Result<Vec<C
 #[derive(Default)]
 struct UnderWay {
     tasks: JoinSet<()>,
-    /// Of each, its party and its tenant.
-    of: HashMap<Id, (String, TenantId)>,
+    /// What each takes.
+    of: HashMap<Id, Taken>,
 }
 
 impl UnderWay {
-    fn has_room(&self, gateway: &Gateway, notice: &Notice) -> bool {
+    fn has_room(&self, gateway: &Gateway, next: &Taken) -> bool {
         let (each, tenant, all) = gateway.limits.notices_at_once;
-        let party = notice.place();
-        let count = |is: &dyn Fn(&(String, TenantId)) -> bool| self.of.values().filter(|one| is(one)).count();
-        self.of.len() < all as usize
-            && count(&|(_, of)| of == notice.tenant()) < tenant as usize
-            && count(&|(at, _)| *at == party) < each as usize
+        notify::has_room(Bounds { each, tenant, all }, self.of.values(), next)
     }
 
     fn ended(&mut self, ended: Result<(Id, ()), JoinError>) {
@@ -314,7 +310,8 @@ async fn begin(gateway: &Arc<Gateway>, under_way: &mut UnderWay) -> Result<(), S
     }
     let (each, ..) = gateway.limits.notices_at_once;
     for notice in gateway.store.due_notices(gateway.clock.now(), each).await? {
-        if !under_way.has_room(gateway, &notice) {
+        let takes = Taken::by(&notice);
+        if !under_way.has_room(gateway, &takes) {
             continue;
         }
         let now = gateway.clock.now();
@@ -331,14 +328,13 @@ async fn begin(gateway: &Arc<Gateway>, under_way: &mut UnderWay) -> Result<(), S
             // Another instance was first.
             Err(CommitError::Refused(_)) => continue,
         }
-        let of = (notice.place(), notice.tenant().clone());
         let gateway = Arc::clone(gateway);
         let task = under_way.tasks.spawn(async move {
             if let Err(error) = tell(&gateway, &notice).await {
                 log_store_fault("notify", &error);
             }
         });
-        under_way.of.insert(task.id(), of);
+        under_way.of.insert(task.id(), takes);
     }
     Ok(())
 }

@@ -320,7 +320,7 @@ pub trait Store: Send + Sync {
     async fn notice(&self, id: &str) -> Result<Option<Notice>, StoreError>;
 
     /// Notices whose time has come, those alone that wait for no earlier one of their queue, so many of each
-    /// [party](Notice::place), the longest due first. What it costs grows with the parties. One that cannot be read hides no other.
+    /// [party](Notice::party), the longest due first. What it costs grows with the parties. One that cannot be read hides no other.
     async fn due_notices(&self, now: OffsetDateTime, each: u32) -> Result<Vec<Notice>, StoreError>;
 
     /// When the next of them is due (a time past means now), or a lease runs out.
@@ -335,7 +335,8 @@ pub trait Store: Send + Sync {
     /// The notices about a referral, in the order in which they were made.
     async fn notices_of(&self, referral: &ReferralId) -> Result<Vec<Notice>, StoreError>;
 
-    /// Notices that ended before a time, those that ended first first; never the last of a queue, whose numbers go on.
+    /// Notices that ended before a time, those that ended first first; never the last of a queue that may get another, whose numbers
+    /// go on: a queue that [ends with its referral](gateway_core::notify::Destination::outlives_referral) gets none once the person was erased.
     async fn ended_notices(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<Notice>, StoreError>;
 
     /// Notices that could not be told and are not tried again, in the order of their making, each with its place in it; those

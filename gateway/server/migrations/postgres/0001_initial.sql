@@ -243,13 +243,14 @@ CREATE TABLE notice (
     revision BIGINT NOT NULL,                  -- grows by one with each change
     tenant   TEXT COLLATE "C" NOT NULL,                  -- customer
     queue    TEXT COLLATE "C" NOT NULL,                  -- what keeps order
-    party    TEXT COLLATE "C" NOT NULL,                  -- whose place it takes among those that are told at once
+    party    TEXT COLLATE "C" NOT NULL,                  -- who is asked
     sequence BIGINT NOT NULL,                  -- number within the queue
     referral TEXT COLLATE "C",                              -- which referral it is about
     state    TEXT COLLATE "C" NOT NULL,                  -- waiting, sending, sent, dead, dropped
     due      BIGINT,                           -- open: not before, or the lease's end; else absent
     ended    BIGINT,                           -- when it ended; absent while it is open
     waits    BIGINT NOT NULL,                  -- 1 while an earlier one of its queue is open
+    outlives BIGINT NOT NULL,                  -- 1 where its queue goes on when its referral is erased
     body     TEXT COLLATE "C" NOT NULL                   -- the whole notice as JSON
 );
 CREATE UNIQUE INDEX notice_by_number ON notice (queue, sequence);

@@ -227,13 +227,14 @@ CREATE TABLE notice (
     revision INTEGER NOT NULL,                  -- grows by one with each change
     tenant   TEXT    NOT NULL,                  -- customer
     queue    TEXT    NOT NULL,                  -- what keeps order
-    party    TEXT    NOT NULL,                  -- whose place it takes among those that are told at once
+    party    TEXT    NOT NULL,                  -- who is asked
     sequence INTEGER NOT NULL,                  -- number within the queue
     referral TEXT,                              -- which referral it is about
     state    TEXT    NOT NULL,                  -- waiting, sending, sent, dead, dropped
     due      INTEGER,                           -- open: not before, or the lease's end; else absent
     ended    INTEGER,                           -- when it ended; absent while it is open
     waits    INTEGER NOT NULL,                  -- 1 while an earlier one of its queue is open
+    outlives INTEGER NOT NULL,                  -- 1 where its queue goes on when its referral is erased
     body     TEXT    NOT NULL                   -- the whole notice as JSON
 ) STRICT;
 CREATE UNIQUE INDEX notice_by_number ON notice (queue, sequence);

@@ -85,9 +85,12 @@ pub(super) const LAST_NOTICE: &str = "SELECT max(sequence) FROM notice WHERE que
 pub(super) const NOTICES: &str =
     "SELECT body FROM notice WHERE queue = ?1 AND sequence > ?2 ORDER BY sequence LIMIT ?3";
 pub(super) const NOTICES_OF: &str = "SELECT body FROM notice WHERE referral = ?1 ORDER BY place";
-/// The last of each queue stays, so that its numbers go on.
-pub(super) const ENDED_NOTICES: &str = "SELECT body FROM notice n WHERE n.ended < ?1 AND EXISTS (
-        SELECT 1 FROM notice l WHERE l.queue = n.queue AND l.sequence > n.sequence)
+/// The last of each queue stays, so that its numbers go on, for as long as it may get another: where it ends with its referral, until
+/// the person was erased.
+pub(super) const ENDED_NOTICES: &str = "SELECT body FROM notice n WHERE n.ended < ?1 AND (
+        EXISTS (SELECT 1 FROM notice l WHERE l.queue = n.queue AND l.sequence > n.sequence)
+        OR (n.outlives = 0 AND EXISTS (SELECT 1 FROM referral f CROSS JOIN subject_key k ON k.subject = f.subject
+            WHERE f.id = n.referral AND k.domain = 'record' AND k.destroyed IS NOT NULL)))
     ORDER BY n.ended, n.place LIMIT ?2";
 /// Dead ones, of a tenant or of all. Few are dead, so that the tenant needs no index of its own.
 pub(super) const DEAD_NOTICES: [&str; 2] = [

@@ -82,6 +82,7 @@ where
     notices::a_queue_is_told_in_order_and_delays_no_other(make().await).await;
     notices::revisions_and_numbers_of_notices_are_taken_once(make().await).await;
     notices::notices_are_listed_by_queue_referral_and_end(make().await).await;
+    notices::the_last_of_a_queue_goes_with_the_person_unless_its_numbers_are_told(make().await).await;
     notices::times_of_notices_are_kept_to_the_microsecond(make().await).await;
     accounts::accounts_are_found_by_name_and_listed_as_they_were_made(make().await).await;
     accounts::sign_ins_are_found_by_key_and_follow_each_other(make().await).await;

@@ -18,7 +18,7 @@ use vcse_gateway::transport::{HttpTransport, Names, Transport};
 
 /// A new database: its address. `None` where there is no server.
 #[expect(clippy::print_stderr, reason = "a test that did not run says so")]
-fn database() -> Option<Secret> {
+pub(crate) fn database() -> Option<Secret> {
     if let Some(missing) = reason_to_skip().expect("PostgreSQL is required") {
         eprintln!("SKIPPED: {missing}");
         return None;

@@ -1,8 +1,11 @@
 //! Topic Subscriptions over real HTTP: an endpoint that is asked first, told everything once and in order, caught up with when it was
 //! away, and told nothing that its client may not have at that moment.
 
+mod crowd;
 mod endpoint;
+mod instances;
 mod refused;
+mod standing;
 
 use crate::split::{parts, tasks};
 use crate::support::{
@@ -14,8 +17,9 @@ use gateway_core::subscription::{BACKPORT, Topic};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
+use time::OffsetDateTime;
 use time::macros::datetime;
-use vcse_gateway::clock::ManualClock;
+use vcse_gateway::clock::{Clock as _, ManualClock};
 use vcse_gateway::webhooks::{Keys, Use};
 
 /// A gateway whose clock is moved, with one endpoint.
@@ -113,6 +117,10 @@ impl Scene {
         let seen = || self.endpoint.told().iter().flat_map(Told::numbers).collect::<Vec<u64>>();
         eventually(&format!("events {numbers:?}"), || async { (seen().len() >= numbers.len()).then_some(()) }).await;
         assert_eq!(seen(), numbers);
+    }
+
+    fn now(&self) -> OffsetDateTime {
+        self.clock.now()
     }
 
     async fn refer(&self) -> Sent {
@@ -269,27 +277,6 @@ async fn one_that_was_away_is_shown_as_an_error_and_misses_nothing() {
     let back = scene.becomes_in_time(&path, "active", Duration::from_secs(60)).await;
     assert!(back.get("error").is_none(), "{back}");
     scene.events(&[1, 2, 3, 4]).await;
-    scene.stop().await;
-}
-
-#[tokio::test]
-async fn a_dead_endpoint_delays_no_other() {
-    let scene = Scene::start().await;
-    let other = Endpoint::start().await;
-    let first = scene.active("id-only", &[]).await;
-    let second = scene.create(GP, &subscription(&other.url, "id-only", &[])).await;
-    scene.becomes(&second, "active").await;
-    scene.endpoint.hang();
-    for _ in 0..4 {
-        scene.refer().await;
-    }
-    eventually("the other is told", || async {
-        (other.told().iter().flat_map(Told::numbers).collect::<Vec<_>>() == [1, 2, 3, 4]).then_some(())
-    })
-    .await;
-    assert!(scene.endpoint.told().iter().flat_map(Told::numbers).next().is_none());
-    assert_eq!(scene.status(&first).await["status"], "active");
-    scene.endpoint.answer(200);
     scene.stop().await;
 }
 

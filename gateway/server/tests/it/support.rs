@@ -483,7 +483,7 @@ pub(crate) fn configuration(address: &str, token: &Path, setup: &Setup) -> Strin
         let may = if setup.subscribers.contains(&id) { may.as_str() } else { "" };
         format!(
             "[[client]]\nid = \"{id}\"\ntenant = \"{tenant}\"\norganisation = \"{organisation}\"\n\
-             token-sha256 = \"{}\"\n{more}{may}\n",
+             token-sha256 = \"{}\"{may}\n{more}\n",
             sha256(id)
         )
     };

@@ -4,6 +4,7 @@ use super::state::State;
 use gateway_core::change::{CheckFailure, Removed};
 use gateway_core::identity::TenantId;
 use gateway_core::notify::{Fed, Notice, NoticeState};
+use gateway_core::subject::Subject;
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
@@ -70,7 +71,7 @@ pub(super) fn due(state: &State, now: OffsetDateTime, each: u32) -> Vec<Notice> 
     due.sort_by_key(|(place, notice)| (notice.due, *place));
     let mut of = BTreeMap::new();
     let mut has_room = |notice: &Notice| {
-        let count: &mut u32 = of.entry(notice.place()).or_default();
+        let count: &mut u32 = of.entry(notice.party()).or_default();
         *count += 1;
         *count <= each
     };
@@ -86,13 +87,19 @@ pub(super) fn of_queue(state: &State, queue: &str, after: u64, limit: u32) -> Ve
     found
 }
 
-/// Those that ended before a time and are not the last of their queue.
+/// Those that ended before a time and are not the last of a queue that may get another.
 pub(super) fn ended(state: &State, before: OffsetDateTime, limit: u32) -> Vec<Notice> {
     let is_last = |notice: &Notice| {
         let queue = notice.queue();
         !state.notices.values().any(|one| one.sequence > notice.sequence && one.queue() == queue)
     };
-    let over = |notice: &&Notice| !notice.state.is_open() && notice.due < before && !is_last(notice);
+    let is_erased = |notice: &Notice| {
+        let referral = state.referrals.iter().find(|one| Some(&one.id) == notice.referral.as_ref());
+        let subject = referral.and_then(|referral| referral.subject.as_ref()).map(Subject::record);
+        subject.is_some_and(|subject| state.erased.contains_key(&subject))
+    };
+    let stays = |notice: &Notice| is_last(notice) && (notice.destination.outlives_referral() || !is_erased(notice));
+    let over = |notice: &&Notice| !notice.state.is_open() && notice.due < before && !stays(notice);
     let mut ended: Vec<Notice> = state.notices.values().filter(over).cloned().collect();
     ended.sort_by_key(|notice| notice.due);
     ended.truncate(limit as usize);

@@ -58,8 +58,9 @@ pub(super) async fn put(on: &mut PgConnection, notice: &Notice) -> Result<(), Fa
             return Err(CheckFailure::Changed.into());
         }
         ask("WITH p AS (UPDATE last_place SET last = last + 1 WHERE name = 'notice' RETURNING last)
-             INSERT INTO notice (place, id, revision, tenant, queue, sequence, referral, state, due, ended, waits, body, party)
-             SELECT last, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, ?11 FROM p")
+             INSERT INTO notice (place, id, revision, tenant, queue, sequence, referral, state, due, ended, waits, body, party,
+                 outlives)
+             SELECT last, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, ?11, ?12 FROM p")
         .text(&notice.id)
         .number(revision)
         .text(&notice.tenant().0)
@@ -70,7 +71,8 @@ pub(super) async fn put(on: &mut PgConnection, notice: &Notice) -> Result<(), Fa
         .maybe_number(due)
         .maybe_number(ended)
         .text(&json(notice)?)
-        .text(&notice.place())
+        .text(&notice.party())
+        .number(i64::from(notice.destination.outlives_referral()))
     };
     run(on, put).await?;
     for sql in NOTICES_WAIT {

@@ -55,8 +55,9 @@ pub(super) fn put(file: &Connection, notice: &Notice) -> Result<(), CommitError>
             return Err(CheckFailure::Changed.into());
         }
         file.prepare_cached(
-            "INSERT INTO notice (id, revision, tenant, queue, sequence, referral, state, due, ended, waits, body, party)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, ?11)",
+            "INSERT INTO notice (id, revision, tenant, queue, sequence, referral, state, due, ended, waits, body, party,
+                 outlives)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, ?11, ?12)",
         )?
         .execute((
             &notice.id,
@@ -69,7 +70,8 @@ pub(super) fn put(file: &Connection, notice: &Notice) -> Result<(), CommitError>
             due,
             ended,
             json(notice)?,
-            notice.place(),
+            notice.party(),
+            notice.destination.outlives_referral(),
         ))?;
     }
     for sql in NOTICES_WAIT {

@@ -1,11 +1,16 @@
 //! What is fed, and notices: fed in the order of commits, told in the order of each queue, each begun by one alone.
 
-use super::samples::{Shared, at, audit, commit, fed, must, notice, put_notice, referral_id, refused, write};
+use super::samples::{
+    Shared, at, audit, commit, erasure, fed, must, notice, put_notice, put_referral, referral, referral_id, refused,
+    write,
+};
 use crate::store::CommitError;
 use gateway_core::change::{Change, CheckFailure, Removed};
 use gateway_core::identity::TenantId;
-use gateway_core::notify::{Notice, NoticeState, Told};
+use gateway_core::notify::{Destination, Notice, NoticeState, Told};
+use gateway_core::referral::Referral;
 use gateway_core::retry::Schedule;
+use gateway_core::subject::{Domain, Subject, SubjectId};
 use time::Duration;
 
 fn names(notices: Vec<Notice>) -> Vec<(String, u64)> {
@@ -116,6 +121,35 @@ pub(super) async fn notices_are_listed_by_queue_referral_and_end(store: Shared) 
     let gone = ["a", "none"].map(|task| Removed::Notice(notice(task, 1, 1).id)).to_vec();
     write(&store, vec![Change::Remove(gone)]).await;
     assert_eq!(names(must(store.notices_of(&referral_id("a")).await)), named(&[("a", 2), ("a", 3)]));
+}
+
+pub(super) async fn the_last_of_a_queue_goes_with_the_person_unless_its_numbers_are_told(store: Shared) {
+    let of = |id: &str, person: Option<&str>| {
+        let subject = person.map(|person| SubjectId(person.to_owned()));
+        put_referral(Referral { subject, ..referral(id, 1) })
+    };
+    write(&store, vec![of("a", Some("p")), of("b", Some("q")), of("c", None)]).await;
+    let event = {
+        let destination = Destination::Subscription { id: "s".to_owned() };
+        Notice { destination, id: "event".to_owned(), ..notice("a", 1, 1) }
+    };
+    // One is about no referral that is known here.
+    for ended in [notice("a", 1, 1), notice("a", 2, 1), notice("b", 1, 1), notice("c", 1, 1), notice("d", 1, 1), event]
+    {
+        write(&store, vec![put_notice(ended.clone())]).await;
+        end(&store, &ended, &Told::Sent, 20).await;
+    }
+    write(&store, vec![put_notice(notice("a", 3, 1))]).await;
+    let ended = async || names(must(store.ended_notices(at(30), 9).await));
+    assert_eq!(ended().await, named(&[("a", 1), ("a", 2)]));
+    for domain in [Domain::Consent, Domain::Record] {
+        let subject = Subject { id: SubjectId("p".to_owned()), domain };
+        write(&store, vec![Change::Erase { subject, erasure: erasure(25) }]).await;
+        assert_eq!(ended().await, named(&[("a", 1), ("a", 2)]), "the last one is open");
+    }
+    end(&store, &notice("a", 3, 1), &Told::NotWanted("The record was erased.".to_owned()), 26).await;
+    assert_eq!(ended().await, named(&[("a", 1), ("a", 2), ("a", 3)]));
+    assert_eq!(names(must(store.ended_notices(at(26), 9).await)), named(&[("a", 1), ("a", 2)]), "each at its time");
 }
 
 pub(super) async fn times_of_notices_are_kept_to_the_microsecond(store: Shared) {

@@ -78,7 +78,8 @@ pub async fn run(gateway: &Path, options: &Options) -> Result<Outcome> {
             let first = usize::try_from(number).unwrap_or(0) % points.len().max(1);
             let Some(first) = points.get(first).copied() else { bail!("no points were counted") };
             let lives = lives(&mut rng, first, &most, options.points - struck);
-            let setup = Setup::new(gateway, options.seed.wrapping_mul(1_000_003).wrapping_add(number));
+            let seed = options.seed.wrapping_mul(1_000_003).wrapping_add(number);
+            let setup = Setup { subscribes: true, ..Setup::new(gateway, seed) };
             let launches = lives.iter().map(launch).collect();
             let words = format!("points {:?}", lives.iter().map(point_words).collect::<Vec<_>>());
             let run = short::run(setup, number, launches, None, words);
@@ -161,7 +162,8 @@ async fn count(gateway: &Path, seed: u64) -> Result<Vec<u64>> {
             Ok(())
         })
     };
-    let ran = short::run(Setup::new(gateway, seed), 0, vec![launch], Some(read), "undisturbed".to_owned()).await;
+    let setup = Setup { subscribes: true, ..Setup::new(gateway, seed) };
+    let ran = short::run(setup, 0, vec![launch], Some(read), "undisturbed".to_owned()).await;
     if !ran.findings.is_empty() {
         bail!("the undisturbed run goes wrong:\n{}", ran.findings.join("\n"));
     }

@@ -27,4 +27,5 @@ pub mod script;
 pub mod short;
 pub mod strace;
 pub mod stuck;
+pub mod subscribed;
 pub mod verdict;

@@ -6,12 +6,14 @@
 
 use crate::facts::Kept;
 use crate::process::Place;
+use crate::subscribed::Subscribed;
 use anyhow::{Context as _, Result};
 use conformance_tests::connect_families::{ConnectFamilies, ConnectFamiliesConfig, Role, Status};
 use conformance_tests::front::Front;
 use conformance_tests::generator::{Expectation, Generator, PRACTICE_ODS, RecipientSpec, SyntheticReferral};
 use conformance_tests::gp_system::{GpConfig, GpSystem, Pause, Paused};
 use conformance_tests::platform::{FhirPlatform, Notify, PlatformConfig, PlatformTask, RecordedRequest};
+use conformance_tests::subscriber::SECRET;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -161,6 +163,8 @@ pub struct Setup {
     pub database: Option<String>,
     /// Sections at the end of the configuration.
     pub sections: String,
+    /// Whether a Subscription is told of every version of a Task.
+    pub subscribes: bool,
 }
 
 impl Setup {
@@ -168,7 +172,7 @@ impl Setup {
     #[must_use]
     pub fn new(gateway: &Path, seed: u64) -> Self {
         let (more, sections) = Default::default();
-        Self { gateway: gateway.to_owned(), seed, more, data: None, database: None, sections }
+        Self { gateway: gateway.to_owned(), seed, more, data: None, database: None, sections, subscribes: false }
     }
 }
 
@@ -208,6 +212,8 @@ pub struct Scene {
     pub kept: Kept,
     /// The seed.
     pub seed: u64,
+    /// Who is told of every version of a Task, if anybody is.
+    pub subscribed: Option<Subscribed>,
     address: String,
     folder: tempfile::TempDir,
 }
@@ -286,9 +292,26 @@ impl Scene {
         }
         let platforms = Platforms { keyed, asked, unkeyed };
         let seed = setup.seed;
-        let scene = Self { platforms, place, places, listens, front, kept, seed, address, folder };
+        let subscribed = if setup.subscribes { Some(Subscribed::start().await?) } else { None };
+        let scene = Self { platforms, place, places, listens, front, kept, seed, subscribed, address, folder };
         scene.configure(setup)?;
         Ok(scene)
+    }
+
+    /// Asks for the Subscription, where there is to be one; true once it is made.
+    pub async fn subscribes(&self) -> bool {
+        match &self.subscribed {
+            None => true,
+            Some(subscribed) => subscribed.asks(&format!("http://{}/fhir", self.address), GP_TOKEN).await,
+        }
+    }
+
+    /// True once whoever subscribed was told all.
+    pub async fn is_told(&self) -> bool {
+        match &self.subscribed {
+            None => true,
+            Some(subscribed) => subscribed.is_told(&self.kept).await,
+        }
     }
 
     /// A GP system of this scene. Each draws the same request ids for the same referral.
@@ -339,6 +362,17 @@ impl Scene {
         write("fhir-token", &PlatformConfig::default().token)?;
         write("unkeyed-token", &self.platforms.unkeyed.token(Role::LaDualRole, 11, 7))?;
         let [server, limits, retry] = &setup.more;
+        let (mut told, mut lease) = (String::new(), "");
+        if setup.subscribes {
+            write("webhook", SECRET)?;
+            let secret = folder.join("webhook");
+            told = format!(
+                "subscriptions = {{ hosts = [\"127.0.0.1\"], signing-secret = {{ file = \"{}\" }} }}\n",
+                secret.display()
+            );
+            // What is being told when the process dies is told again once its lease is over.
+            lease = "lease-seconds = 8\n";
+        }
         let place = match &setup.database {
             None => format!("data = \"{}\"", self.place.data().display()),
             Some(url) => {
@@ -353,9 +387,9 @@ impl Scene {
         let mut text = format!(
             "adapters = \"{}\"\n{server}\n{place}\n\
              [limits]\nrequests-per-minute = 4000000\nburst = 1000000\nat-once = 1000\n{limits}\n\
-             [retry]\ndelays-seconds = [1]\nsettle-seconds = 1\nrecall-seconds = 86400\n{retry}\n\
+             [retry]\ndelays-seconds = [1]\nsettle-seconds = 1\nrecall-seconds = 86400\n{lease}{retry}\n\
              [[client]]\nid = \"gp-system\"\ntenant = \"{TENANT}\"\norganisation = \"{PRACTICE_ODS}\"\n\
-             token-sha256 = \"{}\"\nroles = [\"referrer\"]\n",
+             token-sha256 = \"{}\"\nroles = [\"referrer\"]\n{told}",
             folder.join("adapters").display(),
             sha256(GP_TOKEN),
         );

@@ -126,6 +126,7 @@ impl<'a> Script<'a> {
     /// # Errors
     /// What did not come to its end, in words.
     pub async fn begin(&self) -> Result<()> {
+        self.until("somebody has subscribed", async || self.scene.subscribes().await).await?;
         self.submit().await?;
         for part in &self.parts {
             self.sender(part, Move::Cancel, Move::WithdrawConsent).await?;
@@ -184,7 +185,10 @@ impl<'a> Script<'a> {
         self.until("GP system, gateway and platforms agree", async || {
             self.scene.platforms.tick().await;
             // Nobody may answer just now; the next look asks again.
-            self.gp.poll().await.is_ok() && self.is_idle().await && self.open().await.is_empty()
+            self.gp.poll().await.is_ok()
+                && self.is_idle().await
+                && self.open().await.is_empty()
+                && self.scene.is_told().await
         })
         .await
     }

@@ -100,6 +100,9 @@ async fn play(
     ran.dead_letters =
         facts.referrals.iter().filter(|one| one.referral.delivery.word() == "dead-letter").count() as u64;
     ran.findings.extend(verdict::at_end(&facts));
+    if let Some(subscribed) = &scene.subscribed {
+        ran.findings.extend(subscribed.compare(&scene.kept).await?);
+    }
     ran.compared += 1;
     // An end that nobody asked for and no fault explains would be a finding of the keeper; a panic ends with 101.
     for status in ran.ends.iter().filter(|status| status.signal().is_none() && status.code() == Some(101)) {

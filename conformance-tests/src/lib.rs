@@ -50,3 +50,4 @@ pub mod salesforce;
 pub mod sftp_server;
 pub mod simulator;
 pub mod standard_webhooks;
+pub mod subscriber;

@@ -4,7 +4,8 @@
 //! Each run: a gateway in a process of its own (`child`, this very binary started again) kills itself with SIGKILL at
 //! one named point (`points`), no destructor runs; it is started again on the same folder, and the scenario goes on to
 //! its end (`scenario`), with a GP system that repeats what was not answered and a platform that keeps what it was
-//! given. Then the GP system's, the gateway's and the platform's records are compared (`verdict`).
+//! given. Then the GP system's, the gateway's and the platform's records are compared (`verdict`), and what a Subscription was told
+//! (`subscriber`).
 //!
 //! A point is the n-th time that a thing happens: `after commit accept#2`. An undisturbed run says which there are. By
 //! default each name is struck at least once and the rest is spread evenly; `CRASH_POINTS=all` strikes every one, and
@@ -15,6 +16,7 @@ mod points;
 mod process;
 mod report;
 mod scenario;
+mod subscriber;
 mod verdict;
 
 use scenario::{Plan, Run};

@@ -4,6 +4,7 @@
 use adapter_contract::{Answer, DeliveryError, HttpRequest};
 use async_trait::async_trait;
 use gateway_core::change::{Change, Transaction};
+use gateway_core::notify::NoticeState;
 use gateway_core::outbox::{ClaimRequest, Claimed};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -97,6 +98,12 @@ fn purpose(transaction: &Transaction) -> String {
         "status-was-read"
     } else if marks {
         "mark-in-flight"
+    } else if has(|change| matches!(change, Change::PutNotice(notice) if notice.state == NoticeState::Sending)) {
+        "begin-notice"
+    } else if has(|change| matches!(change, Change::PutNotice(_))) {
+        "make-notices"
+    } else if has(|change| matches!(change, Change::Remove(_))) {
+        "look-at-what-was-fed"
     } else {
         "other"
     };

@@ -1,11 +1,12 @@
-//! What happens in each run: five referrals, two of them withdrawn, one without consent; the platform works on what it
-//! was given; the GP system follows. Nothing here knows when the process dies: whoever is not answered asks again.
+//! What happens in each run: somebody subscribes; five referrals, two of them withdrawn, one without consent; the platform works on
+//! what it was given; the GP system follows. Nothing here knows when the process dies: whoever is not answered asks again.
 
 use crate::process::Keeper;
 use crate::verdict;
 use conformance_tests::generator::{Generator, PRACTICE_ODS, RecipientSpec};
 use conformance_tests::gp_system::{GpConfig, GpRecord, GpSystem, Pause, Paused, SubmitOutcome};
 use conformance_tests::platform::{FhirPlatform, Notify, PlatformConfig};
+use conformance_tests::subscriber::{SECRET, Subscriber};
 use sha2::{Digest as _, Sha256};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
@@ -80,7 +81,9 @@ pub(crate) async fn run(plan: Plan) -> Run {
     };
     let gp = GpSystem::new(config).expect("a client").with_attempts(BEATS).with_pause(Arc::new(Beat));
     let keeper = Keeper::start(folder.path(), plan.at.as_deref()).expect("the process starts");
-    let mut world = World { gp: Arc::new(gp), platform, keeper, folder, generator: generator(plan.seed) };
+    let subscriber = Subscriber::start().await.expect("an endpoint listens");
+    let (base, generator, subscription) = (format!("http://{address}/fhir"), generator(plan.seed), String::new());
+    let mut world = World { gp: Arc::new(gp), platform, subscriber, base, subscription, keeper, folder, generator };
 
     let mut findings = Vec::new();
     if let Err(words) = world.play().await {
@@ -105,6 +108,11 @@ pub(crate) struct World {
     pub(crate) gp: Arc<GpSystem>,
     pub(crate) platform: FhirPlatform,
     pub(crate) folder: tempfile::TempDir,
+    pub(crate) subscriber: Subscriber,
+    /// Id of the Subscription that leads to it.
+    pub(crate) subscription: String,
+    /// FHIR base address of the gateway.
+    base: String,
     keeper: Keeper,
     generator: Generator,
 }
@@ -113,6 +121,7 @@ impl World {
     /// # Errors
     /// What did not come to its end.
     async fn play(&mut self) -> Result<(), String> {
+        self.subscribe().await?;
         self.submit().await?;
         self.withdraw(WITHDRAWN_AT_ONCE).await?;
         let later = self.placer(WITHDRAWN_LATER);
@@ -127,6 +136,18 @@ impl World {
             self.unsettled().is_empty()
         })
         .await
+    }
+
+    /// Somebody subscribes, and is told of each Task from its first version on.
+    async fn subscribe(&mut self) -> Result<(), String> {
+        let mut id = None;
+        self.until("somebody has subscribed", async || {
+            id = self.subscriber.subscribe(&self.base, GP_TOKEN).await;
+            id.is_some()
+        })
+        .await?;
+        self.subscription = id.unwrap_or_default();
+        Ok(())
     }
 
     async fn submit(&self) -> Result<(), String> {
@@ -168,6 +189,10 @@ impl World {
     /// What is not yet as it should be in the end, in words.
     fn unsettled(&self) -> Vec<String> {
         let mut open: Vec<String> = self.gp.records().iter().filter_map(|record| self.open(record)).collect();
+        let notices = verdict::open_notices(self.folder.path());
+        if notices != Some(0) {
+            open.push(format!("{notices:?} notices"));
+        }
         let errands = self.errands();
         if errands != Some(0) {
             open.push(format!("{errands:?} errands"));
@@ -253,8 +278,12 @@ pub(crate) fn configure(folder: &Path, address: &str, platform: &FhirPlatform, k
     const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
     let token = folder.join("platform-token");
     std::fs::write(&token, PlatformConfig::default().token).expect("the token is written");
+    let webhook = folder.join("webhook");
+    std::fs::write(&webhook, SECRET).expect("the secret is written");
+    let webhook = webhook.display();
     let (base, token, data) = (platform.base_url(), token.display(), folder.display());
     let (gp, reports) = (sha256(GP_TOKEN), sha256(REPORT_TOKEN));
+    // What is being told when the process dies is told again once its lease is over.
     let text = format!(
         r#"
 [server]
@@ -271,6 +300,7 @@ tenant = "example-pcn"
 organisation = "{PRACTICE_ODS}"
 token-sha256 = "{gp}"
 roles = ["referrer"]
+subscriptions = {{ hosts = ["127.0.0.1"], signing-secret = {{ file = "{webhook}" }} }}
 [[platform]]
 id = "food-bank"
 name = "Example Food Bank"
@@ -293,6 +323,7 @@ notes = "send"
 [retry]
 delays-seconds = [1]
 settle-seconds = 1
+lease-seconds = 8
 "#
     );
     std::fs::write(folder.join("gateway.toml"), text).expect("the configuration is written");

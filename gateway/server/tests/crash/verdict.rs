@@ -1,6 +1,7 @@
 //! The end of a run: three records side by side, the GP system's, the gateway's and the platform's.
 
 use crate::scenario::World;
+use crate::subscriber;
 use conformance_tests::fhir::{REFERRAL_KEY, identifier};
 use conformance_tests::generator::Expectation;
 use conformance_tests::gp_system::GpRecord;
@@ -19,9 +20,20 @@ const IDS: u32 = 400;
 
 /// Errands that are due or under way, while the gateway runs; nothing if the file cannot be read just now.
 pub(crate) fn open_errands(folder: &Path) -> Option<u32> {
+    counted(folder, "SELECT count(*) FROM outbox WHERE state IN ('ready', 'leased')")
+}
+
+/// The same of what somebody on the GP's side is still to be told of.
+pub(crate) fn open_notices(folder: &Path) -> Option<u32> {
+    counted(
+        folder,
+        "SELECT (SELECT count(*) FROM feed) + (SELECT count(*) FROM notice WHERE state IN ('waiting', 'sending'))",
+    )
+}
+
+fn counted(folder: &Path, sql: &str) -> Option<u32> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let file = Connection::open_with_flags(folder.join("gateway.db"), flags).ok()?;
-    let sql = "SELECT count(*) FROM outbox WHERE state IN ('ready', 'leased')";
     file.query_row(sql, [], |row| row.get(0)).ok()
 }
 
@@ -63,7 +75,7 @@ async fn at_the_gateway(world: &World) -> Result<Vec<String>, StoreError> {
     let store = SqliteStore::open(&world.folder.path().join("gateway.db"))?;
     let referrals = store.referrals(&ReferralFilter { limit: u32::MAX, ..ReferralFilter::default() }).await?;
     let records = world.gp.records();
-    let mut findings = Vec::new();
+    let mut findings = subscriber::compare(world, &store).await?;
     for chain in store.verify_audit().await? {
         findings.extend(chain.broken.map(|line| format!("audit of {}: {line:?}", chain.tenant.0)));
     }

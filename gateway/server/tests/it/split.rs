@@ -1,6 +1,6 @@
 //! A referral in parts: a Task that asks nobody for anything follows the Tasks that are part of it.
 
-use crate::support::{GP, Sent, World, bundle, door, entry_of, eventually};
+use crate::support::{GP, Sent, Setup, World, bundle, door, entry_of, eventually};
 use gateway_core::accept::version_of;
 use gateway_core::change::{Change, CheckFailure, Transaction};
 use gateway_core::resource::{ResourceKey, WriteMethod};
@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 use vcse_gateway::store::CommitError;
+use vcse_gateway::store::sqlite::SqliteStore;
 
 const WHOLE: &str = "urn:uuid:6d1f1f5e-58a5-4f0e-9c3c-1d2f3a4b5c6d";
 
@@ -73,7 +74,10 @@ async fn the_whole_follows_its_parts_and_is_sent_to_nobody() {
 /// Thirty services answer at once: each word is taken, and the whole is what all of them come to.
 #[tokio::test]
 async fn thirty_parts_that_move_at_once_all_move_and_the_whole_with_them() {
-    let world = World::quiet().await;
+    // A store that is read by several at once: what one of them reads is old when another has written.
+    let disk = tempfile::tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(&disk.path().join("gateway.db")).unwrap());
+    let world = World::start(Setup { store, ..Setup::default() }).await;
     let sent = world.submit(&parts(30)).await;
     let mut all = tasks(&sent);
     let whole = all.remove(0);

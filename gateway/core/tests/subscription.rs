@@ -405,8 +405,8 @@ fn a_handshake_and_a_heartbeat_tell_of_no_event() {
         assert!(parameter(&value["entry"][0]["resource"], "notification-event").is_empty());
     }
     let failing = Notification { error: Some("words"), ..notification(Content::IdOnly, Shape::QueryStatus, &[]) };
-    let found = searchset(&[failing]);
+    let found = searchset(&[failing], 1, None);
     assert_eq!(validate::resource(&found), []);
     assert_eq!(parameter(&found.to_value()["entry"][0]["resource"], "error").len(), 1);
-    assert_eq!(validate::resource(&searchset(&[])), []);
+    assert_eq!(validate::resource(&searchset(&[], 0, Some("https://gateway.example/next"))), []);
 }

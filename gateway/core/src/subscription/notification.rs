@@ -170,9 +170,10 @@ impl Notification<'_> {
     }
 }
 
-/// The answer to `$status`: each Subscription's status, as matches of a search.
+/// One page of the answer to `$status`: each Subscription's status, as matches of a search. `total`: on all pages; `next`: where the rest
+/// is.
 #[must_use]
-pub fn searchset(notifications: &[Notification<'_>]) -> Json {
+pub fn searchset(notifications: &[Notification<'_>], total: u64, next: Option<&str>) -> Json {
     let entries: Vec<Value> = notifications
         .iter()
         .map(|one| {
@@ -181,7 +182,10 @@ pub fn searchset(notifications: &[Notification<'_>]) -> Json {
             })
         })
         .collect();
-    let mut bundle = json!({ "resourceType": "Bundle", "type": "searchset", "total": entries.len() });
+    let mut bundle = json!({ "resourceType": "Bundle", "type": "searchset", "total": total });
+    if let (Some(next), Some(bundle)) = (next, bundle.as_object_mut()) {
+        bundle.insert("link".to_owned(), json!([{ "relation": "next", "url": next }]));
+    }
     if let (false, Some(bundle)) = (entries.is_empty(), bundle.as_object_mut()) {
         bundle.insert("entry".to_owned(), json!(entries));
     }

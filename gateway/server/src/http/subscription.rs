@@ -27,9 +27,13 @@ use gateway_core::subscription::{
 };
 use gateway_fhir::{Issue, IssueCode, Json};
 use serde_json::json;
+use std::collections::BTreeSet;
 
 /// Events of one answer to `$events`, at most.
 const EVENTS: u32 = 200;
+
+/// Ids of one question, at most.
+const IDS: usize = 100;
 
 /// What this client may subscribe with.
 fn subscriber<'g>(gateway: &'g Gateway, context: &Context) -> Result<&'g Subscriber, Refusal> {
@@ -88,33 +92,13 @@ fn accepted(gateway: &Gateway, subscriber: &Subscriber, bytes: &[u8]) -> Result<
 /// Each version of a Task is looked at by every Subscription.
 async fn room(gateway: &Gateway, context: &Context) -> Result<(), Refusal> {
     let on = [Status::Requested, Status::Active, Status::Error];
-    let found = all(gateway, context, &on, 1).await?;
-    if found.0 < u64::from(MOST) {
+    let on = on.iter().map(|status| Token::new("status", status.code())).collect();
+    let found = gateway.store.search(&search(context, on, 1)).await.map_err(|error| store_fault(&error))?;
+    if found.total.unwrap_or_default() < u64::from(MOST) {
         return Ok(());
     }
     let words = format!("This organisation has {MOST} Subscriptions. Delete those that nobody needs.");
     Err(Refusal::one(422, Issue::general(IssueCode::TooCostly, words)))
-}
-
-/// The caller's Subscriptions in these states, and how many there are.
-async fn all(
-    gateway: &Gateway,
-    context: &Context,
-    states: &[Status],
-    limit: u32,
-) -> Result<(u64, Vec<ResourceVersion>), Refusal> {
-    let query = SearchQuery {
-        compartment: context.client.compartment(),
-        kind: SUBSCRIPTION.to_owned(),
-        all_of: vec![states.iter().map(|status| Token::new("status", status.code())).collect()],
-        updated: UpdatedRange::default(),
-        after: 0,
-        up_to: None,
-        limit,
-        count: true,
-    };
-    let page = gateway.store.search(&query).await.map_err(|error| store_fault(&error))?;
-    Ok((page.total.unwrap_or_default(), page.rows.into_iter().map(|(_, stored)| stored).collect()))
 }
 
 fn url(gateway: &Gateway, stored: &ResourceVersion) -> String {
@@ -315,19 +299,75 @@ pub(super) async fn operation(
     match (name, id) {
         ("events", Some(id)) => told(gateway, context, id, asked).await,
         (_, Some(id)) => {
-            let (stored, document) = standing(gateway, context, &key(context, SUBSCRIPTION, id)).await?;
-            statuses(gateway, vec![(stored, document)]).await
+            let found = standing(gateway, context, &key(context, SUBSCRIPTION, id)).await?;
+            statuses(gateway, vec![found], 1, None).await
         }
-        (_, None) => {
-            let (ids, states) = (values(asked, "id"), values(asked, "status"));
-            let known = [Status::Requested, Status::Active, Status::Error, Status::Off];
-            let (_, found) = all(gateway, context, &known, gateway.limits.page.0).await?;
-            let found = found.into_iter().filter(|stored| ids.is_empty() || ids.contains(&stored.key.id.as_str()));
-            let found = found.filter_map(|stored| parse(&stored).map(|document| (stored, document)));
-            let is_asked =
-                |document: &Json| states.is_empty() || document.text("status").is_some_and(|one| states.contains(&one));
-            statuses(gateway, found.filter(|(_, document)| is_asked(document)).collect()).await
+        (_, None) => status_of_all(gateway, context, asked).await,
+    }
+}
+
+/// `$status` of those that are asked for. An organisation may have many that have ended: who asks for those in error finds these among
+/// however many, and what is more than a page holds is on the next.
+async fn status_of_all(gateway: &Gateway, context: &Context, asked: &[(String, String)]) -> Result<Reply, Refusal> {
+    let (ids, states) = (values(asked, "id"), values(asked, "status"));
+    let is_asked =
+        |document: &Json| states.is_empty() || document.text("status").is_some_and(|one| states.contains(&one));
+    if !ids.is_empty() {
+        if ids.len() > IDS {
+            let words = format!("At most {IDS} ids are asked for at once.");
+            return Err(Refusal::one(400, Issue::general(IssueCode::TooCostly, words)));
         }
+        let mut found = Vec::new();
+        for id in ids.iter().copied().collect::<BTreeSet<&str>>() {
+            let stored = gateway.store.resource(&key(context, SUBSCRIPTION, id), None).await;
+            let stored = stored.map_err(|error| store_fault(&error))?;
+            let found_here = stored.and_then(|stored| parse(&stored).map(|document| (stored, document)));
+            found.extend(found_here.filter(|(_, document)| is_asked(document)));
+        }
+        let total = u64::try_from(found.len()).unwrap_or(u64::MAX);
+        return statuses(gateway, found, total, None).await;
+    }
+    let number = |name: &str| match asked.iter().find(|(one, _)| one == name).map(|(_, value)| value.parse::<u64>()) {
+        None => Ok(None),
+        Some(Ok(number)) => Ok(Some(number)),
+        Some(Err(_)) => {
+            let words = "_count is a whole number; a link is followed as it is given.";
+            Err(Refusal::one(400, Issue::general(IssueCode::Value, words)))
+        }
+    };
+    let most = gateway.limits.page.0;
+    let limit =
+        number("_count")?.and_then(|count| u32::try_from(count).ok()).map_or(most, |count| count.clamp(1, most));
+    let query = SearchQuery {
+        after: number("_after")?.unwrap_or(0),
+        up_to: number("_upto")?,
+        ..search(context, states.iter().map(|status| Token::new("status", *status)).collect(), limit)
+    };
+    let page = gateway.store.search(&query).await.map_err(|error| store_fault(&error))?;
+    let next = page.rows.last().filter(|_| page.more).map(|(place, _)| {
+        let mut url = form_urlencoded::Serializer::new(String::new());
+        url.extend_pairs(states.iter().map(|status| ("status", *status)));
+        let numbers = [("_count", u64::from(limit)), ("_after", *place), ("_upto", page.up_to)];
+        url.extend_pairs(numbers.map(|(name, number)| (name, number.to_string())));
+        format!("{}/{SUBSCRIPTION}/$status?{}", gateway.base_url, url.finish())
+    });
+    let total = page.total.unwrap_or_default();
+    let rows = page.rows.into_iter().map(|(_, stored)| stored);
+    let found = rows.filter_map(|stored| parse(&stored).map(|document| (stored, document))).collect();
+    statuses(gateway, found, total, next.as_deref()).await
+}
+
+/// The caller's Subscriptions in any of these states; in any at all where none is given.
+fn search(context: &Context, states: Vec<Token>, limit: u32) -> SearchQuery {
+    SearchQuery {
+        compartment: context.client.compartment(),
+        kind: SUBSCRIPTION.to_owned(),
+        all_of: if states.is_empty() { Vec::new() } else { vec![states] },
+        updated: UpdatedRange::default(),
+        after: 0,
+        up_to: None,
+        limit,
+        count: true,
     }
 }
 
@@ -350,7 +390,12 @@ fn status(document: &Json) -> Status {
     document.text("status").and_then(Status::from_code).unwrap_or(Status::Off)
 }
 
-async fn statuses(gateway: &Gateway, found: Vec<(ResourceVersion, Json)>) -> Result<Reply, Refusal> {
+async fn statuses(
+    gateway: &Gateway,
+    found: Vec<(ResourceVersion, Json)>,
+    total: u64,
+    next: Option<&str>,
+) -> Result<Reply, Refusal> {
     let mut told = Vec::with_capacity(found.len());
     for (stored, document) in &found {
         told.push((stored, document, gateway.new_id(), since_start(gateway, &stored.key).await?));
@@ -371,7 +416,7 @@ async fn statuses(gateway: &Gateway, found: Vec<(ResourceVersion, Json)>) -> Res
             now: gateway.clock.now(),
         })
         .collect();
-    Ok(Reply::json(StatusCode::OK, searchset(&notifications).to_text()))
+    Ok(Reply::json(StatusCode::OK, searchset(&notifications, total, next).to_text()))
 }
 
 /// What a Subscription was or was to be told, by number: what is still kept, from the first asked for on.

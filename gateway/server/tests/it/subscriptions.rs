@@ -455,3 +455,38 @@ async fn consent_is_decided_again_when_it_is_sent() {
     assert!(later.bundle["entry"].as_array().unwrap().iter().skip(1).all(|entry| entry.get("resource").is_none()));
     scene.stop().await;
 }
+
+#[tokio::test]
+async fn those_in_one_state_are_found_among_however_many_have_ended() {
+    let scene = Scene::start().await;
+    let wish = subscription(&scene.endpoint.url, "empty", &[]);
+    for _ in 0..201 {
+        let path = scene.create(GP, &wish).await;
+        assert_eq!(scene.world.send(scene.world.request(GP, "DELETE", &path)).await.status, 204);
+    }
+    let path = scene.active("empty", &[]).await;
+    let id = path.rsplit('/').next().unwrap();
+    let ask = async |query: &str| {
+        let answer = scene.world.get(GP, &format!("/fhir/Subscription/$status{query}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        assert_valid(query, &answer.text);
+        let answer = answer.json();
+        let listed = answer["entry"].as_array().map_or(0, Vec::len);
+        (answer["total"].as_u64().unwrap(), listed, answer)
+    };
+    let (total, listed, answer) = ask("?status=active").await;
+    assert_eq!((total, listed), (1, 1));
+    assert!(answer.to_string().contains(id));
+    assert_eq!(ask("?status=error").await.0, 0);
+    let (total, listed, _) = ask(&format!("?id={id}")).await;
+    assert_eq!((total, listed), (1, 1));
+    assert_eq!(ask(&format!("?id={id}&status=off")).await.0, 0);
+    // All: what is more than a page is behind its link.
+    let (total, listed, first) = ask("").await;
+    assert_eq!((total, listed), (202, 200));
+    let next = first["link"][0]["url"].as_str().unwrap();
+    let (total, listed, last) = ask(next.split_once("$status").unwrap().1).await;
+    assert_eq!((total, listed, last.get("link")), (202, 2, None));
+    assert!(last.to_string().contains(id));
+    scene.stop().await;
+}

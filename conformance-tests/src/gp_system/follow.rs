@@ -1,8 +1,9 @@
-//! Following and cancelling what was submitted: polls by `_lastUpdated`, reads, and a conditional JSON Patch.
+//! Following and cancelling what was submitted: polls by `_lastUpdated` with an overlap, reads, and a conditional JSON Patch.
 //!
 //! It never writes a status of its own into the book: only what the gateway said is there.
 
 use serde_json::{Value, json};
+use time::{Duration, OffsetDateTime};
 
 use super::{Book, GpSystem, SeenVersion, WireError};
 use crate::fhir;
@@ -10,11 +11,16 @@ use crate::fhir;
 /// A poll gives up after so many pages: a next link that leads in a circle must not hold a test.
 const PAGES: usize = 1000;
 
+/// So far behind the newest change seen a poll begins. A version is stamped when it is decided and can be read once it is stored: one
+/// that is stored later may bear an earlier stamp, and would never be seen by who asks from the newest on (docs/api.md).
+const OVERLAP: Duration = Duration::minutes(5);
+
 impl GpSystem {
-    /// Asks for every Task that changed since the newest change seen, through all pages. How many versions were new.
+    /// Asks for every Task that changed since shortly before the newest change seen, through all pages. How many versions were new: what
+    /// comes again is known by its id and `meta.versionId`.
     pub async fn poll(&self) -> Result<usize, WireError> {
-        let since = self.book().since.clone().unwrap_or_else(|| "1970-01-01T00:00:00Z".to_owned());
-        // `ge` and not `gt`: two Tasks may change in the same millisecond, and one of them be on the page before.
+        let seen = self.book().since.as_deref().and_then(fhir::read_instant);
+        let since = fhir::instant(seen.map_or(OffsetDateTime::UNIX_EPOCH, |newest| newest - OVERLAP));
         let bound = format!("ge{since}");
         let query = [("_lastUpdated", bound.as_str()), ("_count", "100")];
         let first = self.wire.url("Task");

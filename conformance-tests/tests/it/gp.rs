@@ -75,6 +75,30 @@ async fn polling_follows_every_page_and_keeps_every_version() {
     assert_eq!((record.business_status(), record.status_reason()), (Some("Welcome call booked"), Some("Full")));
 }
 
+/// What another instance decided before and stored after: its stamp is older than the newest that was seen.
+#[tokio::test]
+async fn polling_finds_a_version_that_could_be_read_only_later_than_newer_ones() {
+    let (base, stub) = gateway().await;
+    let gp = gp(&base);
+    for n in 0..3 {
+        gp.submit(&generator().referral(n)).await;
+    }
+    let decided = {
+        let mut stub = stub.lock().unwrap();
+        let before = stub.tasks["t1"].clone();
+        stub.set("t1", &[("status", json!("rejected")), ("statusReason", json!({ "text": "Full" }))]);
+        let decided = stub.tasks.insert("t1".to_owned(), before).unwrap();
+        stub.clock += 240;
+        stub.set("t2", &[("status", json!("accepted"))]);
+        decided
+    };
+    assert_eq!(gp.poll().await.unwrap(), 3);
+    stub.lock().unwrap().tasks.insert("t1".to_owned(), decided);
+    assert_eq!(gp.poll().await.unwrap(), 1);
+    assert_eq!(gp.records()[0].status(), Some("rejected"));
+    assert_eq!(gp.poll().await.unwrap(), 0, "what comes again is nothing new");
+}
+
 #[tokio::test]
 async fn a_version_seen_before_the_submission_is_noted_is_not_lost() {
     let (base, stub) = gateway().await;

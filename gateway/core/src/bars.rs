@@ -12,7 +12,9 @@ mod crosswalk;
 mod errors;
 mod message;
 mod patterns;
+mod person;
 mod response;
+mod taken;
 mod translate;
 mod update;
 
@@ -21,9 +23,11 @@ pub use crosswalk::{CROSSWALK, CrosswalkRow, Reason, reason, row};
 pub use errors::{Published, outcome, published};
 pub use message::{Entry, Message, read};
 pub use patterns::{Act, CATEGORY, Content, DEFINITIONS, EVENT, PATTERNS, Pattern, message_definitions};
+pub use person::same_person;
 pub use response::{Conversation, RESPONSE, Responding, Response, conversation, response, says};
+pub use taken::{CHANGE_ID, changed_by, in_order, noted, repeated, taken_as, without_changes};
 pub use translate::{Translation, names, translate};
-pub use update::{Standing, changed};
+pub use update::{Before, Standing, changed};
 
 use crate::accept::Rules;
 use crate::identity::TenantId;

@@ -13,7 +13,7 @@ pub use amended::AMENDABLE;
 pub(crate) use amended::may_change;
 pub use references::{Found, Stored, Wants, resolve, wants};
 pub use rules::{Person, patient_of};
-pub(crate) use rules::{check_task, find_document, labels};
+pub(crate) use rules::{check_task, find_document, labels, nhs_numbers_of};
 pub(crate) use submission::deduplicated;
 pub use submission::{Draft, Submission, Write, read, read_single};
 pub use submission::{check_single, parse_etag};

@@ -7,6 +7,7 @@
 
 use super::REFERRAL_NUMBER;
 use super::message::Message;
+use super::patterns::Act;
 use adapter_contract::TaskStatus;
 use gateway_fhir::{Issue, IssueCode, Json, Severity, issue, references};
 use serde_json::json;
@@ -63,7 +64,7 @@ pub fn answer(message: &Message<'_>, stored: &Stored<'_>) -> Json {
     if !has_task {
         entries.push(listed(stored.task_url, as_sent(stored)));
     }
-    let mut outcome = issue::operation_outcome(&[said(stored.task)]);
+    let mut outcome = issue::operation_outcome(&[said(message.pattern.act, stored.task)]);
     named(&mut outcome, outcome_id);
     entries.push(listed(&outcome_url, outcome));
     let mut bundle: Json = json!({ "resourceType": "Bundle", "id": message.id }).into();
@@ -103,7 +104,7 @@ fn as_sent(stored: &Stored<'_>) -> Json {
 }
 
 /// What became of it, in a sentence. A Task's reason is words of the gateway's, without patient data.
-fn said(task: &Json) -> Issue {
+fn said(act: Act, task: &Json) -> Issue {
     let status = crate::task::status(task);
     let reason = task.get("statusReason").and_then(|reason| reason.text("text")).unwrap_or_default();
     let (severity, diagnostics) = match status {
@@ -112,6 +113,11 @@ fn said(task: &Json) -> Issue {
         }
         Some(TaskStatus::Cancelled | TaskStatus::EnteredInError) => {
             (Severity::Information, "The referral is taken back.".to_owned())
+        }
+        _ if act == Act::Change => {
+            let words = "The change is stored, and goes to the organisation as far as it can be told. Where it could not be told, \
+                         Task.statusReason says so.";
+            (Severity::Information, words.to_owned())
         }
         _ => (Severity::Information, "The referral is stored and on its way. Nobody has accepted it yet.".to_owned()),
     };

@@ -28,7 +28,7 @@ pub struct Translation {
     pub submission: Submission,
     /// `fullUrl` of the Task.
     pub task: String,
-    places: Places,
+    pub(super) places: Places,
 }
 
 impl Translation {
@@ -273,17 +273,17 @@ pub fn names(message: &Message<'_>) -> Vec<Json> {
 
 /// Where in the message a place of the transaction is.
 #[derive(Debug, Clone, PartialEq)]
-struct Places {
+pub(super) struct Places {
     /// Index of the ServiceRequest in the transaction.
-    request: usize,
+    pub(super) request: usize,
     /// Indexes in the message of what the ServiceRequest contains beyond its own.
-    contained: Vec<usize>,
+    pub(super) contained: Vec<usize>,
     /// Index in the message of each entry of the transaction; `None` = the Task that was made.
-    entries: Vec<Option<usize>>,
+    pub(super) entries: Vec<Option<usize>>,
 }
 
 impl Places {
-    fn told(&self, refusal: Refusal) -> Refusal {
+    pub(super) fn told(&self, refusal: Refusal) -> Refusal {
         let issues = refusal.issues.into_iter().map(|issue| {
             let expression = issue.expression.as_deref().map(|place| self.place(place));
             Issue { expression, ..issue }

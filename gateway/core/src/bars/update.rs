@@ -5,54 +5,91 @@
 //! is another referral.
 
 use super::message::Message;
-use super::translate::{SUPPORTING, by_identifier, label};
-use crate::ingest::{Submission, may_change};
+use super::person::{patient, patient_in};
+use super::translate::{Places, SUPPORTING, Translation, by_identifier, label};
+use crate::ingest::may_change;
 use crate::refusal::Refusal;
-use gateway_fhir::{Json, references};
+use gateway_fhir::{Issue, IssueCode, Json, references};
 use serde_json::json;
 use std::collections::BTreeMap;
-
-/// What a message may say of the person; the rest of the Patient stays.
-const OF_PATIENT: [&str; 6] = ["name", "telecom", "address", "gender", "maritalStatus", "communication"];
 
 /// A stored resource: id, version, document.
 pub type Standing<'a> = (&'a str, u64, &'a Json);
 
+/// What a message that changes a referral finds.
+#[derive(Debug, Clone, Copy)]
+pub struct Before<'a> {
+    /// Id of the Task.
+    pub task: &'a str,
+    /// The ServiceRequest.
+    pub request: Standing<'a>,
+    /// The Patient.
+    pub person: &'a Json,
+    /// Its id and version, where it is stored by itself; else it is contained in the ServiceRequest.
+    pub patient: Option<(&'a str, u64)>,
+    /// What the Patient refers to, by `Type/id`.
+    pub kin: &'a BTreeMap<String, Json>,
+}
+
 /// Translates a message that changes a referral.
 ///
 /// # Errors
-/// [`Refusal`] with the faults that ingest finds.
-pub fn changed(
-    message: &Message<'_>,
-    request: Standing<'_>,
-    patient: Option<Standing<'_>>,
-    max_entries: usize,
-) -> Result<Submission, Refusal> {
+/// [`Refusal`] with the faults that ingest finds, with their places in the message.
+pub fn changed(message: &Message<'_>, before: &Before<'_>, max_entries: usize) -> Result<Translation, Refusal> {
     let comes = |kind: &str| SUPPORTING.contains(&kind) || matches!(kind, "ServiceRequest" | "Patient");
     // What does not come along is named by its identifier, so that nothing leads nowhere.
     let apart: BTreeMap<&str, String> = message
         .entries()
-        .filter(|entry| !comes(entry.kind) || (entry.kind == "Patient" && patient.is_none()))
+        .filter(|entry| !comes(entry.kind) || (entry.kind == "Patient" && before.patient.is_none()))
         .map(|entry| (entry.full_url, String::new()))
         .collect();
-    let mut entries = vec![put(message.request.full_url, request, requested(message, request.2, &apart))];
-    let theirs = message.entries().find(|entry| entry.kind == "Patient");
-    if let (Some(theirs), Some(stored)) = (theirs, patient) {
-        let mut next = plain(stored.2);
-        for name in OF_PATIENT {
-            replace(&mut next, name, theirs.resource);
+    let mut entries = vec![put(message.request.full_url, before.request, requested(message, before.request.2, &apart))];
+    let mut places = Places { request: 0, contained: Vec::new(), entries: vec![Some(message.request.index)] };
+    if let Some(theirs) = patient_in(message) {
+        let stored = plain(before.person);
+        let next = patient(message, theirs.resource, &stored, before.kin, &apart);
+        match before.patient {
+            _ if next == stored => {}
+            Some((id, version)) => {
+                places.entries.push(Some(theirs.index));
+                entries.push(put(theirs.full_url, (id, version, before.person), next));
+            }
+            None => {
+                let words = "The Patient of this referral is contained in its ServiceRequest, and a message does not change it. Send it \
+                             as it stands, or with its identifier alone, and change it by PUT of the ServiceRequest.";
+                let place = format!("Bundle.entry[{}].resource", theirs.index);
+                return Err(Refusal::one(422, Issue::at(IssueCode::BusinessRule, place, words)));
+            }
         }
-        entries.push(put(theirs.full_url, stored, next));
     }
     for entry in message.entries().filter(|entry| SUPPORTING.contains(&entry.kind)) {
         let mut resource = entry.resource.clone();
         by_identifier(&mut resource, &apart);
         let made = json!({ "method": "POST", "url": entry.kind });
+        places.entries.push(Some(entry.index));
         entries.push(entry_of(entry.full_url, resource, made.into()));
     }
+    stand(&mut entries, message, before);
     let mut bundle: Json = json!({ "resourceType": "Bundle", "type": "transaction" }).into();
     bundle.set("entry", Json::Array(entries));
-    crate::ingest::read(&bundle, max_entries)
+    match crate::ingest::read(&bundle, max_entries) {
+        Ok(submission) => Ok(Translation { submission, task: format!("urn:uuid:{}", before.task), places }),
+        Err(refusal) => Err(places.told(refusal)),
+    }
+}
+
+/// Where the Patient is not written, what is about the person refers to it as it is stored.
+fn stand(entries: &mut [Json], message: &Message<'_>, before: &Before<'_>) {
+    let Some(((id, _), theirs)) = before.patient.zip(patient_in(message)) else { return };
+    if entries.iter().any(|entry| entry.text("fullUrl") == Some(theirs.full_url)) {
+        return;
+    }
+    let stored = format!("Patient/{id}");
+    for resource in entries.iter_mut().filter_map(|entry| entry.get_mut("resource")) {
+        references::rewrite(resource, &mut |value, logical| {
+            (logical && value == theirs.full_url).then(|| stored.clone())
+        });
+    }
 }
 
 /// The stored ServiceRequest with what the message asks for now.

@@ -75,7 +75,8 @@ fn nhs_number_of(holder: &Json) -> Option<String> {
     nhs_numbers_of(holder).next()
 }
 
-fn nhs_numbers_of(holder: &Json) -> impl Iterator<Item = String> + '_ {
+/// The valid NHS numbers among its identifiers.
+pub(crate) fn nhs_numbers_of(holder: &Json) -> impl Iterator<Item = String> + '_ {
     holder
         .items("identifier")
         .iter()

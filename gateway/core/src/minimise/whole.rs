@@ -3,6 +3,7 @@
 //! that the same referral gives the same result at each stage.
 
 use super::Source;
+use crate::bars;
 use crate::consent::{Item, Withheld, referral_items};
 use crate::ingest::Person;
 use crate::loss::without_ours;
@@ -43,6 +44,7 @@ impl Whole {
             own_task.remove(element);
         }
         without_ours(&mut own_task);
+        bars::without_changes(&mut own_task);
         let mut own_request = plain(service_request.1, service_request.0);
         let patient_id = match person.reference.split_once('#') {
             Some((_, fragment)) => fragment,

@@ -2,6 +2,7 @@
 //! or withdrawn like every other Task. What is its own here are the headers, the answer and the shape of refusals.
 
 mod change;
+mod found;
 mod headers;
 mod withdraw;
 
@@ -20,7 +21,6 @@ use gateway_core::change::{Change, Transaction};
 use gateway_core::identity::{Profile, Role};
 use gateway_core::refusal::Refusal;
 use gateway_core::resource::ResourceVersion;
-use gateway_fhir::{Issue, IssueCode};
 use std::collections::BTreeMap;
 
 /// How refusals are told.
@@ -79,6 +79,7 @@ pub(super) async fn receive(gateway: &Gateway, context: &Context, parts: &Parts,
 
 /// A new referral: written as the transaction that it amounts to.
 async fn refer(gateway: &Gateway, context: &Context, bytes: &[u8], message: &Message<'_>) -> Result<Reply, Refusal> {
+    found::refuse_repeated(gateway, context, message).await?;
     let translation = bars::translate(message, gateway.limits.bundle_entries)?;
     let written = async {
         need_consent_role(context, &translation.submission)?;
@@ -101,9 +102,7 @@ fn taken(
     let task = written.iter().zip(bodies).find(|(row, _)| row.kind == "Task");
     let (row, stored) = task.ok_or_else(Refusal::not_found)?;
     if !row.created {
-        let words =
-            "A message with this Bundle.id was processed before, under another X-Request-Id; its result stands.";
-        return Err(Refusal::one(409, Issue::at(IssueCode::Duplicate, "Bundle.id", words)));
+        return Err(bars::repeated());
     }
     let urls = translation.submission.drafts.iter().map(|draft| draft.full_url.clone().unwrap_or_default());
     let references = urls.zip(written).map(|(url, row)| (url, format!("{}/{}", row.kind, row.id))).collect();

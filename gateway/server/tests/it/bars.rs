@@ -1,6 +1,7 @@
 //! BaRS-shaped messages over HTTP: a referral, the same again, a cancellation, and what each is told.
 
 mod budget;
+mod changes;
 mod definitions;
 mod faults;
 mod headers;
@@ -357,7 +358,10 @@ async fn a_cancellation_is_the_senders_withdrawal_of_its_task() {
         let again = world.send(post(&world, 2, &cancel)).await;
         assert_eq!(told("again", &again), is(409, "duplicate", "REC_CONFLICT"));
         let before = world.store().content_hash().await.unwrap();
-        let over = world.send(post(&world, 3, &cancel)).await;
+        let repeated = world.send(post(&world, 3, &cancel)).await;
+        assert_eq!(told("the same message", &repeated), is(409, "duplicate", "REC_CONFLICT"));
+        cancel["id"] = json!(guid(501));
+        let over = world.send(post(&world, 4, &cancel)).await;
         assert_eq!(told("over", &over), is(409, "conflict", "REC_CONFLICT"));
         assert_eq!(world.store().content_hash().await.unwrap(), before);
     }
@@ -393,6 +397,7 @@ async fn a_referral_is_found_by_each_name_that_the_sender_has_for_it() {
         let taken = world.send(post(&world, request, &sent)).await;
         assert_eq!(taken.status, 200, "{}", taken.text);
         let mut cancel = cancellation(&taken.json(), "revoked");
+        cancel["id"] = json!(guid(510 + request));
         let named = part(&mut cancel, "ServiceRequest").as_object_mut().unwrap();
         if by != "id" {
             named.remove("id");

@@ -18,6 +18,7 @@ use crate::status;
 use adapter_contract::business_status::{NEEDS_MORE, SAFEGUARDING};
 use adapter_contract::{ReportSource, StatusReport};
 use std::collections::BTreeMap;
+use time::OffsetDateTime;
 
 /// Business status of what is kept of such a report once consent was withdrawn.
 pub(crate) const CALL: &str = "call-requested";
@@ -48,10 +49,12 @@ pub(crate) fn raised(from: &Alignment<'_>, referral: &mut Referral) -> Vec<Chang
     let mut by_cause: BTreeMap<Cause, Vec<(String, &ReportRecord)>> = BTreeMap::new();
     // Whoever calls for help is heard, also where it speaks of what the referral was there before.
     for run in runs(from.reports.iter().chain(from.former)) {
-        if run.iter().any(|record| was_told(record, referral)) {
-            continue;
-        }
-        let Some(record) = run.first() else { continue };
+        let told = run.iter().any(|record| was_told(record, referral));
+        // What a person has dealt with and the platform then pushes once more is a call of its own, though it says the same.
+        let again =
+            |record: &&&ReportRecord| is_new(record) && is_pushed(record) && ended_before(referral, record.received);
+        let record = if told { run.iter().find(again) } else { run.first() };
+        let Some(record) = record else { continue };
         by_cause.entry(cause(&record.report, from)).or_default().push((occurrence(&record.report), record));
     }
     for (cause, mut fresh) in by_cause {
@@ -84,6 +87,20 @@ const AGAIN: &str = "It calls again, and says no more than before.";
 
 fn occurrence(report: &StatusReport) -> String {
     format!("{}|{}", report.platform_referral.0, report.event)
+}
+
+/// Whether somebody, or something, told it, rather than that we went and looked.
+fn is_pushed(record: &ReportRecord) -> bool {
+    match record.source {
+        ReportSource::Webhook | ReportSource::TaskUpdate | ReportSource::Mail | ReportSource::StatusLink => true,
+        ReportSource::Poll | ReportSource::Acknowledgement => false,
+    }
+}
+
+/// Whether every follow-up of a call for help had ended by then.
+fn ended_before(referral: &Referral, at: OffsetDateTime) -> bool {
+    let mut alarms = referral.follow_ups.iter().filter(|one| one.cause.is_alarm());
+    alarms.all(|one| one.ended_at.is_some_and(|ended| ended < at))
 }
 
 /// Whether a person was told of it: it was applied, or a follow-up knows it while it is not.
@@ -127,10 +144,15 @@ fn runs<'a>(reports: impl Iterator<Item = &'a ReportRecord>) -> Vec<Vec<&'a Repo
     runs
 }
 
-/// Whether two reports are the same call: the same concern in the same words.
+/// Whether two reports are the same call: the same concern in the same words. A platform that counts no versions and gives another date
+/// says it anew (a row of a file).
 fn says_the_same(one: &StatusReport, other: &StatusReport) -> bool {
     let words = |report: &StatusReport| report.reason.as_deref().and_then(crate::align::tidy);
-    is_alarm(one) && one.business_status == other.business_status && words(one) == words(other)
+    let dated_anew = one.order.version.is_none()
+        && other.order.version.is_none()
+        && one.order.instant.is_some()
+        && one.order.instant != other.order.instant;
+    is_alarm(one) && one.business_status == other.business_status && words(one) == words(other) && !dated_anew
 }
 
 fn caller(record: &ReportRecord) -> String {
@@ -145,11 +167,14 @@ fn note(from: &Alignment<'_>, cause: Cause, record: &ReportRecord) -> Option<(St
 }
 
 /// What is written of calls for help while nothing else of the reports is applied, because the acknowledgement is still under way.
-/// `None` if there is none that is new. The reports stay as they are, and are applied once it has come.
+/// `None` if there is none that is new. The reports are marked as told, and are applied once it has come.
 #[must_use]
 pub fn meanwhile(from: &Alignment<'_>) -> Option<Transaction> {
     let mut referral = from.referral.clone();
     let mut changes = raised(from, &mut referral);
+    let new = from.reports.iter().chain(from.former);
+    let new = new.filter(|record| record.disposition == Disposition::Recorded && is_alarm(&record.report));
+    changes.extend(new.map(|record| Change::DisposeReport { id: record.id.clone(), disposition: Disposition::Told }));
     if changes.is_empty() {
         return None;
     }

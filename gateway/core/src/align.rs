@@ -70,8 +70,7 @@ pub fn align(from: &Alignment<'_>) -> Transaction {
     if from.consent.verdict != Verdict::Permit {
         return withhold(from);
     }
-    let statements: Vec<StatusReport> =
-        from.reports.iter().map(|record| kept::shown(tidied(&record.report), from.kept)).collect();
+    let statements: Vec<StatusReport> = from.reports.iter().map(|record| shown(&record.report, from.kept)).collect();
     let mut folded = status::fold(&statements, from.referral.sender);
     if unanswered::has_gone_back(from.referral) && !folded.status.is_some_and(unanswered::is_answer) {
         // It repeats what it was asked: the Task stays where it went back to.
@@ -188,8 +187,7 @@ fn stop_there(from: &Alignment<'_>, referral: &mut Referral, transaction: &mut T
 fn withhold(from: &Alignment<'_>) -> Transaction {
     let mut transaction = Transaction::default();
     let dispositions = vec![Disposition::Withheld; from.reports.len()];
-    let fresh: Vec<&ReportRecord> =
-        from.reports.iter().filter(|record| record.disposition == Disposition::Recorded).collect();
+    let fresh: Vec<&ReportRecord> = from.reports.iter().filter(|record| record.disposition.is_open()).collect();
     dispose(from, &dispositions, &mut transaction.changes);
     transaction.changes.extend(former::kept(from));
     let mut referral = from.referral.clone();
@@ -223,7 +221,7 @@ fn recalled(from: &Alignment<'_>) -> Transaction {
     transaction.changes.extend(former::kept(from));
     let mut referral = from.referral.clone();
     transaction.changes.extend(alarm::raised(from, &mut referral));
-    let fresh = from.reports.iter().filter(|record| record.disposition == Disposition::Recorded);
+    let fresh = from.reports.iter().filter(|record| record.disposition.is_open());
     let (mut ended, mut working) = (false, false);
     for status in fresh.filter_map(|record| record.report.status) {
         ended |= status.is_final();
@@ -269,8 +267,7 @@ pub(crate) fn not_shown(
 fn dispose(from: &Alignment<'_>, dispositions: &[Disposition], changes: &mut Vec<Change>) {
     for (record, disposition) in from.reports.iter().zip(dispositions) {
         let withheld_before = record.disposition == Disposition::Withheld && *disposition == Disposition::Withheld;
-        let settled_before_withdrawal =
-            *disposition == Disposition::Withheld && record.disposition != Disposition::Recorded;
+        let settled_before_withdrawal = *disposition == Disposition::Withheld && !record.disposition.is_open();
         if record.disposition != *disposition && !withheld_before && !settled_before_withdrawal {
             changes.push(Change::DisposeReport { id: record.id.clone(), disposition: *disposition });
         }
@@ -432,6 +429,11 @@ fn refers(outputs: &[Json], reference: &str) -> bool {
     outputs
         .iter()
         .any(|output| output.get("valueReference").and_then(|value| value.text("reference")) == Some(reference))
+}
+
+/// What of a statement the sender may see, with words that may stand in a FHIR document.
+pub(crate) fn shown(report: &StatusReport, kept: Kept) -> StatusReport {
+    kept::shown(tidied(report), kept)
 }
 
 /// A statement whose words may stand in a FHIR document: what a platform sends is not taken on trust.

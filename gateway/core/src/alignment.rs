@@ -59,9 +59,9 @@ pub fn stand(known: &Known<'_>) -> Option<Stand> {
     if known.versions.last().is_none_or(|last| last.status != referral.task_status) {
         return Some(Stand::Drifts("task-differs"));
     }
-    let own: Vec<&ReportRecord> =
-        known.reports.iter().filter(|record| referral.spoken_of_as(record).is_none()).collect();
+    let own: Vec<&ReportRecord> = known.reports.iter().filter(|record| referral.speaks_of_it(record)).collect();
     let is = |disposition: Disposition| own.iter().any(|record| record.disposition == disposition);
+    let is_open = own.iter().any(|record| record.disposition.is_open());
     let said: Vec<StatusReport> = own.iter().map(|record| record.report.clone()).collect();
     // Its last word by itself, whatever the sender has done since.
     let last = status::fold(&said, SenderState::Active).platform_status;
@@ -70,7 +70,7 @@ pub fn stand(known: &Known<'_>) -> Option<Stand> {
         Delivery::Held { .. } => Stand::Apart("held"),
         Delivery::DeadLetter { .. } => Stand::Apart("dead-letter"),
         Delivery::Withdrawn => Stand::Apart("withdrawn"),
-        Delivery::Delivered { .. } if is(Disposition::Recorded) => Stand::Drifts("not-applied"),
+        Delivery::Delivered { .. } if is_open => Stand::Drifts("not-applied"),
         Delivery::Delivered { .. } if referral.recall.is_some() => match &referral.recall {
             Some(recall) if recall.confirmed_at.is_some() => Stand::Agrees,
             _ => Stand::Known("recalled"),

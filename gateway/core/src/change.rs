@@ -333,6 +333,8 @@ pub enum Disposition {
     Parked,
     /// It moved the Task.
     Applied,
+    /// A person was told that it calls for help; the rest of it waits for the acknowledgement of the delivery.
+    Told,
     /// It moved the Task over states that nobody reported.
     Inferred,
     /// It said nothing new.
@@ -348,11 +350,18 @@ pub enum Disposition {
 }
 
 impl Disposition {
+    /// Whether it is still to be applied.
+    #[must_use]
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Recorded | Self::Told)
+    }
+
     /// One word, as the store keeps it.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::Recorded => "recorded",
+            Self::Told => "told",
             Self::Parked => "parked",
             Self::Applied => "applied",
             Self::Inferred => "inferred",

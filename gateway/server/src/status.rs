@@ -369,7 +369,7 @@ async fn try_align(gateway: &Gateway, id: &ReferralId) -> Result<bool, AlignErro
     let transaction = if early { alarm::meanwhile(&from) } else { Some(align(&from)) };
     let Some(mut transaction) = transaction else { return Ok(false) };
     // While it is being replaced its end is not settled yet.
-    let over = over.into_iter().filter(|record| record.disposition == Disposition::Recorded && !early);
+    let over = over.into_iter().filter(|record| record.disposition.is_open() && !early);
     let over: Vec<Change> =
         over.map(|record| Change::DisposeReport { id: record.id, disposition: Disposition::Unchanged }).collect();
     if !over.is_empty() {

@@ -42,10 +42,12 @@ pub(super) fn told(from: &Alignment<'_>, referral: &mut Referral) -> Vec<Change>
     let works = |record: &ReportRecord| {
         record.report.status.is_some_and(is_work) && is_later(record, from.referral) && !referral.task_status.is_final()
     };
-    let fresh = from.former.iter().filter(|record| record.disposition == Disposition::Recorded);
+    let fresh = from.former.iter().filter(|record| record.disposition.is_open());
     let dispositions: Vec<(String, bool)> = fresh.map(|record| (record.id.clone(), works(record))).collect();
     if dispositions.iter().any(|(_, works)| *works) {
-        referral.attention.get_or_insert_with(|| WORKS_ON.to_owned());
+        // Beside what a person is told already: nothing else says that there may be two of it.
+        let standing = referral.attention.take().filter(|words| !words.contains(WORKS_ON));
+        referral.attention = Some(standing.map_or_else(|| WORKS_ON.to_owned(), |words| format!("{words} {WORKS_ON}")));
     }
     let dispose = |(id, works)| {
         let disposition = if works { Disposition::Conflict } else { Disposition::Unchanged };
@@ -56,6 +58,6 @@ pub(super) fn told(from: &Alignment<'_>, referral: &mut Referral) -> Vec<Change>
 
 /// Takes them as read where nothing of them may be shown.
 pub(super) fn kept(from: &Alignment<'_>) -> Vec<Change> {
-    let fresh = from.former.iter().filter(|record| record.disposition == Disposition::Recorded);
+    let fresh = from.former.iter().filter(|record| record.disposition.is_open());
     fresh.map(|record| Change::DisposeReport { id: record.id.clone(), disposition: Disposition::Withheld }).collect()
 }

@@ -100,7 +100,18 @@ pub(crate) fn shown_output(resource: &Json, kept: Kept) -> Json {
             left.set(name, value.clone());
         }
     }
+    with_code(&mut left);
     left
+}
+
+/// An Observation has a code (R4, 1..1): one that was told in words alone is masked.
+fn with_code(resource: &mut Json) {
+    if resource.text("resourceType") == Some("Observation") && resource.get("code").is_none() {
+        let masked = json!({ "coding": [{
+            "system": "http://terminology.hl7.org/CodeSystem/data-absent-reason", "code": "masked", "display": "Masked",
+        }] });
+        resource.set("code", masked.into());
+    }
 }
 
 /// The code alone; a code of no system is a word.
@@ -114,7 +125,9 @@ fn coded_output(output: &ReportedOutput) -> Option<ReportedOutput> {
         OutputValue::Concept(concept) => OutputValue::Concept(coded(concept)?),
         OutputValue::Resource(text) => {
             let document = door::admit(text.as_bytes(), &door::DoorLimits::default()).ok()?;
-            OutputValue::Resource(without_words("", &document)?.to_text())
+            let mut left = without_words("", &document)?;
+            with_code(&mut left);
+            OutputValue::Resource(left.to_text())
         }
     };
     let untyped = || Concept { text: Some("What it is was told in words.".to_owned()), ..Concept::default() };

@@ -187,45 +187,105 @@ fn one_that_is_open_is_added_to_and_one_that_was_ended_is_followed_by_another() 
     assert_ne!(third.referral().follow_ups[1].task, name);
 }
 
+/// What is told while the acknowledgement is still under way.
+fn early(scene: &Scene) -> Option<Transaction> {
+    meanwhile(&Alignment {
+        referral: &scene.referral,
+        task: (3, &scene.task),
+        service_request: (2, &scene.service_request),
+        reports: &scene.reports,
+        former: &scene.former,
+        outbox: &[],
+        follow_ups: &scene.follow_ups,
+        capabilities: ABLE,
+        within: WITHIN,
+        schedule: &Schedule::default(),
+        consent: &decision(Verdict::Permit),
+        kept: Kept::Nothing,
+        now: NOW,
+    })
+}
+
+/// Takes it as the store would.
+fn stored(scene: &mut Scene, done: &Transaction) {
+    scene.referral = done.referral();
+    for (version, document) in done.versions("Task") {
+        scene.follow_ups.retain(|one| one.0 != version.key.id);
+        scene.follow_ups.push((version.key.id.clone(), version.version, document));
+    }
+    for (id, disposition) in done.dispositions() {
+        scene.reports.iter_mut().filter(|record| record.id == id).for_each(|record| record.disposition = disposition);
+    }
+}
+
 #[test]
 fn it_does_not_wait_for_the_acknowledgement() {
     let mut scene = scene(TaskStatus::Requested);
     scene.referral.delivery = Delivery::Queued;
     scene.reports.push(crate::align_walk::record(&call(NEEDS_MORE, "e1")));
-    let (schedule, consent) = (Schedule::default(), decision(Verdict::Permit));
-    let early = |scene: &Scene, follow_ups: &[(String, u64, Json)]| {
-        meanwhile(&Alignment {
-            referral: &scene.referral,
-            task: (3, &scene.task),
-            service_request: (2, &scene.service_request),
-            reports: &scene.reports,
-            former: &scene.former,
-            outbox: &[],
-            follow_ups,
-            capabilities: ABLE,
-            within: WITHIN,
-            schedule: &schedule,
-            consent: &consent,
-            kept: Kept::Nothing,
-            now: NOW,
-        })
-    };
-    let done = early(&scene, &[]).unwrap();
-    assert_eq!((codes(&done), done.dispositions().len()), (vec![Cause::NeedsMoreSupport.code().to_owned()], 0));
+    let done = early(&scene).unwrap();
+    assert_eq!(codes(&done), [Cause::NeedsMoreSupport.code()]);
+    assert_eq!(done.dispositions(), [("report-e1".to_owned(), Disposition::Told)]);
     assert_eq!(done.referral().delivery, Delivery::Queued);
-    scene.referral = done.referral();
-    assert_eq!(early(&scene, &[]), None, "it was told");
+    stored(&mut scene, &done);
+    assert_eq!(early(&scene), None, "it was told");
     // A further call is, once, however often its report is looked at before it is applied.
     scene.reports.push(says("e2", None));
-    let follow_ups = [(done.referral().follow_ups[0].task.clone(), 1, raised(&done)[0].clone())];
-    let done = early(&scene, &follow_ups).unwrap();
+    let done = early(&scene).unwrap();
     assert_eq!(notes(&done), [WORDS, "It calls again, and says no more than before."]);
-    scene.referral = done.referral();
-    assert_eq!(early(&scene, &follow_ups), None, "it was told");
+    stored(&mut scene, &done);
+    assert_eq!(early(&scene), None, "it was told");
     // Nor is it told a second time once the report is applied.
     scene.referral.delivery = delivered().delivery;
-    scene.follow_ups = follow_ups.to_vec();
+    let applied = scene.align();
+    assert_eq!(raised(&applied), []);
+    assert_eq!(applied.dispositions().len(), 2, "the rest of both is applied then");
+}
+
+#[test]
+fn any_number_of_calls_before_the_acknowledgement_comes_to_rest() {
+    let mut scene = scene(TaskStatus::Requested);
+    scene.referral.delivery = Delivery::Queued;
+    for number in 0..70 {
+        let mut one = call(NEEDS_MORE, &format!("e{number}"));
+        one.order.version = Some(number + 1);
+        one.reason = Some(format!("Words {number}."));
+        scene.reports.push(crate::align_walk::record(&one));
+    }
+    let done = early(&scene).unwrap();
+    assert_eq!(done.dispositions().len(), 70);
+    stored(&mut scene, &done);
+    assert_eq!(early(&scene), None, "what was told is told");
+    scene.referral.delivery = delivered().delivery;
     assert_eq!(raised(&scene.align()), []);
+}
+
+#[test]
+fn what_is_pushed_once_more_after_a_person_has_dealt_with_it_is_a_call_of_its_own() {
+    for (source, expected) in [(ReportSource::Webhook, 1), (ReportSource::TaskUpdate, 1), (ReportSource::Poll, 0)] {
+        let mut scene = scene(TaskStatus::InProgress);
+        let at = |event: &str, version: u64, received| {
+            let mut one = call(NEEDS_MORE, event);
+            one.order.version = Some(version);
+            ReportRecord { source, received, ..crate::align_walk::record(&one) }
+        };
+        heard(&mut scene, at("e1", 1, NOW));
+        // It stands while the follow-up is open.
+        let standing = heard(&mut scene, at("e2", 2, NOW + time::Duration::HOUR));
+        assert_eq!(raised(&standing), [], "{source:?}");
+        scene.referral.follow_ups[0].ended_at = Some(NOW + time::Duration::DAY);
+        scene.follow_ups.clear();
+        let again = heard(&mut scene, at("e3", 3, NOW + time::Duration::days(3)));
+        assert_eq!(raised(&again).len(), expected, "{source:?}");
+    }
+    // A row of a file with another date is another call, wherever it comes from.
+    let mut scene = scene(TaskStatus::InProgress);
+    for (day, expected) in [("2026-11-01", 1), ("2026-11-01", 0), ("2026-11-20", 1)] {
+        let mut row = call(NEEDS_MORE, &format!("row-{day}-{expected}"));
+        row.order = adapter_contract::PlatformOrder { version: None, instant: Some(day.to_owned()) };
+        let record = ReportRecord { source: ReportSource::Poll, ..crate::align_walk::record(&row) };
+        assert_eq!(raised(&heard(&mut scene, record)).len(), expected, "{day}");
+    }
 }
 
 #[test]

@@ -253,7 +253,7 @@ impl Store for MemoryStore {
     async fn referrals_to_align(&self, limit: u32) -> Result<Vec<ReferralId>, StoreError> {
         let state = self.state()?;
         let mut waiting: Vec<ReferralId> = Vec::new();
-        for report in state.reports.iter().filter(|report| report.disposition == Disposition::Recorded) {
+        for report in state.reports.iter().filter(|report| report.disposition.is_open()) {
             if waiting.len() >= limit as usize {
                 break;
             }

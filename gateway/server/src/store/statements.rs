@@ -158,13 +158,16 @@ pub(super) const PARKED_BY: [&str; 2] = [
      WHERE r.disposition = 'parked' AND r.platform = ?1 AND r.key = ?2",
 ];
 /// A referral comes at the place of its oldest waiting statement, and only there. While its delivery is under way it comes where one
-/// of them calls for help.
+/// of them calls for help and nobody was told yet.
 pub(super) const TO_ALIGN: &str = "SELECT r.referral FROM report r
-    WHERE r.disposition = 'recorded' AND r.referral IS NOT NULL AND NOT EXISTS (
+    WHERE r.disposition IN ('recorded', 'told') AND r.referral IS NOT NULL AND NOT EXISTS (
         SELECT 1 FROM report e
-        WHERE e.disposition = 'recorded' AND e.referral = r.referral AND e.place < r.place)
+        WHERE e.disposition IN ('recorded', 'told') AND e.referral = r.referral AND e.place < r.place)
       AND (NOT EXISTS (SELECT 1 FROM referral f WHERE f.id = r.referral AND f.delivery = 'queued')
-        OR EXISTS (SELECT 1 FROM report c WHERE c.disposition = 'recorded' AND c.referral = r.referral AND c.calls = 1))
+        OR EXISTS (
+            SELECT 1 FROM report c
+            WHERE c.disposition IN ('recorded', 'told') AND c.referral = r.referral AND c.calls = 1
+              AND c.disposition = 'recorded'))
     ORDER BY r.place LIMIT ?1";
 pub(super) const ANSWER: &str =
     "SELECT a.tenant, a.client, a.request_id, a.fingerprint, a.at, a.status, a.location, a.etag, a.body, k.key, k.subject,

@@ -27,7 +27,7 @@ use crate::status;
 use crate::task::{TaskMove, derived_id, touched};
 use crate::timers;
 use crate::urgency;
-use adapter_contract::{Amend, DeliveryError, IdempotencyKey, Receipt, StatusReport, TaskStatus};
+use adapter_contract::{Amend, DeliveryError, FailureCode, IdempotencyKey, Receipt, StatusReport, TaskStatus};
 use gateway_fhir::{Issue, IssueCode, Json};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -262,7 +262,9 @@ pub fn is_end_of_a_cancellation(status: TaskStatus) -> bool {
 /// our cancellation, which may have arrived, ends it. An organisation that has refused it in that moment is sent it once more.
 #[must_use]
 pub fn may_be_replaced(referral: &Referral, reports: &[StatusReport]) -> bool {
-    is_own_end(referral, reports) || reports.iter().all(|report| !is_taken_on(report.status))
+    // A word that nobody here reads may say that somebody has begun.
+    let untouched = |report: &StatusReport| report.status.is_some() && !is_taken_on(report.status);
+    is_own_end(referral, reports) || reports.iter().all(untouched)
 }
 
 /// Whether it stands there as our cancellation leaves it. Where it was taken up again afterwards it does not.
@@ -333,6 +335,10 @@ fn withheld(job: &Job<'_>, consent: &Decision, words: &str) -> Transaction {
 pub fn not_told(job: &Job<'_>, why: &str, error: Option<&DeliveryError>) -> Transaction {
     let mut referral = job.referral.clone();
     put_back(&mut referral);
+    // The only attempt was answered with a no: nothing was cancelled by us, and an end that comes later is the organisation's.
+    let said_no =
+        |error: &DeliveryError| matches!(error.code, FailureCode::Refused | FailureCode::HttpStatus(400..=499));
+    referral.cancel_left &= job.row.attempts > 1 || !error.is_some_and(said_no);
     // It stands in nobody's way: a cancellation must not wait for it. The sender's next change makes another.
     let mut changes = vec![finish_row(job, OutboxState::Dropped, error)];
     changes.push(attempt(job, if error.is_some() { "permanent" } else { "withheld" }, error));
@@ -394,6 +400,7 @@ pub fn replaced(job: &Job<'_>, receipt: &Receipt, new_id: &mut dyn FnMut() -> St
     referral.former.push(Former { key: before, platform_referral: name, ended: job.now });
     referral.replacing = None;
     referral.cancel_left = false;
+    referral.asks = None;
     referral.sent = None;
     referral.platform_status = None;
     referral.delivery = Delivery::Queued;

@@ -13,6 +13,7 @@ pub use night::next_night;
 
 use crate::accept::{audit_line, new_row, version_of};
 use crate::change::{Change, Disposition, ReportRecord, Transaction};
+use crate::consent::Kept;
 use crate::identity::GATEWAY_AUTHOR;
 use crate::outbox::{Errand, OutboxRow, OutboxState};
 use crate::referral::{Delivery, Referral, SenderState};
@@ -66,7 +67,7 @@ pub struct Compared<'a> {
     pub task: (u64, &'a Json),
     /// Version and document of the ServiceRequest as it stands, and of that which was sent last, where it is known and is another.
     pub service_request: ((u64, &'a Json), Option<(u64, &'a Json)>),
-    /// Every statement recorded on it.
+    /// Every statement recorded on it, also on what it was at its platform before.
     pub reports: &'a [ReportRecord],
     /// Its outbox rows.
     pub outbox: &'a [OutboxRow],
@@ -76,6 +77,8 @@ pub struct Compared<'a> {
     pub capabilities: Capabilities,
     /// Whether consent lets what the platform says pass to the GP: what it withholds is no difference.
     pub permitted: bool,
+    /// What the person keeps from the GP.
+    pub kept: Kept,
     /// When attempts are made.
     pub schedule: &'a Schedule,
     /// Who compares, as audit names it.
@@ -198,7 +201,7 @@ pub fn is_worth_comparing(referral: &Referral, outbox: &[OutboxRow]) -> bool {
 pub fn is_moving(reports: &[ReportRecord], outbox: &[OutboxRow]) -> bool {
     let at_platform = |row: &OutboxRow| !matches!(row.errand, Errand::Chase | Errand::Ask { .. });
     outbox.iter().any(|row| matches!(row.state, OutboxState::Ready | OutboxState::Leased) && at_platform(row))
-        || reports.iter().any(|record| record.disposition == Disposition::Recorded)
+        || reports.iter().any(|record| record.disposition.is_open())
 }
 
 /// Compares. `new_id` names statements that are recorded.
@@ -303,14 +306,14 @@ impl Work<'_> {
         if !says_gone || self.referral.task_status.is_final() {
             return;
         }
-        let said: Vec<StatusReport> = from.reports.iter().map(|record| record.report.clone()).collect();
+        let said: Vec<StatusReport> = own(from).map(|record| crate::align::shown(&record.report, from.kept)).collect();
         let decisive = folded(&self.referral, &said).decisive.and_then(|index| said.get(index));
         let decisive = decisive.filter(|_| from.permitted);
         let step = match decisive {
             Some(report) => TaskMove {
                 business_status: Some(report.business_status.clone()),
                 platform_word: Some(report.platform_status.clone()),
-                reason: report.reason.as_deref().and_then(crate::align::tidy),
+                reason: report.reason.clone(),
                 ..TaskMove::default()
             },
             None => TaskMove { business_status: Some("delivered".to_owned()), ..TaskMove::default() },
@@ -393,7 +396,7 @@ impl Work<'_> {
         }
         let from = self.from;
         let news: Vec<StatusReport> = now.iter().filter(|report| !self.is_known(report)).cloned().collect();
-        let recorded: Vec<StatusReport> = from.reports.iter().map(|record| record.report.clone()).collect();
+        let recorded: Vec<StatusReport> = own(from).map(|record| record.report.clone()).collect();
         let all: Vec<StatusReport> = recorded.iter().chain(&news).cloned().collect();
         let (before, after) = (folded(&self.referral, &recorded), folded(&self.referral, &all));
         let here = self.referral.task_status;
@@ -419,7 +422,7 @@ impl Work<'_> {
             return;
         }
         // Everything was read and is not shown: it is aligned anew, with all that is known.
-        let decisive = before.decisive.and_then(|index| from.reports.get(index));
+        let decisive = before.decisive.and_then(|index| own(from).nth(index));
         if let Some(record) = decisive {
             self.changes.push(Change::DisposeReport { id: record.id.clone(), disposition: Disposition::Recorded });
             self.found(drift, Mend::Repaired("what the platform said is aligned anew"));
@@ -517,6 +520,12 @@ impl Work<'_> {
         let transaction = Transaction { checks: Vec::new(), changes: self.changes };
         Reconciled { findings: self.findings, transaction }
     }
+}
+
+/// Statements on the referral as it is there now, of the organisation's own. What was said of it under a former name is over, and so is
+/// an end that was ours.
+fn own<'a>(from: &'a Compared<'_>) -> impl Iterator<Item = &'a ReportRecord> {
+    from.reports.iter().filter(|record| from.referral.speaks_of_it(record))
 }
 
 /// What statements come to, as alignment reads them.

@@ -341,6 +341,8 @@ impl Referral {
     #[must_use]
     pub fn ended_by_us(&self, report: &StatusReport) -> bool {
         self.cancel_left
+            && self.sender != SenderState::Cancelled
+            && self.recall.is_none()
             && !alarm::is_alarm(report)
             && !amend::is_taken_on(self.platform_status)
             && report.status.is_some_and(amend::is_end_of_a_cancellation)
@@ -358,6 +360,12 @@ impl Referral {
         let keyed = || self.former.iter().rfind(|former| former.key != self.key && key == Some(&former.key));
         let former = named.or_else(keyed)?;
         (former.key != self.key || record.received >= former.ended).then_some(former)
+    }
+
+    /// Whether this statement is about the referral as it is at its platform now, and is the organisation's own.
+    #[must_use]
+    pub fn speaks_of_it(&self, record: &ReportRecord) -> bool {
+        self.spoken_of_as(record).is_none() && !self.ended_by_us(&record.report)
     }
 
     /// What else it was known by at its platform: its names for it, and our keys.

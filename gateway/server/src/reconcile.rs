@@ -227,16 +227,11 @@ async fn one(
     if !is_worth_comparing(&standing.referral, &outbox) || is_moving(&reports, &outbox) {
         return Ok(None);
     }
-    // What was said of it under a former name is over, and so is an end that was ours.
-    let is_own = |record: &ReportRecord| {
-        standing.referral.spoken_of_as(record).is_none() && !standing.referral.ended_by_us(&record.report)
-    };
-    let reports: Vec<ReportRecord> = reports.into_iter().filter(is_own).collect();
     let consents = view.consents(gateway).await?;
     let needs = &platform.adapter.descriptor().data_needs;
     let consent = view.decision(gateway, &platform.id, needs, Stage::Relay, &consents, &BTreeMap::new()).await?;
     let sent = sent_request(gateway, platform, referral, standing.service_request().0).await?;
-    let compared = compare(
+    let mut compared = compare(
         &Compared {
             referral: &standing.referral,
             task: standing.task(),
@@ -249,6 +244,7 @@ async fn one(
             there: there.there(),
             capabilities: platform.capabilities(),
             permitted: consent.verdict == Verdict::Permit,
+            kept: view.kept(gateway, platform, &consents).await?,
             schedule: &gateway.rules.schedule,
             author,
             now: gateway.clock.now(),
@@ -264,6 +260,8 @@ async fn one(
     if dry_run || compared.transaction.changes.is_empty() {
         return Ok(Some(line));
     }
+    // It is shown by what consent lets be shown now.
+    compared.transaction.checks.extend(view.unchanged(&consents));
     match gateway.commit(compared.transaction).await {
         Ok(()) => Ok(Some(line)),
         Err(CommitError::Store(error)) => Err(error),

@@ -6,6 +6,7 @@ use crate::builders::{NOW, Wrote as _, ids};
 use adapter_contract::TaskStatus::{self, *};
 use adapter_contract::{Concept, OutputValue, PlatformOrder, ReportedOutput, StatusReport};
 use gateway_core::change::{Change, Disposition};
+use gateway_core::consent::Kept;
 use gateway_core::reconcile::{Compared, Finding, There, compare};
 use gateway_core::retry::Schedule;
 use gateway_core::status::{MOVES, is_move, performer_may, sender_may};
@@ -254,6 +255,7 @@ fn reconciled(scene: &mut Scene, says: &[StatusReport]) -> Vec<Finding> {
             there: There::Says(says),
             capabilities: scene.capabilities,
             permitted: true,
+            kept: Kept::Nothing,
             schedule: &schedule,
             author: "gateway",
             now: NOW,

@@ -314,8 +314,13 @@ fn a_cancellation_that_may_have_arrived_is_asked_about_and_not_given_up() {
 
 #[test]
 fn what_was_given_up_is_not_called_refused_and_goes_on_when_the_platform_says_that_it_has_ended() {
-    let given_up = failed(&cancelling().job(), &error(FailureCode::Refused), None, Repeat::Keyed, 0.5);
+    // Refused at the first attempt it has changed nothing there: what ends it later is the organisation's word.
+    let refused = failed(&cancelling().job(), &error(FailureCode::Refused), None, Repeat::Keyed, 0.5).referral();
+    assert!(is_drift(&refused) && !refused.cancel_left && !refused.ended_by_us(&report(Some(TaskStatus::Rejected))));
+    // An earlier one may have arrived.
     let mut stand = cancelling();
+    stand.row.attempts = 2;
+    let given_up = failed(&stand.job(), &error(FailureCode::Refused), None, Repeat::Keyed, 0.5);
     stand.referral = given_up.referral();
     assert!(matches!(stand.referral.delivery, Delivery::Delivered { .. }));
     let words = stand.referral.attention.clone().unwrap();
@@ -335,6 +340,10 @@ fn what_was_given_up_is_not_called_refused_and_goes_on_when_the_platform_says_th
     let over = Referral { sender: SenderState::Cancelled, ..stand.referral.clone() };
     assert_eq!(ended_after_all(&over, &[], &Schedule::default(), NOW), None);
     assert_eq!(ended_after_all(&delivered(), &[], &Schedule::default(), NOW), None);
+    // A withdrawal waits for just that word, and so does a sender who has cancelled.
+    let cancelled = Referral { sender: SenderState::Cancelled, ..stand.referral.clone() };
+    let recalled = Referral { recall: recalled(delivered()).recall, ..stand.referral.clone() };
+    assert!([cancelled, recalled].iter().all(|one| !one.ended_by_us(&says(TaskStatus::Cancelled))));
     // An organisation that had begun with it says no for itself.
     let begun = Referral { platform_status: Some(TaskStatus::InProgress), ..stand.referral.clone() };
     assert!(!begun.ended_by_us(&says(TaskStatus::Rejected)));

@@ -6,6 +6,7 @@ use adapter_contract::{
     Capabilities, Concept, OutputValue, PlatformReferralId, Receipt, Repeat, ReportedOutput, StatusReport, TaskStatus,
 };
 use gateway_core::change::{Change, Disposition, ReportRecord};
+use gateway_core::consent::Kept;
 use gateway_core::outbox::{Errand, OutboxRow, OutboxState};
 use gateway_core::reconcile::{
     ARRIVED, CHANGED, Compared, Drift, GONE, Mend, Reconciled, STILL, There, compare, is_moving, is_worth_comparing,
@@ -59,6 +60,7 @@ impl Scene {
             there,
             capabilities: self.capabilities,
             permitted: self.permitted,
+            kept: Kept::Nothing,
             schedule: &schedule,
             author: "gateway",
             now: NOW,

@@ -215,6 +215,8 @@ const OTHER_PRIORITY: &str =
 const INPUT_ELSEWHERE: &str = "what the Task says besides the order is not found at the platform under our key, and the Task, which \
                                only the platform may write, would go on leading to what it was before";
 const TOO_MANY: &str = "order and Task lead to more resources than are read for one change";
+const UNREAD: &str = "not all that the order leads to at the platform can be read with its version, so what is changed might be stored \
+                      beside what it was before";
 const NO_KEY: &str =
     "a resource of the referral has no room for our key, so it would be stored once more with each change";
 
@@ -276,6 +278,10 @@ fn write(making: &Making<'_>, read: &Read, resources: &[There<'_>]) -> Result<St
         let ours = |there: &&There<'_>| there.place == *place && there.keys.iter().any(|one| one.starts_with(key));
         !related.iter().any(ours)
     };
+    let is_unread = |kind: &str| {
+        let missing = |place: &&String| related.iter().all(|there| there.place != **place);
+        read.leads_to.iter().filter(missing).any(|place| place.split('/').next() == Some(kind))
+    };
     let inputs = references(making.inputs().unwrap_or("[]"));
     let mut repeat = Repeat::Keyed;
     let mut entries = Vec::new();
@@ -295,6 +301,9 @@ fn write(making: &Making<'_>, read: &Read, resources: &[There<'_>]) -> Result<St
         let in_task = inputs.contains(full_url) && part.is_some_and(|part| part.index != referral.patient.index);
         if in_task && !there.is_some_and(|there| read.inputs.contains(&there.place)) {
             return Ok(Step::Failed(refused(INPUT_ELSEWHERE)));
+        }
+        if there.is_none() && is_unread(kind) {
+            return Ok(Step::Failed(refused(UNREAD)));
         }
         let mut request = Writer::object();
         let resource = match there {

@@ -56,12 +56,14 @@ impl<'a> There<'a> {
         only.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
     }
 
-    /// Whether it has an identifier of a system that is neither ours nor any of the sender's.
+    /// Whether it has an identifier that is neither ours nor one of the sender's: of another system, or another one of the same, which
+    /// the platform may have corrected or added.
     pub(super) fn is_numbered_besides(&self, sent: &Object<'_>) -> bool {
-        let known: Vec<String> = identifiers(sent).into_iter().map(|(system, _)| system).collect();
-        identifiers(&self.object)
-            .into_iter()
-            .any(|(system, _)| system != systems::REFERRAL_KEY && !known.contains(&system))
+        let named = |object: &Object<'_>| -> Vec<(String, Option<String>)> {
+            identifiers(object).into_iter().map(|(system, one)| (system, one.string("value"))).collect()
+        };
+        let known = named(sent);
+        named(&self.object).into_iter().any(|one| one.0 != systems::REFERRAL_KEY && !known.contains(&one))
     }
 }
 

@@ -97,7 +97,8 @@ pub(super) fn patient(
     for name in says(stored) {
         let stays = match name.trim_start_matches('_') {
             "resourceType" | "id" | "meta" | "identifier" | "link" | "birthDate" => true,
-            _ => is_death(&name) && !tells_of_death,
+            // What comes again keeps its place: the order of members says nothing, and must not look like a change.
+            _ => theirs.get(&name).is_some() || (is_death(&name) && !tells_of_death),
         };
         if !stays {
             next.remove(&name);

@@ -122,8 +122,9 @@ fn requested(message: &Message<'_>, stored: &Json, apart: &BTreeMap<&str, String
             info.push(json!({ "reference": entry.full_url }).into());
         }
     }
-    next.remove("supportingInfo");
-    if !info.is_empty() {
+    if info.is_empty() {
+        next.remove("supportingInfo");
+    } else {
         next.set("supportingInfo", Json::Array(info));
     }
     let labels = theirs.get("meta").map(|meta| meta.items("security").to_vec()).unwrap_or_default();

@@ -307,6 +307,9 @@ impl Attempts {
         let rests = wrong / WRONG_BEFORE_REST;
         let rest = REST * 2_i32.saturating_pow(rests.saturating_sub(1).min(8));
         let rests_until = wrong.is_multiple_of(WRONG_BEFORE_REST).then(|| now + rest.min(LONGEST_REST));
+        // One that was counted at the same moment takes no rest away.
+        let standing = before.and_then(|before| before.rests_until).filter(|until| *until > now);
+        let rests_until = rests_until.max(standing);
         let revision = before.map_or(0, |before| before.revision) + 1;
         Self { key: key.to_owned(), revision, wrong, last: now, rests_until }
     }

@@ -339,6 +339,8 @@ fn stands(cause: Cause, referral: &Referral) -> bool {
         return false;
     }
     let active = referral.sender == SenderState::Active && referral.recall.is_none();
+    // A service may end what its sender has paused, too.
+    let wanted = referral.sender != SenderState::Cancelled && referral.recall.is_none();
     let delivered = matches!(referral.delivery, Delivery::Delivered { .. });
     let held = |of: fn(&HoldReason) -> bool| matches!(&referral.delivery, Delivery::Held { reason } if of(reason));
     let silent = referral.attention.as_deref().is_some_and(|words| {
@@ -355,9 +357,9 @@ fn stands(cause: Cause, referral: &Referral) -> bool {
         Cause::Duplicate => active && held(|reason| matches!(reason, HoldReason::Duplicate(_))),
         Cause::Question => active && delivered && referral.task_status == TaskStatus::OnHold && !silent,
         Cause::Reply => active && delivered && referral.asks.is_some(),
-        Cause::Declined => active && referral.task_status == TaskStatus::Rejected,
-        Cause::EndedByService => active && referral.task_status == TaskStatus::Cancelled,
-        Cause::Failed => active && referral.task_status == TaskStatus::Failed,
+        Cause::Declined => wanted && referral.task_status == TaskStatus::Rejected,
+        Cause::EndedByService => wanted && referral.task_status == TaskStatus::Cancelled,
+        Cause::Failed => wanted && referral.task_status == TaskStatus::Failed,
         Cause::NoAnswer => active && silent,
         Cause::Conflict => referral.conflict.is_some(),
         // Whom to call after a withdrawal is a cause of its own.

@@ -40,11 +40,20 @@ pub(crate) async fn moves_parts(gateway: &Gateway, transaction: &Transaction) ->
     Ok(false)
 }
 
-/// Whether what a transaction writes itself was written by somebody else meanwhile: it is decided anew then, by whoever decided it.
+/// Whether what a transaction writes itself, or rests on, was written by somebody else meanwhile: it is decided anew then, by whoever
+/// decided it.
 ///
 /// # Errors
 /// When the store fails.
 pub(crate) async fn is_overtaken(gateway: &Gateway, transaction: &Transaction) -> Result<bool, StoreError> {
+    for check in &transaction.checks {
+        if let Check::VersionIs { key, version } = check {
+            let standing = gateway.store.resource(key, None).await?.map_or(0, |standing| standing.version);
+            if standing != *version {
+                return Ok(true);
+            }
+        }
+    }
     let mut seen: Vec<&ResourceKey> = Vec::new();
     for change in &transaction.changes {
         // Of several versions of one the first stands behind what is stored.

@@ -58,17 +58,18 @@ pub(super) async fn page(
     let audit = gateway.store.audit(&referral.id).await?;
     let service = service(gateway, referral);
     let open = follow_ups::open(gateway, item).await?;
+    let hidden = hidden(gateway, session, item, &history).await?;
     let content = html! {
         p { a href=(at.0) { "Back to your work list" } }
         @if let Some((_, words)) = news { div.warning role="status" { h2 { "Please look again" } p { (words) } } }
-        (needs(at, item, &open))
+        (needs(at, item, &open, &hidden))
         (offers(at, item, &offered(session, item)))
         (person(item))
         (wanted(item))
-        (stands(at, item, service.as_deref()))
+        (stands(at, item, service.as_deref(), &hidden))
         (notes(&item.task.document))
         (told(&audit))
-        (happened(&history, service.as_deref()))
+        (happened(&history, service.as_deref(), &hidden))
     };
     let status = news.map_or(StatusCode::OK, |(status, _)| status);
     Ok(Reply::Page(status, frame(at, Some(session), "A referral", &[], &content)))
@@ -76,7 +77,7 @@ pub(super) async fn page(
 
 /// Why, in the words that were stored for it.
 pub(super) fn why(cause: Cause, referral: &Referral, task: &Json) -> Option<String> {
-    let reason = || task.get("statusReason").and_then(concept);
+    let reason = || reason(task);
     match cause {
         Cause::NoConsent | Cause::NoRoute | Cause::NeedsReview | Cause::Losses | Cause::Duplicate => {
             match &referral.delivery {
@@ -105,14 +106,52 @@ fn named(words: &str) -> impl Iterator<Item = &str> {
     parts.filter_map(|part| part.strip_prefix("Task/"))
 }
 
-fn needs(at: &At, item: &Item, open: &[Open]) -> Markup {
+/// Tasks that words of this referral name, and that whoever is signed in may not see: that they are there is not told either. Only words
+/// of the gateway name Tasks: those of a referral that its service seems to have already.
+async fn hidden(
+    gateway: &Gateway,
+    session: &Session,
+    item: &Item,
+    history: &[ResourceVersion],
+) -> Result<Vec<String>, Fault> {
+    let mut words: Vec<String> = history.iter().filter_map(parse).filter_map(|task| reason(&task)).collect();
+    words.extend(why(Cause::Duplicate, &item.referral, &item.task.document));
+    let mut ids: Vec<&str> = words.iter().flat_map(|words| named(words)).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut hidden = Vec::new();
+    for id in ids {
+        let found = find(gateway, &compartments(&session.account), &|parties| session.sees(parties), id).await?;
+        if found.is_none() {
+            hidden.push(id.to_owned());
+        }
+    }
+    Ok(hidden)
+}
+
+fn reason(task: &Json) -> Option<String> {
+    task.get("statusReason").and_then(concept)
+}
+
+/// These words, unless they name what may not be seen.
+fn veiled(words: String, hidden: &[String]) -> String {
+    match hidden.iter().any(|id| words.contains(id.as_str())) {
+        true => {
+            "The service seems to have a referral of this person already, which is not yours to see. Ask the practice."
+                .to_owned()
+        }
+        false => words,
+    }
+}
+
+fn needs(at: &At, item: &Item, open: &[Open], hidden: &[String]) -> Markup {
     html! {
         @if !item.causes.is_empty() {
             section.warning aria-labelledby="needs" {
                 h2 #needs { "Why it needs you" }
                 @for cause in &item.causes {
                     h3 { (cause.words()) }
-                    @if let Some(words) = why(*cause, &item.referral, &item.task.document) {
+                    @if let Some(words) = why(*cause, &item.referral, &item.task.document).map(|words| veiled(words, hidden)) {
                         p.said { (words) }
                         @if *cause == Cause::Duplicate {
                             @for id in named(&words) { p { a href={ (at.0) "/" (id) } { "See the other referral" } } }
@@ -183,7 +222,7 @@ fn wanted(item: &Item) -> Markup {
     }
 }
 
-fn stands(at: &At, item: &Item, service: Option<&str>) -> Markup {
+fn stands(at: &At, item: &Item, service: Option<&str>, hidden: &[String]) -> Markup {
     let (referral, task) = (&item.referral, &item.task.document);
     let before = task.items("partOf").iter().filter_map(|one| one.text("reference")?.strip_prefix("Task/"));
     html! {
@@ -197,7 +236,7 @@ fn stands(at: &At, item: &Item, service: Option<&str>) -> Markup {
                     _ => status_of(task).to_owned(),
                 })))
                 (row("In the service's words", task.get("businessStatus").and_then(|one| one.text("text")).map(str::to_owned)))
-                (row("Reason", task.get("statusReason").and_then(concept)))
+                (row("Reason", reason(task).map(|words| veiled(words, hidden))))
                 (row("With", item.parties.assigned.as_ref().map(|who| who.0.clone())))
                 (row("Settled", work_item::settled(task).map(|(how, when_)| {
                     when_.map_or_else(|| how.words().to_owned(), |when_| format!("{} ({})", how.words(), when(when_)))
@@ -238,7 +277,7 @@ fn told(audit: &[AuditRecord]) -> Markup {
 }
 
 /// The versions of the Task that say something new, the newest first.
-fn happened(history: &[ResourceVersion], service: Option<&str>) -> Markup {
+fn happened(history: &[ResourceVersion], service: Option<&str>, hidden: &[String]) -> Markup {
     let mut steps = Vec::new();
     let mut before: Option<Vec<Option<Json>>> = None;
     for version in history.iter().rev() {
@@ -259,7 +298,7 @@ fn happened(history: &[ResourceVersion], service: Option<&str>) -> Markup {
             ol.history { @for (at, who, task) in steps.iter().rev() {
                 li {
                     p { strong { (status_of(task)) } }
-                    @if let Some(words) = task.get("statusReason").and_then(concept) { p.said { (words) } }
+                    @if let Some(words) = reason(task).map(|words| veiled(words, hidden)) { p.said { (words) } }
                     p.hint { (at) ", " (who) }
                 }
             } }

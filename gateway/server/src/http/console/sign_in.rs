@@ -106,7 +106,14 @@ async fn count(
                 return Ok(());
             }
             Ok(()) => return Ok(()),
-            Err(error) if is_race(&error) => before = attempts(gateway, key).await?,
+            Err(error) if is_race(&error) => {
+                before = attempts(gateway, key).await?;
+                // Another attempt of the same moment has begun a rest: this one was one too many, and changes nothing.
+                let now = gateway.decision_time().await?;
+                if before.as_ref().is_some_and(|before| !before.may_be_tried(now)) {
+                    return Ok(());
+                }
+            }
             Err(error) => return Err(error.into()),
         }
     }

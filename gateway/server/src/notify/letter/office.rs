@@ -57,7 +57,7 @@ pub enum End {
 impl Office {
     /// Whether this status of a referral is an end that is told.
     pub(super) fn tells_of(&self, status: TaskStatus, referral: &Referral) -> bool {
-        let by_service = status == TaskStatus::Cancelled && referral.sender == SenderState::Active;
+        let by_service = status == TaskStatus::Cancelled && referral.sender != SenderState::Cancelled;
         self.on.iter().any(|end| match end {
             End::Status(told) => *told == status,
             End::ByService => by_service,

@@ -75,7 +75,7 @@ pub struct Referral {
     /// The sender has seen that the service has one like it ([`duplicate`](crate::duplicate)), and lets it go.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub duplicate_passed: bool,
-    /// What its platform was sent last and has acknowledged, as [`amend::content`](crate::amend::content) says it; absent where that
+    /// What its platform was sent last and has acknowledged, as [`amend::content`] says it; absent where that
     /// is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent: Option<String>,

@@ -10,7 +10,7 @@ use crate::status::ask;
 use crate::store::{CommitError, ReferralFilter, StoreError};
 use crate::view::{View, ViewError};
 use adapter_contract::{DeliveryError, Exchange, FailureCode, Keys, Purpose, Reading, Receipt, StatusReport, Step};
-use gateway_core::change::{Change, Disposition, ReportRecord, Transaction};
+use gateway_core::change::{Change, Disposition, Transaction};
 use gateway_core::consent::{Stage, Verdict};
 use gateway_core::identity::{GATEWAY_AUTHOR, Owner, PlatformId, TenantId};
 use gateway_core::lane::Night;

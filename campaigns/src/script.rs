@@ -269,6 +269,8 @@ impl<'a> Script<'a> {
     /// When the store cannot be read.
     pub async fn end(&self) -> Result<Facts> {
         let answered = self.ask_again().await?;
+        // What was being told when a process died is told by the next one, once its lease is over.
+        self.until("whoever has subscribed was told all", async || self.scene.is_told().await).await?;
         self.keeper.stop();
         let outside = Outside { answered, ..Outside::now(&self.scene.platforms, &self.gp) };
         outside.with_store(&self.scene.kept).await

@@ -169,7 +169,7 @@ fn a_paused_referral_stays_paused_until_the_platform_ends_it() {
 }
 
 #[test]
-fn steps_say_what_was_inferred_and_outputs_of_conflicts_do_not_count() {
+fn steps_say_what_was_inferred_and_outputs_of_conflicts_count() {
     let mut reports = vec![
         report(("c", Some(InProgress), Some(3), None)),
         report(("b", Some(Completed), Some(2), None)),
@@ -181,7 +181,7 @@ fn steps_say_what_was_inferred_and_outputs_of_conflicts_do_not_count() {
     let folded = fold(&reports, SenderState::Active);
     let step = |status, inferred, report| FoldStep { status, inferred, report };
     assert_eq!(folded.steps, [step(Accepted, false, 2), step(InProgress, true, 1), step(Completed, false, 1)]);
-    assert_eq!(folded.outputs, [2, 1]);
+    assert_eq!(folded.outputs, [2, 1, 0]);
     assert_eq!(folded.decisive, Some(1));
     assert_eq!(
         folded.conflict.as_deref(),

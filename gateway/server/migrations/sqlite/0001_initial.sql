@@ -190,7 +190,7 @@ CREATE INDEX report_by_referral ON report (referral);
 CREATE INDEX report_parked_by_name ON report (platform, platform_referral) WHERE disposition = 'parked';
 CREATE INDEX report_parked_by_key ON report (platform, key) WHERE disposition = 'parked';
 CREATE INDEX report_unmapped ON report (disposition, place) WHERE disposition = 'unmapped';
-CREATE INDEX report_recorded ON report (disposition) WHERE disposition IN ('recorded', 'told');
+CREATE INDEX report_recorded ON report (place) WHERE disposition IN ('recorded', 'told');
 CREATE INDEX report_recorded_by_referral ON report (referral) WHERE disposition IN ('recorded', 'told');
 
 -- Links behind which organisations say what becomes of a referral. Of what opens one, only hashes are kept.

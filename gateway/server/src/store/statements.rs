@@ -160,7 +160,7 @@ pub(super) const PARKED_BY: [&str; 2] = [
 /// A referral comes at the place of its oldest waiting statement, and only there. While its delivery is under way it comes where one
 /// of them calls for help and nobody was told yet.
 pub(super) const TO_ALIGN: &str = "SELECT r.referral FROM report r
-    WHERE r.disposition IN ('recorded', 'told') AND r.referral IS NOT NULL AND NOT EXISTS (
+    WHERE r.disposition IN ('recorded', 'told') AND r.place > 0 AND r.referral IS NOT NULL AND NOT EXISTS (
         SELECT 1 FROM report e
         WHERE e.disposition IN ('recorded', 'told') AND e.referral = r.referral AND e.place < r.place)
       AND (NOT EXISTS (SELECT 1 FROM referral f WHERE f.id = r.referral AND f.delivery = 'queued')

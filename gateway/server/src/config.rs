@@ -231,7 +231,11 @@ mod tests {
                  [[retention]]\nwhat = \"withdrawn\"\nkeep-days = 9\n\n[[route]]",
                 "sooner",
             ),
-            ("[[route]]", "[[follow-up.timer]]\ncause = \"not-notified\"\nhours = 4\n\n[[route]]", "time does not bring this"),
+            (
+                "[[route]]",
+                "[[follow-up.timer]]\ncause = \"not-notified\"\nhours = 4\n\n[[route]]",
+                "time does not bring this",
+            ),
             ("[[route]]", "[[follow-up.timer]]\ncause = \"no-outcome\"\n\n[[route]]", "exactly one"),
             (
                 "[[route]]",

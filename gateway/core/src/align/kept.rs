@@ -104,13 +104,24 @@ pub(crate) fn shown_output(resource: &Json, kept: Kept) -> Json {
     left
 }
 
-/// An Observation has a code (R4, 1..1): one that was told in words alone is masked.
+/// An Observation and each of its components have a code (R4, 1..1): one that was told in words alone is masked.
 fn with_code(resource: &mut Json) {
-    if resource.text("resourceType") == Some("Observation") && resource.get("code").is_none() {
-        let masked = json!({ "coding": [{
-            "system": "http://terminology.hl7.org/CodeSystem/data-absent-reason", "code": "masked", "display": "Masked",
-        }] });
-        resource.set("code", masked.into());
+    if resource.text("resourceType") != Some("Observation") {
+        return;
+    }
+    let masked: Json = json!({ "coding": [{
+        "system": "http://terminology.hl7.org/CodeSystem/data-absent-reason", "code": "masked", "display": "Masked",
+    }] })
+    .into();
+    if resource.get("code").is_none() {
+        resource.set("code", masked.clone());
+    }
+    let mut components = resource.items("component").to_vec();
+    for component in components.iter_mut().filter(|one| one.get("code").is_none()) {
+        component.set("code", masked.clone());
+    }
+    if !components.is_empty() {
+        resource.set("component", Json::Array(components));
     }
 }
 

@@ -391,6 +391,14 @@ mod tests {
     }
 
     #[test]
+    fn one_that_is_counted_at_the_same_moment_takes_no_rest_away() {
+        let five = (0..5).fold(None, |before, _| Some(Attempts::one_more(before.as_ref(), "key", NOW))).unwrap();
+        assert!(!five.may_be_tried(NOW));
+        let six = Attempts::one_more(Some(&five), "key", NOW);
+        assert_eq!((six.wrong, six.rests_until), (6, five.rests_until));
+    }
+
+    #[test]
     fn one_place_tries_fifty_passphrases_of_a_name_a_day_and_no_more() {
         let (mut attempts, mut now) = (None::<Attempts>, NOW);
         let mut tried = |until: OffsetDateTime| {

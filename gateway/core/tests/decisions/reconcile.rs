@@ -26,6 +26,7 @@ struct Scene {
     outbox: Vec<OutboxRow>,
     capabilities: Capabilities,
     permitted: bool,
+    kept: Kept,
 }
 
 impl Scene {
@@ -39,6 +40,7 @@ impl Scene {
             outbox: vec![in_state(Errand::Submit, OutboxState::Done, 1)],
             capabilities: ABLE,
             permitted: true,
+            kept: Kept::Nothing,
         }
     }
 
@@ -60,7 +62,7 @@ impl Scene {
             there,
             capabilities: self.capabilities,
             permitted: self.permitted,
-            kept: Kept::Nothing,
+            kept: self.kept,
             schedule: &schedule,
             author: "gateway",
             now: NOW,
@@ -225,6 +227,17 @@ fn what_is_found_again_shows_what_the_platform_had_said_of_it() {
     let mut withheld = Scene { task: scene.task.clone(), ..Scene::new(TaskStatus::InProgress).heard(&begun) };
     withheld.referral = scene.referral.clone();
     withheld.permitted = false;
+    // What the person keeps from the practice is not shown by this either.
+    let standing = |kept| Scene {
+        task: scene.task.clone(),
+        referral: scene.referral.clone(),
+        kept,
+        ..Scene::new(TaskStatus::InProgress).heard(&begun)
+    };
+    for (kept, code) in [(Kept::Words, "in-contact"), (Kept::All, "outcome-withheld")] {
+        let task = standing(kept).compare(There::Says(std::slice::from_ref(&begun))).transaction.task().unwrap();
+        assert!(!task.to_text().contains("Monday") && business(&task) == code, "{}", task.to_text());
+    }
     for (scene, words, code) in [(scene, Some("First visit on Monday."), "in-contact"), (withheld, None, "delivered")] {
         let back = scene.compare(There::Says(std::slice::from_ref(&begun)));
         let task = back.transaction.task().unwrap();

@@ -245,3 +245,20 @@ async fn the_platform_is_told_of_a_change_and_not_of_its_name() {
     assert!(bodies.contains("Ground floor only"));
     assert!(!bodies.contains("bars-change"));
 }
+
+/// A message repeats the whole person: what it says again must not look like a change of each referral of theirs.
+#[tokio::test]
+async fn a_person_who_is_only_repeated_is_not_changed() {
+    let (world, sent, taken) = referred(|patient| {
+        patient["telecom"] = json!([{ "system": "phone", "value": "01632 960001" }]);
+        patient["gender"] = json!("female");
+    })
+    .await;
+    let before = patient(&world).await;
+    let mut update = change(&taken, &sent, 21, 30);
+    part(&mut update, "ServiceRequest")["note"] = json!([{ "text": "Please ring twice." }]);
+    let answer = world.send(post(&world, 22, &update)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(patient(&world).await, before);
+    world.stop().await;
+}

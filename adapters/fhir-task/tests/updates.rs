@@ -281,3 +281,21 @@ fn more_than_is_read_for_one_change_is_not_half_read() {
     at(&mut there, "ServiceRequest/9")["supportingInfo"] = json!(many);
     assert!(told(&referral(), &mut there, true).expect_err("is not told").contains("more resources"));
 }
+
+#[test]
+fn a_number_that_the_platform_put_beside_the_senders_in_the_same_system_is_not_taken_away() {
+    let mut there = platform();
+    let mut other = referral()["entry"][1]["resource"]["identifier"][0].clone();
+    other["value"] = json!("9990000026");
+    at(&mut there, "Patient/5")["identifier"].as_array_mut().expect("a list").push(other);
+    let words = told(&referral(), &mut there, true).expect_err("it is refused");
+    assert!(words.contains("identifier of its own"), "{words}");
+}
+
+#[test]
+fn what_cannot_be_read_with_its_version_is_not_stored_a_second_time() {
+    let mut there = platform();
+    at(&mut there, "Condition/6").as_object_mut().expect("a resource").remove("meta");
+    let words = told(&referral(), &mut there, true).expect_err("it is refused");
+    assert!(words.contains("can be read with its version"), "{words}");
+}

@@ -104,3 +104,22 @@ async fn what_names_another_practitioner_is_not_theirs() {
     assert_eq!(desk.get(&cookie, &format!("/{other}")).await.status, 404);
     desk.world.stop().await;
 }
+
+#[tokio::test]
+async fn a_duplicate_names_to_nobody_what_is_not_theirs_to_see() {
+    let desk = Desk::deciding("\n[duplicates]\nmode = \"hold\"\n").await;
+    let mut charity = account("charity");
+    charity.reach.works_for = ods("8JK12");
+    desk.keep(&charity).await;
+    let (first, held) = (desk.referral(0, |_| {}).await, desk.referral(0, |_| {}).await);
+    let anna = desk.enter("anna").await;
+    assert!(desk.get(&anna, &format!("/{held}")).await.text.contains(&first), "who sees both is told which");
+    desk.done(&anna, &held, "hand-over", &[("to", "charity")]).await;
+    let cookie = desk.enter("charity").await;
+    let page = desk.get(&cookie, &format!("/{held}")).await;
+    assert_eq!(page.status, 200);
+    assert!(!page.text.contains(&first), "{}", page.text);
+    // Why it needs somebody, how it stands, and what has happened.
+    assert!(page.text.matches("which is not yours to see").count() >= 3, "{}", page.text);
+    desk.world.stop().await;
+}
